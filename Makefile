@@ -1,0 +1,95 @@
+# What a person runs by hand. `make` alone lists it.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help setup data repro test lint lab lock clean
+
+# Any Python from 3.11 on will do: make setup PYTHON=/path/to/python
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+VENV_PYTHON := $(VENV)/bin/python
+LOG := $(VENV)/setup.log
+
+# Stages of the pipeline start papermill, python and the like by name: ours come first.
+WITH_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+
+# Hashes make the pins exact whatever else pip is told on a machine; --no-deps, since the pins are complete.
+# Without isolation what must be built is built by the pinned setuptools, not by one fetched for the occasion.
+PIP_INSTALL := $(VENV_PYTHON) -m pip --disable-pip-version-check --no-input install --quiet \
+	--progress-bar off --no-deps --use-pep517 --no-build-isolation
+
+# pip's words are kept for the case that it fails.
+quietly = $(1) >>$(LOG) 2>&1 || { grep -v -e ^WARNING -e 'Expected  *or' $(LOG) | tail -n 20 >&2; \
+	echo "The set-up failed; all of pip's messages are in $(LOG)." >&2; exit 1; }
+
+# The interpreter behind PYTHON; not the one of an active .venv, which may be about to be replaced.
+define find_python
+	base=$$("$(PYTHON)" -c 'import sys; sys.version_info < (3, 11) and sys.exit(1); print(sys._base_executable)' \
+		2>/dev/null) || { echo "svqkit needs Python 3.11 or newer; '$(PYTHON)' is older or can't be run." \
+		"Add PYTHON=/path/to/python3.11 to the make command." >&2; exit 1; }
+endef
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready  ## make .venv with exactly what requirements.lock pins, and svqkit itself
+
+# Each stamp is written last: an interrupted set-up has none and is begun again, from an empty folder.
+# The first is a copy of the lock, so that a lock with a new date but the same text costs a second only.
+$(VENV)/.pinned: requirements.lock
+	@if cmp -s requirements.lock $@; then touch $@; exit 0; fi; \
+	$(find_python); \
+	echo "Installing $$(grep -c == requirements.lock) pinned packages into $(VENV): about 2-3 minutes, 6 GB."; \
+	rm -f $@ $(VENV)/.ready; \
+	"$$base" -m venv --clear $(VENV) || exit 1; \
+	awk '/^setuptools==/ { on = 1 } on { print; if (!/\\$$/) exit }' requirements.lock >$(VENV)/setuptools.lock; \
+	$(call quietly,$(PIP_INSTALL) --require-hashes -r $(VENV)/setuptools.lock); \
+	$(call quietly,$(PIP_INSTALL) --require-hashes -r requirements.lock); \
+	cp requirements.lock $@.part && mv $@.part $@
+
+$(VENV)/.ready: $(VENV)/.pinned pyproject.toml
+	@echo "Installing svqkit itself, as a link to this folder."; rm -f $@; \
+	$(call quietly,$(PIP_INSTALL) --editable .); \
+	touch $@
+
+# A pull that was cut off leaves a part of data/, which dvc would take for a new version: hence the mark.
+# Without --force, so that it never overwrites data of the user's own.
+data: setup  ## fetch the tracked data, where there is none yet
+	@mark=.dvc/tmp/pulling; if [ ! -e data ] || [ -e $$mark ]; then \
+		mkdir -p .dvc/tmp; touch $$mark; \
+		if $(VENV_PYTHON) -m dvc pull data.dvc; then rm $$mark; \
+		else [ -e data ] || rm $$mark; exit 1; fi; fi
+
+repro: data  ## run every stage that is out of date, up to the tables and maps
+	@$(WITH_VENV) $(VENV_PYTHON) -m dvc repro
+	@echo; echo "The table and the maps are in reports/:"; ls reports | sed 's,^,  reports/,'
+
+test: data  ## run the tests on two cores (ARGS="-k word" picks some)
+	@$(WITH_VENV) $(VENV_PYTHON) -m pytest -n 2 $(ARGS)
+
+lint: setup  ## check style and format; `.venv/bin/ruff format` mends the latter
+	@failed=0; $(VENV_PYTHON) -m ruff check . || failed=1; \
+	$(VENV_PYTHON) -m ruff format --check . || failed=1; exit $$failed
+
+lab: setup  ## open the notebooks in JupyterLab
+	@$(WITH_VENV) $(VENV_PYTHON) -m jupyterlab notebooks
+
+# uv is not one of the pins: it lives for this one command. Old pins are kept where they still fit.
+lock:  ## make requirements.lock anew from pyproject.toml (UPGRADE=1: with the newest versions)
+	@$(find_python); rm -rf .venv-lock; "$$base" -m venv .venv-lock
+	@.venv-lock/bin/python -m pip --disable-pip-version-check install --quiet uv >.venv-lock/log 2>&1 \
+		|| { cat .venv-lock/log >&2; exit 1; }
+	@if [ -e requirements.lock ]; then cp requirements.lock .venv-lock/pins; fi
+	@.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate $(if $(UPGRADE),--upgrade) \
+		--output-file .venv-lock/pins pyproject.toml
+	@{ echo "# Made by \`make lock\` from pyproject.toml, not by hand: every package that is needed, exactly."; \
+		grep -v '^#' .venv-lock/pins; } >requirements.lock.part
+	@mv requirements.lock.part requirements.lock; rm -rf .venv-lock
+	@echo "requirements.lock: $$(grep -c == requirements.lock) pins. Next: make setup"
+
+clean:  ## remove caches and leftovers of builds; data, results and .venv stay
+	@rm -rf build dist svqkit.egg-info .pytest_cache .ruff_cache .hypothesis .venv-lock
+	@find svqkit tests notebooks benchmarks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune \
+		-exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,132 @@
+"""What a training needs to go on from where it was stopped, in one safetensors file.
+
+Tensors (weights, optimizer, random state) and a JSON header; nothing is pickled. The file is written beside its
+place and renamed, so that a kill at any moment leaves the last whole state.
+"""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from svqkit.atomic import replacing
+from svqkit.errors import SvqkitError
+
+
+@dataclass
+class Progress:
+    """How far a training is.
+
+    Attributes:
+        fingerprint: of the settings, the data and the code; a state of another one is not continued.
+        epoch: number of epochs that are done.
+        step: number of steps that are done in the epoch after them.
+        loss_sum: of the steps done in this epoch.
+        best_loss, best_epoch: the lowest validation loss so far, and the epoch (from 1) that reached it; 0 is none.
+        log: one row per finished epoch.
+        finished: whether training has ended.
+    """
+
+    fingerprint: dict[str, str]
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    best_loss: float = float("inf")
+    best_epoch: int = 0
+    log: list[dict[str, float]] = field(default_factory=list)
+    finished: bool = False
+
+    def end_epoch(self, learning_rate: float, train_loss: float, validation_loss: float) -> None:
+        """Count an epoch as done and note its losses.
+
+        Raises:
+            SvqkitError: the validation loss is not a finite number.
+        """
+        if not math.isfinite(validation_loss):
+            raise SvqkitError(
+                f"The validation loss is {validation_loss} after epoch {self.epoch + 1}; training stops and the last "
+                "state stays. Try a lower `learning_rate`, a `clip_norm` such as 1.0, or `precision: fp32`."
+            )
+        self.epoch, self.step, self.loss_sum = self.epoch + 1, 0, 0.0
+        if validation_loss < self.best_loss:
+            self.best_loss, self.best_epoch = validation_loss, self.epoch
+        row = {"epoch": self.epoch, "learning_rate": learning_rate}
+        self.log.append({**row, "train_loss": train_loss, "validation_loss": validation_loss})
+
+
+def save_weights(model: nn.Module, path: Path) -> None:
+    """The model's parameters and buffers as safetensors."""
+    with replacing(path) as draft:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}, draft)
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Put the weights at ``path`` into ``model``.
+
+    Raises:
+        SvqkitError: there are none, the file is damaged, or they are of another model: every missing, surplus
+            and misshapen entry is listed.
+    """
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise SvqkitError(f"No readable weights at {path}: {error}. Train the model again.") from error
+    own = model.state_dict()
+    problems = [f"missing: {name}" for name in sorted(own.keys() - tensors.keys())]
+    problems += [f"surplus: {name}" for name in sorted(tensors.keys() - own.keys())]
+    problems += [
+        f"shape of {name}: expected {tuple(own[name].shape)}, got {tuple(tensors[name].shape)}"
+        for name in sorted(own.keys() & tensors.keys())
+        if own[name].shape != tensors[name].shape
+    ]
+    if problems:
+        shown = problems[:20] + ([f"… and {len(problems) - 20} more"] if len(problems) > 20 else [])
+        raise SvqkitError(f"{path} holds the weights of another model:\n  " + "\n  ".join(shown))
+    model.load_state_dict(tensors)
+
+
+def save_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+    """Everything that the next step depends on."""
+    tensors: dict[str, Tensor] = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
+    for number, entry in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer/{number}/{name}": torch.as_tensor(value) for name, value in entry.items()}
+    tensors["random/cpu"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["random/cuda"] = torch.cuda.get_rng_state()
+    with replacing(path) as draft:
+        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        save_file(plain, draft, metadata={"progress": json.dumps(asdict(progress))})
+
+
+def read_progress(path: Path) -> Progress | None:
+    """How far the state at ``path`` is; None when there is no state, or none that can be read."""
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            return Progress(**json.loads(file.metadata()["progress"]))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        return None
+
+
+def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Put the state at ``path`` back into the model, the optimizer and the random generators."""
+    groups: dict[str, Any] = {"model": {}, "optimizer": {}, "random": {}}
+    for name, tensor in load_file(path).items():
+        kind, rest = name.split("/", 1)
+        groups[kind][rest] = tensor
+    model.load_state_dict(groups["model"])
+    entries: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in groups["optimizer"].items():
+        number, key = name.split("/")
+        entries.setdefault(int(number), {})[key] = tensor
+    optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
+    torch.set_rng_state(groups["random"]["cpu"])
+    if "cuda" in groups["random"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state(groups["random"]["cuda"])

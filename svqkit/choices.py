@@ -1,0 +1,31 @@
+"""Looking a name up in a registry, with an answer that helps when it isn't there."""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import TypeVar
+
+from svqkit.errors import SvqkitError
+
+T = TypeVar("T")
+
+
+def choose(registry: Mapping[str, T], name: object, what: str) -> T:
+    """The entry of ``registry`` called ``name``.
+
+    Raises:
+        SvqkitError: there is none; the message lists the valid names and the closest one.
+    """
+    if isinstance(name, str) and name in registry:
+        return registry[name]
+    raise SvqkitError(f"Unknown {what} {name!r}{hint(name, registry)}. Valid: {listed(registry)}.")
+
+
+def hint(name: object, valid: Iterable[str]) -> str:
+    """``" (did you mean 'svq'?)"`` when a valid name is close to ``name``, else nothing."""
+    close = get_close_matches(str(name), list(valid), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names in order, separated by commas."""
+    return ", ".join(sorted(names)) or "none"

@@ -1,0 +1,399 @@
+"""params.yaml read into frozen dataclasses; whatever does not fit is refused before anything runs.
+
+An experiment's settings come from three places of params.yaml, the later one winning: ``datasets.<dataset>``
+(what is forecast), ``profiles.<profile>.<dataset>`` (periods, sizes of the model and of each quantizer, training)
+and ``experiments.<experiment>`` (what this experiment does differently). This module imports no torch, so that a
+typing error in params.yaml is answered at once.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from svqkit.choices import choose, hint, listed
+from svqkit.errors import SvqkitError
+
+Source = Literal["weather"]
+Translator = Literal["gsta"]
+Loss = Literal["mae", "mse", "huber"]
+Schedule = Literal["cosine", "onecycle", "constant"]
+Precision = Literal["fp32", "bf16"]
+Protocol = Literal["clean", "paper"]
+Split = Literal["train", "validation", "test"]
+CodebookInit = Literal["kaiming", "xavier", "sparse", "trunc_normal", "orthogonal", "uniform-random", "normal"]
+
+Positive = Annotated[int, Field(gt=0)]
+Natural = Annotated[int, Field(ge=0)]
+Odd = Annotated[int, Field(gt=0, multiple_of=1), BeforeValidator(lambda value: _odd(value))]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+Seeds = Annotated[tuple[Natural, ...], Field(min_length=1)]
+Period = Annotated[tuple[str, str], BeforeValidator(lambda value: _dates(value))]
+
+_STRICT = ConfigDict(extra="forbid", strict=True)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Data:
+    """What is forecast, and the periods it is learnt and tested on.
+
+    ``train``, ``validation`` and ``test`` are first and last date, both inclusive ("2010" is the whole year).
+    ``gaps``: "error" refuses a record with a hole in it; "split" accepts it, and no window crosses a hole.
+    """
+
+    root: str
+    variables: Names
+    train: Period
+    validation: Period
+    test: Period
+    source: Source = "weather"
+    levels: tuple[int, ...] = ()
+    hours_per_frame: Positive = 1
+    frames_in: Positive = 12
+    frames_out: Positive = 12
+    gaps: Literal["error", "split"] = "error"
+
+    @model_validator(mode="after")
+    def _periods_in_order(self) -> "Data":
+        periods = {split: getattr(self, split) for split in get_args(Split)}
+        for split, (first, last) in periods.items():
+            for written in (first, last):
+                if not re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", written):
+                    raise ValueError(f"{split}: a date is written 2010, 2010-06 or 2010-06-30, got {written!r}")
+            if last < first and not last.startswith(first[: len(last)]):
+                raise ValueError(f"{split}: the last date {last!r} lies before the first one {first!r}")
+        names = list(periods)
+        for i, one in enumerate(names):
+            for other in names[i + 1 :]:
+                if _overlap(periods[one], periods[other]):
+                    raise ValueError(
+                        f"{one} {list(periods[one])} and {other} {list(periods[other])} overlap: a model would be "
+                        "tested on what it has seen; give them dates apart"
+                    )
+        return self
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Model:
+    """SimVP: N_S convolutions down and up again, and between them a translator of N_T blocks over time × space.
+
+    ``noise`` is the share of input values that is perturbed while training.
+    """
+
+    translator: Translator = "gsta"
+    hid_S: Positive = 32
+    hid_T: Positive = 256
+    N_S: Annotated[int, Field(ge=2, multiple_of=2)] = 2
+    N_T: Annotated[int, Field(ge=2)] = 8
+    spatio_kernel_enc: Odd = 3
+    spatio_kernel_dec: Odd = 3
+    mlp_ratio: Annotated[float, Field(gt=1)] = 8.0
+    drop: Fraction = 0.0
+    drop_path: Fraction = 0.1
+    quantize_after_translator: bool = False
+    noise: Fraction = 0.0
+
+    @model_validator(mode="after")
+    def _two_groups(self) -> "Model":
+        if self.hid_S % 2:
+            raise ValueError(f"hid_S must be even (its channels are normalised in two groups), got {self.hid_S}")
+        return self
+
+
+@dataclass(frozen=True, config=_STRICT)
+class NoQuantizer:
+    """The latent vectors as they are: plain SimVP."""
+
+    name: Literal["none"] = "none"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class SVQSettings:
+    """Sparse vector quantization; see :class:`svqkit.quantizers.SVQ`."""
+
+    name: Literal["svq"] = "svq"
+    codebook_size: Positive = 10_000
+    hidden_dim: Natural = 128
+    learnable: bool = True
+    init: CodebookInit = "kaiming"
+    hidden_relu: bool = True
+    output_relu: bool = False
+
+
+@dataclass(frozen=True, config=_STRICT)
+class VQSettings:
+    """Vector quantization with a codebook that follows the latents as a moving average."""
+
+    name: Literal["vq"] = "vq"
+    codebook_size: Positive = 1024
+    decay: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    commitment_weight: Annotated[float, Field(ge=0)] = 1.0
+
+
+Quantizer = Annotated[NoQuantizer | SVQSettings | VQSettings, Field(discriminator="name")]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Training:
+    """How a model is fitted. ``learning_rate`` is the peak.
+
+    ``steps_per_epoch`` ends an epoch after that many steps (0: all windows once); ``patience`` is the number of
+    epochs without a better validation loss after which training stops; ``clip_norm`` 0 does not clip.
+    """
+
+    loss: Loss = "mae"
+    epochs: Positive = 50
+    batch_size: Positive = 16
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-3
+    schedule: Schedule = "cosine"
+    warmup_epochs: Natural = 5
+    warmup_learning_rate: Annotated[float, Field(gt=0)] = 1e-5
+    min_learning_rate: Annotated[float, Field(ge=0)] = 1e-6
+    patience: Positive = 10
+    steps_per_epoch: Natural = 0
+    clip_norm: Annotated[float, Field(ge=0)] = 0.0
+    precision: Precision = "fp32"
+
+    @model_validator(mode="after")
+    def _warm_up_ends(self) -> "Training":
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs ({self.warmup_epochs}) must be fewer than epochs ({self.epochs}), "
+                "or the learning rate never reaches its peak"
+            )
+        return self
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Experiment:
+    """One experiment with everything that it needs: a dataset, a model, a quantizer, a training, its seeds."""
+
+    name: str
+    profile: str
+    dataset: str
+    data: Data
+    model: Model
+    quantizer: Quantizer
+    training: Training
+    seeds: Seeds = (0,)
+    protocol: Protocol = "clean"
+
+    @model_validator(mode="after")
+    def _names_a_folder(self) -> "Experiment":
+        for name in (self.name, self.dataset):
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+                raise ValueError(f"{name!r} names folders and stages: use letters, digits, '_' and '-' only")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: each seed once, got {list(self.seeds)}")
+        return self
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Params:
+    """All of params.yaml for one profile."""
+
+    profile: str
+    datasets: dict[str, Data]
+    experiments: dict[str, Experiment]
+
+    def dataset(self, name: str) -> Data:
+        """The dataset called ``name``; an unknown name is answered with the valid ones."""
+        return choose(self.datasets, name, f"dataset in profile {self.profile!r}")
+
+    def experiment(self, name: str) -> Experiment:
+        """The experiment called ``name``; an unknown name is answered with the valid ones."""
+        return choose(self.experiments, name, "experiment")
+
+    def of_dataset(self, dataset: str) -> list[Experiment]:
+        """The experiments on one dataset, in the order of params.yaml."""
+        return [experiment for experiment in self.experiments.values() if experiment.dataset == dataset]
+
+
+def load(path: str | Path = "params.yaml", profile: str | None = None) -> Params:
+    """Read and check params.yaml.
+
+    Args:
+        path: the file.
+        profile: take this profile instead of the one that the file names.
+
+    Raises:
+        SvqkitError: with every problem of the file in one message: unknown keys and names, wrong types and
+            impossible values, each with its place and with what is valid there.
+    """
+    tree = _read(Path(path))
+    _refuse_unknown(tree, {"profile", "datasets", "profiles", "experiments"}, str(path), "key")
+    profiles = _mapping(tree.get("profiles"), f"{path}: profiles")
+    name = profile or tree.get("profile")
+    sized = _mapping(choose(profiles, name, "profile"), f"{path}: profiles.{name}")
+    entries = _mapping(tree.get("datasets"), f"{path}: datasets")
+    _refuse_unknown(sized, set(entries), f"{path}: profiles.{name}", "dataset")
+    for dataset in entries:
+        if dataset not in sized:
+            raise SvqkitError(
+                f"{path}: profiles.{name} says nothing of dataset {dataset!r}; add its periods and sizes."
+            )
+    problems: list[str] = []
+
+    datasets = {}
+    for dataset, entry in sized.items():
+        where = f"profiles.{name}.{dataset}"
+        entry = _mapping(entry, where)
+        _refuse_unknown(entry, {"data", "model", "quantizers", "training"}, where, "key")
+        settings = _join(entries[dataset], entry.get("data"), where)
+        data = _build(Data, settings, f"datasets.{dataset} with {where}.data", problems)
+        model = _build(Model, _mapping(entry.get("model"), where), f"{where}.model", problems)
+        training = _build(Training, _mapping(entry.get("training"), where), f"{where}.training", problems)
+        if data and model and training:
+            datasets[dataset] = data
+
+    experiments = {}
+    for key, entry in _mapping(tree.get("experiments"), f"{path}: experiments").items():
+        entry = _mapping(entry, f"experiments.{key}")
+        _refuse_unknown(
+            entry, {f.name for f in fields(Experiment)} - {"name", "profile", "data"}, f"experiments.{key}", "key"
+        )
+        dataset = entry.get("dataset")
+        if dataset not in entries:
+            unknown = f"unknown dataset {dataset!r}{hint(dataset, entries)}" if dataset else "is missing"
+            problems.append(f"experiments.{key}.dataset: {unknown}; valid: {listed(entries)}")
+        elif dataset in datasets:
+            experiments[key] = _experiment(key, name, entry, entries[dataset], sized[dataset], problems)
+    if problems:
+        raise SvqkitError(f"{path} has {len(problems)} problem(s):\n" + "\n".join(f"  - {line}" for line in problems))
+    return Params(profile=name, datasets=datasets, experiments=experiments)
+
+
+def as_tree(settings: Any) -> dict[str, Any]:
+    """A settings object as plain dicts and lists, ready for JSON."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(settings).items()}
+
+
+def experiment_from_tree(tree: Mapping[str, Any], where: str) -> Experiment:
+    """The experiment that a run's config.json holds."""
+    problems: list[str] = []
+    experiment = _build(Experiment, dict(tree), where, problems)
+    if problems:
+        raise SvqkitError(f"{where} is not a run of this version of svqkit:\n" + "\n".join(problems))
+    return experiment
+
+
+def override(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
+    """The same experiment with some settings changed, checked as params.yaml is: ``{"training": {"epochs": 2}}``."""
+    return experiment_from_tree(_join(_tree(experiment), changes, "overrides"), "overrides")
+
+
+def _experiment(key: str, profile: str, entry: dict, dataset: dict, sized: dict, problems: list[str]) -> Experiment:
+    where = f"experiments.{key}"
+    quantizer = _mapping(entry.get("quantizer", {"name": "none"}), f"{where}.quantizer")
+    sized_quantizer = _mapping(sized.get("quantizers"), f"{where}.quantizer").get(quantizer.get("name"))
+    settings = {
+        **entry,
+        "name": key,
+        "profile": profile,
+        "data": _join(dataset, sized.get("data"), where),
+        "model": _join(sized.get("model"), entry.get("model"), f"{where}.model"),
+        "training": _join(sized.get("training"), entry.get("training"), f"{where}.training"),
+        "quantizer": _join(sized_quantizer, quantizer, f"{where}.quantizer"),
+    }
+    return _build(Experiment, settings, where, problems)
+
+
+def _build(cls: type[T], settings: dict[str, Any], where: str, problems: list[str]) -> T | None:
+    """An instance of ``cls``, or None with what is wrong added to ``problems``."""
+    try:
+        # Strict JSON takes exactly what YAML can say: lists for tuples, whole numbers for floats, nothing else.
+        return TypeAdapter(cls).validate_json(json.dumps(settings, default=str))
+    except ValidationError as error:
+        problems.extend(_explain(cls, settings, detail, where) for detail in error.errors())
+        return None
+
+
+def _explain(cls: type, settings: Any, detail: Mapping[str, Any], where: str) -> str:
+    """One line of pydantic's in our words: the place, the rule, what came, and what is valid."""
+    path = [part for part in detail["loc"] if part not in ("none", "svq", "vq") or part == detail["loc"][-1]]
+    place = ".".join([where, *map(str, path)])
+    if detail["type"] == "unexpected_keyword_argument":
+        valid = _valid_keys(cls, settings, path[:-1])
+        return f"{place}: unknown key {path[-1]!r}{hint(path[-1], valid)}; valid: {listed(valid)}"
+    if detail["type"] in ("missing", "missing_argument"):
+        return f"{place}: is missing"
+    if detail["type"] == "union_tag_invalid":
+        return f"{place}.name: unknown quantizer {detail['ctx']['tag']!r}; valid: {detail['ctx']['expected_tags']}"
+    message = detail["msg"].removeprefix("Value error, ")
+    came = "" if detail["type"] == "value_error" else f", got {detail['input']!r}"
+    return f"{place}: {message}{came}"
+
+
+def _valid_keys(cls: type, settings: Any, path: list[Any]) -> list[str]:
+    """The keys that fit at ``path`` below ``cls``."""
+    for part in path:
+        kind = {f.name: f.type for f in fields(cls)}[part]
+        if part == "quantizer":
+            kinds = {f.__dataclass_fields__["name"].default: f for f in get_args(get_args(Quantizer)[0])}
+            kind = kinds[settings["quantizer"].get("name")]
+        cls = kind
+    return [f.name for f in fields(cls)] if is_dataclass(cls) else []
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        tree = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SvqkitError(f"No {path} here ({Path.cwd()}). Run from the project's folder, or name the file.") from error
+    except YAMLError as error:
+        raise SvqkitError(f"{path} is not valid YAML: {error}") from error
+    return _mapping(tree, str(path))
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise SvqkitError(f"{where} must be a mapping of keys to values, got {value!r}.")
+    return dict(value)
+
+
+def _join(base: Any, changes: Any, where: str) -> dict[str, Any]:
+    """``base`` with ``changes`` on top, mapping by mapping."""
+    joined = _mapping(base, where)
+    for key, value in _mapping(changes, where).items():
+        both = isinstance(value, Mapping) and isinstance(joined.get(key), Mapping)
+        joined[key] = _join(joined[key], value, f"{where}.{key}") if both else value
+    return joined
+
+
+def _refuse_unknown(tree: Mapping[str, Any], valid: set[str], where: str, what: str) -> None:
+    for key in tree:
+        if key not in valid:
+            raise SvqkitError(f"{where}: unknown {what} {key!r}{hint(key, valid)}. Valid: {listed(valid)}.")
+
+
+def _tree(settings: Any) -> dict[str, Any]:
+    return asdict(settings)
+
+
+def _odd(value: Any) -> Any:
+    if isinstance(value, int) and value % 2 == 0:
+        raise ValueError(f"must be odd, so that a kernel has a middle; got {value}")
+    return value
+
+
+def _dates(value: Any) -> Any:
+    """Years and dates as YAML may give them (2010, "2010", "2010-06"), as text."""
+    if not isinstance(value, list | tuple):
+        return value
+    return tuple(str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in value)
+
+
+def _overlap(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether two periods share a date; "2010" as an end means the end of 2010."""
+    return one[0] <= other[1] + "~" and other[0] <= one[1] + "~"

@@ -1,0 +1,41 @@
+"""The store of a dataset, prepared first when it is missing: what a notebook that is run on its own needs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from svqkit.config import Data, as_tree
+from svqkit.data.prepare import prepare
+from svqkit.data.store import Store
+from svqkit.errors import SvqkitError
+
+
+def open_or_prepare(data: Data, path: str | Path) -> Store:
+    """Open the store at ``path``; make it from the raw files, fetched with DVC if need be, when it isn't there.
+
+    Raises:
+        SvqkitError: the raw files can't be had or do not fit.
+    """
+    if not Path(data.root).exists():
+        try:
+            store = Store.open(path)
+        except SvqkitError:
+            store = None
+        if store and store.settings["data"] == as_tree(data):
+            return store
+        _pull(Path(data.root))
+    return prepare(data, path)
+
+
+def _pull(root: Path) -> None:
+    """Fetch the tracked data when ``root`` is part of it."""
+    if not Path("data.dvc").exists() or root.parts[:1] != ("data",):
+        raise SvqkitError(
+            f"There is no folder {root.absolute()}. Put the raw files there, or change `root` in params.yaml."
+        )
+    print("The raw data are not here yet: dvc pull data.dvc", flush=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "pull", "data.dvc"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SvqkitError(f"`dvc pull data.dvc` failed: {done.stderr.strip() or done.stdout.strip()}")

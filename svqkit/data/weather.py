@@ -1,0 +1,302 @@
+"""Weather records: a folder of NetCDF files per variable, as WeatherBench publishes them.
+
+``<root>/<long name>/<long name>_<anything>.nc`` with dimensions time, (level,) lat, lon. Every file's time axis
+and grid are checked before any of its data are read.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from svqkit.choices import choose, listed
+from svqkit.config import Data
+from svqkit.errors import SvqkitError
+
+# Folder of each variable in WeatherBench (Rasp et al. 2020, arXiv 2002.00469).
+LONG_NAMES = {
+    "t2m": "2m_temperature",
+    "u10": "10m_u_component_of_wind",
+    "v10": "10m_v_component_of_wind",
+    "tcc": "total_cloud_cover",
+    "tp": "total_precipitation",
+    "tisr": "toa_incident_solar_radiation",
+    "z": "geopotential",
+    "pv": "potential_vorticity",
+    "r": "relative_humidity",
+    "q": "specific_humidity",
+    "t": "temperature",
+    "u": "u_component_of_wind",
+    "v": "v_component_of_wind",
+    "vo": "vorticity",
+}
+HOUR = np.timedelta64(1, "h")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The frames of one file that are wanted: their times, and their places along the file's time axis."""
+
+    path: Path
+    times: np.ndarray
+    indices: np.ndarray
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the files of all variables hold together, checked but not read yet.
+
+    Attributes:
+        pieces: per variable its pieces in the order of time; all variables have the same times.
+        times: (N,) datetime64, every frame of every wanted period.
+        lat, lon: degrees north, degrees east.
+        channels: name of each channel, such as "t2m" or "t_850".
+        units: unit of each channel as the files give it.
+    """
+
+    pieces: dict[str, list[Piece]]
+    levels: tuple[int, ...]
+    times: np.ndarray
+    lat: np.ndarray
+    lon: np.ndarray
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+
+    def blocks(self, frames: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Times (n,) and values (n, channel, lat, lon) in float32, at most ``frames`` at a time, in order of time.
+
+        Raises:
+            SvqkitError: a file can't be read to its end, or holds a value that is not a finite number.
+        """
+        for start in range(0, len(self.times), frames):
+            times = self.times[start : start + frames]
+            parts = [_read(name, pieces, times, self.levels) for name, pieces in self.pieces.items()]
+            yield times, np.concatenate(parts, axis=1)
+
+
+def open_record(data: Data) -> Record:
+    """Find and check the files of every variable of ``data``, for all of its periods.
+
+    Raises:
+        SvqkitError: a missing or unreadable file, an absent variable or level, grids that differ, files that
+            overlap, duplicate or unordered times, a wrong cadence, a hole (unless ``gaps: split``), a period
+            without a frame; each names the file and the place.
+    """
+    pieces, axes, channels, units = {}, {}, [], []
+    for variable in data.variables:
+        folder = Path(data.root) / choose(LONG_NAMES, variable, "weather variable")
+        files = [_inspect(path, variable, data) for path in _files(folder)]
+        _same_grid([(variable, *axes[variable]) for variable in axes], files)
+        axes[variable] = files[0].path, files[0].lat, files[0].lon
+        pieces[variable] = _wanted(sorted(files, key=lambda file: file.times[0]), data)
+        levels = data.levels if files[0].levels is not None else ()
+        channels += [f"{variable}_{level}" for level in levels] or [variable]
+        units += [files[0].units] * max(1, len(levels))
+    times = _same_times(pieces)
+    lat, lon = axes[data.variables[0]][1:]
+    return Record(pieces, data.levels, times, lat, lon, tuple(channels), tuple(units))
+
+
+def in_period(times: np.ndarray, period: tuple[str, str]) -> np.ndarray:
+    """Which of ``times`` lie in a period; both of its dates are included, "2010" being the whole year."""
+    first, after = period_bounds(period)
+    return (times >= first) & (times < after)
+
+
+def period_bounds(period: tuple[str, str]) -> tuple[np.datetime64, np.datetime64]:
+    """The period's first moment, and the first moment after it."""
+    return np.datetime64(period[0], "h"), (np.datetime64(period[1]) + 1).astype("datetime64[h]")
+
+
+@dataclass(frozen=True)
+class _File:
+    path: Path
+    times: np.ndarray
+    lat: np.ndarray
+    lon: np.ndarray
+    levels: np.ndarray | None
+    units: str
+
+
+def _files(folder: Path) -> list[Path]:
+    files = sorted(folder.glob("*.nc"))
+    if not files:
+        state = "has no .nc file" if folder.is_dir() else "does not exist"
+        raise SvqkitError(
+            f"The folder {folder.absolute()} {state}; expected files such as {folder.name}_2010_5.625deg.nc. "
+            "For the bundled sample run `dvc pull`; for your own data see the README's data section."
+        )
+    return files
+
+
+def _open(path: Path) -> xr.Dataset:
+    try:
+        return xr.open_dataset(path, engine="netcdf4")
+    except (OSError, ValueError, RuntimeError) as error:
+        raise SvqkitError(
+            f"{path} ({path.stat().st_size:,} bytes) can't be opened as NetCDF: {error}. "
+            "It is truncated or another kind of file; fetch it again."
+        ) from error
+
+
+def _inspect(path: Path, variable: str, data: Data) -> _File:
+    """Everything of a file but its values, checked on its own."""
+    with _open(path) as file:
+        if variable not in file:
+            raise SvqkitError(f"{path} has no variable {variable!r}; it has: {listed(map(str, file.data_vars))}.")
+        array = file[variable]
+        expected = {"time", "lat", "lon"}
+        if not expected <= set(array.dims) or not set(array.dims) <= expected | {"level"}:
+            raise SvqkitError(
+                f"{path}: {variable} has dimensions {array.dims}, expected time, (level,) lat, lon. "
+                "Rename them, e.g. with xarray's rename."
+            )
+        levels = file["level"].values if "level" in array.dims else None
+        _check_levels(path, variable, levels, data.levels)
+        times = file["time"].values
+        if not np.issubdtype(times.dtype, np.datetime64):
+            raise SvqkitError(
+                f"{path}: the time axis is {times.dtype}, expected dates (units such as 'hours since …')."
+            )
+        _check_times(path, times, data.hours_per_frame)
+        units = str(array.attrs.get("units", ""))
+        return _File(path, times, file["lat"].values, file["lon"].values, levels, units)
+
+
+def _check_levels(path: Path, variable: str, there: np.ndarray | None, wanted: tuple[int, ...]) -> None:
+    if there is None:
+        return
+    if not wanted:
+        raise SvqkitError(f"{path}: {variable} has levels {there.tolist()}; name the wanted ones in `levels`.")
+    absent = [level for level in wanted if level not in there]
+    if absent:
+        raise SvqkitError(f"{path}: no level {absent} of {variable}; it has {there.tolist()}.")
+
+
+def _check_times(path: Path, times: np.ndarray, hours: int) -> None:
+    """Times must rise, and step by a whole part of the wanted cadence; holes are judged later, per period."""
+    if len(times) == 0:
+        raise SvqkitError(f"{path} holds no frame: its time axis is empty.")
+    steps = np.diff(times)
+    for bad, what in ((steps == 0 * HOUR, "twice"), (steps < 0 * HOUR, "out of order")):
+        if bad.any():
+            at = int(np.argmax(bad)) + 1
+            raise SvqkitError(f"{path}: the time {_show(times[at])} comes {what} (index {at} of the time axis).")
+    if len(steps) and (np.timedelta64(hours, "h") % steps.min()) != 0 * HOUR:
+        raise SvqkitError(
+            f"{path}: wrong cadence, one frame every {steps.min() / HOUR:g} h; `hours_per_frame: {hours}` needs "
+            f"frames every {hours} h or a whole part of that."
+        )
+
+
+def _same_grid(earlier: list[tuple[str, Path, np.ndarray, np.ndarray]], files: list[_File]) -> None:
+    first = files[0]
+    others = [(file.path, file.lat, file.lon) for file in files[1:]] + [axis[1:] for axis in earlier]
+    for path, lat, lon in others:
+        for name, one, other in (("lat", first.lat, lat), ("lon", first.lon, lon)):
+            if one.shape != other.shape or not np.allclose(one, other, atol=1e-4):
+                raise SvqkitError(
+                    f"The grids differ: {first.path} has {len(one)} {name} from {one[0]:g} to {one[-1]:g}, {path} has "
+                    f"{len(other)} from {other[0]:g} to {other[-1]:g}. Regrid one of them, or move it elsewhere."
+                )
+
+
+def _wanted(files: list[_File], data: Data) -> list[Piece]:
+    """The frames of each file that lie in a period, on the wanted cadence, without overlap and (else) without holes."""
+    for one, other in pairwise(files):
+        if other.times[0] <= one.times[-1]:
+            raise SvqkitError(
+                f"{one.path} (until {_show(one.times[-1])}) and {other.path} (from {_show(other.times[0])}) overlap "
+                "in time; remove one of them or cut it."
+            )
+    pieces = []
+    periods = {"train": data.train, "validation": data.validation, "test": data.test}
+    for file in files:
+        hours = file.times.astype("datetime64[h]").astype(np.int64)
+        keep = (hours % data.hours_per_frame == 0) & (file.times == file.times.astype("datetime64[h]"))
+        keep &= np.any([in_period(file.times, period) for period in periods.values()], axis=0)
+        if keep.any():
+            pieces.append(Piece(file.path, file.times[keep], np.flatnonzero(keep)))
+    times = np.concatenate([piece.times for piece in pieces]) if pieces else np.array([], "datetime64[ns]")
+    for split, period in periods.items():
+        _check_period(split, period, times, files, data)
+    return pieces
+
+
+def _check_period(split: str, period: tuple[str, str], times: np.ndarray, files: list[_File], data: Data) -> None:
+    inside = times[in_period(times, period)]
+    if len(inside) == 0:
+        raise SvqkitError(
+            f"The {split} period {list(period)} holds no frame: the files in {files[0].path.parent} cover "
+            f"{_show(files[0].times[0])} to {_show(files[-1].times[-1])}. Change the period, or add the files."
+        )
+    if data.gaps == "split":
+        return
+    step = data.hours_per_frame * HOUR
+    first, after = period_bounds(period)
+    expected = np.concatenate([[first - step], inside.astype("datetime64[h]"), [after]])
+    holes = np.flatnonzero(np.diff(expected) > step)
+    if len(holes):
+        before, following = expected[holes[0]], expected[holes[0] + 1]
+        near = max((file for file in files if file.times[0] <= following), key=lambda f: f.times[0], default=files[0])
+        raise SvqkitError(
+            f"A hole in the {split} period {list(period)}: no frame after {_show(before)} until {_show(following)} "
+            f"(in or next to {near.path}). Add the missing file, change the period, or set `gaps: split` "
+            "if windows should just not cross holes."
+        )
+
+
+def _same_times(pieces: dict[str, list[Piece]]) -> np.ndarray:
+    axes = {name: np.concatenate([piece.times for piece in parts]) for name, parts in pieces.items()}
+    (first, times), *others = axes.items()
+    for other, axis in others:
+        if not np.array_equal(axis, times):
+            lacking = np.setxor1d(axis, times)
+            raise SvqkitError(
+                f"{first} and {other} have different times, e.g. {_show(lacking[0])} is in one of them only; "
+                "every variable needs the same frames."
+            )
+    return times
+
+
+def _read(variable: str, pieces: list[Piece], times: np.ndarray, levels: tuple[int, ...]) -> np.ndarray:
+    """Values (n, level, lat, lon) of one variable at ``times``, which follow each other in its pieces."""
+    parts = []
+    for piece in pieces:
+        rows = piece.indices[np.isin(piece.times, times)]
+        if len(rows) == 0:
+            continue
+        with _open(piece.path) as file:
+            array = file[variable].isel(time=slice(int(rows[0]), int(rows[-1]) + 1))
+            if "level" in array.dims:
+                array = array.sel(level=list(levels)).transpose("time", "level", "lat", "lon")
+            else:
+                array = array.transpose("time", "lat", "lon").expand_dims("level", axis=1)
+            try:
+                values = array.values[rows - rows[0]].astype(np.float32)
+            except (OSError, RuntimeError) as error:
+                raise SvqkitError(
+                    f"{piece.path}: the data can't be read to the end ({error}); the file is truncated or damaged. "
+                    "Fetch it again."
+                ) from error
+            _refuse_nan(piece.path, variable, values, file, rows)
+            parts.append(values)
+    return np.concatenate(parts)
+
+
+def _refuse_nan(path: Path, variable: str, values: np.ndarray, file: xr.Dataset, rows: np.ndarray) -> None:
+    bad = ~np.isfinite(values)
+    if bad.any():
+        frame, _, row, column = (int(axis[0]) for axis in np.nonzero(bad))
+        raise SvqkitError(
+            f"{path}: {variable} has {bad.sum()} value(s) that are NaN or infinite in this block, the first at "
+            f"{_show(file['time'].values[rows[frame]])}, lat {file['lat'].values[row]:g}, "
+            f"lon {file['lon'].values[column]:g}. Fill or cut them before you prepare the data."
+        )
+
+
+def _show(time: np.datetime64) -> str:
+    return str(time.astype("datetime64[m]"))

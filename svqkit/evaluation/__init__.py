@@ -1,0 +1,1 @@
+"""Runs → scores, error fields, sample forecasts, codebook usage."""

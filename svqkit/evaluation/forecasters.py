@@ -1,0 +1,38 @@
+"""What can be scored: trained models, persistence, climatology; each maps input frames to a forecast."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from svqkit.data.windows import Batch, Normaliser
+from svqkit.evaluation.rollout import roll_out
+
+# (batch in physical units, climatology of the targets) → forecast (B, T_out, C, H, W) in physical units.
+Forecaster = Callable[[Batch, Tensor], Tensor]
+
+
+def of_model(model: nn.Module, entering: Normaliser, leaving: Normaliser, device: torch.device) -> Forecaster:
+    """A model that is given frames normalised by ``entering``; its output is brought back by ``leaving``.
+
+    The two differ only under protocol "paper".
+    """
+    model = model.to(device, memory_format=torch.channels_last).eval()
+    entering, leaving = entering.to(device), leaving.to(device)
+
+    @torch.inference_mode()
+    def forecast(batch: Batch, climatology: Tensor) -> Tensor:
+        frames = entering.forward(batch.inputs.to(device))
+        return leaving.inverse(roll_out(model, frames, batch.targets.shape[1]).frames)
+
+    return forecast
+
+
+def persistence(batch: Batch, climatology: Tensor) -> Tensor:
+    """The last input frame, for every lead."""
+    return batch.inputs[:, -1:].expand_as(batch.targets)
+
+
+def climatology(batch: Batch, climatology: Tensor) -> Tensor:
+    """The training mean of the week of the year and time of day that is forecast."""
+    return climatology

@@ -1,0 +1,125 @@
+"""Scores of gridded forecasts from sums over windows: constant memory, however many windows there are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+def latitude_weights(lat: Tensor) -> Tensor:
+    """cos(latitude) divided by its mean over the rows, (H,): the weight of a row's area (WeatherBench, eq. 1)."""
+    weights = torch.cos(torch.deg2rad(lat.double()))
+    return weights / weights.mean()
+
+
+class GridErrors:
+    """Errors of forecasts summed per lead time, channel and grid point.
+
+    With e = prediction − truth in physical units, over the n windows added: Σe, Σ|e| and Σe², each (L, C, H, W)
+    in float64.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.sums: dict[str, Tensor] = {}
+
+    def add(self, prediction: Tensor, truth: Tensor) -> None:
+        """Add windows; both (B, L, C, H, W)."""
+        error = prediction.double() - truth.double()
+        for name, value in {"bias": error, "mae": error.abs(), "mse": error.square()}.items():
+            self.sums[name] = self.sums.get(name, 0) + value.sum(0)
+        self.count += len(error)
+
+    def mean(self, name: str) -> Tensor:
+        """Mean over windows of "bias", "mae" or "mse", (L, C, H, W)."""
+        return self.sums[name] / self.count
+
+
+class AnomalyCorrelation:
+    """Anomaly correlation coefficient (ACC), latitude-weighted, as WeatherBench defines it.
+
+    With f' and t' the anomalies of forecast and truth from climatology and w the latitude weights, all sums over
+    windows, latitudes and longitudes, and each anomaly less its plain mean:
+
+        ACC = Σ w f' t' / √(Σ w f'² · Σ w t'²)
+
+    Source: Rasp et al. 2020, arXiv 2002.00469, eq. 2, and its published scoring code.
+    """
+
+    def __init__(self, weights: Tensor) -> None:
+        self.weights = weights[:, None]
+        self.sums: Tensor | None = None
+
+    def add(self, prediction: Tensor, truth: Tensor, climatology: Tensor) -> None:
+        """Add windows; all (B, L, C, H, W)."""
+        f = prediction.double() - climatology.double()
+        t = truth.double() - climatology.double()
+        w = self.weights.expand(f.shape[-2:])
+        terms = [torch.ones_like(f), f, t, w.expand_as(f), w * f, w * t, w * f * t, w * f * f, w * t * t]
+        sums = torch.stack([term.sum((0, 3, 4)) for term in terms])
+        self.sums = sums if self.sums is None else self.sums + sums
+
+    def value(self) -> Tensor:
+        """ACC (L, C); NaN where forecast or truth has no anomaly at all, as for climatology itself."""
+        return _correlation(self.sums)
+
+    def over_leads(self) -> Tensor:
+        """ACC (C,) with the sums running over lead times too."""
+        return _correlation(self.sums.sum(1))
+
+
+def _correlation(sums: Tensor) -> Tensor:
+    n, f, t, w, wf, wt, wft, wff, wtt = sums
+    mean_f, mean_t = f / n, t / n
+    covariance = wft - mean_f * wt - mean_t * wf + mean_f * mean_t * w
+    variance_f = wff - 2 * mean_f * wf + mean_f**2 * w
+    variance_t = wtt - 2 * mean_t * wt + mean_t**2 * w
+    # Rounding leaves a little of nothing: what is below 1e-12 of the squares' sum is no anomaly.
+    none = (variance_f <= 1e-12 * wtt) | (variance_t <= 1e-12 * wtt)
+    return torch.where(none, torch.nan, covariance / (variance_f * variance_t).sqrt())
+
+
+def mse(errors: GridErrors, weights: Tensor) -> Tensor:
+    """Mean squared error (L, C), unweighted over the grid."""
+    return errors.mean("mse").mean((2, 3))
+
+
+def mae(errors: GridErrors, weights: Tensor) -> Tensor:
+    """Mean absolute error (L, C), unweighted over the grid."""
+    return errors.mean("mae").mean((2, 3))
+
+
+def weighted_mse(errors: GridErrors, weights: Tensor) -> Tensor:
+    """Latitude-weighted mean squared error (L, C); its root is WeatherBench's RMSE."""
+    return (errors.mean("mse") * weights[:, None]).mean((2, 3))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score of the error grids: a mean over the grid per lead and channel, and perhaps the root of it.
+
+    The score over all leads is the mean over leads before the root is taken, so that it is the root of the mean
+    over everything, as in the reference.
+    """
+
+    mean: Callable[[GridErrors, Tensor], Tensor]
+    root: bool = False
+
+    def per_lead(self, errors: GridErrors, weights: Tensor) -> Tensor:
+        """(L, C)."""
+        value = self.mean(errors, weights)
+        return value.sqrt() if self.root else value
+
+    def over_leads(self, errors: GridErrors, weights: Tensor) -> Tensor:
+        """(C,)."""
+        value = self.mean(errors, weights).mean(0)
+        return value.sqrt() if self.root else value
+
+
+METRICS = {
+    "mse": Metric(mse),
+    "mae": Metric(mae),
+    "rmse": Metric(mse, root=True),
+    "wrmse": Metric(weighted_mse, root=True),
+}

@@ -1,0 +1,112 @@
+"""SimVP: an encoder of single frames, a translator over time and space, a decoder, and a quantizer between them."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from svqkit.config import Model
+from svqkit.errors import SvqkitError
+from svqkit.models import translators
+from svqkit.models.layers import ConvBlock
+
+
+class Forecast(NamedTuple):
+    """Forecast frames (B, T, C, H, W), and the quantizer's loss to add to the training loss (a scalar)."""
+
+    frames: Tensor
+    loss: Tensor
+
+
+class SimVP(nn.Module):
+    """As many frames out as in, from one pass.
+
+    Every frame is encoded by N_S convolutions, every second one halving height and width, into latents of hid_S
+    channels. The quantizer works on these (or on the translator's output, ``quantize_after_translator``). The
+    translator sees the T latents of a sequence stacked as channels. The decoder mirrors the encoder and is given
+    the first convolution's output as a skip. Frames whose height or width the encoder can't halve evenly are
+    padded inside with their edge values and cut again.
+
+    Args:
+        settings: sizes and translator.
+        quantizer: takes (N, hid_S, H', W'), returns ``Quantized``.
+        frames: T.
+        channels: C.
+
+    Source: Gao et al., "SimVP: Simpler yet Better Video Prediction", CVPR 2022, arXiv 2206.05099, and OpenSTL.
+    """
+
+    def __init__(self, settings: Model, quantizer: nn.Module, frames: int, channels: int) -> None:
+        super().__init__()
+        self.frames, self.channels = frames, channels
+        self.noise, self.post = settings.noise, settings.quantize_after_translator
+        self.multiple = 2 ** (settings.N_S // 2)
+        hidden = settings.hid_S
+        down = [0, -1] * (settings.N_S // 2)
+        entering = [channels, *[hidden] * (settings.N_S - 1)]
+        self.encoder = nn.ModuleList(
+            ConvBlock(width, hidden, settings.spatio_kernel_enc, scale)
+            for width, scale in zip(entering, down, strict=True)
+        )
+        self.quantizer = quantizer
+        self.translator = translators.build(settings, frames * hidden)
+        self.decoder = nn.ModuleList(
+            ConvBlock(hidden, hidden, settings.spatio_kernel_dec, -scale) for scale in reversed(down)
+        )
+        self.readout = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, frames: Tensor) -> Forecast:
+        """frames (B, T, C, H, W) → the T frames that follow."""
+        self._check(frames)
+        batch, time, channels, height, width = frames.shape
+        if self.noise and self.training:
+            frames = perturb(frames, self.noise)
+        x = self._pad(frames.flatten(0, 1))
+        latent, skip = self._encode(x)
+        if not self.post:
+            latent, loss = self.quantizer(latent)
+        latent = self._translate(latent, batch)
+        if self.post:
+            latent, loss = self.quantizer(latent)
+        out = self._decode(latent, skip)[..., :height, :width]
+        return Forecast(out.reshape(batch, time, channels, height, width), loss)
+
+    def latents(self, frames: Tensor) -> Tensor:
+        """What the quantizer is given, (B·T, hid_S, H', W'), for frames (B, T, C, H, W)."""
+        self._check(frames)
+        latent, _ = self._encode(self._pad(frames.flatten(0, 1)))
+        return self._translate(latent, len(frames)) if self.post else latent
+
+    def _encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        skip = latent = self.encoder[0](x)
+        for block in self.encoder[1:]:
+            latent = block(latent)
+        return latent, skip
+
+    def _translate(self, latent: Tensor, batch: int) -> Tensor:
+        stacked = latent.reshape(batch, -1, *latent.shape[-2:])
+        return self.translator(stacked).reshape(latent.shape)
+
+    def _decode(self, latent: Tensor, skip: Tensor) -> Tensor:
+        for block in self.decoder[:-1]:
+            latent = block(latent)
+        return self.readout(self.decoder[-1](latent + skip))
+
+    def _pad(self, x: Tensor) -> Tensor:
+        below, right = -x.shape[-2] % self.multiple, -x.shape[-1] % self.multiple
+        return F.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
+
+    def _check(self, frames: Tensor) -> None:
+        if frames.ndim != 5 or frames.shape[1:3] != (self.frames, self.channels):
+            raise SvqkitError(
+                f"The model expects frames (B, {self.frames}, {self.channels}, H, W), got {tuple(frames.shape)}."
+            )
+
+
+def perturb(x: Tensor, share: float) -> Tensor:
+    """x with a random ``share`` of its values multiplied by U(−2, 2), as in the paper's noise experiments."""
+    count = int(x.numel() * share)
+    factor = torch.ones(x.numel(), device=x.device, dtype=x.dtype)
+    factor[:count].uniform_(-2, 2)
+    return x * factor[torch.randperm(x.numel(), device=x.device)].view_as(x)

@@ -1,0 +1,149 @@
+"""Sparse vector quantization (SVQ), folded so that the codebook costs nothing beside the layers around it."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from svqkit.errors import SvqkitError
+from svqkit.quantizers.codebook_init import new_codebook
+from svqkit.quantizers.result import Quantized, Usage
+from svqkit.quantizers.usage import soft_usage
+
+# Largest number of code weights held at a time: 2²⁴ are 64 MiB in float32.
+CHUNK_ELEMENTS = 2**24
+
+
+class SVQ(nn.Module):
+    r"""Each latent vector becomes a learned, signed mixture of all codes of a codebook.
+
+    For a latent vector :math:`x \in R^D` and a codebook :math:`C \in R^{K \times D}`
+
+    .. math:: w = W_2\,\varphi(W_1 x + b_1) + b_2 \in R^K, \qquad y = C^\top w
+
+    with :math:`\varphi` = ReLU. Without a ReLU on :math:`w` the last two products are one small matrix,
+
+    .. math:: y = (C^\top W_2)\,\varphi(W_1 x + b_1) + C^\top b_2,
+
+    which is the same function with the same gradients for :math:`W_2`, :math:`b_2` and :math:`C`, and never holds
+    a tensor of positions × K: time and memory of a step hardly depend on K. With ``output_relu`` that is not
+    possible; then :math:`w` is made for a few codes at a time, and made again in the backward pass.
+
+    Args:
+        dim: D, the number of channels.
+        codebook_size: K.
+        hidden_dim: width of the hidden layer; at most K of it is used. 0 leaves it out: w = W x + b.
+        learnable: False freezes the codebook at its initial values.
+        init: how the codebook starts, see :func:`svqkit.quantizers.codebook_init.new_codebook`.
+        hidden_relu: whether φ is the ReLU or nothing.
+        output_relu: whether w passes through a ReLU.
+
+    Source: Chen et al., "A Differentiable Sparse Vector Quantization (SVQ) for Spatio-Temporal Forecasting",
+    arXiv 2312.03406. The fold is this kit's.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        codebook_size: int = 10_000,
+        hidden_dim: int = 128,
+        learnable: bool = True,
+        init: str = "kaiming",
+        hidden_relu: bool = True,
+        output_relu: bool = False,
+    ) -> None:
+        super().__init__()
+        if dim < 1 or codebook_size < 1 or hidden_dim < 0:
+            raise SvqkitError(
+                "SVQ needs dim >= 1, codebook_size >= 1 and hidden_dim >= 0, "
+                f"got dim={dim}, codebook_size={codebook_size}, hidden_dim={hidden_dim}."
+            )
+        self.dim, self.codebook_size = dim, codebook_size
+        self.hidden_relu, self.output_relu = hidden_relu, output_relu
+        width = min(hidden_dim, codebook_size)
+        self.hidden = nn.Linear(dim, width) if width else None
+        self.weights = nn.Linear(width or dim, codebook_size)
+        self.codebook = nn.Parameter(new_codebook(codebook_size, dim, init), requires_grad=learnable)
+
+    def forward(self, x: Tensor) -> Quantized:
+        """Quantize x (N, D, H, W) position by position; the loss is 0."""
+        self._check(x)
+        hidden = self._hidden(x)
+        output = self._mix_relu(hidden) if self.output_relu else self._mix_folded(hidden)
+        return Quantized(output, x.new_zeros(()))
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Matrix CᵀW₂ (D, hidden) and vector Cᵀb₂ (D,) of the folded map, in the parameters' own precision."""
+        # Half precision would round the sum over K codes, so autocast stays out of it.
+        with torch.autocast(self.codebook.device.type, enabled=False):
+            codes = self.codebook.t()
+            return codes @ self.weights.weight, codes @ self.weights.bias
+
+    def code_weights(self, x: Tensor) -> Tensor:
+        """The weights w of every code at every position, (N, H·W, K). This is the large tensor; see also ``usage``."""
+        self._check(x)
+        return self._weigh(self._hidden(x).flatten(2).transpose(1, 2))
+
+    @torch.no_grad()
+    def usage(self, x: Tensor) -> Usage:
+        """How the codebook is used over the positions of x (N, D, H, W), in chunks that fit in memory."""
+        self._check(x)
+        return soft_usage(lambda: self._weights_by_chunk(x), self.codebook_size)
+
+    def extra_repr(self) -> str:
+        return (
+            f"dim={self.dim}, codebook_size={self.codebook_size}, learnable={self.codebook.requires_grad}, "
+            f"hidden_relu={self.hidden_relu}, output_relu={self.output_relu}"
+        )
+
+    def _hidden(self, x: Tensor) -> Tensor:
+        """φ(W₁x + b₁) at every position, (N, hidden, H, W); x itself when there is no hidden layer."""
+        if self.hidden is None:
+            return x
+        hidden = _per_position(x, self.hidden.weight, self.hidden.bias)
+        return hidden.relu() if self.hidden_relu else hidden
+
+    def _mix_folded(self, hidden: Tensor) -> Tensor:
+        matrix, bias = self.folded()
+        return _per_position(hidden, matrix, bias)
+
+    def _mix_relu(self, hidden: Tensor) -> Tensor:
+        """Cᵀ relu(W₂ hidden + b₂), a few codes at a time, each chunk computed again in the backward pass."""
+        flat = hidden.permute(0, 2, 3, 1)
+        positions = flat.shape[0] * flat.shape[1] * flat.shape[2]
+        codes = max(1, CHUNK_ELEMENTS // max(1, positions))
+        output = flat.new_zeros(())
+        for weight, bias, codebook in zip(
+            self.weights.weight.split(codes), self.weights.bias.split(codes), self.codebook.split(codes), strict=True
+        ):
+            output = output + checkpoint(
+                _relu_mixture, flat, weight, bias, codebook, use_reentrant=False, preserve_rng_state=False
+            )
+        return output.permute(0, 3, 1, 2)
+
+    def _weigh(self, hidden: Tensor) -> Tensor:
+        weights = self.weights(hidden)
+        return weights.relu() if self.output_relu else weights
+
+    def _weights_by_chunk(self, x: Tensor) -> Iterator[Tensor]:
+        rows = self._hidden(x).permute(0, 2, 3, 1).flatten(0, 2)
+        for chunk in rows.split(max(1, CHUNK_ELEMENTS // self.codebook_size)):
+            yield self._weigh(chunk)
+
+    def _check(self, x: Tensor) -> None:
+        if x.ndim != 4 or x.shape[1] != self.dim:
+            raise SvqkitError(
+                f"SVQ expects latents of shape (N, {self.dim}, H, W), got {tuple(x.shape)}; "
+                "the second axis holds the channels."
+            )
+
+
+def _per_position(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """A linear map of the channels at every position: x (N, in, H, W), weight (out, in) → (N, out, H, W)."""
+    return F.conv2d(x, weight[:, :, None, None], bias)
+
+
+def _relu_mixture(hidden: Tensor, weight: Tensor, bias: Tensor, codebook: Tensor) -> Tensor:
+    return F.linear(hidden, weight, bias).relu() @ codebook

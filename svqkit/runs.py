@@ -1,0 +1,90 @@
+"""Runs: the folder that a training leaves, and how to open it again.
+
+``<root>/<profile>/<dataset>/<experiment>/seed<seed>/`` holds
+    config.json         the experiment with all its settings, the seed, channels, version of the kit
+    best.safetensors    weights of the epoch with the lowest validation loss
+    last.safetensors    weights of the last epoch
+    log.csv             one row per epoch: epoch, learning_rate, train_loss, validation_loss
+Nothing in it depends on the machine's clock, so equal runs are equal files.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from torch import nn
+
+from svqkit import __version__, models
+from svqkit.checkpoint import load_weights
+from svqkit.config import Experiment, as_tree, experiment_from_tree
+from svqkit.errors import SvqkitError
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished training."""
+
+    path: Path
+    experiment: Experiment
+    seed: int
+    channels: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """``<experiment>-seed<seed>``."""
+        return f"{self.experiment.name}-seed{self.seed}"
+
+    def model(self, weights: str = "best") -> nn.Module:
+        """The trained model in eval mode, with its "best" or "last" weights.
+
+        Raises:
+            SvqkitError: the weights are missing, damaged or of another model.
+        """
+        model = models.build(self.experiment, len(self.channels))
+        load_weights(model, self.path / f"{weights}.safetensors")
+        return model.eval()
+
+    def log(self) -> pd.DataFrame:
+        """One row per epoch."""
+        return pd.read_csv(self.path / "log.csv")
+
+
+def store_path(profile: str, dataset: str, root: str | Path = "stores") -> Path:
+    """Where the store of a dataset lies."""
+    return Path(root) / profile / f"{dataset}.zarr"
+
+
+def run_path(experiment: Experiment, seed: int, root: str | Path = "runs") -> Path:
+    """Where the run of an experiment with a seed lies."""
+    return Path(root) / experiment.profile / experiment.dataset / experiment.name / f"seed{seed}"
+
+
+def write_config(path: Path, experiment: Experiment, seed: int, channels: tuple[str, ...]) -> None:
+    """Write config.json into a run's folder."""
+    tree = {"svqkit": __version__, "experiment": as_tree(experiment), "seed": seed, "channels": channels}
+    (path / "config.json").write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
+
+
+def open_run(path: str | Path) -> Run:
+    """The run in folder ``path``.
+
+    Raises:
+        SvqkitError: there is no finished run, or it was made by a version with other settings.
+    """
+    path = Path(path)
+    try:
+        tree = json.loads((path / "config.json").read_text(encoding="utf-8"))
+        experiment = experiment_from_tree(tree["experiment"], str(path / "config.json"))
+        return Run(path, experiment, int(tree["seed"]), tuple(tree["channels"]))
+    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise SvqkitError(f"No finished run at {path} ({error!r}). Train it first, e.g. with `dvc repro`.") from error
+
+
+def find_runs(experiments: list[Experiment], root: str | Path = "runs") -> list[Run]:
+    """The finished runs of ``experiments``, all seeds, in the order of params.yaml.
+
+    Raises:
+        SvqkitError: one is not there.
+    """
+    return [open_run(run_path(experiment, seed, root)) for experiment in experiments for seed in experiment.seeds]

@@ -1,0 +1,228 @@
+"""Training: one loop, from the prepared store to a run's folder, on a CPU, a GPU or several processes."""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from svqkit import models, schedule
+from svqkit.atomic import remove, replacing
+from svqkit.checkpoint import Progress, load_state, read_progress, save_state, save_weights
+from svqkit.config import Experiment, Split, as_tree
+from svqkit.data.store import Store
+from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order
+from svqkit.errors import SvqkitError
+from svqkit.evaluation.rollout import roll_out
+from svqkit.progress import progress
+from svqkit.runs import run_path, write_config
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mae": F.l1_loss, "mse": F.mse_loss, "huber": F.huber_loss}
+BEST, STATE = "best.safetensors", "state.safetensors"
+# Parts of the package that decide what a training ends with.
+PARTS = ("data", "models", "quantizers", "evaluation")
+# Steps between two looks at the loss on the host: each look makes a GPU wait.
+LOOK_EVERY = 25
+# Within a long epoch the state is saved this often; it is always saved at an epoch's end.
+SAVE_SECONDS = 300.0
+
+
+def train_all(
+    experiment: Experiment, store: Store, runs: str | Path = "runs", states: str | Path = "states"
+) -> list[Path]:
+    """Train every seed of an experiment; the folders of the runs. Seeds done before a stop are not trained again."""
+    targets = [train(experiment, seed, store, runs, states) for seed in experiment.seeds]
+    remove(run_path(experiment, 0, states).parent)
+    return targets
+
+
+def train(
+    experiment: Experiment, seed: int, store: Store, runs: str | Path = "runs", states: str | Path = "states"
+) -> Path:
+    """Fit one experiment with one seed and return the folder of the run (see :mod:`svqkit.runs`).
+
+    Stopped at any moment and called again, it goes on from the last state in ``states`` and ends, on the same
+    machine's CPU, with the same weights bit for bit. Validation is on the validation split; under protocol "paper"
+    it is on the test split, as in the reference.
+
+    Raises:
+        SvqkitError: the loss is no longer a finite number (the best weights so far stay in ``states``), the data
+            don't fit the settings, or the disk is full.
+    """
+    here = Accelerator(mixed_precision="bf16" if experiment.training.precision == "bf16" else "no")
+    settings, state_dir = experiment.training, run_path(experiment, seed, states)
+    learn = Examples(experiment, store, "train", here)
+    judge = Examples(experiment, store, "test" if experiment.protocol == "paper" else "validation", here)
+    steps = learn.steps_per_epoch
+
+    torch.manual_seed(seed)
+    model = models.build(experiment, len(store.channels)).to(here.device, memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad])
+    now = resume(state_dir, model, optimizer, fingerprint(experiment, seed, store), here)
+    parallel, optimizer = here.prepare(model, optimizer)
+    saved = time.monotonic()
+    bar = progress(settings.epochs * steps, f"{experiment.name} seed {seed}", "step", now.epoch * steps + now.step)
+    bar.disable = not here.is_main_process
+
+    while not now.finished:
+        parallel.train()
+        unseen: list[Tensor] = []
+        for batch in learn.epoch(seed, now.epoch, skip=now.step):
+            for group in optimizer.param_groups:
+                group["lr"] = schedule.learning_rate(settings, now.epoch, now.step, steps)
+                group["betas"] = (schedule.momentum(settings, now.epoch, now.step, steps), 0.999)
+            loss = sum(learn.losses(parallel, batch))
+            here.backward(loss)
+            if settings.clip_norm:
+                here.clip_grad_norm_(parallel.parameters(), settings.clip_norm)
+            optimizer.step()
+            optimizer.zero_grad()
+            unseen.append(loss.detach())
+            now.step += 1
+            bar.update()
+            if len(unseen) == LOOK_EVERY or now.step == steps:
+                now.loss_sum += finite_sum(unseen, now, steps, state_dir)
+                unseen.clear()
+                bar.set_postfix_str(f"epoch {now.epoch + 1}/{settings.epochs}, loss {now.loss_sum / now.step:.4f}")
+                if time.monotonic() - saved > SAVE_SECONDS and here.is_main_process:
+                    save_state(state_dir / STATE, model, optimizer, now)
+                    saved = time.monotonic()
+
+        now.end_epoch(
+            learning_rate=schedule.learning_rate(settings, now.epoch, steps - 1, steps),
+            train_loss=now.loss_sum / steps,
+            validation_loss=judge.mean_loss(parallel),
+        )
+        now.finished = now.epoch == settings.epochs or now.epoch - now.best_epoch >= settings.patience
+        if here.is_main_process:
+            if now.best_epoch == now.epoch:
+                save_weights(model, state_dir / BEST)
+            save_state(state_dir / STATE, model, optimizer, now)
+            saved = time.monotonic()
+    bar.close()
+    target = run_path(experiment, seed, runs)
+    if here.is_main_process:
+        publish(target, state_dir, experiment, seed, store, model, now)
+    here.wait_for_everyone()
+    return target
+
+
+class Examples:
+    """The windows of a split, normalised on the device, and the loss of a model on them."""
+
+    def __init__(self, experiment: Experiment, store: Store, split: Split, here: Accelerator) -> None:
+        self.training, self.here = experiment.training, here
+        self.windows = Windows(store, split, experiment.data, experiment.protocol)
+        self.scale = Normaliser.of(store, split if split == "test" else "train", experiment.protocol).to(here.device)
+        self.loss = LOSSES[experiment.training.loss]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of one training epoch."""
+        return -(-len(self._order(0, 0)) // self.training.batch_size)
+
+    def epoch(self, seed: int, epoch: int, skip: int = 0) -> Iterator[Batch]:
+        """The shuffled batches of an epoch, without the first ``skip``; a function of seed and epoch only."""
+        return self._batches(self._order(seed, epoch)[skip * self.training.batch_size :])
+
+    def losses(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The loss on normalised frames, and the quantizer's own loss."""
+        inputs, targets = (self.scale.forward(part.to(self.here.device)) for part in (batch.inputs, batch.targets))
+        with self.here.autocast():
+            forecast = roll_out(model, inputs, targets.shape[1])
+        return self.loss(forecast.frames.float(), targets), forecast.loss
+
+    @torch.no_grad()
+    def mean_loss(self, model: nn.Module) -> float:
+        """Mean loss over all windows, without the quantizer's own, model in eval mode."""
+        model.eval()
+        total = torch.zeros(2, device=self.here.device, dtype=torch.float64)
+        for batch in self._batches(np.arange(len(self.windows))):
+            loss = self.losses(model, batch)[0].double()
+            total += torch.stack([loss * len(batch.inputs), torch.full_like(loss, len(batch.inputs))])
+        loss_sum, count = self.here.reduce(total, "sum").tolist()
+        return loss_sum / count
+
+    def _order(self, seed: int, epoch: int) -> np.ndarray:
+        return epoch_order(self.windows, seed, epoch, self.training.batch_size, self.training.steps_per_epoch)
+
+    def _batches(self, order: np.ndarray) -> Iterator[Batch]:
+        return batches(self.windows, order, self.training.batch_size, self.here.process_index, self.here.num_processes)
+
+
+def finite_sum(losses: list[Tensor], now: Progress, steps: int, state_dir: Path) -> float:
+    """The sum of the latest losses.
+
+    Raises:
+        SvqkitError: one of them is not finite; says at which step, and what to try.
+    """
+    values = torch.stack(losses).double().cpu()
+    bad = ~values.isfinite()
+    if bad.any():
+        step = now.epoch * steps + now.step - len(losses) + int(bad.nonzero()[0]) + 1
+        kept = f"The best weights so far stay in {state_dir / BEST}" if now.best_epoch else "No epoch was finished yet"
+        raise SvqkitError(
+            f"The loss is {values[bad][0].item()} at step {step} (epoch {now.epoch + 1}); training stops. {kept}. "
+            "Try a lower `learning_rate`, a `clip_norm` such as 1.0, `precision: fp32`, or look for wild values."
+        )
+    return float(values.sum())
+
+
+def resume(
+    state_dir: Path, model: nn.Module, optimizer: torch.optim.Optimizer, begun_as: dict[str, str], here: Accelerator
+) -> Progress:
+    """The progress of an earlier, stopped training, with its weights put back; or that of a fresh one.
+
+    A state of other settings, data or code is not continued; it is set aside, not lost.
+    """
+    earlier = read_progress(state_dir / STATE)
+    if earlier is None:
+        return Progress(begun_as)
+    other = [part for part, value in begun_as.items() if earlier.fingerprint.get(part) != value]
+    if other:
+        aside = state_dir.with_name(f"{state_dir.name}.old")
+        if here.is_main_process:
+            remove(aside)
+            state_dir.rename(aside)
+        here.wait_for_everyone()
+        here.print(
+            f"The stopped training in {state_dir} had other {', '.join(other)}: begun afresh, it is kept in {aside}."
+        )
+        return Progress(begun_as)
+    load_state(state_dir / STATE, model, optimizer)
+    here.print(f"Going on from {state_dir}: {earlier.epoch} epoch(s) and {earlier.step} step(s) are done.")
+    return earlier
+
+
+def fingerprint(experiment: Experiment, seed: int, store: Store) -> dict[str, str]:
+    """Digests of what a training's result depends on: settings, data, code."""
+    settings = {**as_tree(experiment), "seeds": seed}
+    data = [store.settings, store.group.attrs["statistics"]]
+    package = Path(__file__).parent
+    sources = [*package.glob("*.py"), *(file for part in PARTS for file in (package / part).rglob("*.py"))]
+    code = [[str(file.relative_to(package)), file.read_text(encoding="utf-8")] for file in sorted(sources)]
+    return {"settings": _digest(settings), "data": _digest(data), "code": _digest(code)}
+
+
+def publish(
+    target: Path, state_dir: Path, experiment: Experiment, seed: int, store: Store, model: nn.Module, now: Progress
+) -> None:
+    """Write the run's folder, whole or not at all."""
+    with replacing(target) as draft:
+        draft.mkdir()
+        shutil.copyfile(state_dir / BEST, draft / "best.safetensors")
+        save_weights(model, draft / "last.safetensors")
+        pd.DataFrame(now.log).to_csv(draft / "log.csv", index=False)
+        write_config(draft, experiment, seed, tuple(store.channels))
+
+
+def _digest(tree: object) -> str:
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
