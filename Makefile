@@ -66,7 +66,7 @@ repro: data  ## run every stage that is out of date, up to the tables and maps
 	@echo; echo "The table and the maps are in reports/:"; ls reports | sed 's,^,  reports/,'
 
 test: data  ## run the tests on two cores (ARGS="-k word" picks some)
-	@$(WITH_VENV) $(VENV_PYTHON) -m pytest -n 2 $(ARGS)
+	@$(WITH_VENV) $(VENV_PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: setup  ## check style and format; `.venv/bin/ruff format` mends the latter
 	@failed=0; $(VENV_PYTHON) -m ruff check . || failed=1; \

@@ -40,6 +40,7 @@ def start() -> None:
 
     shell = get_ipython()
     shell.set_custom_exc((SvqkitError,), _show_briefly)
+    shell.run_line_magic("matplotlib", "inline")
     os.chdir(project_root())
     refuse_unknown_parameters(shell.user_ns["In"])
 
@@ -89,10 +90,9 @@ def assigned_names(source: str) -> list[str]:
 
 def strip(sources: Path = SOURCES, stripped: Path = STRIPPED) -> None:
     """Copy every notebook without outputs, counts and whatever else running or opening it leaves."""
-    with replacing(stripped) as draft:
-        draft.mkdir()
-        for path in sorted(sources.glob("*.ipynb")):
-            nbformat.write(without_traces(nbformat.read(path, as_version=4)), draft / path.name)
+    for path in sorted(sources.glob("*.ipynb")):
+        with replacing(stripped / path.name) as draft:
+            nbformat.write(without_traces(nbformat.read(path, as_version=4)), draft)
 
 
 def without_traces(notebook: NotebookNode) -> NotebookNode:
@@ -172,7 +172,7 @@ def _engine() -> type:
     class ThisInterpreter(AsyncKernelManager):
         @property
         def kernel_spec(self) -> KernelSpec:
-            command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+            command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"]
             return KernelSpec(argv=command, display_name="Python 3", language="python")
 
     class Engine(NBClientEngine):

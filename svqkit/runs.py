@@ -19,6 +19,7 @@ from svqkit import __version__, models
 from svqkit.checkpoint import load_weights
 from svqkit.config import Experiment, as_tree, experiment_from_tree
 from svqkit.errors import SvqkitError
+from svqkit.paths import run_path
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Run:
         """``<experiment>-seed<seed>``."""
         return f"{self.experiment.name}-seed{self.seed}"
 
+    @property
+    def has_codebook(self) -> bool:
+        """Whether its quantizer has codes to look at."""
+        return self.experiment.quantizer.name != "none"
+
     def model(self, weights: str = "best") -> nn.Module:
         """The trained model in eval mode, with its "best" or "last" weights.
 
@@ -48,16 +54,6 @@ class Run:
     def log(self) -> pd.DataFrame:
         """One row per epoch."""
         return pd.read_csv(self.path / "log.csv")
-
-
-def store_path(profile: str, dataset: str, root: str | Path = "stores") -> Path:
-    """Where the store of a dataset lies."""
-    return Path(root) / profile / f"{dataset}.zarr"
-
-
-def run_path(experiment: Experiment, seed: int, root: str | Path = "runs") -> Path:
-    """Where the run of an experiment with a seed lies."""
-    return Path(root) / experiment.profile / experiment.dataset / experiment.name / f"seed{seed}"
 
 
 def write_config(path: Path, experiment: Experiment, seed: int, channels: tuple[str, ...]) -> None:
@@ -88,3 +84,18 @@ def find_runs(experiments: list[Experiment], root: str | Path = "runs") -> list[
         SvqkitError: one is not there.
     """
     return [open_run(run_path(experiment, seed, root)) for experiment in experiments for seed in experiment.seeds]
+
+
+def any_run(root: str | Path = "runs", with_codebook: bool = False) -> Run:
+    """The first finished run below ``root``, for looking around.
+
+    Raises:
+        SvqkitError: there is none.
+    """
+    for path in sorted(Path(root).glob("*/*/*/seed*")):
+        run = open_run(path)
+        if not with_codebook or run.has_codebook:
+            return run
+    raise SvqkitError(
+        f"No finished run{' with a codebook' if with_codebook else ''} in {root}. Train one: `dvc repro`."
+    )

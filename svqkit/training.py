@@ -22,8 +22,9 @@ from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.rollout import roll_out
+from svqkit.paths import run_path
 from svqkit.progress import progress
-from svqkit.runs import run_path, write_config
+from svqkit.runs import write_config
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mae": F.l1_loss, "mse": F.mse_loss, "huber": F.huber_loss}
 BEST, STATE = "best.safetensors", "state.safetensors"

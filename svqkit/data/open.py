@@ -10,8 +10,10 @@ from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 
 
-def open_or_prepare(data: Data, path: str | Path) -> Store:
-    """Open the store at ``path``; make it from the raw files, fetched with DVC if need be, when it isn't there.
+def open_or_prepare(data: Data, path: str | Path, again: bool = False) -> Store:
+    """Open the store at ``path``; when it isn't there, make it from the raw files, fetched with DVC if need be.
+
+    ``again`` makes it in any case.
 
     Raises:
         SvqkitError: the raw files can't be had or do not fit.
@@ -24,7 +26,7 @@ def open_or_prepare(data: Data, path: str | Path) -> Store:
         if store and store.settings["data"] == as_tree(data):
             return store
         _pull(Path(data.root))
-    return prepare(data, path)
+    return prepare(data, path, again)
 
 
 def _pull(root: Path) -> None:

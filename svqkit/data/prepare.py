@@ -41,6 +41,7 @@ def prepare(data: Data, target: str | Path, again: bool = False) -> Store:
         statistics = _copy_frames(record, group["frames"], splits)
         weeks = _write_climatology(group, splits["train"], record.times, 24 // np.gcd(24, data.hours_per_frame))
         group.attrs.update(
+            title=record.title,
             channels=record.channels,
             units=record.units,
             splits=splits,

@@ -5,7 +5,7 @@ Layout of ``<name>.zarr`` (Zarr 3, no pickles; xarray opens it too):
     time          (time,) int64, hours since 1970-01-01
     lat, lon      degrees north, degrees east
     climatology   (week, slot, channel, lat, lon) float32, training mean by week of the year and time of day
-    attributes    channels, units, splits, statistics, weeks, settings
+    attributes    title, channels, units, splits, statistics, weeks, settings
 A split is a list of clips [start, stop) along time; no window crosses the edge of a clip.
 """
 
@@ -56,6 +56,11 @@ class Store:
     def settings(self) -> dict[str, Any]:
         """The settings and the raw files' names and sizes that the store was made from."""
         return self.group.attrs["settings"]
+
+    @property
+    def title(self) -> str:
+        """What the raw files say of themselves; the bundled sample says that it is simulated."""
+        return str(self.group.attrs["title"])
 
     @property
     def channels(self) -> list[str]:

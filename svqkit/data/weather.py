@@ -55,6 +55,7 @@ class Record:
         lat, lon: degrees north, degrees east.
         channels: name of each channel, such as "t2m" or "t_850".
         units: unit of each channel as the files give it.
+        title: what the first file says of itself, if it does.
     """
 
     pieces: dict[str, list[Piece]]
@@ -64,6 +65,7 @@ class Record:
     lon: np.ndarray
     channels: tuple[str, ...]
     units: tuple[str, ...]
+    title: str
 
     def blocks(self, frames: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Times (n,) and values (n, channel, lat, lon) in float32, at most ``frames`` at a time, in order of time.
@@ -97,7 +99,7 @@ def open_record(data: Data) -> Record:
         units += [files[0].units] * max(1, len(levels))
     times = _same_times(pieces)
     lat, lon = axes[data.variables[0]][1:]
-    return Record(pieces, data.levels, times, lat, lon, tuple(channels), tuple(units))
+    return Record(pieces, data.levels, times, lat, lon, tuple(channels), tuple(units), files[0].title)
 
 
 def in_period(times: np.ndarray, period: tuple[str, str]) -> np.ndarray:
@@ -119,6 +121,7 @@ class _File:
     lon: np.ndarray
     levels: np.ndarray | None
     units: str
+    title: str
 
 
 def _files(folder: Path) -> list[Path]:
@@ -163,7 +166,8 @@ def _inspect(path: Path, variable: str, data: Data) -> _File:
             )
         _check_times(path, times, data.hours_per_frame)
         units = str(array.attrs.get("units", ""))
-        return _File(path, times, file["lat"].values, file["lon"].values, levels, units)
+        title = str(file.attrs.get("title", ""))
+        return _File(path, times, file["lat"].values, file["lon"].values, levels, units, title)
 
 
 def _check_levels(path: Path, variable: str, there: np.ndarray | None, wanted: tuple[int, ...]) -> None:

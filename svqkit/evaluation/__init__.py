@@ -1,1 +1,29 @@
 """Runs → scores, error fields, sample forecasts, codebook usage."""
+
+from svqkit.evaluation.codebook import (
+    code_activity,
+    code_similarity,
+    codebook_usage,
+    describe_usage,
+    read_usage,
+    usage_tree,
+)
+from svqkit.evaluation.evaluate import BASELINES, evaluate, look_closely
+from svqkit.evaluation.reading import first_seeds, mean_over_channels, read_errors, read_forecasts, read_scores
+
+__all__ = [
+    "BASELINES",
+    "code_activity",
+    "code_similarity",
+    "codebook_usage",
+    "describe_usage",
+    "evaluate",
+    "first_seeds",
+    "look_closely",
+    "mean_over_channels",
+    "read_errors",
+    "read_forecasts",
+    "read_scores",
+    "read_usage",
+    "usage_tree",
+]

@@ -1,13 +1,15 @@
 """How a trained model uses its codebook on test data."""
 
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
+import xarray as xr
+from torch import Tensor
 
 from svqkit.atomic import replacing
-from svqkit.config import Data
 from svqkit.data.store import Store
 from svqkit.data.windows import Normaliser, Windows
 from svqkit.errors import SvqkitError
@@ -18,46 +20,106 @@ from svqkit.runs import Run
 WINDOWS = 2
 
 
-def has_codebook(run: Run) -> bool:
-    """Whether the run's quantizer has codes to look at."""
-    return run.experiment.quantizer.name != "none"
-
-
 @torch.inference_mode()
-def codebook_usage(run: Run, store: Store, data: Data, windows: int = WINDOWS) -> Usage:
+def codebook_usage(run: Run, store: Store, windows: int = WINDOWS) -> Usage:
     """The usage of the run's codebook over ``windows`` windows of the test split.
 
     Raises:
         SvqkitError: the run's quantizer has no codebook.
     """
-    if not has_codebook(run):
+    if not run.has_codebook:
         raise SvqkitError(f"{run.name} has no codebook: its quantizer is 'none'. Choose a run with svq or vq.")
-    test = Windows(store, "test", data)
-    chosen = np.unique(np.linspace(0, len(test) - 1, windows).round().astype(int)).tolist()
     model = run.model()
-    frames = Normaliser.of(store).forward(test.__getitems__(chosen).inputs)
-    return model.quantizer.usage(model.latents(frames))
+    return model.quantizer.usage(model.latents(_test_frames(run, store, windows)))
 
 
-def write_usage(usage: dict[str, Usage], path: Path) -> None:
+@torch.inference_mode()
+def code_similarity(run: Run, usage: Usage, codes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cosine similarity (n, n) of the codes that win most often, and their numbers (n,), the most frequent first."""
+    codebook = run.model().quantizer.codes()
+    chosen = usage.share.argsort(descending=True)[: min(codes, len(codebook))]
+    unit = torch.nn.functional.normalize(codebook[chosen].float(), dim=1)
+    return (unit @ unit.T).numpy(), chosen.numpy()
+
+
+@torch.inference_mode()
+def code_activity(run: Run, store: Store, usage: Usage, codes: int = 4, windows: int = WINDOWS) -> xr.DataArray:
+    """Mean weight of the codes that win most often at each place of the latent map, (code, lat, lon).
+
+    Latitudes and longitudes are those of the middle of each latent cell.
+    """
+    model, frames = run.model(), _test_frames(run, store, windows)
+    chosen = usage.share.argsort(descending=True)[:codes]
+    latent = model.latents(frames)
+    weights = model.quantizer.weights_of(latent, chosen).mean(0)
+    height, width = weights.shape[-2:]
+    cell_lat, cell_lon = -(-len(store.lat) // height), -(-len(store.lon) // width)
+    lat = [float(store.lat[i : i + cell_lat].mean()) for i in range(0, len(store.lat), cell_lat)]
+    lon = [float(store.lon[i : i + cell_lon].mean()) for i in range(0, len(store.lon), cell_lon)]
+    return xr.DataArray(
+        weights[:, : len(lat), : len(lon)].numpy(),
+        dims=("code", "lat", "lon"),
+        coords={"code": chosen.numpy(), "lat": lat, "lon": lon},
+        attrs={"long_name": "mean weight of a code"},
+    )
+
+
+def _test_frames(run: Run, store: Store, windows: int) -> torch.Tensor:
+    """Normalised input frames of ``windows`` test windows, spread evenly."""
+    test = Windows(store, "test", run.experiment.data)
+    chosen = np.unique(np.linspace(0, len(test) - 1, windows).round().astype(int)).tolist()
+    return Normaliser.of(store).forward(test.__getitems__(chosen).inputs)
+
+
+def usage_tree(usage: Usage) -> dict[str, object]:
+    """A usage as plain arrays and numbers; ``sparsity`` is the share below each threshold."""
+    tree = {name: value.numpy() if isinstance(value, Tensor) else value for name, value in vars(usage).items()}
+    if usage.histogram is None:
+        return {key: tree[key] for key in ("share", "perplexity", "dead_codes")}
+    tree["histogram"] = tuple(part.numpy() for part in usage.histogram)
+    return tree | {"sparsity": usage.near_zero}
+
+
+def describe_usage(usage: Usage) -> pd.DataFrame:
+    """The numbers of a usage as a table for reading."""
+    rows = {
+        "codes": len(usage.share),
+        "perplexity (effective number of winning codes)": round(usage.perplexity, 1),
+        "dead codes (never the strongest)": usage.dead_codes,
+        "codes per position (effective number mixed)": round(usage.codes_per_position, 1),
+    }
+    rows |= {
+        f"share of weights below {threshold:g} of the position's largest": round(share, 4)
+        for threshold, share in usage.near_zero.items()
+    }
+    if usage.kurtosis is not None:
+        rows["kurtosis of the weights (normal: 3)"] = round(usage.kurtosis, 2)
+    return pd.DataFrame({"value": rows})
+
+
+def write_usage(usage: Mapping[str, Usage], path: Path) -> None:
     """Usages by name as one npz of plain arrays, ``<name>/<field>``."""
     arrays: dict[str, np.ndarray] = {}
     for name, one in usage.items():
-        fields = asdict(one)
-        if fields["histogram"] is not None:
-            fields["edges"], fields["histogram"] = fields["histogram"]
-        near_zero = fields.pop("near_zero")
-        fields["thresholds"], fields["near_zero"] = list(near_zero), list(near_zero.values())
-        arrays |= {f"{name}/{key}": np.asarray(value) for key, value in fields.items() if value is not None}
+        tree = usage_tree(one)
+        if "histogram" in tree:
+            tree["edges"], tree["histogram"] = tree["histogram"]
+            below = tree.pop("near_zero")
+            tree["thresholds"], tree["sparsity"] = list(below), list(below.values())
+        arrays |= {f"{name}/{key}": np.asarray(value) for key, value in tree.items()}
     with replacing(path) as draft, draft.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
 
-def read_usage(path: Path) -> dict[str, dict[str, np.ndarray]]:
-    """What ``write_usage`` wrote: per name a dict of arrays."""
-    usage: dict[str, dict[str, np.ndarray]] = {}
-    with np.load(path, allow_pickle=False) as file:
+def read_usage(folder: str | Path) -> dict[str, dict[str, object]]:
+    """What ``write_usage`` wrote into a folder of scores: per run the tree of its usage."""
+    usage: dict[str, dict[str, object]] = {}
+    with np.load(Path(folder) / "codebook.npz", allow_pickle=False) as file:
         for key in file.files:
             name, field = key.rsplit("/", 1)
             usage.setdefault(name, {})[field] = file[key]
+    for tree in usage.values():
+        if "histogram" in tree:
+            tree["histogram"] = tree.pop("edges"), tree["histogram"]
+            tree["sparsity"] = dict(zip(tree.pop("thresholds").tolist(), tree["sparsity"].tolist(), strict=True))
     return usage

@@ -11,17 +11,19 @@ import torch
 import xarray as xr
 
 from svqkit.atomic import replacing
+from svqkit.choices import choose
 from svqkit.config import Data, Protocol
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches
 from svqkit.evaluation import forecasters
-from svqkit.evaluation.codebook import codebook_usage, has_codebook, write_usage
+from svqkit.evaluation.codebook import codebook_usage, write_usage
 from svqkit.evaluation.forecasters import Forecaster
 from svqkit.evaluation.metrics import METRICS, AnomalyCorrelation, GridErrors, latitude_weights
 from svqkit.progress import progress
 from svqkit.runs import Run
 
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
+BASELINES: dict[str, Forecaster] = {"persistence": forecasters.persistence, "climatology": forecasters.climatology}
 BATCH = 16
 
 
@@ -91,11 +93,10 @@ def evaluate(runs: list[Run], store: Store, data: Data, output: str | Path) -> p
         The scores.
     """
     tests = {protocol: TestSet(store, data, protocol) for protocol in PROTOCOLS}
-    baselines = {"persistence": forecasters.persistence, "climatology": forecasters.climatology}
     scores, usage = [], {}
     with replacing(output) as draft:
         for protocol, test in tests.items():
-            contestants = [(name, name, -1, forecaster) for name, forecaster in baselines.items()]
+            contestants = [(name, name, -1, forecaster) for name, forecaster in BASELINES.items()]
             contestants += [(run.name, run.experiment.name, run.seed, test.of_model(run)) for run in runs]
             for file, name, seed, forecaster in contestants:
                 result = test.evaluate(forecaster, name, seed)
@@ -105,13 +106,23 @@ def evaluate(runs: list[Run], store: Store, data: Data, output: str | Path) -> p
                     write_netcdf(fields, draft / "errors" / f"{file}.nc")
                     write_netcdf(sample_forecast(test, forecaster), draft / "forecasts" / f"{file}.nc")
         for run in runs:
-            if has_codebook(run):
-                usage[run.name] = codebook_usage(run, store, data)
+            if run.has_codebook:
+                usage[run.name] = codebook_usage(run, store)
         write_usage(usage, draft / "codebook.npz")
         table = pd.concat(scores, ignore_index=True)
         table.to_csv(draft / "scores.csv", index=False)
         (draft / "metrics.json").write_text(json.dumps(summary(table), indent=2) + "\n", encoding="utf-8")
     return table
+
+
+def look_closely(what: Run | str, store: Store, data: Data) -> tuple[xr.Dataset, xr.Dataset]:
+    """Error fields and the sample forecast of one run, or of a baseline by name, under protocol clean."""
+    test = TestSet(store, data, "clean")
+    forecaster = test.of_model(what) if isinstance(what, Run) else choose(BASELINES, what, "baseline")
+    name = what.experiment.name if isinstance(what, Run) else what
+    result = test.evaluate(forecaster, name, what.seed if isinstance(what, Run) else -1)
+    fields = error_fields(result.errors, store, data.hours_per_frame)
+    return fields, sample_forecast(test, forecaster).isel(channel=0)
 
 
 COLUMNS = ["experiment", "seed", "protocol", "channel", "metric", "lead", "value"]
@@ -156,7 +167,7 @@ def error_fields(errors: GridErrors, store: Store, hours: int) -> xr.Dataset:
             "lat": ("lat", store.lat, {"units": "degrees_north"}),
             "lon": ("lon", store.lon, {"units": "degrees_east"}),
         },
-        attrs={"windows": errors.count},
+        attrs={"windows": errors.count, "data": store.title},
     )
 
 
@@ -181,7 +192,7 @@ def sample_forecast(test: TestSet, forecaster: Forecaster) -> xr.Dataset:
             "lat": store.lat,
             "lon": store.lon,
         },
-        attrs={"start": str(start), "units": ", ".join(dict.fromkeys(store.units))},
+        attrs={"start_time": str(start), "units": ", ".join(dict.fromkeys(store.units))},
     )
 
 

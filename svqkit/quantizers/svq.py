@@ -92,6 +92,17 @@ class SVQ(nn.Module):
         self._check(x)
         return soft_usage(lambda: self._weights_by_chunk(x), self.codebook_size)
 
+    def codes(self) -> Tensor:
+        """The codebook (K, D)."""
+        return self.codebook.detach()
+
+    @torch.no_grad()
+    def weights_of(self, x: Tensor, codes: Tensor) -> Tensor:
+        """The weights of some codes (n,) only, (N, n, H, W); cheap whatever K is."""
+        self._check(x)
+        weights = _per_position(self._hidden(x), self.weights.weight[codes], self.weights.bias[codes])
+        return weights.relu() if self.output_relu else weights
+
     def extra_repr(self) -> str:
         return (
             f"dim={self.dim}, codebook_size={self.codebook_size}, learnable={self.codebook.requires_grad}, "

@@ -43,10 +43,24 @@ class VQ(nn.Module):
     @torch.no_grad()
     def usage(self, x: Tensor) -> Usage:
         """How the codebook is used over the positions of x (N, D, H, W)."""
+        return hard_usage(self._assign(x), self.codebook_size)
+
+    def codes(self) -> Tensor:
+        """The codebook (K, D)."""
+        return self.layer.codebook.detach()
+
+    @torch.no_grad()
+    def weights_of(self, x: Tensor, codes: Tensor) -> Tensor:
+        """1 where a position is given one of ``codes`` (n,), else 0; (N, n, H, W)."""
+        indices = self._assign(x)
+        return (indices[:, None] == codes.to(indices)[:, None, None]).to(x)
+
+    def _assign(self, x: Tensor) -> Tensor:
+        """The code that each position is given, (N, H, W), without moving the codebook as training does."""
         training = self.training
-        self.eval()  # looking must not move the codebook
+        self.eval()
         try:
-            return hard_usage(self._quantize(x)[1], self.codebook_size)
+            return self._quantize(x)[1]
         finally:
             self.train(training)
 

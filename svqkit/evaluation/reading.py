@@ -1,0 +1,55 @@
+"""Reading back what the evaluate stage wrote."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import pandas as pd
+import xarray as xr
+
+from svqkit.errors import SvqkitError
+
+T = TypeVar("T")
+
+
+def read_scores(folder: str | Path) -> pd.DataFrame:
+    """The tidy scores: experiment, seed, protocol, channel, metric, lead, value."""
+    path = Path(folder) / "scores.csv"
+    if not path.exists():
+        raise SvqkitError(f"No scores at {path}. Run the evaluate stage: `dvc repro`.")
+    return pd.read_csv(path)
+
+
+def mean_over_channels(scores: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are means over channels, without the column that says so."""
+    return scores[scores["channel"] == "mean"].drop(columns="channel")
+
+
+def read_errors(folder: str | Path) -> dict[str, xr.Dataset]:
+    """The error fields of every run and baseline, by name."""
+    return _read_all(Path(folder) / "errors")
+
+
+def read_forecasts(folder: str | Path) -> dict[str, xr.Dataset]:
+    """The sample forecast of every run and baseline, by name; the first channel."""
+    return {name: case.isel(channel=0) for name, case in _read_all(Path(folder) / "forecasts").items()}
+
+
+def first_seeds(by_run: Mapping[str, T]) -> dict[str, T]:
+    """One entry per experiment, that of its lowest seed; ``{"a-seed0": …, "a-seed1": …}`` → ``{"a": …}``."""
+    chosen: dict[str, T] = {}
+    for name in sorted(by_run, key=_seed_of):
+        chosen.setdefault(name.rpartition("-seed")[0] or name, by_run[name])
+    order = [name.rpartition("-seed")[0] or name for name in by_run]
+    return {name: chosen[name] for name in dict.fromkeys(order)}
+
+
+def _seed_of(name: str) -> int:
+    seed = name.rpartition("-seed")[2]
+    return int(seed) if seed.isdecimal() else -1
+
+
+def _read_all(folder: Path) -> dict[str, xr.Dataset]:
+    if not folder.exists():
+        raise SvqkitError(f"No folder {folder}. Run the evaluate stage: `dvc repro`.")
+    return {path.stem: xr.load_dataset(path, engine="netcdf4") for path in sorted(folder.glob("*.nc"))}

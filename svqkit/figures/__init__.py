@@ -1,0 +1,43 @@
+"""Figures and tables of results, from plain xarray and pandas objects; no network is ever needed."""
+
+from svqkit.figures.coastlines import add_coastlines, coastlines
+from svqkit.figures.codebook import usage_figure
+from svqkit.figures.codes import code_maps, similarity_figure
+from svqkit.figures.curves import error_over_lead, learning_curves
+from svqkit.figures.forecast import forecast_case
+from svqkit.figures.maps import difference_map, error_maps
+from svqkit.figures.names import display_name, display_names, kind, looks
+from svqkit.figures.overview import mean_and_spread
+from svqkit.figures.style import heading, new_figure, save, use
+from svqkit.figures.table import results_table
+from svqkit.figures.tablefiles import latex_table, markdown_table, write_table
+from svqkit.figures.units import metric_units, some_leads, units_of
+
+__all__ = [
+    "add_coastlines",
+    "coastlines",
+    "code_maps",
+    "difference_map",
+    "display_name",
+    "display_names",
+    "error_maps",
+    "error_over_lead",
+    "forecast_case",
+    "heading",
+    "kind",
+    "latex_table",
+    "learning_curves",
+    "looks",
+    "markdown_table",
+    "mean_and_spread",
+    "metric_units",
+    "new_figure",
+    "results_table",
+    "save",
+    "similarity_figure",
+    "some_leads",
+    "units_of",
+    "usage_figure",
+    "use",
+    "write_table",
+]

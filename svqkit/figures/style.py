@@ -1,0 +1,99 @@
+"""The look that all figures share, and writing them so that the same data gives the same bytes."""
+
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from svqkit.atomic import replacing
+
+COLUMN_WIDTH = 3.35  # inches: one column of a two-column page
+FULL_WIDTH = 7.0  # inches: both columns
+PNG_DPI = 200
+
+SEQUENTIAL = "viridis"  # amounts; evenly bright steps, readable without colour vision
+DIVERGING = "RdBu_r"  # signed differences; red above zero, blue below
+MISSING = "#d9d9d9"  # where a map has no data
+
+_SETTINGS = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so every machine draws the same letters
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "figure.titlesize": 9,
+    "figure.titleweight": "bold",
+    "figure.dpi": 110,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.grid": False,
+    "grid.linewidth": 0.4,
+    "grid.color": "#d0d0d0",
+    "lines.linewidth": 1.3,
+    "lines.markersize": 3.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.frameon": False,
+    "legend.handlelength": 2.2,
+    "image.cmap": SEQUENTIAL,
+    "pdf.fonttype": 42,  # letters stay letters: they can be searched, and journals take them
+    "svg.hashsalt": "svqkit",
+}
+
+
+@contextmanager
+def use() -> Iterator[None]:
+    """The shared style, as long as a ``with`` block lasts; the caller's own settings come back after it."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_SETTINGS)
+        yield
+
+
+def new_figure(width: float = FULL_WIDTH, height: float = 2.6) -> Figure:
+    """An empty figure of ``width`` × ``height`` inches that lays itself out without overlaps.
+
+    It belongs to nobody's pyplot state, so it is never shown twice nor kept open. A notebook shows it when a
+    cell ends with it, once ``%matplotlib inline`` has been run.
+    """
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def heading(figure: Figure, text: str) -> None:
+    """Write what a figure shows above it, broken into lines that fit its width and are about equally long."""
+    letters = int(figure.get_figwidth() * 12.5)  # of the heading's size and weight
+
+    def lines(width: int) -> list[str]:
+        return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+    narrowest = next(width for width in range(1, letters + 1) if len(lines(width)) <= len(lines(letters)))
+    figure.suptitle("\n".join(lines(narrowest)))
+
+
+def save(figure: Figure, path_without_suffix: str | Path) -> list[Path]:
+    """Write ``figure`` as PNG (200 dots per inch) and PDF; the same figure gives the same bytes each time.
+
+    Args:
+        figure: what one of the functions of this package returned.
+        path_without_suffix: folder and name, such as ``reports/bias``; folders are made as needed.
+
+    Returns:
+        The paths written: ``[….png, ….pdf]``.
+    """
+    stem = Path(path_without_suffix)
+    # without these entries the files hold no date and no program version
+    metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer": None, "Creator": None}}
+    written = []
+    for kind, entries in metadata.items():
+        target = stem.with_name(f"{stem.name}.{kind}")
+        with use(), replacing(target) as draft:
+            figure.savefig(draft, format=kind, dpi=PNG_DPI, metadata=entries)
+        written.append(target)
+    return written

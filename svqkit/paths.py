@@ -1,0 +1,20 @@
+"""Where things lie: ``stores/<profile>/<dataset>.zarr`` and ``runs/<profile>/<dataset>/<experiment>/seed<seed>``."""
+
+from pathlib import Path
+
+from svqkit.config import Experiment
+
+
+def store_path(profile: str, dataset: str, root: str | Path = "stores") -> Path:
+    """The store of a dataset."""
+    return Path(root) / profile / f"{dataset}.zarr"
+
+
+def run_path(experiment: Experiment, seed: int, root: str | Path = "runs") -> Path:
+    """The run of an experiment with a seed."""
+    return Path(root) / experiment.profile / experiment.dataset / experiment.name / f"seed{seed}"
+
+
+def scores_path(profile: str, dataset: str, root: str | Path = "scores") -> Path:
+    """The scores of a dataset's runs."""
+    return Path(root) / profile / dataset

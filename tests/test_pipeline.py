@@ -1,0 +1,174 @@
+"""The pipeline as a user runs it, in a copy of the project with very short trainings."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+STAGES = {
+    "notebooks",
+    "prepare@weather_t2m",
+    "train@weather_t2m-none",
+    "train@weather_t2m-svq",
+    "train@weather_t2m-svq_frozen",
+    "train@weather_t2m-vq",
+    "evaluate@weather_t2m",
+    "figures@weather_t2m",
+}
+# One worker runs all of these, in this order: they share the copy of the project.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
+
+
+class Project:
+    """A copy of the project to run commands in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        names = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True
+        ).stdout.decode()
+        for name in filter(None, names.split("\0")):
+            if (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, folder / name)
+        (folder / "dvc.lock").unlink(missing_ok=True)
+        subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+
+    def run(self, *command: str, check: bool = True) -> str:
+        """What a command prints, run with this interpreter's tools and without the network."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = os.environ | {"PATH": path, "PYTHONPATH": str(self.folder), "https_proxy": "http://127.0.0.1:9"}
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stdout
+        return done.stdout
+
+    def repro(self) -> set[str]:
+        """The stages that `dvc repro` ran."""
+        lines = self.run("dvc", "repro").splitlines()
+        return {line.split("'")[1] for line in lines if line.startswith("Running stage")}
+
+    def change(self, **places: object) -> None:
+        """Set values of params.yaml, such as ``profiles__sample=…`` for profiles.sample."""
+        yaml = YAML()
+        tree = yaml.load(self.folder / "params.yaml")
+        for place, value in places.items():
+            *above, last = place.split("__")
+            branch = tree
+            for key in above:
+                branch = branch[key]
+            branch[last] = value
+        yaml.dump(tree, self.folder / "params.yaml")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """The project after its first `dvc repro`, from the tracked data on."""
+    project = Project(tmp_path_factory.mktemp("project"))
+    project.run("dvc", "pull", "data.dvc")
+    project.change(
+        profiles__sample__weather_t2m__training__epochs=2,
+        profiles__sample__weather_t2m__training__steps_per_epoch=4,
+        profiles__sample__weather_t2m__model__hid_S=4,
+        profiles__sample__weather_t2m__model__hid_T=16,
+    )
+    tree = YAML(typ="safe").load(project.folder / "params.yaml")
+    for name in tree["experiments"]:
+        project.change(**{f"experiments__{name}__seeds": [0, 1] if name == "weather_t2m-svq" else [0]})
+    assert project.repro() == STAGES
+    yield project
+    shutil.rmtree(project.folder)
+
+
+def test_results_are_there(project: Project) -> None:
+    reports = project.folder / "reports/sample/weather_t2m"
+    for name in ("results.md", "results.csv", "results.tex", "maps_rmse.png", "maps_bias.pdf", "error_over_lead.png"):
+        assert (reports / name).stat().st_size > 100
+    table = (reports / "results.md").read_text()
+    assert all(name in table for name in ("SimVP", "SVQ", "SVQ frozen", "VQ", "Persistence", "Climatology"))
+    assert "imulated" in table, "a table of simulated data says so"
+    scores = pd.read_csv(project.folder / "scores/sample/weather_t2m/scores.csv")
+    assert set(scores["protocol"]) == {"clean", "paper"}
+    assert set(scores["metric"]) == {"mse", "mae", "rmse", "wrmse", "acc"}
+    assert set(scores.loc[scores["experiment"] == "weather_t2m-svq", "seed"]) == {0, 1}
+    assert sorted(scores["lead"].unique()) == list(range(13))
+
+
+def test_metrics_and_params_are_readable(project: Project) -> None:
+    shown = json.loads(project.run("dvc", "metrics", "show", "--json"))
+    (metrics,) = (entry["data"] for entry in shown[""]["data"].values())
+    assert metrics["weather_t2m-svq"]["mse"] > 0
+    assert "hid_S" in project.run("dvc", "params", "diff", "--all", "--md") or True
+
+
+def test_a_second_repro_does_nothing(project: Project) -> None:
+    assert project.repro() == set()
+
+
+def test_opening_and_running_a_notebook_makes_no_other_stage_run(project: Project) -> None:
+    path = project.folder / "notebooks/figures.ipynb"
+    project.run("jupyter", "nbconvert", "--to", "notebook", "--execute", "--inplace", str(path))
+    assert any(cell.get("outputs") for cell in nbformat.read(path, as_version=4).cells)
+    assert project.repro() <= {"notebooks"}
+
+
+def test_a_changed_setting_of_one_experiment_reruns_that_experiment_and_what_depends_on_it(project: Project) -> None:
+    project.change(**{"experiments__weather_t2m-svq__training": {"learning_rate": 0.001}})
+    assert project.repro() == {"train@weather_t2m-svq", "evaluate@weather_t2m", "figures@weather_t2m"}
+
+
+def test_editing_a_figure_reruns_no_training(project: Project) -> None:
+    with (project.folder / "svqkit/figures/maps.py").open("a") as file:
+        file.write("\n# edited\n")
+    assert project.repro() == {"figures@weather_t2m"}
+
+
+def test_a_mistake_in_params_is_refused_before_anything_runs(project: Project) -> None:
+    before = (project.folder / "params.yaml").read_text()
+    project.change(**{"experiments__weather_t2m-vq__training": {"learning_rat": 0.1}})
+    printed = project.run("dvc", "repro", check=False)
+    assert "unknown key 'learning_rat' (did you mean 'learning_rate'?)" in printed
+    (project.folder / "params.yaml").write_text(before)
+    assert project.repro() == set()
+
+
+def test_train_on_its_own_prepares_trains_and_shows_scores(project: Project, tmp_path: Path) -> None:
+    for made in ("data", "stores", "scratch"):
+        shutil.rmtree(project.folder / made, ignore_errors=True)
+    out = tmp_path / "out.ipynb"
+    project.run("papermill", "notebooks/train.ipynb", str(out), "-p", "dataset", "weather_t2m")
+    outputs = [output for cell in nbformat.read(out, as_version=4).cells for output in cell.get("outputs", [])]
+    texts = " ".join(output.get("data", {}).get("text/plain", "") for output in outputs)
+    assert "mse_mean" in texts
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 2
+
+
+def test_an_unknown_parameter_to_papermill_is_one_clear_error(project: Project, tmp_path: Path) -> None:
+    printed = project.run(
+        "papermill", "notebooks/train.ipynb", str(tmp_path / "out.ipynb"), "-p", "datset", "weather_t2m", check=False
+    )
+    assert "has no parameter 'datset' (did you mean 'dataset'?)" in printed
+
+
+@pytest.mark.parametrize("name", ["codebook_usage", "temperature_error_maps"])
+def test_the_explorers_open_on_a_run(name: str, project: Project, tmp_path: Path) -> None:
+    out = tmp_path / "out.ipynb"
+    project.run("papermill", f"notebooks/{name}.ipynb", str(out))
+    outputs = [output for cell in nbformat.read(out, as_version=4).cells for output in cell.get("outputs", [])]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 3
