@@ -21,27 +21,32 @@ def replacing(target: str | Path) -> Iterator[Path]:
         SvqkitError: the disk is full; the message names the place and how much is free there.
     """
     target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.{os.getpid()}.part")
-    remove(draft)
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        remove(draft)
         yield draft
         _settle(draft)
         if target.is_dir() or (draft.is_dir() and target.exists()):
             old = target.with_name(f".{target.name}.{os.getpid()}.old")
             remove(old)
             os.replace(target, old)
-            os.replace(draft, target)
+            try:
+                os.replace(draft, target)
+            except BaseException:
+                os.replace(old, target)
+                raise
             remove(old)
         else:
             os.replace(draft, target)
     except BaseException as error:
+        folder = next(parent for parent in target.parents if parent.exists())
+        full = _disk_full(error, folder)
         remove(draft)
-        full = _disk_full(error)
-        if full is not None:
-            free = shutil.disk_usage(target.parent).free / 2**20
+        if full:
+            free = shutil.disk_usage(folder).free / 2**20
             raise SvqkitError(
-                f"The disk is full: {target} could not be written ({free:.0f} MiB are free in {target.parent}). "
+                f"The disk is full: {target} could not be written ({free:.0f} MiB are free in {folder}). "
                 "Free some room, or put the output elsewhere; what was there before is unchanged."
             ) from error
         raise
@@ -62,12 +67,14 @@ def _settle(draft: Path) -> None:
             os.fsync(handle.fileno())
 
 
-def _disk_full(error: BaseException | None) -> BaseException | None:
-    """The cause of ``error`` that says that no space is left, if one does (libraries wrap it, or only quote it)."""
+def _disk_full(error: BaseException | None, folder: Path) -> bool:
+    """Whether ``error`` comes from a full disk: libraries wrap what the system says, quote it, or (HDF5) drop it."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return error
+            return True
         if "No space left on device" in str(error):
-            return error
+            return True
+        if "HDF error" in str(error) and shutil.disk_usage(folder).free < 2**20:
+            return True
         error = error.__cause__ or error.__context__
-    return None
+    return False

@@ -22,7 +22,9 @@ def choose(registry: Mapping[str, T], name: object, what: str) -> T:
 
 def hint(name: object, valid: Iterable[str]) -> str:
     """``" (did you mean 'svq'?)"`` when a valid name is close to ``name``, else nothing."""
-    close = get_close_matches(str(name), list(valid), n=1)
+    valid = [str(entry) for entry in valid]
+    close = [entry for entry in valid if entry.lower() == str(name).lower()]
+    close = close or get_close_matches(str(name), valid, n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

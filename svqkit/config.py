@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -38,7 +39,8 @@ Names = Annotated[tuple[str, ...], Field(min_length=1)]
 Seeds = Annotated[tuple[Natural, ...], Field(min_length=1)]
 Period = Annotated[tuple[str, str], BeforeValidator(lambda value: _dates(value))]
 
-_STRICT = ConfigDict(extra="forbid", strict=True)
+_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+_NAMES_FOLDERS = "names folders and stages: use letters, digits, '_' and '-' only"
 T = TypeVar("T")
 
 
@@ -63,14 +65,17 @@ class Data:
     gaps: Literal["error", "split"] = "error"
 
     @model_validator(mode="after")
-    def _periods_in_order(self) -> "Data":
+    def _fits_together(self) -> "Data":
         periods = {split: getattr(self, split) for split in get_args(Split)}
         for split, (first, last) in periods.items():
             for written in (first, last):
-                if not re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", written):
+                if not _is_date(written):
                     raise ValueError(f"{split}: a date is written 2010, 2010-06 or 2010-06-30, got {written!r}")
             if last < first and not last.startswith(first[: len(last)]):
                 raise ValueError(f"{split}: the last date {last!r} lies before the first one {first!r}")
+        for what, each in (("variable", self.variables), ("level", self.levels)):
+            if len(set(each)) < len(each):
+                raise ValueError(f"{what}s: each {what} once, got {list(each)}")
         names = list(periods)
         for i, one in enumerate(names):
             for other in names[i + 1 :]:
@@ -140,6 +145,7 @@ class VQSettings:
 
 
 Quantizer = Annotated[NoQuantizer | SVQSettings | VQSettings, Field(discriminator="name")]
+QUANTIZERS = {kind.name: kind for kind in (NoQuantizer, SVQSettings, VQSettings)}
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -190,8 +196,8 @@ class Experiment:
     @model_validator(mode="after")
     def _names_a_folder(self) -> "Experiment":
         for name in (self.name, self.dataset):
-            if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-                raise ValueError(f"{name!r} names folders and stages: use letters, digits, '_' and '-' only")
+            if not _is_name(name):
+                raise ValueError(f"{name!r} {_NAMES_FOLDERS}")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: each seed once, got {list(self.seeds)}")
         return self
@@ -242,6 +248,7 @@ def load(path: str | Path = "params.yaml", profile: str | None = None) -> Params
                 f"{path}: profiles.{name} says nothing of dataset {dataset!r}; add its periods and sizes."
             )
     problems: list[str] = []
+    problems += [f"datasets: {key!r} {_NAMES_FOLDERS}" for key in entries if not _is_name(key)]
 
     datasets = {}
     for dataset, entry in sized.items():
@@ -252,7 +259,13 @@ def load(path: str | Path = "params.yaml", profile: str | None = None) -> Params
         data = _build(Data, settings, f"datasets.{dataset} with {where}.data", problems)
         model = _build(Model, _mapping(entry.get("model"), where), f"{where}.model", problems)
         training = _build(Training, _mapping(entry.get("training"), where), f"{where}.training", problems)
-        if data and model and training:
+        quantizers = _mapping(entry.get("quantizers"), f"{where}.quantizers")
+        _refuse_unknown(quantizers, set(QUANTIZERS), f"{where}.quantizers", "quantizer")
+        sizes = [
+            _build(QUANTIZERS[kind], _mapping(settings, where), f"{where}.quantizers.{kind}", problems)
+            for kind, settings in quantizers.items()
+        ]
+        if data and model and training and all(sizes) and _is_name(dataset):
             datasets[dataset] = data
 
     experiments = {}
@@ -262,7 +275,7 @@ def load(path: str | Path = "params.yaml", profile: str | None = None) -> Params
             entry, {f.name for f in fields(Experiment)} - {"name", "profile", "data"}, f"experiments.{key}", "key"
         )
         dataset = entry.get("dataset")
-        if dataset not in entries:
+        if not isinstance(dataset, str) or dataset not in entries:
             unknown = f"unknown dataset {dataset!r}{hint(dataset, entries)}" if dataset else "is missing"
             problems.append(f"experiments.{key}.dataset: {unknown}; valid: {listed(entries)}")
         elif dataset in datasets:
@@ -274,27 +287,32 @@ def load(path: str | Path = "params.yaml", profile: str | None = None) -> Params
 
 def as_tree(settings: Any) -> dict[str, Any]:
     """A settings object as plain dicts and lists, ready for JSON."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(settings).items()}
+    return json.loads(json.dumps(asdict(settings)))
 
 
 def experiment_from_tree(tree: Mapping[str, Any], where: str) -> Experiment:
     """The experiment that a run's config.json holds."""
-    problems: list[str] = []
-    experiment = _build(Experiment, dict(tree), where, problems)
-    if problems:
-        raise SvqkitError(f"{where} is not a run of this version of svqkit:\n" + "\n".join(problems))
-    return experiment
+    return _one_experiment(dict(tree), where, f"{where} is not a run of this version of svqkit")
 
 
 def override(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
     """The same experiment with some settings changed, checked as params.yaml is: ``{"training": {"epochs": 2}}``."""
-    return experiment_from_tree(_join(_tree(experiment), changes, "overrides"), "overrides")
+    settings = _join(as_tree(experiment), changes, "overrides")
+    return _one_experiment(settings, "overrides", f"The overrides of {experiment.name} don't fit")
+
+
+def _one_experiment(settings: dict[str, Any], where: str, complaint: str) -> Experiment:
+    problems: list[str] = []
+    experiment = _build(Experiment, settings, where, problems)
+    if problems:
+        raise SvqkitError(f"{complaint}:\n" + "\n".join(f"  - {line}" for line in problems))
+    return experiment
 
 
 def _experiment(key: str, profile: str, entry: dict, dataset: dict, sized: dict, problems: list[str]) -> Experiment:
     where = f"experiments.{key}"
     quantizer = _mapping(entry.get("quantizer", {"name": "none"}), f"{where}.quantizer")
-    sized_quantizer = _mapping(sized.get("quantizers"), f"{where}.quantizer").get(quantizer.get("name"))
+    sized_quantizer = _mapping(sized.get("quantizers"), f"{where}.quantizer").get(str(quantizer.get("name")))
     settings = {
         **entry,
         "name": key,
@@ -313,7 +331,9 @@ def _build(cls: type[T], settings: dict[str, Any], where: str, problems: list[st
         # Strict JSON takes exactly what YAML can say: lists for tuples, whole numbers for floats, nothing else.
         return TypeAdapter(cls).validate_json(json.dumps(settings, default=str))
     except ValidationError as error:
-        problems.extend(_explain(cls, settings, detail, where) for detail in error.errors())
+        # A list whose items are wrong is called too short as well: that line would mislead.
+        details = [one for one in error.errors() if one["type"] != "too_short" or not one["input"]]
+        problems.extend(_explain(cls, settings, detail, where) for detail in details)
         return None
 
 
@@ -328,6 +348,8 @@ def _explain(cls: type, settings: Any, detail: Mapping[str, Any], where: str) ->
         return f"{place}: is missing"
     if detail["type"] == "union_tag_invalid":
         return f"{place}.name: unknown quantizer {detail['ctx']['tag']!r}; valid: {detail['ctx']['expected_tags']}"
+    if detail["type"] == "union_tag_not_found":
+        return f"{place}.name: is missing; valid: {listed(QUANTIZERS)}"
     message = detail["msg"].removeprefix("Value error, ")
     came = "" if detail["type"] == "value_error" else f", got {detail['input']!r}"
     return f"{place}: {message}{came}"
@@ -338,8 +360,7 @@ def _valid_keys(cls: type, settings: Any, path: list[Any]) -> list[str]:
     for part in path:
         kind = {f.name: f.type for f in fields(cls)}[part]
         if part == "quantizer":
-            kinds = {f.__dataclass_fields__["name"].default: f for f in get_args(get_args(Quantizer)[0])}
-            kind = kinds[settings["quantizer"].get("name")]
+            kind = QUANTIZERS[settings["quantizer"].get("name")]
         cls = kind
     return [f.name for f in fields(cls)] if is_dataclass(cls) else []
 
@@ -349,7 +370,9 @@ def _read(path: Path) -> dict[str, Any]:
         tree = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise SvqkitError(f"No {path} here ({Path.cwd()}). Run from the project's folder, or name the file.") from error
-    except YAMLError as error:
+    except OSError as error:
+        raise SvqkitError(f"{path} can't be read: {error}.") from error
+    except (YAMLError, UnicodeDecodeError) as error:
         raise SvqkitError(f"{path} is not valid YAML: {error}") from error
     return _mapping(tree, str(path))
 
@@ -377,10 +400,6 @@ def _refuse_unknown(tree: Mapping[str, Any], valid: set[str], where: str, what: 
             raise SvqkitError(f"{where}: unknown {what} {key!r}{hint(key, valid)}. Valid: {listed(valid)}.")
 
 
-def _tree(settings: Any) -> dict[str, Any]:
-    return asdict(settings)
-
-
 def _odd(value: Any) -> Any:
     if isinstance(value, int) and value % 2 == 0:
         raise ValueError(f"must be odd, so that a kernel has a middle; got {value}")
@@ -392,6 +411,21 @@ def _dates(value: Any) -> Any:
     if not isinstance(value, list | tuple):
         return value
     return tuple(str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in value)
+
+
+def _is_date(written: str) -> bool:
+    """Whether ``written`` is a year, a month or a day of the calendar."""
+    if not re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", written):
+        return False
+    try:
+        date.fromisoformat((written + "-01-01")[:10])
+    except ValueError:
+        return False
+    return True
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_-]+", name) is not None
 
 
 def _overlap(one: tuple[str, str], other: tuple[str, str]) -> bool:

@@ -9,7 +9,7 @@ from tqdm import tqdm
 SECONDS = "SVQKIT_PROGRESS_SECONDS"
 
 
-def progress(total: int, what: str, unit: str = "it", initial: int = 0) -> tqdm:
+def progress(total: int, what: str, unit: str = "it", initial: int = 0, shown: bool = True) -> tqdm:
     """A progress bar over ``total`` steps, ``initial`` of them already done."""
     seconds = float(os.environ.get(SECONDS, 0.5))
     return tqdm(
@@ -21,4 +21,5 @@ def progress(total: int, what: str, unit: str = "it", initial: int = 0) -> tqdm:
         maxinterval=max(seconds, 10.0),
         ncols=100,
         file=sys.stderr,
+        disable=not shown,
     )

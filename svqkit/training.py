@@ -1,8 +1,10 @@
 """Training: one loop, from the prepared store to a run's folder, on a CPU, a GPU or several processes."""
 
+import argparse
 import hashlib
 import json
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,19 +12,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svqkit import models, schedule
 from svqkit.atomic import remove, replacing
 from svqkit.checkpoint import Progress, load_state, read_progress, save_state, save_weights
-from svqkit.config import Experiment, Split, as_tree
+from svqkit.config import Experiment, Split, as_tree, load
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.rollout import roll_out
-from svqkit.paths import run_path
+from svqkit.paths import run_path, store_path
 from svqkit.progress import progress
 from svqkit.runs import write_config
 
@@ -41,7 +43,8 @@ def train_all(
 ) -> list[Path]:
     """Train every seed of an experiment; the folders of the runs. Seeds done before a stop are not trained again."""
     targets = [train(experiment, seed, store, runs, states) for seed in experiment.seeds]
-    remove(run_path(experiment, 0, states).parent)
+    if PartialState().is_main_process:
+        remove(run_path(experiment, 0, states).parent)
     return targets
 
 
@@ -70,8 +73,8 @@ def train(
     now = resume(state_dir, model, optimizer, fingerprint(experiment, seed, store), here)
     parallel, optimizer = here.prepare(model, optimizer)
     saved = time.monotonic()
-    bar = progress(settings.epochs * steps, f"{experiment.name} seed {seed}", "step", now.epoch * steps + now.step)
-    bar.disable = not here.is_main_process
+    name, done = f"{experiment.name} seed {seed}", now.epoch * steps + now.step
+    bar = progress(settings.epochs * steps, name, "step", done, shown=here.is_main_process)
 
     while not now.finished:
         parallel.train()
@@ -100,7 +103,7 @@ def train(
         now.end_epoch(
             learning_rate=schedule.learning_rate(settings, now.epoch, steps - 1, steps),
             train_loss=now.loss_sum / steps,
-            validation_loss=judge.mean_loss(parallel),
+            validation_loss=judge.mean_loss(model),
         )
         now.finished = now.epoch == settings.epochs or now.epoch - now.best_epoch >= settings.patience
         if here.is_main_process:
@@ -225,5 +228,30 @@ def publish(
         write_config(draft, experiment, seed, tuple(store.channels))
 
 
+def main(arguments: list[str] | None = None) -> int:
+    """The command line, also for torchrun: ``torchrun --nproc-per-node 2 -m svqkit.training weather_t2m-svq``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m svqkit.training", description="Train an experiment of params.yaml."
+    )
+    parser.add_argument("experiment", help="its name in params.yaml")
+    parser.add_argument("--params", default="params.yaml", help="the settings")
+    parser.add_argument("--profile", help="sample or paper; else the one that params.yaml names")
+    parser.add_argument("--runs", default="runs", help="folder of the runs")
+    parser.add_argument("--states", default="states", help="folder of what a stopped training needs to go on")
+    options = parser.parse_args(arguments)
+    try:
+        experiment = load(options.params, options.profile).experiment(options.experiment)
+        store = Store.open(store_path(experiment.profile, experiment.dataset))
+        train_all(experiment, store, options.runs, options.states)
+    except SvqkitError as error:
+        print(f"\nerror: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 def _digest(tree: object) -> str:
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

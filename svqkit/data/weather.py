@@ -139,8 +139,9 @@ def _open(path: Path) -> xr.Dataset:
     try:
         return xr.open_dataset(path, engine="netcdf4")
     except (OSError, ValueError, RuntimeError) as error:
+        size = f"{path.stat().st_size:,} bytes" if path.exists() else "a link to nothing"
         raise SvqkitError(
-            f"{path} ({path.stat().st_size:,} bytes) can't be opened as NetCDF: {error}. "
+            f"{path} ({size}) can't be opened as NetCDF: {error}. "
             "It is truncated or another kind of file; fetch it again."
         ) from error
 
@@ -157,6 +158,10 @@ def _inspect(path: Path, variable: str, data: Data) -> _File:
                 f"{path}: {variable} has dimensions {array.dims}, expected time, (level,) lat, lon. "
                 "Rename them, e.g. with xarray's rename."
             )
+        for name in array.dims:
+            if name not in file.coords:
+                raise SvqkitError(f"{path}: {name} has no coordinate that says where its values lie. Add it.")
+        _refuse_cut(path, file)
         levels = file["level"].values if "level" in array.dims else None
         _check_levels(path, variable, levels, data.levels)
         times = file["time"].values
@@ -168,6 +173,17 @@ def _inspect(path: Path, variable: str, data: Data) -> _File:
         units = str(array.attrs.get("units", ""))
         title = str(file.attrs.get("title", ""))
         return _File(path, times, file["lat"].values, file["lon"].values, levels, units, title)
+
+
+def _refuse_cut(path: Path, file: xr.Dataset) -> None:
+    """A classic NetCDF file that was cut short opens, and reads as zeros past its end: compare its size."""
+    with path.open("rb") as handle:
+        if handle.read(3) != b"CDF":
+            return
+    kinds = [(array.size, array.encoding.get("dtype", array.dtype)) for array in file.variables.values()]
+    expected, size = sum(count * np.dtype(kind).itemsize for count, kind in kinds), path.stat().st_size
+    if size < expected:
+        raise SvqkitError(f"{path} is truncated: {size:,} bytes, its variables need {expected:,}. Fetch it again.")
 
 
 def _check_levels(path: Path, variable: str, there: np.ndarray | None, wanted: tuple[int, ...]) -> None:
@@ -198,6 +214,9 @@ def _check_times(path: Path, times: np.ndarray, hours: int) -> None:
 
 def _same_grid(earlier: list[tuple[str, Path, np.ndarray, np.ndarray]], files: list[_File]) -> None:
     first = files[0]
+    for file in files[1:]:
+        if (file.levels is None) != (first.levels is None):
+            raise SvqkitError(f"Only one of {first.path} and {file.path} has levels. Keep files of one kind there.")
     others = [(file.path, file.lat, file.lon) for file in files[1:]] + [axis[1:] for axis in earlier]
     for path, lat, lon in others:
         for name, one, other in (("lat", first.lat, lat), ("lon", first.lon, lon)):
@@ -240,7 +259,8 @@ def _check_period(split: str, period: tuple[str, str], times: np.ndarray, files:
     if data.gaps == "split":
         return
     step = data.hours_per_frame * HOUR
-    first, after = period_bounds(period)
+    # The first frame from the period's start on, and the first one after its end.
+    first, after = (bound + -bound.astype(np.int64) % data.hours_per_frame * HOUR for bound in period_bounds(period))
     expected = np.concatenate([[first - step], inside.astype("datetime64[h]"), [after]])
     holes = np.flatnonzero(np.diff(expected) > step)
     if len(holes):
@@ -275,11 +295,11 @@ def _read(variable: str, pieces: list[Piece], times: np.ndarray, levels: tuple[i
             continue
         with _open(piece.path) as file:
             array = file[variable].isel(time=slice(int(rows[0]), int(rows[-1]) + 1))
-            if "level" in array.dims:
-                array = array.sel(level=list(levels)).transpose("time", "level", "lat", "lon")
-            else:
-                array = array.transpose("time", "lat", "lon").expand_dims("level", axis=1)
             try:
+                if "level" in array.dims:
+                    array = array.sel(level=list(levels)).transpose("time", "level", "lat", "lon")
+                else:
+                    array = array.transpose("time", "lat", "lon").expand_dims("level", axis=1)
                 values = array.values[rows - rows[0]].astype(np.float32)
             except (OSError, RuntimeError) as error:
                 raise SvqkitError(

@@ -98,12 +98,16 @@ def batches(windows: Windows, order: np.ndarray, batch_size: int, rank: int = 0,
     loader = DataLoader(
         windows,
         batch_sampler=[lot for lot in lots if lot],
-        collate_fn=lambda batch: batch,
+        collate_fn=_as_it_is,
         num_workers=2 if from_disk else 0,
         pin_memory=False,
         generator=torch.Generator(),  # its own: drawing a worker seed must not move the training's generator
     )
     yield from loader
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch  # a function with a name, so that it can be sent to a worker process
 
 
 def epoch_order(windows: Windows, seed: int, epoch: int, batch_size: int, steps: int = 0) -> np.ndarray:

@@ -35,7 +35,8 @@ class Usage:
             For hard quantization it is exact: (K − 1) / K.
         near_zero: the same share for each threshold, {0.01: …, 0.1: …, 0.5: …} of the position's largest.
         codes_per_position: mean over positions of (Σ|w|)² / Σw², the effective number of codes that are mixed.
-        kurtosis: of all weights; 3 for a normal distribution, more for a peaked one. None for hard quantization.
+        kurtosis: of all weights; 3 for a normal distribution, more for a peaked one, nan where all weights are
+            alike. None for hard quantization.
         strength: (K,) mean |w_k| over the positions.
         histogram: (edges (65,), counts (64,)) of the standardised weights (w − mean) / std, those beyond ±8 in
             the outermost bins. None for hard quantization.

@@ -125,7 +125,8 @@ class SVQ(nn.Module):
         flat = hidden.permute(0, 2, 3, 1)
         positions = flat.shape[0] * flat.shape[1] * flat.shape[2]
         codes = max(1, CHUNK_ELEMENTS // max(1, positions))
-        output = flat.new_zeros(())
+        # The sum over the chunks is kept in the parameters' own precision, whatever autocast makes of each of them.
+        output = self.codebook.new_zeros(*flat.shape[:-1], self.dim)
         for weight, bias, codebook in zip(
             self.weights.weight.split(codes), self.weights.bias.split(codes), self.codebook.split(codes), strict=True
         ):

@@ -1,6 +1,7 @@
 """Counting how a codebook is used, from weights that come in chunks."""
 
 from collections.abc import Callable, Iterator
+from math import nan
 
 import torch
 from torch import Tensor
@@ -61,9 +62,11 @@ def hard_usage(indices: Tensor, codebook_size: int) -> Usage:
 
 
 def _shape(moments: Tensor) -> tuple[float, float, float]:
-    """Mean, standard deviation and kurtosis from the sums of w⁰ … w⁴."""
+    """Mean, standard deviation and kurtosis from the sums of w⁰ … w⁴; weights that are all alike have neither."""
     _, one, two, three, four = (moments / moments[0]).tolist()
-    variance = max(two - one**2, 1e-300)
+    variance = two - one**2
+    if variance <= 1e-12 * two:  # what rounding leaves of zero
+        return one, 0.0, nan
     fourth = four - 4 * one * three + 6 * one**2 * two - 3 * one**4
     return one, variance**0.5, fourth / variance**2
 
@@ -71,6 +74,6 @@ def _shape(moments: Tensor) -> tuple[float, float, float]:
 def _histogram(chunks: Iterator[Tensor], mean: float, spread: float) -> tuple[Tensor, Tensor]:
     counts = torch.zeros(BINS, dtype=torch.float64)
     for weights in chunks:
-        standard = ((weights.float() - mean) / spread).clamp(-REACH, REACH)
+        standard = ((weights.float() - mean) / (spread or 1.0)).clamp(-REACH, REACH)
         counts += torch.histc(standard, BINS, -REACH, REACH).double().cpu()
     return torch.linspace(-REACH, REACH, BINS + 1), counts

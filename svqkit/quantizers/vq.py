@@ -33,6 +33,7 @@ class VQ(nn.Module):
             decay=decay,
             commitment_weight=commitment_weight,
             accept_image_fmap=True,
+            rotation_trick=False,  # the layer's own default would turn the gradients
         )
 
     def forward(self, x: Tensor) -> Quantized:

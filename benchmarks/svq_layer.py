@@ -1,0 +1,235 @@
+"""What SVQ costs: the layer for growing codebooks, then a whole SimVP, folded and by the formula as it is written.
+
+    python -m benchmarks.svq_layer [--device cpu|cuda] [--batch 8] [--repeats 5] [--threads N] [--csv out.csv]
+                                   [--quick] [--reference PATH]
+
+Variants: "folded" is :class:`svqkit.quantizers.SVQ`; "plain" does the formula's three products one after the other
+and so holds a weight for every position and code; "none" is SimVP without a quantizer; "reference" is the published
+model, imported from the checkout of SVQ-Forecasting that ``--reference`` names.
+
+step_ms is forward and backward, with_Adam_ms the same and an optimizer step: medians over the rounds in one process.
+The variants take turns in each round, so that a machine that slows down slows all; the first round is not counted.
+The ratios in the last column are medians over the rounds of with_Adam_ms, with the smallest and the largest.
+
+activations_MB is the most that a step holds at a time beyond parameters and their gradients: every tensor's memory,
+from the operation that makes it until it is freed; buffers that an operation has inside itself are not seen. peak_MB
+is the most beyond the parameters, gradients included; on CUDA by ``torch.cuda.max_memory_allocated``, which sees all.
+What would take more than 60 % of the free memory is not run.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+import time
+import types
+import weakref
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pandas as pd
+import psutil
+import timm.layers
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from svqkit import config, models
+from svqkit.config import Experiment
+from svqkit.quantizers import SVQ, Quantized
+
+CODES, QUICK_CODES = (1_000, 10_000, 100_000, 1_000_000), (1_000, 3_000)
+# The latents of the paper's t2m model: channels, frames, height and width (half of the grid's 32 × 64).
+DIM, FRAMES, HEIGHT, WIDTH = 32, 12, 16, 32
+FREE_SHARE = 0.6
+MAKES = dict[str, tuple[Callable[[], nn.Module], int]]
+
+
+class PlainSVQ(SVQ):
+    """SVQ with all K weights of every position in memory at once."""
+
+    def forward(self, x: Tensor) -> Quantized:
+        """Quantize x (N, D, H, W)."""
+        mixed = self.code_weights(x) @ self.codebook
+        return Quantized(mixed.transpose(1, 2).reshape(x.shape), x.new_zeros(()))
+
+
+class Ledger(TorchDispatchMode):
+    """Books the bytes of every tensor that is made in this context: ``entries`` of (tensor's number, ± bytes)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entries: list[tuple[int, int]] = []
+        self.numbers: dict[int, int] = {}  # of the storages that are alive
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        given = {id(leaf.untyped_storage()) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
+        for leaf in tree_leaves(result):
+            storage = leaf.untyped_storage() if isinstance(leaf, Tensor) else None
+            if storage is not None and id(storage) not in self.numbers and id(storage) not in given:
+                number = self.numbers[id(storage)] = len(self.entries)
+                self.entries.append((number, storage.nbytes()))
+                weakref.finalize(storage, self._freed, id(storage), number, storage.nbytes())
+        return result
+
+    def _freed(self, key: int, number: int, size: int) -> None:
+        del self.numbers[key]
+        self.entries.append((number, -size))
+
+    def peak(self, without: set[int]) -> int:
+        """The most bytes at a time, but for the tensors numbered in ``without``."""
+        held = most = 0
+        for number, size in self.entries:
+            held += 0 if number in without else size
+            most = max(most, held)
+        return most
+
+
+def memory(model: nn.Module, step: Callable[[nn.Module], None], device: str) -> tuple[int, int]:
+    """The most bytes of a step beyond parameters and gradients, and beyond the parameters only."""
+    model.zero_grad()
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+    with Ledger() as ledger:
+        step(model)
+    made = [one.grad.untyped_storage() for one in model.parameters() if one.grad is not None]
+    activations = ledger.peak(without={ledger.numbers[id(storage)] for storage in made})
+    return activations, torch.cuda.max_memory_allocated() - before if device == "cuda" else ledger.peak(set())
+
+
+def measure(makes: MAKES, step: Callable[[nn.Module], None], repeats: int, device: str) -> pd.DataFrame:
+    """A row for every variant of ``makes``, which gives for each how to make it and what bytes a step will take."""
+    rows, ready, seconds = {}, {}, {}
+    for name, (make, needed) in makes.items():
+        free = torch.cuda.mem_get_info()[0] if device == "cuda" else psutil.virtual_memory().available
+        rows[name] = {"variant": name}
+        if needed > FREE_SHARE * free:
+            rows[name]["note"] = f"does not fit: {needed / 1e9:,.1f} GB of {free / 1e9:,.1f} GB free"
+            continue
+        torch.manual_seed(0)
+        model = make().to(device)
+        ready[name], seconds[name] = (model, torch.optim.Adam(model.parameters(), lr=1e-4)), []
+        activations, peak = memory(model, step, device)
+        rows[name] |= {"activations_MB": activations / 1e6, "peak_MB": peak / 1e6}
+    for _ in range(repeats + 1):
+        for name, (model, optimizer) in ready.items():
+            model.zero_grad()
+            times = [now(device)]
+            for part in (lambda model=model: step(model), optimizer.step):
+                part()
+                times.append(now(device))
+            seconds[name].append((times[1] - times[0], times[2] - times[0]))
+    for name, rounds in seconds.items():
+        only, whole = zip(*rounds[1:], strict=True)
+        rows[name] |= {"step_ms": 1e3 * median(only), "with_Adam_ms": 1e3 * median(whole)}
+        other = "none" if name == "folded" else "folded"
+        if other in seconds and name != "none":
+            ratios = [one[1] / two[1] for one, two in zip(rounds[1:], seconds[other][1:], strict=True)]
+            rows[name]["note"] = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) times {other}"
+    return pd.DataFrame(rows.values())
+
+
+def now(device: str) -> float:
+    """Seconds, once the device has done all that it was given."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def layers(codes: int, batch: int, repeats: int, device: str) -> pd.DataFrame:
+    """The layer alone, with ``codes`` codes."""
+    x = torch.randn(batch * FRAMES, DIM, HEIGHT, WIDTH, device=device)
+    towards = torch.randn_like(x)
+
+    def step(layer: nn.Module) -> None:
+        layer(x.detach().requires_grad_()).output.backward(towards)
+
+    learnt = 4 * codes * (DIM + 128 + 1)
+    folded = 5 * learnt + 10 * x.nbytes  # parameters, gradients, Adam's two; temporaries; latents and hidden layer
+    makes = {
+        "folded": (lambda: SVQ(DIM, codes, init="normal"), folded),
+        "plain": (lambda: PlainSVQ(DIM, codes, init="normal"), folded + all_weights(batch, codes)),
+    }
+    return measure(makes, step, repeats, device).assign(part="layer", codes=codes)
+
+
+def simvps(profile: str, batch: int, repeats: int, device: str, checkout: Path | None) -> pd.DataFrame:
+    """The whole model on t2m."""
+    experiments = config.load(profile=profile).experiments
+    none, svq = experiments["weather_t2m-none"], experiments["weather_t2m-svq"]
+    options = {key: value for key, value in asdict(svq.quantizer).items() if key != "name"}
+    codes, latent = options["codebook_size"], 4 * batch * FRAMES * DIM * HEIGHT * WIDTH
+    x, y = torch.randn(2, batch, FRAMES, 1, 2 * HEIGHT, 2 * WIDTH, device=device)
+
+    def step(model: nn.Module) -> None:
+        F.l1_loss(model(x)[0], y).backward()
+
+    # SimVP's own activations are some 250 latents' worth, by measurement.
+    makes: MAKES = {
+        "none": (lambda: models.build(none, 1), 300 * latent),
+        "folded": (lambda: models.build(svq, 1), 300 * latent),
+        "plain": (
+            lambda: models.SimVP(svq.model, PlainSVQ(svq.model.hid_S, **options), FRAMES, 1),
+            300 * latent + all_weights(batch, codes),
+        ),
+    }
+    if checkout:
+        makes["reference"] = (lambda: published(checkout, svq), makes["plain"][1])
+    return measure(makes, step, repeats, device).assign(part=f"SimVP, {profile}", codes=codes)
+
+
+def all_weights(batch: int, codes: int) -> int:
+    """Bytes of the weights of all codes at all positions and of their gradients."""
+    return 2 * 4 * batch * FRAMES * HEIGHT * WIDTH * codes
+
+
+def published(checkout: Path, experiment: Experiment) -> nn.Module:
+    """The published SVQ model of the same size. Its packages' own imports need much else: they are passed by."""
+    sys.modules.setdefault("timm.models.layers", timm.layers)
+    for name in ("openstl", "openstl.modules", "openstl.models"):
+        sys.modules[name] = types.ModuleType(name)
+        sys.modules[name].__path__ = [str(checkout / name.replace(".", "/"))]
+    for name in ("simvp_modules", "quantization_modules"):
+        part = vars(importlib.import_module(f"openstl.modules.{name}"))
+        vars(sys.modules["openstl.modules"]).update({key: one for key, one in part.items() if key[0] != "_"})
+    size = {key: getattr(experiment.model, key) for key in ("hid_S", "hid_T", "N_S", "N_T", "mlp_ratio", "drop_path")}
+    svq = {"input_dim": size["hid_S"], "middim": experiment.quantizer.hidden_dim, "freeze_codebook": False}
+    svq |= {"codebook_size": experiment.quantizer.codebook_size, "nonlinear": True}
+    model = importlib.import_module("openstl.models.simvpvq_model").SimVPVQ_Model
+    return model((FRAMES, 1, 2 * HEIGHT, 2 * WIDTH), vq_kwargs=svq, **size)
+
+
+def main() -> None:
+    """Measure, print the table, and write it where ``--csv`` says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU; all of them if not given")
+    parser.add_argument("--csv", type=Path)
+    parser.add_argument("--quick", action="store_true", help="small sizes and two rounds, to see that it works")
+    parser.add_argument("--reference", type=Path, metavar="PATH", help="a checkout of SVQ-Forecasting")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    batch, repeats, profile = (1, 2, "sample") if args.quick else (args.batch, args.repeats, "paper")
+    machine = torch.cuda.get_device_name() if args.device == "cuda" else f"{args.threads} CPU threads"
+    print(f"torch {torch.__version__}, {machine}, batch {batch}, {repeats} rounds", flush=True)
+    tables = [layers(codes, batch, repeats, args.device) for codes in (QUICK_CODES if args.quick else CODES)]
+    tables.append(simvps(profile, batch, repeats, args.device, args.reference))
+    columns = ["part", "codes", "variant", "step_ms", "with_Adam_ms", "activations_MB", "peak_MB", "note"]
+    table = pd.concat(tables).reindex(columns=columns)
+    table.loc[table["variant"] == "none", "codes"] = 0
+    print(table.to_string(index=False, na_rep="", float_format="{:,.1f}".format, formatters={"codes": "{:,}".format}))
+    if args.csv:
+        table.to_csv(args.csv, index=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""What several test files share: one thread per worker, tiny raw records, a small disk."""
+
+import gc
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from rawfiles import RawFiles
+
+from svqkit.config import Data
+
+# The same examples every time, and no verdict by the clock.
+settings.register_profile("svqkit", max_examples=40, deadline=None, derandomize=True, database=None)
+settings.load_profile("svqkit")
+
+
+def pytest_configure() -> None:
+    """Keep numeric libraries, not loaded yet, to one thread, so that xdist's workers don't fight over the cores."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = "1"
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> RawFiles:
+    """An empty folder for raw files."""
+    return RawFiles(tmp_path / "raw")
+
+
+@pytest.fixture
+def weather_data(raw: RawFiles) -> Data:
+    """A dataset of 16 hourly days on a grid of 4 × 6, its raw files written."""
+    raw.write()
+    return raw.data(frames_in=4, frames_out=4)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MiB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    command = [str(mount), "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if mount is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    yield folder
+    gc.collect()  # closes the files that a failed write left open
+    subprocess.run(["umount", "-l", str(folder)], check=True)

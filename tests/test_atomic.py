@@ -1,0 +1,168 @@
+"""What is replaced appears whole or not at all."""
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from svqkit.atomic import remove, replacing
+from svqkit.errors import SvqkitError
+from svqkit.evaluation.evaluate import write_netcdf
+
+
+def a_file(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def a_folder(path: Path, text: str) -> None:
+    (path / "inner").mkdir(parents=True)
+    (path / "inner" / "content").write_text(text)
+
+
+def content(path: Path) -> str:
+    return (path / "inner" / "content").read_text() if path.is_dir() else path.read_text()
+
+
+def fail_half_way(target: Path, make: Callable[[Path, str], None], error: BaseException) -> None:
+    with replacing(target) as draft:
+        make(draft, "half")
+        raise error
+
+
+KINDS = pytest.mark.parametrize("make", [a_file, a_folder])
+EARLIER_KINDS = pytest.mark.parametrize("make_earlier", [a_file, a_folder])
+Make = Callable[[Path, str], None]
+
+
+@KINDS
+def test_a_new_target_appears_with_its_folders_and_nothing_beside_it(make: Make, tmp_path: Path) -> None:
+    target = tmp_path / "a" / "b" / "target"
+    with replacing(target) as draft:
+        make(draft, "new")
+        assert not target.exists()
+        assert draft.parent == target.parent, "a rename across file systems is no rename"
+    assert content(target) == "new"
+    assert list(target.parent.iterdir()) == [target]
+
+
+@KINDS
+@EARLIER_KINDS
+def test_an_earlier_target_stays_until_the_end_and_is_replaced_whole(
+    make: Make, make_earlier: Make, tmp_path: Path
+) -> None:
+    target = tmp_path / "target"
+    make_earlier(target, "old")
+    with replacing(target) as draft:
+        make(draft, "new")
+        assert content(target) == "old"
+    assert content(target) == "new"
+    assert target.is_dir() == (make is a_folder)
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@KINDS
+@EARLIER_KINDS
+@pytest.mark.parametrize("error", [ValueError("a bug"), KeyboardInterrupt(), PermissionError(errno.EACCES, "no")])
+def test_an_error_leaves_the_earlier_target_and_no_draft(
+    error: BaseException, make: Make, make_earlier: Make, tmp_path: Path
+) -> None:
+    target = tmp_path / "target"
+    make_earlier(target, "old")
+    with pytest.raises(type(error)) as caught:
+        fail_half_way(target, make, error)
+    assert caught.value is error, "an error that is no full disk comes out as it was"
+    assert content(target) == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@EARLIER_KINDS
+def test_nothing_written_is_an_error_and_leaves_the_earlier_target(make_earlier: Make, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    make_earlier(target, "old")
+    with pytest.raises(FileNotFoundError), replacing(target):
+        pass
+    assert content(target) == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_rest_of_an_earlier_attempt_is_not_taken_over(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    with replacing(target) as draft:
+        name = draft.name
+        a_folder(draft, "first")
+    a_folder(tmp_path / name, "left behind by a process that was killed")
+    with replacing(target) as draft:
+        assert not draft.exists()
+        a_file(draft, "second")
+    assert content(target) == "second"
+
+
+def wrapped() -> Exception:
+    error = RuntimeError("the library could not write")
+    error.__cause__ = OSError(errno.ENOSPC, "full")
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        wrapped(),
+        RuntimeError("I/O error: No space left on device (os error 28)"),
+    ],
+    ids=["errno", "quota", "wrapped", "quoted"],
+)
+@KINDS
+def test_a_full_disk_is_one_error_that_names_the_place(error: Exception, make: Make, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    a_folder(target, "old")
+    with pytest.raises(SvqkitError, match="disk is full") as caught:
+        fail_half_way(target, make, error)
+    assert str(target) in str(caught.value)
+    assert "MiB are free" in str(caught.value)
+    assert content(target) == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_disk_too_full_for_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(SvqkitError, match="disk is full"), replacing(tmp_path / "a" / "b" / "target"):
+        pass
+
+
+def test_a_really_full_disk(small_disk: Path) -> None:
+    target = small_disk / "target"
+    a_file(target, "old")
+    with pytest.raises(SvqkitError, match="disk is full") as caught, replacing(target) as draft:
+        draft.write_bytes(bytes(2**21))
+    assert str(target) in str(caught.value)
+    assert content(target) == "old"
+    assert list(small_disk.iterdir()) == [target]
+    with replacing(target) as draft:
+        a_file(draft, "the room that the draft took is free again")
+    assert content(target).startswith("the room")
+
+
+def test_a_full_disk_is_noticed_where_the_netcdf_library_does_not_say_so(small_disk: Path) -> None:
+    values = np.random.default_rng(0).normal(size=2**18)
+    with pytest.raises(SvqkitError, match="disk is full"):
+        write_netcdf(xr.Dataset({"x": ("n", values)}), small_disk / "fields" / "x.nc")
+    assert list((small_disk / "fields").iterdir()) == []
+
+
+def test_remove_takes_files_folders_and_nothing_but_a_link_only_itself(tmp_path: Path) -> None:
+    kept, link, folder = tmp_path / "kept", tmp_path / "link", tmp_path / "folder"
+    a_folder(kept, "kept")
+    a_folder(folder, "gone")
+    link.symlink_to(kept)
+    for path in (link, folder, tmp_path / "absent"):
+        remove(path)
+    assert list(tmp_path.iterdir()) == [kept]
+    assert content(kept) == "kept"

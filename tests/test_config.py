@@ -1,0 +1,461 @@
+"""params.yaml: what fits is read as written, what does not is refused in words."""
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from svqkit import config
+from svqkit.config import Experiment
+from svqkit.errors import SvqkitError
+
+PARAMS = Path(__file__).resolve().parent.parent / "params.yaml"
+DATASET = "weather_t2m"
+SVQ = f"{DATASET}-svq"
+Tree = dict[str, Any]
+Place = tuple[str, ...]
+
+SIZED = ("profiles", "sample", DATASET)
+DATA, MODEL, TRAINING, QUANTIZERS = ((*SIZED, part) for part in ("data", "model", "training", "quantizers"))
+EXPERIMENT = ("experiments", SVQ)
+DATA_WORDS = f"datasets.{DATASET} with profiles.sample.{DATASET}.data"
+MODEL_WORDS, TRAINING_WORDS, QUANTIZERS_WORDS = (".".join(part) for part in (MODEL, TRAINING, QUANTIZERS))
+
+
+@pytest.fixture
+def tree() -> Tree:
+    """The shipped params.yaml, to be spoiled."""
+    return YAML(typ="safe").load(PARAMS.read_text(encoding="utf-8"))
+
+
+@cache
+def shipped() -> Experiment:
+    """SVQ as params.yaml has it for the sample."""
+    return config.load(PARAMS, "sample").experiment(SVQ)
+
+
+@pytest.fixture
+def experiment() -> Experiment:
+    return shipped()
+
+
+def put(tree: Tree, place: Place, value: object) -> Tree:
+    """A copy of the tree with ``value`` at ``place``."""
+    changed = branch = copy.deepcopy(tree)
+    for key in place[:-1]:
+        branch = branch.setdefault(key, {})
+    branch[place[-1]] = value
+    return changed
+
+
+def load(tree: object, folder: Path, profile: str | None = None) -> config.Params:
+    path = folder / "params.yaml"
+    with path.open("w", encoding="utf-8") as file:
+        yaml = YAML(typ="safe")
+        yaml.sort_base_mapping_type_on_output = False
+        yaml.dump(tree, file)
+    return config.load(path, profile)
+
+
+def refusal(act: Callable[[], object]) -> str:
+    with pytest.raises(SvqkitError) as caught:
+        act()
+    return str(caught.value)
+
+
+def holds_all(message: str, words: Iterable[str]) -> None:
+    for word in words:
+        assert word in message, f"{word!r} is not in: {message}"
+
+
+@pytest.mark.parametrize("profile", ["sample", "paper"])
+def test_the_shipped_params_fit_in_both_profiles(profile: str) -> None:
+    params = config.load(PARAMS, profile)
+    assert params.profile == profile
+    assert {experiment.profile for experiment in params.experiments.values()} == {profile}
+    assert set(params.datasets) == {experiment.dataset for experiment in params.experiments.values()}
+    assert all(name == experiment.name for name, experiment in params.experiments.items())
+    assert all(experiment.data == params.datasets[experiment.dataset] for experiment in params.experiments.values())
+
+
+def test_the_file_names_the_profile_and_an_argument_wins(tree: Tree, tmp_path: Path) -> None:
+    assert load(tree, tmp_path).profile == tree["profile"]
+    assert load(tree | {"profile": "paper"}, tmp_path).profile == "paper"
+    assert load(tree | {"profile": "paper"}, tmp_path, "sample").profile == "sample"
+
+
+def test_the_paper_profile_has_the_published_settings_of_t2m() -> None:
+    experiment = config.load(PARAMS, "paper").experiment(SVQ)
+    data, model, quantizer, training = experiment.data, experiment.model, experiment.quantizer, experiment.training
+    assert (data.train, data.validation, data.test) == (("2010", "2015"), ("2016", "2016"), ("2017", "2018"))
+    assert (data.variables, data.hours_per_frame, data.frames_in, data.frames_out) == (("t2m",), 1, 12, 12)
+    assert (model.translator, model.hid_S, model.hid_T, model.N_S, model.N_T) == ("gsta", 32, 256, 2, 8)
+    assert (quantizer.name, quantizer.codebook_size, quantizer.hidden_dim) == ("svq", 10_000, 128)
+    assert (training.loss, training.schedule, training.learning_rate) == ("mae", "cosine", 5e-3)
+    assert (training.epochs, training.batch_size) == (50, 16)
+
+
+def test_later_places_win(tree: Tree, tmp_path: Path) -> None:
+    tree = put(tree, (*DATA, "frames_in"), 5)
+    tree = put(tree, (*EXPERIMENT, "training"), {"epochs": 9})
+    tree = put(tree, (*EXPERIMENT, "model"), {"hid_T": 48})
+    tree = put(tree, (*EXPERIMENT, "quantizer"), {"name": "svq", "codebook_size": 7})
+    changed = load(tree, tmp_path).experiment(SVQ)
+    assert changed.data.frames_in == 5
+    assert (changed.training.epochs, changed.training.batch_size) == (9, 8)
+    assert (changed.model.hid_T, changed.model.hid_S) == (48, 16)
+    assert (changed.quantizer.codebook_size, changed.quantizer.hidden_dim) == (7, 128)
+    other = load(tree, tmp_path).experiment(f"{DATASET}-none")
+    assert (other.training.epochs, other.model.hid_T, other.quantizer.name) == (6, 64, "none")
+
+
+def test_an_experiment_without_a_quantizer_is_plain(tree: Tree, tmp_path: Path) -> None:
+    changed = load(put(tree, ("experiments", "plain"), {"dataset": DATASET}), tmp_path)
+    assert changed.experiment("plain").quantizer == config.NoQuantizer()
+    assert changed.experiment("plain").seeds == (0,)
+    assert [one.name for one in changed.of_dataset(DATASET)] == [*tree["experiments"], "plain"]
+    assert changed.of_dataset("another") == []
+
+
+@pytest.mark.parametrize("written", [[2010, 2013], ["2010", "2013"], ["2010-01", "2013-12-31"], ["2010-01", 2013]])
+def test_a_period_is_years_or_dates(written: list, tree: Tree, tmp_path: Path) -> None:
+    changed = load(put(tree, (*DATA, "train"), written), tmp_path)
+    assert changed.dataset(DATASET).train == tuple(map(str, written))
+
+
+def test_unquoted_dates_of_yaml_are_dates(tmp_path: Path) -> None:
+    text = PARAMS.read_text(encoding="utf-8").replace('["2010", "2013"]', "[2010-01-01, 2013-06-30]")
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    assert config.load(tmp_path / "params.yaml", "sample").dataset(DATASET).train == ("2010-01-01", "2013-06-30")
+
+
+KEYS_OF_TRAINING = "valid: batch_size, clip_norm, epochs, learning_rate"
+UNKNOWN_KEYS: list[tuple[Place, list[str]]] = [
+    (
+        ("datasts",),
+        ["params.yaml: unknown key 'datasts'", "did you mean 'datasets'?", "profile, profiles"],
+    ),
+    (("profiles", "sample", "weather"), ["profiles.sample: unknown dataset 'weather'", f"Valid: {DATASET}"]),
+    ((*SIZED, "modell"), [f"profiles.sample.{DATASET}: unknown key 'modell'", "data, model, quantizers, training"]),
+    (("datasets", DATASET, "vars"), [f"{DATA_WORDS}.vars: unknown key", "valid: frames_in, frames_out, gaps"]),
+    ((*DATA, "frame_in"), [f"{DATA_WORDS}.frame_in: unknown key", "did you mean 'frames_in'?"]),
+    ((*MODEL, "hid_s"), [f"{MODEL_WORDS}.hid_s: unknown key 'hid_s' (did you mean 'hid_S'?)", "valid: N_S, N_T"]),
+    ((*TRAINING, "epoch"), [f"{TRAINING_WORDS}.epoch: unknown key", "did you mean 'epochs'?", KEYS_OF_TRAINING]),
+    ((*QUANTIZERS, "svqq"), [f"{QUANTIZERS_WORDS}: unknown quantizer 'svqq'", "Valid: none, svq, vq"]),
+    ((*QUANTIZERS, "svq", "size"), [f"{QUANTIZERS_WORDS}.svq.size: unknown key 'size'", "valid: codebook_size"]),
+    ((*QUANTIZERS, "none", "size"), [f"{QUANTIZERS_WORDS}.none.size: unknown key 'size'", "valid: name"]),
+    ((*EXPERIMENT, "seed"), [f"experiments.{SVQ}: unknown key 'seed'", "did you mean 'seeds'?"]),
+    ((*EXPERIMENT, "profile"), [f"experiments.{SVQ}: unknown key 'profile'"]),
+    ((*EXPERIMENT, "model"), [f"experiments.{SVQ}.model.bad: unknown key 'bad'", "valid: N_S, N_T"]),
+    ((*EXPERIMENT, "training"), [f"experiments.{SVQ}.training.bad: unknown key 'bad'", KEYS_OF_TRAINING]),
+    ((*EXPERIMENT, "quantizer", "decay"), [f"experiments.{SVQ}.quantizer.decay: unknown key", "valid: codebook_size"]),
+]
+
+
+@pytest.mark.parametrize(("place", "words"), UNKNOWN_KEYS, ids=[".".join(place) for place, _ in UNKNOWN_KEYS])
+def test_an_unknown_key_is_named_with_its_place_and_the_valid_ones(
+    place: Place, words: list[str], tree: Tree, tmp_path: Path
+) -> None:
+    value = {"bad": 1} if place[-1] in ("model", "training") else {}
+    holds_all(refusal(lambda: load(put(tree, place, value), tmp_path)), words)
+
+
+SETTINGS_OF_DATA = [
+    ("root", 3, ["valid string", "got 3"]),
+    ("variables", [], ["at least 1 item", "got []"]),
+    ("variables", "t2m", ["valid array", "got 't2m'"]),
+    ("variables", [1], ["valid string", "got 1"]),
+    ("variables", ["t2m", "t2m"], ["variables: each variable once"]),
+    ("levels", [500, 500], ["levels: each level once"]),
+    ("levels", [500.5], ["valid integer", "500.5"]),
+    ("source", "wether", ["'weather'", "got 'wether'"]),
+    ("gaps", "skip", ["'error' or 'split'", "got 'skip'"]),
+    ("hours_per_frame", 0, ["greater than 0", "got 0"]),
+    ("frames_in", -1, ["greater than 0", "got -1"]),
+    ("frames_out", True, ["valid integer", "got True"]),
+    ("frames_out", 2.5, ["integer", "got 2.5"]),
+    ("frames_out", "12", ["valid integer", "got '12'"]),
+    ("frames_out", None, ["valid integer", "got None"]),
+    ("train", "2010", ["valid array", "got '2010'"]),
+    ("train", ["2010"], ["train.1"]),
+    ("train", ["2010", "2011", "2012"], ["at most 2 items"]),
+    ("train", [True, "2013"], ["valid string", "got True"]),
+    ("train", ["2010", "June"], ["train: a date is written 2010, 2010-06 or 2010-06-30, got 'June'"]),
+    ("train", ["2010", "2011-13"], ["train: a date is written", "got '2011-13'"]),
+    ("train", ["2010", "2011-02-29"], ["train: a date is written", "got '2011-02-29'"]),
+    ("train", ["2013", "2010"], ["train: the last date '2010' lies before the first one '2013'"]),
+    ("validation", ["2014-06", "2014-05"], ["validation: the last date '2014-05' lies before"]),
+    ("train", ["2010", "2014"], ["train ['2010', '2014'] and validation ['2014', '2014'] overlap"]),
+    ("test", ["2013-12-31", "2015"], ["train ['2010', '2013'] and test ['2013-12-31', '2015'] overlap"]),
+]
+SETTINGS_OF_MODEL = [
+    ("translator", "gst", ["'gsta'", "got 'gst'"]),
+    ("hid_S", 15, ["hid_S must be even", "got 15"]),
+    ("hid_S", True, ["valid integer", "got True"]),
+    ("hid_T", "64", ["valid integer", "got '64'"]),
+    ("N_S", 3, ["multiple of 2", "got 3"]),
+    ("N_S", 0, ["greater than or equal to 2", "got 0"]),
+    ("N_T", 1, ["greater than or equal to 2", "got 1"]),
+    ("spatio_kernel_enc", 4, ["must be odd", "got 4"]),
+    ("spatio_kernel_dec", -3, ["greater than 0", "got -3"]),
+    ("mlp_ratio", 1.0, ["greater than 1", "got 1.0"]),
+    ("mlp_ratio", "8", ["valid number", "got '8'"]),
+    ("drop", 1.0, ["less than 1", "got 1.0"]),
+    ("drop_path", -0.1, ["greater than or equal to 0", "got -0.1"]),
+    ("quantize_after_translator", 1, ["valid boolean", "got 1"]),
+    ("noise", True, ["valid number", "got True"]),
+]
+SETTINGS_OF_TRAINING = [
+    ("loss", "l1", ["'mae', 'mse' or 'huber'", "got 'l1'"]),
+    ("schedule", "cos", ["'cosine', 'onecycle' or 'constant'", "got 'cos'"]),
+    ("precision", "fp16", ["'fp32' or 'bf16'", "got 'fp16'"]),
+    ("epochs", 0, ["greater than 0", "got 0"]),
+    ("epochs", 1, ["warmup_epochs (1) must be fewer than epochs (1)"]),
+    ("warmup_epochs", 6, ["warmup_epochs (6) must be fewer than epochs (6)"]),
+    ("batch_size", -8, ["greater than 0", "got -8"]),
+    ("learning_rate", 0.0, ["greater than 0", "got 0.0"]),
+    ("learning_rate", float("inf"), ["finite number"]),
+    ("learning_rate", float("nan"), ["got nan"]),
+    ("learning_rate", "5e-3", ["valid number", "got '5e-3'"]),
+    ("learning_rate", False, ["valid number", "got False"]),
+    ("clip_norm", -1.0, ["greater than or equal to 0", "got -1.0"]),
+    ("patience", 0, ["greater than 0", "got 0"]),
+    ("steps_per_epoch", -1, ["greater than or equal to 0", "got -1"]),
+]
+SETTINGS_OF_SVQ = [
+    ("codebook_size", 0, ["greater than 0", "got 0"]),
+    ("hidden_dim", -1, ["greater than or equal to 0", "got -1"]),
+    ("learnable", "yes", ["valid boolean", "got 'yes'"]),
+    ("init", "he", ["'kaiming', 'xavier', 'sparse', 'trunc_normal', 'orthogonal', 'uniform-random' or 'normal'"]),
+]
+SETTINGS_OF_VQ = [
+    ("decay", 1.0, ["less than 1", "got 1.0"]),
+    ("commitment_weight", -0.5, ["greater than or equal to 0", "got -0.5"]),
+]
+WRONG_VALUES = [
+    (place, words, key, value, more)
+    for place, words, rows in (
+        (DATA, DATA_WORDS, SETTINGS_OF_DATA),
+        (MODEL, MODEL_WORDS, SETTINGS_OF_MODEL),
+        (TRAINING, TRAINING_WORDS, SETTINGS_OF_TRAINING),
+        ((*QUANTIZERS, "svq"), f"{QUANTIZERS_WORDS}.svq", SETTINGS_OF_SVQ),
+        ((*QUANTIZERS, "vq"), f"{QUANTIZERS_WORDS}.vq", SETTINGS_OF_VQ),
+    )
+    for key, value, more in rows
+]
+
+
+@pytest.mark.parametrize(
+    ("place", "where", "key", "value", "words"),
+    WRONG_VALUES,
+    ids=[f"{place[-1]}.{key}={value}" for place, _, key, value, _ in WRONG_VALUES],
+)
+def test_a_wrong_value_is_one_problem_with_its_place_and_what_is_valid(
+    place: Place, where: str, key: str, value: object, words: list[str], tree: Tree, tmp_path: Path
+) -> None:
+    message = refusal(lambda: load(put(tree, (*place, key), value), tmp_path))
+    holds_all(message, [f"{tmp_path / 'params.yaml'} has 1 problem(s)", where, key, *words])
+
+
+WRONG_ENTRIES: list[tuple[Place, object, list[str]]] = [
+    (("profile",), "samples", ["Unknown profile 'samples' (did you mean 'sample'?)", "Valid: paper, sample"]),
+    (("profile",), ["sample"], ["Unknown profile ['sample']", "Valid: paper, sample"]),
+    (("profile",), None, ["Unknown profile None", "Valid: paper, sample"]),
+    (("profiles", "sample"), {}, [f"profiles.sample says nothing of dataset '{DATASET}'"]),
+    (("profiles",), ["sample"], ["profiles must be a mapping", "got ['sample']"]),
+    ((*SIZED,), "small", [f"profiles.sample.{DATASET} must be a mapping", "got 'small'"]),
+    ((*MODEL,), "gsta", [f"profiles.sample.{DATASET} must be a mapping", "got 'gsta'"]),
+    (("experiments",), ["a"], ["experiments must be a mapping"]),
+    (
+        (*EXPERIMENT, "dataset"),
+        "weather",
+        [f"experiments.{SVQ}.dataset: unknown dataset 'weather'", DATASET],
+    ),
+    ((*EXPERIMENT, "dataset"), [DATASET], [f"experiments.{SVQ}.dataset: unknown dataset", f"valid: {DATASET}"]),
+    ((*EXPERIMENT, "dataset"), None, [f"experiments.{SVQ}.dataset: is missing", f"valid: {DATASET}"]),
+    ((*EXPERIMENT, "quantizer"), {"name": "svqs"}, [f"experiments.{SVQ}.quantizer.name: unknown quantizer 'svqs'"]),
+    ((*EXPERIMENT, "quantizer"), {"name": ["svq"]}, [f"experiments.{SVQ}.quantizer.name", "'none', 'svq', 'vq'"]),
+    ((*EXPERIMENT, "quantizer"), {"learnable": True}, ["quantizer.name: is missing", "valid: none, svq, vq"]),
+    ((*EXPERIMENT, "quantizer"), "svq", [f"experiments.{SVQ}.quantizer must be a mapping", "got 'svq'"]),
+    (
+        (*EXPERIMENT, "quantizer", "init"),
+        "he",
+        [f"{SVQ}.quantizer.init", "'kaiming', 'xavier'", "got 'he'"],
+    ),
+    ((*EXPERIMENT, "training"), {"loss": "l1"}, [f"experiments.{SVQ}.training.loss", "'mae', 'mse' or 'huber'"]),
+    ((*EXPERIMENT, "protocol"), "honest", [f"experiments.{SVQ}.protocol", "'clean' or 'paper'", "got 'honest'"]),
+    ((*EXPERIMENT, "seeds"), [], [f"experiments.{SVQ}.seeds", "at least 1 item"]),
+    ((*EXPERIMENT, "seeds"), [0, 1, 0], [f"experiments.{SVQ}: seeds: each seed once, got [0, 1, 0]"]),
+    ((*EXPERIMENT, "seeds"), [-1], ["1 problem(s)", f"experiments.{SVQ}.seeds.0", "equal to 0, got -1"]),
+    ((*EXPERIMENT, "seeds"), [True], ["1 problem(s)", f"experiments.{SVQ}.seeds.0", "valid integer, got True"]),
+    ((*EXPERIMENT, "seeds"), 3, [f"experiments.{SVQ}.seeds", "valid array, got 3"]),
+    (("experiments", "a b"), {"dataset": DATASET}, ["'a b' names folders", "letters, digits, '_' and '-'"]),
+    (("experiments", "../a"), {"dataset": DATASET}, ["'../a' names folders"]),
+    (("experiments", "a\n"), {"dataset": DATASET}, ["names folders"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"), WRONG_ENTRIES, ids=[f"{place[-1]}={value}" for place, value, _ in WRONG_ENTRIES]
+)
+def test_a_wrong_entry_is_refused_in_words(
+    place: Place, value: object, words: list[str], tree: Tree, tmp_path: Path
+) -> None:
+    holds_all(refusal(lambda: load(put(tree, place, value), tmp_path)), words)
+
+
+@pytest.mark.parametrize("name", ["a/b", "a.b", "", 3])
+def test_a_dataset_whose_name_is_no_folder_is_refused(name: object, tree: Tree, tmp_path: Path) -> None:
+    tree["datasets"][name] = tree["datasets"][DATASET]
+    tree["profiles"]["sample"][name] = tree["profiles"]["sample"][DATASET]
+    holds_all(refusal(lambda: load(tree, tmp_path)), ["1 problem(s)", f"{name!r} names folders"])
+
+
+@pytest.mark.parametrize("name", ["root", "variables", "train"])
+def test_a_setting_that_must_be_given_is_missed(name: str, tree: Tree, tmp_path: Path) -> None:
+    for place in (tree["datasets"][DATASET], tree["profiles"]["sample"][DATASET]["data"]):
+        place.pop(name, None)
+    holds_all(refusal(lambda: load(tree, tmp_path)), ["1 problem(s)", f"{DATA_WORDS}.{name}: is missing"])
+
+
+def test_all_mistakes_are_listed_at_once(tree: Tree, tmp_path: Path) -> None:
+    tree = put(tree, (*MODEL, "hid_S"), "many")
+    tree = put(tree, (*TRAINING, "epoch"), 3)
+    tree = put(tree, (*TRAINING, "loss"), "l1")
+    tree = put(tree, ("experiments", "lost"), {"dataset": "nowhere"})
+    message = refusal(lambda: load(tree, tmp_path))
+    places = [f"{MODEL_WORDS}.hid_S", f"{TRAINING_WORDS}.epoch", f"{TRAINING_WORDS}.loss", "experiments.lost.dataset"]
+    holds_all(message, ["has 4 problem(s)", *places])
+
+
+def test_two_mistakes_of_two_experiments_are_both_listed(tree: Tree, tmp_path: Path) -> None:
+    tree = put(tree, (*EXPERIMENT, "seeds"), [1, 1])
+    tree = put(tree, ("experiments", f"{DATASET}-none", "training"), {"epochs": 0})
+    holds_all(
+        refusal(lambda: load(tree, tmp_path)), ["2 problem(s)", f"{SVQ}: seeds", f"{DATASET}-none.training.epochs"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"a: [1", "is not valid YAML"),
+        (b"profile: sample\nprofile: paper", "is not valid YAML"),
+        (b"\xff\xfe\xfa", "is not valid YAML"),
+        (b"- a list", "must be a mapping"),
+        (b"", "Unknown profile None"),
+    ],
+)
+def test_a_file_that_is_no_settings_is_refused(content: bytes, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    assert words in refusal(lambda: config.load(path))
+
+
+def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
+    holds_all(refusal(lambda: config.load(tmp_path / "absent.yaml")), [str(tmp_path / "absent.yaml"), "No "])
+    holds_all(refusal(lambda: config.load(tmp_path)), [str(tmp_path), "can't be read"])
+
+
+def test_unknown_names_are_answered_with_the_valid_ones() -> None:
+    params = config.load(PARAMS, "sample")
+    holds_all(refusal(lambda: params.experiment("weather_t2m-sqv")), [f"did you mean '{SVQ}'?", f"{DATASET}-none"])
+    holds_all(refusal(lambda: params.dataset("t2m")), ["'t2m'", "profile 'sample'", f"Valid: {DATASET}"])
+
+
+def test_override_changes_what_it_names_and_nothing_else(experiment: Experiment) -> None:
+    changed = config.override(experiment, {"training": {"epochs": 2}, "seeds": [5]})
+    tree = config.as_tree(experiment)
+    tree["training"]["epochs"], tree["seeds"] = 2, [5]
+    assert config.as_tree(changed) == tree
+    assert experiment.training.epochs == 6, "the experiment that was given stays as it was"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"training": {"epoch": 2}}, ["overrides.training.epoch: unknown key", "did you mean 'epochs'?"]),
+        ({"training": {"epochs": 2.5}}, ["overrides.training.epochs", "got 2.5"]),
+        ({"training": {"warmup_epochs": 50}}, ["overrides.training: warmup_epochs (50)"]),
+        ({"quantizer": {"name": "rvq"}}, ["overrides.quantizer.name: unknown quantizer 'rvq'", "'none', 'svq', 'vq'"]),
+        ({"quantizer": {"size": 2}}, ["overrides.quantizer.size: unknown key", "valid: codebook_size"]),
+        ({"trainin": {}}, ["overrides.trainin: unknown key", "did you mean 'training'?"]),
+        ({"seeds": [1, 1]}, ["each seed once"]),
+        ({"model": {"hid_S": 3}, "data": {"gaps": "x"}}, ["overrides.model: hid_S", "overrides.data.gaps"]),
+        ({"model": "gsta"}, ["overrides.model: ", "got 'gsta'"]),
+    ],
+)
+def test_override_is_checked_as_the_file_is(changes: Tree, words: list[str], experiment: Experiment) -> None:
+    holds_all(refusal(lambda: config.override(experiment, changes)), [experiment.name, *words])
+
+
+@pytest.mark.parametrize("profile", ["sample", "paper"])
+def test_an_experiment_comes_back_from_its_tree_also_through_json(profile: str) -> None:
+    for experiment in config.load(PARAMS, profile).experiments.values():
+        tree = config.as_tree(experiment)
+        assert json.loads(json.dumps(tree)) == tree, "a tree is what JSON gives back"
+        assert config.experiment_from_tree(tree, "here") == experiment
+
+
+def test_a_tree_of_another_version_is_refused_with_its_place(experiment: Experiment) -> None:
+    tree = put(config.as_tree(experiment), ("model", "depth"), 3)
+    message = refusal(lambda: config.experiment_from_tree(tree, "runs/a/config.json"))
+    holds_all(message, ["runs/a/config.json is not a run of this version", "model.depth: unknown key 'depth'"])
+
+
+YEARS = ["2010", "2011"]
+MONTHS = ["2010-01", "2010-02", "2010-12"]
+DAYS = ["2010-01-01", "2010-01-31", "2010-02-28", "2010-12-31", "2011-01-01"]
+DATES = st.sampled_from(YEARS + MONTHS + DAYS)
+PERIODS = st.tuples(DATES, DATES)
+
+
+@settings(max_examples=200)
+@given(train=PERIODS, validation=PERIODS, test=PERIODS)
+def test_periods_fit_just_when_each_has_a_day_and_no_day_is_in_two(
+    train: tuple[str, str], validation: tuple[str, str], test: tuple[str, str]
+) -> None:
+    def days(period: tuple[str, str]) -> list[np.datetime64]:
+        first, after = np.datetime64(period[0], "D"), (np.datetime64(period[1]) + 1).astype("datetime64[D]")
+        return list(np.arange(first, max(first, after)))
+
+    periods = {"train": train, "validation": validation, "test": test}
+    sets = [days(period) for period in periods.values()]
+    fit = all(sets) and len(set().union(*sets)) == sum(map(len, sets))
+    try:
+        changed = config.override(shipped(), {"data": {name: list(period) for name, period in periods.items()}})
+    except SvqkitError:
+        assert not fit
+    else:
+        assert fit
+        assert (changed.data.train, changed.data.validation, changed.data.test) == tuple(periods.values())
+
+
+def test_the_registries_have_just_the_names_that_settings_allow() -> None:
+    from svqkit import quantizers, training
+    from svqkit.models import translators
+    from svqkit.quantizers import codebook_init
+
+    kinds = get_args(get_args(config.Quantizer)[0])
+    assert set(quantizers.QUANTIZERS) == {kind.name for kind in kinds} == set(config.QUANTIZERS)
+    assert set(translators.TRANSLATORS) == set(get_args(config.Translator))
+    assert set(codebook_init.CODEBOOK_INITS) == set(get_args(config.CodebookInit))
+    assert set(training.LOSSES) == set(get_args(config.Loss))
+
+
+def test_reading_settings_imports_no_torch() -> None:
+    code = (
+        f"import sys; from svqkit import config; config.load({str(PARAMS)!r}, 'paper'); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PARAMS.parent, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,396 @@
+"""Scores of baselines and models on a tiny store equal numpy's from the raw frames; files say what they hold."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import xarray as xr
+from rawfiles import DAY, LAT, LON, RawFiles, files_below
+from torch import nn
+
+from svqkit import models
+from svqkit.checkpoint import save_weights
+from svqkit.config import Data, Experiment, Model, NoQuantizer, Protocol, Quantizer, SVQSettings, Training, VQSettings
+from svqkit.data.prepare import prepare
+from svqkit.data.store import Store
+from svqkit.data.windows import Batch
+from svqkit.errors import SvqkitError
+from svqkit.evaluation import (
+    evaluate,
+    first_seeds,
+    forecasters,
+    look_closely,
+    mean_over_channels,
+    read_errors,
+    read_forecasts,
+    read_scores,
+    read_usage,
+)
+from svqkit.evaluation.evaluate import BASELINES, COLUMNS, TestSet, error_fields, sample_forecast, summary
+from svqkit.evaluation.rollout import passes, roll_out
+from svqkit.models import Forecast
+from svqkit.runs import Run, open_run, write_config
+
+PROTOCOLS: list[Protocol] = ["clean", "paper"]
+TRAIN, TEST = slice(0, 10 * DAY), slice(13 * DAY, 16 * DAY)
+FRAMES_IN, FRAMES_OUT = 3, 2
+
+
+class AddOne(nn.Module):
+    """As many frames out as in; each is one more than the frame before it. Its loss is the number of its call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, frames: torch.Tensor) -> Forecast:
+        self.calls += 1
+        later = torch.arange(1, frames.shape[1] + 1)[:, None, None, None]
+        return Forecast(frames[:, -1:] + later, torch.tensor(float(self.calls)))
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> RawFiles:
+    files = RawFiles(tmp_path_factory.mktemp("raw"))
+    files.write("t2m")
+    files.write("u10", change=lambda dataset: dataset * np.float32(0.1))
+    return files
+
+
+@pytest.fixture(scope="module")
+def data(raw: RawFiles) -> Data:
+    return raw.data(variables=("t2m", "u10"))
+
+
+@pytest.fixture(scope="module")
+def store(data: Data, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return prepare(data, tmp_path_factory.mktemp("stores") / "x.zarr")
+
+
+def a_run(folder: Path, data: Data, quantizer: Quantizer, seed: int = 0) -> Run:
+    """A run that was never trained, with the weights of its seed."""
+    sizes = Model(hid_S=4, hid_T=8, N_S=2, N_T=2, mlp_ratio=2.0)
+    name = f"tiny-{quantizer.name}"
+    experiment = Experiment(name, "sample", "tiny", data, sizes, quantizer, Training(), seeds=(0, 1))
+    path = folder / name / f"seed{seed}"
+    path.mkdir(parents=True)
+    torch.manual_seed(seed)
+    save_weights(models.build(experiment, 2), path / "best.safetensors")
+    write_config(path, experiment, seed, ("t2m", "u10"))
+    return open_run(path)
+
+
+@pytest.fixture(scope="module")
+def runs(data: Data, tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+    folder = tmp_path_factory.mktemp("runs")
+    svq, vq = SVQSettings(codebook_size=16, hidden_dim=8), VQSettings(codebook_size=8)
+    return [
+        a_run(folder, data, NoQuantizer()),
+        a_run(folder, data, svq),
+        a_run(folder, data, svq, seed=1),
+        a_run(folder, data, vq),
+    ]
+
+
+@pytest.fixture(scope="module")
+def output(runs: list[Run], store: Store, data: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that evaluate writes."""
+    folder = tmp_path_factory.mktemp("scores") / "tiny"
+    evaluate(runs, store, data, folder)
+    return folder
+
+
+def values(raw: RawFiles, part: slice) -> np.ndarray:
+    """The frames (N, C, H, W) of a period, in float64."""
+    return np.stack([raw.values(name)[part] for name in ("t2m", "u10")], axis=1).astype(np.float64)
+
+
+def windows_of(frames: np.ndarray, protocol: Protocol) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Inputs, targets and numbers of the targets of every window, by hand."""
+    count = len(frames) - FRAMES_IN - FRAMES_OUT + 1 - (2 if protocol == "paper" else 0)
+    places = np.arange(count)[:, None] + np.arange(FRAMES_IN + FRAMES_OUT)
+    return frames[places[:, :FRAMES_IN]], frames[places[:, FRAMES_IN:]], places[:, FRAMES_IN:]
+
+
+def as_paper_sees(frames: np.ndarray, raw: RawFiles) -> np.ndarray:
+    """Normalised by the test period without its last frame, brought back by the training period without its."""
+    test, train = values(raw, TEST)[:-1], values(raw, TRAIN)[:-1]
+    axes = (0, 2, 3)
+    mean, std, back_mean, back_std = (
+        part[:, None, None] for part in (test.mean(axes), test.std(axes), train.mean(axes), train.std(axes))
+    )
+    return (frames - mean) / std * back_std + back_mean
+
+
+def climatology_at(numbers: np.ndarray, raw: RawFiles) -> np.ndarray:
+    """Training's mean at the same week and hour; January 15th on is a week of its own: at the same hour."""
+    train = values(raw, TRAIN).reshape(10, DAY, 2, len(LAT), len(LON))
+    day, hour = 13 + numbers // DAY, numbers % DAY
+    assert day.min() == 13
+    return np.where((day < 14)[..., None, None, None], train[7:10].mean(0)[hour], train.mean(0)[hour])
+
+
+def scores_by_hand(prediction: np.ndarray, truth: np.ndarray, climatology: np.ndarray) -> dict[str, np.ndarray]:
+    """(lead, channel) of every metric, the first row over all leads."""
+    w = (np.cos(np.radians(LAT)) / np.cos(np.radians(LAT)).mean())[:, None]
+    error, f, t = prediction - truth, prediction - climatology, truth - climatology
+
+    def per_lead_and_whole(score: Callable[..., np.ndarray]) -> np.ndarray:
+        return np.concatenate([score((0, 1, 3, 4))[None], score((0, 3, 4))])
+
+    def acc(axes: tuple[int, ...]) -> np.ndarray:
+        a, b = f - f.mean(axes, keepdims=True), t - t.mean(axes, keepdims=True)
+        with np.errstate(invalid="ignore"):
+            return (w * a * b).sum(axes) / np.sqrt((w * a * a).sum(axes) * (w * b * b).sum(axes))
+
+    return {
+        "mse": per_lead_and_whole(lambda axes: (error**2).mean(axes)),
+        "mae": per_lead_and_whole(lambda axes: abs(error).mean(axes)),
+        "rmse": per_lead_and_whole(lambda axes: np.sqrt((error**2).mean(axes))),
+        "wrmse": per_lead_and_whole(lambda axes: np.sqrt((w * error**2).mean(axes))),
+        "acc": per_lead_and_whole(acc),
+    }
+
+
+def agree(scores: pd.DataFrame, expected: dict[str, np.ndarray]) -> None:
+    assert set(scores["metric"]) == set(expected)
+    for metric, table in expected.items():
+        for channel, column in (("t2m", table[:, 0]), ("u10", table[:, 1]), ("mean", table.mean(1))):
+            rows = scores[(scores["metric"] == metric) & (scores["channel"] == channel)]
+            assert list(rows["lead"]) == [0, 1, 2]
+            np.testing.assert_allclose(rows["value"], column, rtol=3e-5, atol=1e-6, err_msg=f"{metric} {channel}")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_persistence_and_climatology_are_what_numpy_says(
+    protocol: Protocol, raw: RawFiles, store: Store, data: Data
+) -> None:
+    inputs, targets, numbers = windows_of(values(raw, TEST), protocol)
+    if protocol == "paper":
+        inputs, targets = as_paper_sees(inputs, raw), as_paper_sees(targets, raw)
+    climatology = climatology_at(numbers, raw)
+    last = np.repeat(inputs[:, -1:], FRAMES_OUT, axis=1)
+    test = TestSet(store, data, protocol)
+    agree(test.evaluate(BASELINES["persistence"], "p", -1).scores, scores_by_hand(last, targets, climatology))
+    expected = scores_by_hand(climatology, targets, climatology) | {"acc": np.full((3, 2), np.nan)}
+    agree(test.evaluate(BASELINES["climatology"], "c", -1).scores, expected)
+
+
+def test_the_protocols_differ(store: Store, data: Data) -> None:
+    clean, paper = (TestSet(store, data, p).evaluate(BASELINES["persistence"], "p", -1) for p in PROTOCOLS)
+    assert clean.errors.count == 3 * DAY - FRAMES_IN - FRAMES_OUT + 1
+    assert paper.errors.count == clean.errors.count - 2
+    assert not np.allclose(clean.scores["value"], paper.scores["value"], rtol=1e-3)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_model_is_given_normalised_frames_and_its_forecast_is_brought_back(
+    protocol: Protocol, raw: RawFiles, store: Store, data: Data
+) -> None:
+    """One more in normalised units is one standard deviation of training more in physical ones."""
+    test = TestSet(store, data, protocol)
+    forecaster = forecasters.of_model(AddOne(), test.entering, test.leaving, test.device)
+    inputs, targets, numbers = windows_of(values(raw, TEST), protocol)
+    train = values(raw, TRAIN)[: -1 if protocol == "paper" else None]
+    if protocol == "paper":
+        inputs, targets = as_paper_sees(inputs, raw), as_paper_sees(targets, raw)
+    step = train.std((0, 2, 3))[:, None, None] * np.arange(1, 3)[:, None, None, None]
+    expected = scores_by_hand(inputs[:, -1:] + step, targets, climatology_at(numbers, raw))
+    agree(test.evaluate(forecaster, "m", 0).scores, expected)
+
+
+def test_a_perfect_forecast_scores_nothing_but_its_correlation(store: Store, data: Data) -> None:
+    def perfect(batch: Batch, climatology: torch.Tensor) -> torch.Tensor:
+        return batch.targets
+
+    scores = TestSet(store, data, "clean").evaluate(perfect, "perfect", 3).scores
+    assert list(scores.columns) == COLUMNS
+    assert set(scores["experiment"]) == {"perfect"}
+    assert set(scores["seed"]) == {3}
+    assert set(scores["protocol"]) == {"clean"}
+    assert (scores.loc[scores["metric"] != "acc", "value"] == 0).all()
+    np.testing.assert_allclose(scores.loc[scores["metric"] == "acc", "value"], 1, rtol=1e-9)
+
+
+def test_error_fields_are_maps_with_coordinates_and_units(raw: RawFiles, output: Path) -> None:
+    with xr.open_dataset(output / "errors" / "persistence.nc") as fields:
+        assert fields["rmse"].dims == ("channel", "lead", "lat", "lon")
+        assert fields["channel"].values.tolist() == ["t2m", "u10"]
+        np.testing.assert_array_equal(fields["lat"], LAT)
+        np.testing.assert_array_equal(fields["lon"], LON)
+        assert (fields["lat"].attrs["units"], fields["lon"].attrs["units"]) == ("degrees_north", "degrees_east")
+        assert fields["lead"].attrs["units"] == "hours"
+        assert fields["lead"].values.tolist() == [1, 2]
+        assert {fields[name].attrs["units"] for name in ("bias", "mae", "rmse")} == {"K, m s**-1"}
+        assert fields.attrs["windows"] == 68
+        assert fields.attrs["data"] == "made up for a test"
+        inputs, targets, _ = windows_of(values(raw, TEST), "clean")
+        error = (inputs[:, -1:] - targets).transpose(0, 2, 1, 3, 4)
+        np.testing.assert_allclose(fields["bias"], error.mean(0), atol=1e-4)
+        np.testing.assert_allclose(fields["mae"], abs(error).mean(0), rtol=1e-5)
+        np.testing.assert_allclose(fields["rmse"], np.sqrt((error**2).mean(0)), rtol=1e-5)
+        assert not fields.isnull().any().to_array().any()
+
+
+def test_leads_are_in_hours_of_the_cadence(raw: RawFiles, tmp_path: Path) -> None:
+    data = raw.data(hours_per_frame=6)
+    store = prepare(data, tmp_path / "x.zarr")
+    test = TestSet(store, data, "clean")
+    result = test.evaluate(BASELINES["persistence"], "p", -1)
+    assert sorted(set(result.scores["lead"])) == [0, 6, 12]
+    fields = error_fields(result.errors, store, 6)
+    assert fields["lead"].values.tolist() == [6, 12]
+    assert fields["rmse"].attrs["units"] == "K"
+    case = sample_forecast(test, BASELINES["persistence"])
+    assert case["time_in"].values.tolist() == [-12, -6, 0]
+    assert case["lead"].values.tolist() == [6, 12]
+
+
+def test_the_sample_forecast_is_the_middle_window(raw: RawFiles, store: Store, data: Data) -> None:
+    case = sample_forecast(TestSet(store, data, "clean"), BASELINES["persistence"])
+    first = 13 * DAY + 34
+    frames = values(raw, slice(first, first + 5))
+    np.testing.assert_array_equal(case["observed"], frames[:3])
+    np.testing.assert_array_equal(case["truth"], frames[3:])
+    np.testing.assert_array_equal(case["prediction"], frames[[2, 2]])
+    assert case.attrs["start_time"] == str(raw.values()["time"].values[first + 2].astype("datetime64[h]"))
+    assert case["time_in"].values.tolist() == [-2, -1, 0]
+
+
+NAMES = ["persistence", "climatology", "tiny-none-seed0", "tiny-svq-seed0", "tiny-svq-seed1", "tiny-vq-seed0"]
+
+
+def test_evaluate_writes_scores_of_every_run_and_baseline(output: Path, runs: list[Run], store: Store) -> None:
+    assert sorted(path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()) == sorted(
+        ["scores.csv", "metrics.json", "codebook.npz"]
+        + [f"{folder}/{name}.nc" for folder in ("errors", "forecasts") for name in NAMES]
+    )
+    assert list(output.parent.iterdir()) == [output]
+    scores = read_scores(output)
+    assert list(scores.columns) == COLUMNS
+    who = scores[["experiment", "seed", "protocol"]].drop_duplicates()
+    assert len(who) == 2 * len(NAMES)
+    assert set(who["seed"]) == {-1, 0, 1}
+    # per contestant: metrics × (leads and the whole) × (channels and their mean)
+    assert len(scores) == len(who) * 5 * 3 * 3
+    without_acc = scores[(scores["metric"] != "acc") | (scores["experiment"] != "climatology")]
+    assert np.isfinite(without_acc["value"]).all()
+
+
+def test_the_scores_of_a_run_are_those_of_its_weights(
+    output: Path, runs: list[Run], raw: RawFiles, store: Store
+) -> None:
+    """The model applied by hand: normalise, one pass, the first two of its three frames, back."""
+    inputs, targets, numbers = windows_of(values(raw, TEST), "clean")
+    train = values(raw, TRAIN)
+    mean, std = (part((0, 2, 3))[:, None, None] for part in (train.mean, train.std))
+    scores = read_scores(output)
+    for run in runs:
+        model = run.model()
+        with torch.inference_mode():
+            frames = model(torch.from_numpy((inputs - mean) / std).float()).frames[:, :FRAMES_OUT].double().numpy()
+        rows = scores.query("experiment == @run.experiment.name and seed == @run.seed and protocol == 'clean'")
+        agree(rows, scores_by_hand(frames * std + mean, targets, climatology_at(numbers, raw)))
+
+
+def test_metrics_json_is_the_clean_scores_over_leads_channels_and_seeds(output: Path) -> None:
+    metrics = json.loads((output / "metrics.json").read_text())
+    scores = read_scores(output)
+    assert list(metrics) == ["persistence", "climatology", "tiny-none", "tiny-svq", "tiny-vq"]
+    assert set(metrics["tiny-svq"]) == {"mse", "mae", "rmse", "wrmse", "acc"}
+    assert set(metrics["climatology"]) == {"mse", "mae", "rmse", "wrmse"}, "NaN is no JSON"
+    clean = scores.query("protocol == 'clean' and lead == 0 and channel == 'mean' and metric == 'mse'")
+    both = [clean.query("experiment == 'tiny-svq' and seed == @seed")["value"].item() for seed in (0, 1)]
+    assert both[0] != both[1]
+    assert metrics["tiny-svq"]["mse"] == pytest.approx(sum(both) / 2, abs=1e-6)
+    assert summary(scores) == metrics
+
+
+def test_the_codebook_file_tells_of_every_run_that_has_one(output: Path) -> None:
+    usage = read_usage(output)
+    assert set(usage) == {"tiny-svq-seed0", "tiny-svq-seed1", "tiny-vq-seed0"}
+    assert {name: len(tree["share"]) for name, tree in usage.items()} == {
+        "tiny-svq-seed0": 16,
+        "tiny-svq-seed1": 16,
+        "tiny-vq-seed0": 8,
+    }
+    for tree in usage.values():
+        assert tree["share"].sum() == pytest.approx(1)
+
+
+def test_what_was_written_is_read_back(output: Path) -> None:
+    assert set(read_errors(output)) == set(read_forecasts(output)) == set(NAMES)
+    assert read_forecasts(output)["persistence"]["prediction"].dims == ("lead", "lat", "lon")
+    means = mean_over_channels(read_scores(output))
+    assert "channel" not in means
+    assert len(means) * 3 == len(read_scores(output))
+
+
+@pytest.mark.parametrize("read", [read_scores, read_errors, read_forecasts])
+def test_absent_scores_are_said_with_their_place(read: Callable[[Path], Any], tmp_path: Path) -> None:
+    with pytest.raises(SvqkitError, match="Run the evaluate stage") as caught:
+        read(tmp_path / "nowhere")
+    assert str(tmp_path / "nowhere") in str(caught.value)
+
+
+def test_the_first_seed_stands_for_an_experiment() -> None:
+    runs = {"b-seed10": 1, "b-seed2": 2, "persistence": 3, "a-seed0": 4, "a-seed1": 5}
+    assert list(first_seeds(runs).items()) == [("b", 2), ("persistence", 3), ("a", 4)]
+
+
+def test_an_evaluation_that_fails_leaves_the_earlier_one(
+    store: Store, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "scores" / "tiny"
+    first = evaluate([], store, data, target)
+    before = files_below(tmp_path)
+    assert len(first) == 2 * 2 * 45
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("late")
+
+    monkeypatch.setattr("svqkit.evaluation.codebook.np.savez_compressed", fail)
+    with pytest.raises(RuntimeError, match="late"):
+        evaluate([], store, data, target)
+    assert files_below(tmp_path) == before
+
+
+def test_evaluated_twice_the_files_are_the_same(output: Path, runs: list[Run], store: Store, data: Data) -> None:
+    again = output.parent.parent / "again" / "tiny"
+    evaluate(runs, store, data, again)
+    contents = [{name: content for name, (*_, content) in files_below(folder).items()} for folder in (output, again)]
+    assert contents[0] == contents[1]
+
+
+def test_a_closer_look_is_what_evaluate_wrote(output: Path, runs: list[Run], store: Store, data: Data) -> None:
+    for what, name in (("climatology", "climatology"), (runs[1], runs[1].name)):
+        fields, case = look_closely(what, store, data)
+        xr.testing.assert_allclose(fields, read_errors(output)[name])
+        xr.testing.assert_allclose(case, read_forecasts(output)[name])
+
+
+def test_a_closer_look_at_nothing_known_is_refused(store: Store, data: Data) -> None:
+    with pytest.raises(SvqkitError, match=r"Unknown baseline 'persistance' \(did you mean 'persistence'\?\)"):
+        look_closely("persistance", store, data)
+
+
+@pytest.mark.parametrize("frames_out", [1, 2, 3, 4, 6, 7])
+def test_a_rollout_of_any_length(frames_out: int) -> None:
+    frames = torch.tensor([5.0, 6.0, 9.0]).view(1, 3, 1, 1, 1).repeat(2, 1, 1, 2, 2)
+    model = AddOne()
+    forecast = roll_out(model, frames, frames_out)
+    assert forecast.frames.shape == (2, frames_out, 1, 2, 2)
+    assert forecast.frames[1, :, 0, 1, 0].tolist() == [10.0 + lead for lead in range(frames_out)]
+    count = {1: 1, 2: 1, 3: 1, 4: 2, 6: 2, 7: 3}[frames_out]
+    assert model.calls == count
+    assert forecast.loss.item() == pytest.approx(sum(range(1, count + 1)) / count)
+
+
+def test_passes_feed_on_the_pass_before() -> None:
+    outputs = [forecast.frames[0, :, 0, 0, 0].tolist() for forecast in passes(AddOne(), torch.zeros(1, 2, 1, 1, 1), 3)]
+    assert outputs == [[1, 2], [3, 4], [5, 6]]

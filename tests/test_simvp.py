@@ -1,0 +1,238 @@
+"""SimVP: shapes, padding, where the quantizer stands, noise, sizes, and the numbers it gives."""
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from svqkit import config, models
+from svqkit.config import Model
+from svqkit.errors import SvqkitError
+from svqkit.models import SimVP
+from svqkit.models.simvp import perturb
+from svqkit.models.translators.gsta import GSTABlock
+from svqkit.quantizers import SVQ, VQ, NoQuantization, Quantized
+
+SMALL = {"hid_S": 4, "hid_T": 10, "N_S": 2, "N_T": 2, "mlp_ratio": 2.0, "drop_path": 0.0}
+
+
+class Spy(nn.Module):
+    """A quantizer that keeps what it is given, adds ``shift`` to it and has a loss of 7."""
+
+    def __init__(self, shift: float = 0.0) -> None:
+        super().__init__()
+        self.shift = shift
+        self.given = torch.empty(0)
+
+    def forward(self, x: Tensor) -> Quantized:
+        self.given = x
+        return Quantized(x + self.shift, x.new_tensor(7.0))
+
+
+def simvp(quantizer: nn.Module | None = None, frames: int = 3, channels: int = 1, **changes: float) -> SimVP:
+    torch.manual_seed(0)
+    return SimVP(Model(**{**SMALL, **changes}), quantizer or NoQuantization(), frames, channels)
+
+
+def wavy(*shape: int) -> Tensor:
+    """Numbers that look random and are the same everywhere: sin(0), sin(1), … in float64."""
+    return torch.arange(torch.Size(shape).numel(), dtype=torch.float64).sin().view(shape)
+
+
+@pytest.mark.parametrize("quantizer", [NoQuantization, partial(SVQ, 4, 30, 8), partial(VQ, 4, 8)])
+@pytest.mark.parametrize(
+    ("N_S", "channels", "height", "width"),
+    [(2, 1, 8, 16), (2, 3, 9, 13), (2, 1, 8, 13), (2, 2, 1, 1), (4, 1, 8, 12), (4, 5, 9, 13)],
+)
+def test_as_many_frames_come_out_as_go_in(
+    quantizer: Callable[[], nn.Module], N_S: int, channels: int, height: int, width: int
+) -> None:
+    model = simvp(quantizer(), channels=channels, N_S=N_S)
+    x = torch.randn(2, 3, channels, height, width)
+    forecast = model(x)
+    assert forecast.frames.shape == x.shape
+    assert forecast.loss.shape == ()
+    cell = 2 ** (N_S // 2)
+    assert model.latents(x).shape == (6, 4, -(-height // cell), -(-width // cell))
+
+
+@pytest.mark.parametrize("N_S", [2, 4])
+@pytest.mark.parametrize(("height", "width"), [(9, 13), (8, 13), (9, 12), (10, 14)])
+def test_frames_are_padded_with_their_edges_and_cut_again(height: int, width: int, N_S: int) -> None:
+    model = simvp(N_S=N_S).eval()
+    x = torch.randn(2, 3, 1, height, width)
+    cell = 2 ** (N_S // 2)
+    rows = torch.arange(-(-height // cell) * cell).clamp(max=height - 1)
+    columns = torch.arange(-(-width // cell) * cell).clamp(max=width - 1)
+    padded = model(x[..., rows, :][..., columns]).frames
+    torch.testing.assert_close(model(x).frames, padded[..., :height, :width])
+
+
+def test_frames_that_halve_evenly_are_not_padded(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = simvp().eval()
+    x = torch.randn(1, 3, 1, 8, 12)
+    expected = model(x).frames
+    monkeypatch.setattr(model, "_pad", lambda frames: frames)
+    assert torch.equal(model(x).frames, expected)
+    with pytest.raises(RuntimeError):
+        model(torch.randn(1, 3, 1, 9, 12))
+
+
+def test_the_sequences_of_a_batch_do_not_see_each_other_and_their_frames_do() -> None:
+    model = simvp(SVQ(4, 30, 8), channels=2).eval()
+    x = torch.randn(3, 3, 2, 8, 8, requires_grad=True)
+    forecast = model(x).frames
+    torch.testing.assert_close(forecast, torch.cat([model(one[None]).frames for one in x]))
+    (gradient,) = torch.autograd.grad(forecast[1, 2].sum(), x)
+    assert torch.equal(gradient.abs().sum((2, 3, 4)) > 0, torch.tensor([[False] * 3, [True] * 3, [False] * 3]))
+
+
+@pytest.mark.parametrize("post", [False, True])
+def test_the_quantizer_stands_before_or_after_the_translator(post: bool) -> None:
+    spy = Spy()
+    model = simvp(spy, quantize_after_translator=post).eval()
+    x = torch.randn(2, 3, 1, 8, 8)
+    skip = model.encoder[0](x.flatten(0, 1))
+    encoded = model.encoder[1](skip)
+    translated = model.translator(encoded.reshape(2, 12, 4, 4)).reshape(6, 4, 4, 4)
+    forecast = model(x)
+    torch.testing.assert_close(spy.given, translated if post else encoded)
+    torch.testing.assert_close(model.latents(x), spy.given)
+    assert forecast.loss == 7
+    decoded = model.readout(model.decoder[1](model.decoder[0](translated) + skip))
+    torch.testing.assert_close(forecast.frames, decoded.view(2, 3, 1, 8, 8))
+    spy.shift = 1.0
+    assert not torch.allclose(model(x).frames, forecast.frames)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.37, 0.999])
+def test_noise_changes_exactly_its_share_of_the_values(share: float) -> None:
+    torch.manual_seed(0)
+    x = torch.rand(7, 11, 13, dtype=torch.float64) + 1
+    factor = perturb(x, share) / x
+    changed = factor != 1
+    assert int(changed.sum()) == int(7 * 11 * 13 * share)
+    assert float(factor.abs().max()) <= 2
+    if share:
+        assert factor.min() < -1.5
+        assert factor.max() > 1.5
+        halves = changed.flatten().chunk(2)
+        assert all(float(half.float().mean()) == pytest.approx(share, abs=0.06) for half in halves)
+        assert not torch.equal(perturb(x, share), perturb(x, share))
+
+
+def test_noise_is_for_training_only() -> None:
+    model = simvp(noise=0.25)
+    seen: list[Tensor] = []
+    model.encoder[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    x = torch.rand(2, 3, 1, 8, 8) + 1
+    kept = x.clone()
+    model.eval()(x)
+    model.train()(x)
+    simvp(noise=0.0).train()(x)
+    assert torch.equal(x, kept)
+    assert torch.equal(seen[0], x.flatten(0, 1))
+    assert int((seen[1] != x.flatten(0, 1)).sum()) == 2 * 3 * 64 // 4
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 1, 8), (2, 4, 1, 8, 8), (2, 3, 2, 8, 8), (2, 1, 3, 8, 8)])
+@pytest.mark.parametrize("call", ["forward", "latents"])
+def test_frames_of_another_shape_are_refused(shape: tuple[int, ...], call: str) -> None:
+    with pytest.raises(SvqkitError, match=r"\(B, 3, 1, H, W\), got \(" + ", ".join(map(str, shape))):
+        getattr(simvp(), call)(torch.ones(shape))
+
+
+def test_drop_path_rises_linearly_from_a_hundredth() -> None:
+    model = simvp(N_T=4, drop_path=0.1)
+    rates = [block.drop_path.drop_prob for block in model.modules() if isinstance(block, GSTABlock)]
+    assert rates == pytest.approx([0.01, 0.04, 0.07, 0.1])
+
+
+def test_weights_start_as_documented() -> None:
+    model = simvp(frames=6, hid_S=32, hid_T=192)
+    for block in (*model.encoder[1:], *model.decoder):
+        assert float(block.conv.weight.detach().std()) == pytest.approx(0.02, rel=0.05)
+        assert not block.conv.bias.any()
+    first = model.translator.layers[0]
+    assert first.scale1.unique().tolist() == first.scale2.unique().tolist() == pytest.approx([0.01])
+    # √(2 / fan out); a depthwise convolution has one output channel in each group
+    spreads = {"enter": (2 / 192) ** 0.5, "near": (2 / 25) ** 0.5, "far": (2 / 49) ** 0.5, "split": (2 / 384) ** 0.5}
+    for name, spread in spreads.items():
+        one = getattr(first.attention, name)
+        assert float(one.weight.detach().std()) == pytest.approx(spread, rel=0.05)
+        assert not one.bias.any()
+
+
+def gsta_parameters(width: int, hidden: int) -> int:
+    norms = 2 * (width + width)
+    pointwise = 2 * (width * width + width) + (width * 2 * width + 2 * width)  # in, out; value and gate
+    depthwise = (5 * 5 + 1) * width + (7 * 7 + 1) * width
+    mlp = (width * hidden + hidden) + (3 * 3 + 1) * hidden + (hidden * width + width)
+    return norms + pointwise + depthwise + mlp + 2 * width  # and the two scales
+
+
+@pytest.mark.parametrize("channels", [1, 5])
+@pytest.mark.parametrize(
+    ("experiment", "quantizer"),
+    [
+        ("weather_t2m-none", 0),
+        ("weather_t2m-svq", (32 * 128 + 128) + (128 * 10_000 + 10_000) + 10_000 * 32),
+        ("weather_t2m-svq_frozen", (32 * 128 + 128) + (128 * 10_000 + 10_000)),
+    ],
+)
+def test_the_papers_model_has_as_many_weights_as_counted_by_hand(
+    experiment: str, quantizer: int, channels: int
+) -> None:
+    conv, norm = 32 * 32 * 9 + 32, 2 * 32
+    encoder = (channels * 32 * 9 + 32 + norm) + (conv + norm)
+    decoder = (32 * 128 * 9 + 128 + norm) + (conv + norm) + (32 * channels + channels)
+    stacked = 12 * 32
+    blocks = gsta_parameters(stacked, 8 * stacked) + 7 * gsta_parameters(256, 8 * 256)
+    between = (stacked * 256 + 256) + (256 * stacked + stacked)
+    expected = encoder + blocks + between + decoder + quantizer
+    if (experiment, channels) == ("weather_t2m-none", 1):
+        assert expected == 12_758_305  # what the published code counts
+    model = models.build(config.load("params.yaml", "paper").experiment(experiment), channels)
+    assert sum(one.numel() for one in model.parameters() if one.requires_grad) == expected
+
+
+def test_between_equal_widths_the_translator_has_no_extra_convolution() -> None:
+    layers = simvp(hid_T=3 * 4, N_T=3).translator.layers
+    assert [type(layer) for layer in layers] == [GSTABlock] * 3
+
+
+@pytest.mark.parametrize("post", [False, True])
+@pytest.mark.parametrize("N_S", [2, 4])
+def test_every_weight_learns(N_S: int, post: bool) -> None:
+    model = simvp(SVQ(4, 30, 8), N_S=N_S, quantize_after_translator=post)
+    model(torch.randn(2, 3, 1, 16, 16)).frames.square().mean().backward()
+    assert [name for name, one in model.named_parameters() if one.grad is None or not one.grad.any()] == []
+
+
+# Mean, mean square, first and last value of the forecast: computed by the published code with the same weights.
+GOLDEN = {
+    "none": (0.421418214009, 1.38240983557, 2.06385325792, 0.46606981904),
+    "svq": (0.419238568285, 1.35340202345, 1.77250086887, 0.786893742317),
+    "svq after the translator": (0.417256225232, 1.42041430443, 1.91396169581, -0.173167670034),
+}
+
+
+def golden_model(case: str) -> SimVP:
+    """A small model whose weights are waves instead of random numbers."""
+    quantizer = NoQuantization() if case == "none" else SVQ(4, 30, 8)
+    model = simvp(quantizer, channels=2, N_T=3, quantize_after_translator="after" in case).double().eval()
+    with torch.no_grad():
+        for name, one in model.named_parameters():
+            one.copy_(wavy(*one.shape) / 2 + ("norm" in name or "scale" in name))
+        for name, one in model.named_buffers():
+            one.copy_(wavy(*one.shape) / 2 + ("var" in name))
+    return model
+
+
+@pytest.mark.parametrize("case", GOLDEN)
+def test_the_numbers_are_those_of_the_published_code(case: str) -> None:
+    frames = golden_model(case)(wavy(1, 3, 2, 8, 12)).frames
+    found = (frames.mean(), frames.square().mean(), frames[0, 0, 0, 0, 0], frames[0, -1, -1, -1, -1])
+    assert [float(one.detach()) for one in found] == pytest.approx(list(GOLDEN[case]), rel=1e-8)

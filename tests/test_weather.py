@@ -1,0 +1,401 @@
+"""Raw NetCDF files: what is read is what was written, and what does not fit is refused before anything is made."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from rawfiles import DAY, LAT, LON, RawFiles, files_below
+
+from svqkit.data import weather
+from svqkit.data.prepare import prepare
+from svqkit.data.windows import Normaliser
+from svqkit.errors import SvqkitError
+
+
+def read(record: weather.Record, frames: int = 50) -> tuple[np.ndarray, np.ndarray]:
+    times, values = zip(*record.blocks(frames), strict=True)
+    assert max(map(len, times)) <= frames
+    return np.concatenate(times), np.concatenate(values)
+
+
+@pytest.mark.parametrize("frames", [7, 100, 1000])
+def test_blocks_of_any_size_give_what_the_files_hold(frames: int, raw: RawFiles) -> None:
+    raw.write(first="2010-01-11", frames=6 * DAY)
+    raw.write(first="2010-01-01", frames=10 * DAY)
+    record = weather.open_record(raw.data())
+    times, values = read(record, frames)
+    assert values.dtype == np.float32
+    np.testing.assert_array_equal(values[:, 0], raw.values())
+    np.testing.assert_array_equal(times, raw.values()["time"])
+    np.testing.assert_array_equal(times, record.times)
+
+
+def test_files_are_taken_by_time_not_by_name(raw: RawFiles) -> None:
+    raw.write(first="2010-01-11", frames=6 * DAY, name="a.nc")
+    raw.write(first="2010-01-01", frames=10 * DAY, name="b.nc")
+    _, values = read(weather.open_record(raw.data()))
+    np.testing.assert_array_equal(values[:, 0], raw.values())
+
+
+def test_only_frames_of_the_periods_are_taken(raw: RawFiles) -> None:
+    raw.write(first="2009-12-30", frames=20 * DAY)
+    data = raw.data(train=("2010-01-01", "2010-01-02"), validation=("2010-01-05", "2010-01-05"))
+    times, values = read(weather.open_record(data))
+    days = [1, 2, 5, 14, 15, 16]
+    wanted = np.concatenate([np.datetime64(f"2010-01-{day:02}", "h") + np.arange(DAY) for day in days])
+    np.testing.assert_array_equal(times, wanted)
+    np.testing.assert_array_equal(values[:, 0], raw.values().sel(time=wanted.astype("datetime64[ns]")))
+
+
+def test_variables_and_chosen_levels_become_channels_in_the_order_of_the_settings(raw: RawFiles) -> None:
+    raw.write("t", levels=(100, 500, 850))
+    raw.write("t2m")
+    raw.write("u10")
+    record = weather.open_record(raw.data(variables=("u10", "t", "t2m"), levels=(850, 100)))
+    _, values = read(record)
+    assert record.channels == ("u10", "t_850", "t_100", "t2m")
+    assert record.units == ("m s**-1", "K", "K", "K")
+    assert record.title == "made up for a test"
+    t = raw.values("t")
+    expected = [raw.values("u10"), t.sel(level=850), t.sel(level=100), raw.values("t2m")]
+    np.testing.assert_array_equal(values, np.stack(expected, axis=1))
+
+
+@pytest.mark.parametrize("order", [("lon", "time", "lat"), ("lat", "lon", "time")])
+def test_dimensions_in_another_order_are_turned(order: tuple[str, ...], raw: RawFiles) -> None:
+    raw.write(change=lambda dataset: dataset.transpose(*order))
+    _, values = read(weather.open_record(raw.data()))
+    np.testing.assert_array_equal(values[:, 0], raw.values().transpose("time", "lat", "lon"))
+
+
+def test_a_grid_keeps_its_own_order(raw: RawFiles) -> None:
+    lat, lon = np.linspace(90, -90, 9), np.linspace(-180, 180, 13, endpoint=False)
+    raw.write(lat=lat, lon=lon)
+    record = weather.open_record(raw.data())
+    np.testing.assert_array_equal(record.lat, lat)
+    np.testing.assert_array_equal(record.lon, lon)
+    np.testing.assert_array_equal(read(record)[1][:, 0], raw.values())
+
+
+@pytest.mark.parametrize("hours", [1, 2, 3, 5, 6, 12, 24, 48])
+def test_frames_are_thinned_to_whole_multiples_of_the_cadence_since_1970(hours: int, raw: RawFiles) -> None:
+    raw.write()
+    times, values = read(weather.open_record(raw.data(hours_per_frame=hours)))
+    whole = raw.values()
+    hour = (whole["time"].values - np.datetime64("1970-01-01")) // np.timedelta64(1, "h")
+    kept = whole[hour % hours == 0]
+    np.testing.assert_array_equal(times, kept["time"])
+    np.testing.assert_array_equal(values[:, 0], kept)
+
+
+def test_frames_between_the_hours_are_left_out(raw: RawFiles) -> None:
+    def every_half_hour(dataset: xr.Dataset) -> xr.Dataset:
+        between = dataset.assign_coords(time=dataset["time"] + np.timedelta64(30, "m")) + 1000
+        return xr.concat([dataset, between], dim="time").sortby("time")
+
+    raw.write(change=every_half_hour)
+    _, values = read(weather.open_record(raw.data()))
+    np.testing.assert_array_equal(values[:, 0], raw.values()[::2])
+
+
+@pytest.mark.parametrize(
+    ("period", "first", "after"),
+    [
+        (("2010", "2010"), "2010-01-01T00", "2011-01-01T00"),
+        (("2010-02", "2010-02"), "2010-02-01T00", "2010-03-01T00"),
+        (("2012-02-29", "2012-02-29"), "2012-02-29T00", "2012-03-01T00"),
+        (("2010-12-31", "2011"), "2010-12-31T00", "2012-01-01T00"),
+    ],
+)
+def test_both_dates_of_a_period_are_inside(period: tuple[str, str], first: str, after: str) -> None:
+    first_hour, after_hour = np.datetime64(first, "h"), np.datetime64(after, "h")
+    assert weather.period_bounds(period) == (first_hour, after_hour)
+    around = np.array([first_hour - 1, first_hour, after_hour - 1, after_hour])
+    np.testing.assert_array_equal(weather.in_period(around, period), [False, True, True, False])
+
+
+# What can be wrong with raw files. Each entry writes them and gives the settings that differ, and the words that
+# the message must hold beside the folder of the raw files.
+
+
+def nothing(raw: RawFiles) -> None:
+    """Not even a folder."""
+
+
+def empty_folder(raw: RawFiles) -> None:
+    (raw.root / "2m_temperature").mkdir(parents=True)
+
+
+def another_kind(raw: RawFiles) -> None:
+    raw.write().write_text("this is no NetCDF")
+
+
+def no_bytes(raw: RawFiles) -> None:
+    raw.write().write_bytes(b"")
+
+
+def link_to_nothing(raw: RawFiles) -> None:
+    path = raw.write()
+    path.unlink()
+    path.symlink_to(raw.root / "gone.nc")
+
+
+def cut(share: float, **how: Any) -> Callable[[RawFiles], None]:
+    def write(raw: RawFiles) -> None:
+        path = raw.write(**how)
+        content = path.read_bytes()
+        path.write_bytes(content[: int(len(content) * share)])
+
+    return write
+
+
+def damaged(raw: RawFiles) -> None:
+    path = raw.write(encoding={"t2m": {"zlib": True, "chunksizes": (DAY, len(LAT), len(LON))}})
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 200] = b"\xab" * 200
+    path.write_bytes(content)
+
+
+def changed(change: Callable[[xr.Dataset], xr.Dataset], variable: str = "t2m", **how: Any) -> Callable[[RawFiles], Any]:
+    return lambda raw: raw.write(variable, change=change, **how)
+
+
+def at(index: int, value: np.datetime64) -> Callable[[xr.Dataset], xr.Dataset]:
+    """One frame with another time."""
+
+    def change(dataset: xr.Dataset) -> xr.Dataset:
+        times = dataset["time"].values.copy()
+        times[index] = value
+        return dataset.assign_coords(time=times)
+
+    return change
+
+
+def spoilt(value: float) -> Callable[[xr.Dataset], xr.Dataset]:
+    """One value on January 3rd at five o'clock, and one later, that is not a number."""
+
+    def change(dataset: xr.Dataset) -> xr.Dataset:
+        dataset["t2m"][2 * DAY + 5, 1, 4] = value
+        dataset["t2m"][2 * DAY + 9, 0, 0] = value
+        return dataset
+
+    return change
+
+
+def two_files(first: dict[str, Any], second: dict[str, Any]) -> Callable[[RawFiles], None]:
+    def write(raw: RawFiles) -> None:
+        raw.write(**{"first": "2010-01-01", "frames": 10 * DAY, "name": "one.nc"} | first)
+        raw.write(**{"first": "2010-01-11", "frames": 6 * DAY, "name": "two.nc"} | second)
+
+    return write
+
+
+def two_variables(**second: Any) -> Callable[[RawFiles], None]:
+    def write(raw: RawFiles) -> None:
+        raw.write("t2m")
+        raw.write("u10", **second)
+
+    return write
+
+
+def drop(*days: int) -> Callable[[xr.Dataset], xr.Dataset]:
+    return lambda dataset: dataset.isel(time=~dataset["time"].dt.day.isin(days))
+
+
+NOON = np.datetime64("2010-01-03T12", "ns")
+BOTH = {"variables": ("t2m", "u10")}
+CLASSIC = {"format": "NETCDF3_64BIT"}
+BAD: dict[str, tuple[Callable[[RawFiles], Any], dict[str, Any], list[str]]] = {
+    "no folder": (nothing, {}, ["2m_temperature does not exist"]),
+    "an empty folder": (empty_folder, {}, ["2m_temperature has no .nc file"]),
+    "text": (another_kind, {}, ["2m_temperature_2010-01-01.nc (17 bytes) can't be opened as NetCDF"]),
+    "an empty file": (no_bytes, {}, ["2m_temperature_2010-01-01.nc (0 bytes) can't be opened"]),
+    "a link to nothing": (link_to_nothing, {}, ["2m_temperature_2010-01-01.nc (a link to nothing) can't be opened"]),
+    "cut near its end": (cut(0.98), {}, ["2m_temperature_2010-01-01.nc", "truncated"]),
+    "cut in the middle": (cut(0.5), {}, ["2m_temperature_2010-01-01.nc", "truncated"]),
+    "cut near its start": (cut(0.05), {}, ["2m_temperature_2010-01-01.nc", "truncated"]),
+    "classic, cut near its end": (cut(0.95, **CLASSIC), {}, ["2m_temperature_2010-01-01.nc is truncated"]),
+    "classic, cut in the middle": (cut(0.5, **CLASSIC), {}, ["2m_temperature_2010-01-01.nc is truncated"]),
+    "damaged": (damaged, {}, ["2m_temperature_2010-01-01.nc: the data can't be read"]),
+    "an unknown variable": (nothing, {"variables": ("t3m",)}, ["'t3m'", "did you mean 't2m'?", "u10"]),
+    "an absent variable": (
+        changed(lambda dataset: dataset.rename(t2m="temp")),
+        {},
+        ["2m_temperature_2010-01-01.nc has no variable 't2m'; it has: temp"],
+    ),
+    "an absent level": (
+        lambda raw: raw.write("t", levels=(500, 850)),
+        {"variables": ("t",), "levels": (850, 925)},
+        ["temperature_2010-01-01.nc: no level [925] of t; it has [500, 850]"],
+    ),
+    "levels that nobody named": (
+        lambda raw: raw.write("t", levels=(500, 850)),
+        {"variables": ("t",)},
+        ["temperature_2010-01-01.nc: t has levels [500, 850]"],
+    ),
+    "levels in one file only": (
+        two_files({"variable": "t", "levels": (500,)}, {"variable": "t"}),
+        {"variables": ("t",), "levels": (500,)},
+        ["one.nc", "two.nc", "levels"],
+    ),
+    "other dimensions": (
+        changed(lambda dataset: dataset.rename(lat="y", lon="x")),
+        {},
+        ["2m_temperature_2010-01-01.nc: t2m has dimensions ('time', 'y', 'x'), expected time, (level,) lat, lon"],
+    ),
+    "a dimension too many": (
+        changed(lambda dataset: dataset.expand_dims(member=2)),
+        {},
+        ["2m_temperature_2010-01-01.nc", "'member'"],
+    ),
+    "no latitudes": (changed(lambda dataset: dataset.drop_vars("lat")), {}, ["2010-01-01.nc: lat has no coordinate"]),
+    "times that are no dates": (
+        changed(lambda dataset: dataset.assign_coords(time=np.arange(dataset.sizes["time"]))),
+        {},
+        ["2m_temperature_2010-01-01.nc: the time axis is int64, expected dates"],
+    ),
+    "no frame": (changed(lambda dataset: dataset.isel(time=[])), {}, ["2m_temperature_2010-01-01.nc holds no frame"]),
+    "a time twice": (
+        changed(at(2 * DAY + 13, NOON)),
+        {},
+        ["2m_temperature_2010-01-01.nc: the time 2010-01-03T12:00 comes twice (index 61"],
+    ),
+    "times out of order": (
+        changed(at(2 * DAY + 20, NOON)),
+        {},
+        ["2m_temperature_2010-01-01.nc: the time 2010-01-03T12:00 comes out of order (index 68"],
+    ),
+    "a coarser cadence": (
+        lambda raw: raw.write(hours=6, frames=64),
+        {},
+        ["2m_temperature_2010-01-01.nc: wrong cadence, one frame every 6 h; `hours_per_frame: 1`"],
+    ),
+    "a cadence that does not divide the wanted one": (
+        lambda raw: raw.write(hours=4, frames=96),
+        {"hours_per_frame": 6},
+        ["2m_temperature_2010-01-01.nc: wrong cadence, one frame every 4 h"],
+    ),
+    "files that overlap": (
+        two_files({}, {"first": "2010-01-10", "frames": 7 * DAY}),
+        {},
+        ["one.nc (until 2010-01-10T23:00)", "two.nc (from 2010-01-10T00:00) overlap in time"],
+    ),
+    "the same file twice": (two_files({}, {"first": "2010-01-01"}), {}, ["one.nc", "two.nc", "overlap"]),
+    "a hole": (
+        changed(drop(4, 5)),
+        {},
+        ["A hole in the train period", "no frame after 2010-01-03T23:00 until 2010-01-06T00:00", "2010-01-01.nc"],
+    ),
+    "one missing hour": (
+        changed(lambda dataset: dataset.drop_isel(time=11 * DAY + 5)),
+        {},
+        ["A hole in the validation period", "no frame after 2010-01-12T04:00 until 2010-01-12T06:00"],
+    ),
+    "a late start": (
+        changed(drop(1)),
+        {},
+        ["A hole in the train period", "no frame after 2009-12-31T23:00 until 2010-01-02T00:00"],
+    ),
+    "an early end": (
+        changed(drop(16)),
+        {},
+        ["A hole in the test period", "no frame after 2010-01-15T23:00 until 2010-01-17T00:00"],
+    ),
+    "a hole between files": (
+        two_files({"frames": 9 * DAY}, {}),
+        {},
+        ["A hole in the train period", "no frame after 2010-01-09T23:00 until 2010-01-11T00:00", "two.nc"],
+    ),
+    "NaN": (
+        changed(spoilt(np.nan)),
+        {},
+        [
+            "2m_temperature_2010-01-01.nc: t2m has 2 value(s) that are NaN or infinite",
+            "2010-01-03T05:00, lat -10, lon 240",
+        ],
+    ),
+    "infinity": (changed(spoilt(np.inf)), {}, ["2m_temperature_2010-01-01.nc", "2010-01-03T05:00, lat -10, lon 240"]),
+    "grids of two sizes": (
+        two_files({}, {"lat": np.linspace(-80, 80, 5)}),
+        {},
+        ["The grids differ", "one.nc has 4 lat from -60 to 70", "two.nc has 5 from -80 to 80"],
+    ),
+    "grids that are turned": (
+        two_files({}, {"lat": LAT[::-1]}),
+        {},
+        ["The grids differ", "one.nc has 4 lat from -60 to 70", "two.nc has 4 from 70 to -60"],
+    ),
+    "grids that are shifted": (
+        two_variables(lon=LON - 180),
+        BOTH,
+        ["The grids differ", "10m_u_component_of_wind_2010-01-01.nc has 6 lon", "2m_temperature_2010-01-01.nc has 6"],
+    ),
+    "variables of different times": (
+        two_variables(change=drop(7)),
+        BOTH | {"gaps": "split"},
+        ["t2m and u10 have different times, e.g. 2010-01-07T00:00"],
+    ),
+    "a period without a frame": (
+        lambda raw: raw.write(frames=13 * DAY),
+        {"gaps": "split"},
+        ["The test period ['2010-01-14', '2010-01-16'] holds no frame", "2010-01-01T00:00 to 2010-01-13T23:00"],
+    ),
+    "a period shorter than a window": (
+        lambda raw: raw.write(),
+        {"validation": ("2010-01-11", "2010-01-11"), "frames_in": 20, "frames_out": 5},
+        ["The validation period", "20 + 5 = 25 frames in a row, the longest run there has 24"],
+    ),
+    "runs shorter than a window": (
+        changed(drop(2, 4, 6, 8, 10)),
+        {"gaps": "split", "frames_in": 20, "frames_out": 5},
+        ["The train period", "25 frames in a row, the longest run there has 24"],
+    ),
+}
+ABOUT_SETTINGS = {
+    "an unknown variable",
+    "variables of different times",
+    "a period shorter than a window",
+    "runs shorter than a window",
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_raw_files_are_one_error_and_leave_nothing(name: str, raw: RawFiles, tmp_path: Path) -> None:
+    write, settings, words = BAD[name]
+    write(raw)
+    with pytest.raises(SvqkitError) as caught:
+        prepare(raw.data(**settings), tmp_path / "stores" / "x.zarr")
+    message = str(caught.value)
+    for word in words if name in ABOUT_SETTINGS else [str(raw.root), *words]:
+        assert word in message, f"{word!r} is not in: {message}"
+    assert not files_below(tmp_path / "stores")
+    assert not list(tmp_path.glob("stores/*"))
+
+
+@pytest.mark.parametrize("name", ["no folder", "a hole", "NaN", "damaged", "a period shorter than a window"])
+def test_bad_raw_files_leave_an_earlier_store_as_it_was(name: str, raw: RawFiles, tmp_path: Path) -> None:
+    good = RawFiles(tmp_path / "good")
+    good.write()
+    target = tmp_path / "stores" / "x.zarr"
+    prepare(good.data(), target)
+    before = files_below(tmp_path / "stores")
+    write, settings, _ = BAD[name]
+    write(raw)
+    with pytest.raises(SvqkitError):
+        prepare(raw.data(**settings), target)
+    assert files_below(tmp_path / "stores") == before
+
+
+@pytest.mark.parametrize("constant", [0.0, 273.15, 1e5])
+def test_a_field_that_never_changes_is_refused_when_it_is_normalised(
+    constant: float, raw: RawFiles, tmp_path: Path
+) -> None:
+    raw.write("u10")
+    raw.write("t2m", change=lambda dataset: dataset * 0 + np.float32(constant))
+    store = prepare(raw.data(variables=("u10", "t2m")), tmp_path / "x.zarr")
+    with pytest.raises(SvqkitError, match=r"x\.zarr: \['t2m'\] never changes in the train split"):
+        Normaliser.of(store)
