@@ -61,7 +61,7 @@ def train(
         SvqkitError: the loss is no longer a finite number (the best weights so far stay in ``states``), the data
             don't fit the settings, or the disk is full.
     """
-    here = Accelerator(mixed_precision="bf16" if experiment.training.precision == "bf16" else "no")
+    here = Accelerator()
     settings, state_dir = experiment.training, run_path(experiment, seed, states)
     learn = Examples(experiment, store, "train", here)
     judge = Examples(experiment, store, "test" if experiment.protocol == "paper" else "validation", here)
@@ -140,7 +140,8 @@ class Examples:
     def losses(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """The loss on normalised frames, and the quantizer's own loss."""
         inputs, targets = (self.scale.forward(part.to(self.here.device)) for part in (batch.inputs, batch.targets))
-        with self.here.autocast():
+        # Not Accelerate's own mixed precision: that is fixed once per process, this per experiment.
+        with torch.autocast(self.here.device.type, torch.bfloat16, enabled=self.training.precision == "bf16"):
             forecast = roll_out(model, inputs, targets.shape[1])
         return self.loss(forecast.frames.float(), targets), forecast.loss
 

@@ -304,10 +304,10 @@ def test_metrics_json_is_the_clean_scores_over_leads_channels_and_seeds(output: 
     assert list(metrics) == ["persistence", "climatology", "tiny-none", "tiny-svq", "tiny-vq"]
     assert set(metrics["tiny-svq"]) == {"mse", "mae", "rmse", "wrmse", "acc"}
     assert set(metrics["climatology"]) == {"mse", "mae", "rmse", "wrmse"}, "NaN is no JSON"
-    clean = scores.query("protocol == 'clean' and lead == 0 and channel == 'mean' and metric == 'mse'")
+    clean = scores.query("protocol == 'clean' and lead == 0 and channel == 'mean' and metric == 'rmse'")
     both = [clean.query("experiment == 'tiny-svq' and seed == @seed")["value"].item() for seed in (0, 1)]
     assert both[0] != both[1]
-    assert metrics["tiny-svq"]["mse"] == pytest.approx(sum(both) / 2, abs=1e-6)
+    assert metrics["tiny-svq"]["rmse"] == pytest.approx(sum(both) / 2, abs=1e-6)
     assert summary(scores) == metrics
 
 

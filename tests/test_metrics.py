@@ -18,7 +18,7 @@ CORNERS = np.array([60.0, -60.0])  # both rows weigh the same
 
 @dataclass(frozen=True)
 class Case:
-    """Forecasts, truth and climatology of some windows, in float64."""
+    """Forecasts, truth and climatology of some windows."""
 
     prediction: np.ndarray
     truth: np.ndarray
@@ -183,9 +183,10 @@ def test_a_forecast_without_anomaly_has_no_correlation(precision: type, shift: f
 
 def test_single_precision_input_is_summed_in_double() -> None:
     draw = np.random.default_rng(2)
-    truth = draw.normal(1e5, 1, (4, 1, 1, 40, 50)).astype(np.float32)
-    prediction = truth + np.float32(0.125)
-    errors = GridErrors()
-    for _ in range(50):
-        errors.add(torch.from_numpy(prediction), torch.from_numpy(truth))
-    np.testing.assert_allclose(METRICS["mse"].per_lead(errors, weights_of(np.zeros(40))), 0.125**2, rtol=1e-12)
+    prediction, truth, climatology = (draw.normal(280, 1, (9, 2, 1, 5, 8)).astype(np.float32) for _ in range(3))
+    single = Case(prediction, truth, climatology)
+    double = Case(*(part.astype(np.float64) for part in (prediction, truth, climatology)))
+    for metric in METRICS.values():
+        expected = metric.per_lead(errors_of(double), weights_of())
+        np.testing.assert_allclose(metric.per_lead(errors_of(single), weights_of()), expected, rtol=1e-12)
+    np.testing.assert_allclose(correlation_of(single).value(), correlation_of(double).value(), rtol=1e-12)

@@ -1,4 +1,4 @@
-"""The simulated weather: its files, its sun and seasons, and a wind that carries the air as far as it should."""
+"""The simulated weather: its files, its sun and seasons, and a wind that carries air as far as it should."""
 
 from pathlib import Path
 
@@ -61,10 +61,10 @@ def test_weatherbench_grid_by_default() -> None:
     assert (lon[0], lon[-1], len(lon)) == (0, 354.375, 64)
 
 
-@pytest.mark.parametrize(("lat", "lon", "land"), [(25, 10, True), (60, 90, True), (0, 200, False), (-50, 330, False)])
-def test_land_is_where_the_earth_has_it(lat: float, lon: float, land: bool) -> None:
+@pytest.mark.parametrize(("lat", "lon", "land"), [(25, 10, 1), (60, 90, 1), (0, 200, 0), (-50, 330, 0)])
+def test_land_is_where_the_earth_has_it(lat: float, lon: float, land: int) -> None:
     share = simulation.land_share(np.array([lat]), np.array([lon]))
-    assert share.item() == float(land)  # the Sahara and Siberia; the middle of the Pacific and the South Atlantic
+    assert share.item() == land  # the Sahara and Siberia; amid the Pacific and the South Atlantic
 
 
 def test_the_warmest_hour_comes_later_further_west() -> None:

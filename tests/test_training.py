@@ -251,10 +251,10 @@ def test_two_processes_through_torchrun_write_one_run(experiment: Experiment, st
 
     script = tmp_path / "train.py"
     script.write_text(KILLED)
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0", str(script)]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
     arguments = [json.dumps(config.as_tree(experiment)), str(store.path), str(tmp_path / "runs"), str(tmp_path / "s")]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, env=environment, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     log = open_run(run_path(experiment, 0, tmp_path / "runs")).log()
     assert log["train_loss"].iloc[-1] < log["train_loss"].iloc[0]

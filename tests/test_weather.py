@@ -179,8 +179,9 @@ def spoilt(value: float) -> Callable[[xr.Dataset], xr.Dataset]:
     """One value on January 3rd at five o'clock, and one later, that is not a number."""
 
     def change(dataset: xr.Dataset) -> xr.Dataset:
-        dataset["t2m"][2 * DAY + 5, 1, 4] = value
-        dataset["t2m"][2 * DAY + 9, 0, 0] = value
+        (third,) = np.flatnonzero(dataset["time"] == np.datetime64("2010-01-03"))
+        dataset["t2m"][third + 5, 1, 4] = value
+        dataset["t2m"][third + 9, 0, 0] = value
         return dataset
 
     return change
@@ -311,10 +312,10 @@ BAD: dict[str, tuple[Callable[[RawFiles], Any], dict[str, Any], list[str]]] = {
         ["A hole in the train period", "no frame after 2010-01-09T23:00 until 2010-01-11T00:00", "two.nc"],
     ),
     "NaN": (
-        changed(spoilt(np.nan)),
+        changed(spoilt(np.nan), first="2009-12-31", frames=17 * DAY),
         {},
         [
-            "2m_temperature_2010-01-01.nc: t2m has 2 value(s) that are NaN or infinite",
+            "2m_temperature_2009-12-31.nc: t2m has 2 value(s) that are NaN or infinite",
             "2010-01-03T05:00, lat -10, lon 240",
         ],
     ),

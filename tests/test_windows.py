@@ -4,6 +4,7 @@ import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import xarray as xr
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from rawfiles import DAY, RawFiles
+from torch.utils.data import DataLoader
 
 from svqkit.config import Data, Protocol, Split
 from svqkit.data import store as stores
@@ -183,10 +185,20 @@ def test_from_memory_and_from_disk_the_batches_are_the_same(
         np.testing.assert_array_equal(one.target_frames, other.target_frames)
 
 
-def test_windows_can_be_sent_to_another_process(store: Store, raw: RawFiles) -> None:
-    some = pickle.loads(pickle.dumps(Windows(store, "test", tiny(raw))))
-    assert frames_of(some[1]) == WHOLE["test"][1:2]
-    pickle.dumps(windows._as_it_is)
+def test_what_worker_processes_need_can_be_sent_to_them(
+    store: Store, raw: RawFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where processes are not forked, as on macOS."""
+    given_to_loader: dict[str, Any] = {}
+
+    def loader(some: Windows, **options: Any) -> DataLoader:
+        given_to_loader.update(options, windows=some)
+        return DataLoader(some, **options)
+
+    monkeypatch.setattr(windows, "DataLoader", loader)
+    next(batches(Windows(store, "test", tiny(raw)), np.arange(5), 2))
+    some, collate = pickle.loads(pickle.dumps([given_to_loader["windows"], given_to_loader["collate_fn"]]))
+    assert frames_of(collate(some[1])) == WHOLE["test"][1:2]
 
 
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 4), st.integers(0, 99), st.integers(0, 9))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
@@ -78,8 +79,7 @@ class SVQ(nn.Module):
         """Matrix CᵀW₂ (D, hidden) and vector Cᵀb₂ (D,) of the folded map, in the parameters' own precision."""
         # Half precision would round the sum over K codes, so autocast stays out of it.
         with torch.autocast(self.codebook.device.type, enabled=False):
-            codes = self.codebook.t()
-            return codes @ self.weights.weight, codes @ self.weights.bias
+            return _Fold.apply(self.codebook, self.weights.weight, self.weights.bias)
 
     def code_weights(self, x: Tensor) -> Tensor:
         """The weights w of every code at every position, (N, H·W, K). This is the large tensor; see also ``usage``."""
@@ -150,6 +150,28 @@ class SVQ(nn.Module):
                 f"SVQ expects latents of shape (N, {self.dim}, H, W), got {tuple(x.shape)}; "
                 "the second axis holds the channels."
             )
+
+
+class _Fold(torch.autograd.Function):
+    """CᵀW (D, hidden) and Cᵀb (D,) from the codebook C (K, D), W (K, hidden) and b (K,).
+
+    Autograd's own formula holds three tensors of the codebook's size on the way to its gradient; this one makes
+    the gradient in place, so that a step needs no memory that grows with K beside parameters and gradients.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, codebook: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(codebook, weight, bias)
+        return codebook.t() @ weight, codebook.t() @ bias
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, matrix: Tensor, vector: Tensor) -> tuple[Tensor | None, ...]:
+        codebook, weight, bias = ctx.saved_tensors
+        with torch.autocast(codebook.device.type, enabled=False):
+            to_codebook = (weight @ matrix.t()).addr_(bias, vector) if ctx.needs_input_grad[0] else None
+            to_weight = codebook @ matrix if ctx.needs_input_grad[1] else None
+            to_bias = codebook @ vector if ctx.needs_input_grad[2] else None
+        return to_codebook, to_weight, to_bias
 
 
 def _per_position(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
