@@ -267,7 +267,8 @@ NAMES = ["persistence", "climatology", "tiny-none-seed0", "tiny-svq-seed0", "tin
 
 def test_evaluate_writes_scores_of_every_run_and_baseline(output: Path, runs: list[Run], store: Store) -> None:
     assert sorted(path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()) == sorted(
-        ["scores.csv", "metrics.json", "codebook.npz"]
+        ["scores.csv", "codebook.npz"]
+        + [f"metrics/{name}.json" for name in ("persistence", "climatology", "tiny-none", "tiny-svq", "tiny-vq")]
         + [f"{folder}/{name}.nc" for folder in ("errors", "forecasts") for name in NAMES]
     )
     assert list(output.parent.iterdir()) == [output]
@@ -298,10 +299,10 @@ def test_the_scores_of_a_run_are_those_of_its_weights(
         agree(rows, scores_by_hand(frames * std + mean, targets, climatology_at(numbers, raw)))
 
 
-def test_metrics_json_is_the_clean_scores_over_leads_channels_and_seeds(output: Path) -> None:
-    metrics = json.loads((output / "metrics.json").read_text())
+def test_the_metrics_are_the_clean_scores_over_leads_channels_and_seeds(output: Path) -> None:
+    metrics = {path.stem: json.loads(path.read_text()) for path in (output / "metrics").iterdir()}
     scores = read_scores(output)
-    assert list(metrics) == ["persistence", "climatology", "tiny-none", "tiny-svq", "tiny-vq"]
+    assert set(metrics) == {"persistence", "climatology", "tiny-none", "tiny-svq", "tiny-vq"}
     assert set(metrics["tiny-svq"]) == {"mse", "mae", "rmse", "wrmse", "acc"}
     assert set(metrics["climatology"]) == {"mse", "mae", "rmse", "wrmse"}, "NaN is no JSON"
     clean = scores.query("protocol == 'clean' and lead == 0 and channel == 'mean' and metric == 'rmse'")

@@ -42,6 +42,7 @@ class Project:
                 shutil.copy(ROOT / name, folder / name)
         (folder / "dvc.lock").unlink(missing_ok=True)
         subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+        subprocess.run(["git", "add", "."], cwd=folder, check=True)
 
     def run(self, *command: str, check: bool = True) -> str:
         """What a command prints, run with this interpreter's tools and without the network."""
@@ -112,9 +113,15 @@ def test_results_are_there(project: Project) -> None:
 
 def test_metrics_and_params_are_readable(project: Project) -> None:
     shown = json.loads(project.run("dvc", "metrics", "show", "--json"))
-    (metrics,) = (entry["data"] for entry in shown[""]["data"].values())
+    metrics = {Path(path).stem: entry["data"] for path, entry in shown[""]["data"].items()}
     assert metrics["weather_t2m-svq"]["mse"] > 0
-    assert "hid_S" in project.run("dvc", "params", "diff", "--all", "--md") or True
+    assert metrics.keys() >= {"persistence", "climatology", "weather_t2m-none", "weather_t2m-vq"}
+    subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qam", "a"], cwd=project.folder, check=True
+    )
+    project.change(**{"experiments__weather_t2m-svq__quantizer__learnable": False})
+    assert "experiments.weather_t2m-svq.quantizer.learnable" in project.run("dvc", "params", "diff")
+    project.change(**{"experiments__weather_t2m-svq__quantizer__learnable": True})
 
 
 def test_a_second_repro_does_nothing(project: Project) -> None:

@@ -120,7 +120,9 @@ training.train(config.experiment_from_tree(json.loads(tree), "test"), 0, Store.o
 """
 
 
-def test_killed_with_sigkill_it_ends_with_the_same_weights(experiment: Experiment, store: Store, tmp_path: Path) -> None:
+def test_killed_with_sigkill_it_ends_with_the_same_weights(
+    experiment: Experiment, store: Store, tmp_path: Path
+) -> None:
     import json
 
     longer = config.override(experiment, {"training": {"epochs": 60, "patience": 60}})
@@ -254,7 +256,9 @@ def test_two_processes_through_torchrun_write_one_run(experiment: Experiment, st
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
     arguments = [json.dumps(config.as_tree(experiment)), str(store.path), str(tmp_path / "runs"), str(tmp_path / "s")]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, env=environment, timeout=300, check=False)
+    done = subprocess.run(
+        [*command, *arguments], capture_output=True, text=True, env=environment, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr
     log = open_run(run_path(experiment, 0, tmp_path / "runs")).log()
     assert log["train_loss"].iloc[-1] < log["train_loss"].iloc[0]

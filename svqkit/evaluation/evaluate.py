@@ -85,7 +85,7 @@ class TestSet:
 def evaluate(runs: list[Run], store: Store, data: Data, output: str | Path) -> pd.DataFrame:
     """Score runs, persistence and climatology on the test split, and write what the figures are made from.
 
-    In the folder ``output``: scores.csv (tidy, both protocols), metrics.json (a summary for `dvc metrics show`),
+    In the folder ``output``: scores.csv (tidy, both protocols), metrics/<experiment>.json (a summary for `dvc metrics show`),
     errors/<name>.nc (error fields), forecasts/<name>.nc (one sample forecast), codebook.npz (codebook usage).
     The folder is written whole or not at all.
 
@@ -111,7 +111,10 @@ def evaluate(runs: list[Run], store: Store, data: Data, output: str | Path) -> p
         write_usage(usage, draft / "codebook.npz")
         table = pd.concat(scores, ignore_index=True)
         table.to_csv(draft / "scores.csv", index=False)
-        (draft / "metrics.json").write_text(json.dumps(summary(table), indent=2) + "\n", encoding="utf-8")
+        for name, values in summary(table).items():
+            file = draft / "metrics" / f"{name}.json"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     return table
 
 
