@@ -122,10 +122,14 @@ def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -
         kind, rest = name.split("/", 1)
         groups[kind][rest] = tensor
     model.load_state_dict(groups["model"])
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     entries: dict[int, dict[str, Tensor]] = {}
     for name, tensor in groups["optimizer"].items():
         number, key = name.split("/")
-        entries.setdefault(int(number), {})[key] = tensor
+        weight = weights[int(number)]
+        # Laid out in memory as its weight is (channels_last): a fused optimizer walks both side by side.
+        like = torch.empty_like(weight).copy_(tensor) if tensor.shape == weight.shape else tensor
+        entries.setdefault(int(number), {})[key] = like
     optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
     torch.set_rng_state(groups["random"]["cpu"])
     if "cuda" in groups["random"] and torch.cuda.is_available():

@@ -136,6 +136,8 @@ def run(name: str, output: Path, parameters: Mapping[str, Any], sources: Path = 
             str(failed),
             dict(parameters),
             engine_name="svqkit",
+            kernel_name="python3",
+            language="python",
             progress_bar=False,
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,

@@ -69,7 +69,7 @@ def train(
 
     torch.manual_seed(seed)
     model = models.build(experiment, len(store.channels)).to(here.device, memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad], fused=True)
+    optimizer = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad])
     now = resume(state_dir, model, optimizer, fingerprint(experiment, seed, store), here)
     parallel, optimizer = here.prepare(model, optimizer)
     saved = time.monotonic()

@@ -8,10 +8,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from ruamel.yaml import YAML
 
 import svqkit
 

@@ -85,8 +85,9 @@ class TestSet:
 def evaluate(runs: list[Run], store: Store, data: Data, output: str | Path) -> pd.DataFrame:
     """Score runs, persistence and climatology on the test split, and write what the figures are made from.
 
-    In the folder ``output``: scores.csv (tidy, both protocols), metrics/<experiment>.json (a summary for `dvc metrics show`),
-    errors/<name>.nc (error fields), forecasts/<name>.nc (one sample forecast), codebook.npz (codebook usage).
+    In the folder ``output``: scores.csv (tidy, both protocols), metrics/<experiment>.json (a summary for
+    `dvc metrics show`), errors/<name>.nc (error fields), forecasts/<name>.nc (one sample forecast), codebook.npz
+    (codebook usage).
     The folder is written whole or not at all.
 
     Returns:
