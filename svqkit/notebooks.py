@@ -11,6 +11,7 @@ import argparse
 import ast
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -41,6 +42,7 @@ def start() -> None:
     shell = get_ipython()
     shell.set_custom_exc((SvqkitError,), _show_briefly)
     shell.run_line_magic("matplotlib", "inline")
+    warnings.filterwarnings("ignore", message="IProgress not found")  # our bars are text: they show everywhere
     os.chdir(project_root())
     refuse_unknown_parameters(shell.user_ns["In"])
 
