@@ -1,7 +1,7 @@
 """What SVQ costs: the layer for growing codebooks, then a whole SimVP, folded and by the formula as it is written.
 
-    python -m benchmarks.svq_layer [--device cpu|cuda] [--batch 8] [--repeats 5] [--threads N] [--csv out.csv]
-                                   [--quick] [--reference PATH]
+    python -m benchmarks.svq_layer [--device cpu|cuda] [--precision fp32|bf16] [--batch 8] [--repeats 5]
+                                   [--threads N] [--csv out.csv] [--quick] [--reference PATH]
 
 Variants: "folded" is :class:`svqkit.quantizers.SVQ`; "plain" does the formula's three products one after the other
 and so holds a weight for every position and code; "none" is SimVP without a quantizer; "reference" is the published
@@ -150,13 +150,15 @@ def now(device: str) -> float:
     return time.perf_counter()
 
 
-def layers(codes: int, batch: int, repeats: int, device: str) -> pd.DataFrame:
+def layers(codes: int, batch: int, repeats: int, device: str, bf16: bool) -> pd.DataFrame:
     """The layer alone, with ``codes`` codes."""
     x = torch.randn(batch * FRAMES, DIM, HEIGHT, WIDTH, device=device)
     towards = torch.randn_like(x)
 
     def step(layer: nn.Module) -> None:
-        layer(x.detach().requires_grad_()).output.backward(towards)
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+            output = layer(x.detach().requires_grad_()).output
+        output.float().backward(towards)
 
     learnt = 4 * codes * (DIM + 128 + 1)
     folded = 5 * learnt + 10 * x.nbytes  # parameters, gradients, Adam's two; temporaries; latents and hidden layer
@@ -167,7 +169,7 @@ def layers(codes: int, batch: int, repeats: int, device: str) -> pd.DataFrame:
     return measure(makes, step, repeats, device).assign(part="layer", codes=codes)
 
 
-def simvps(profile: str, batch: int, repeats: int, device: str, checkout: Path | None) -> pd.DataFrame:
+def simvps(profile: str, batch: int, repeats: int, device: str, bf16: bool, checkout: Path | None) -> pd.DataFrame:
     """The whole model on t2m."""
     experiments = config.load(profile=profile).experiments
     none, svq = experiments["weather_t2m-none"], experiments["weather_t2m-svq"]
@@ -176,7 +178,9 @@ def simvps(profile: str, batch: int, repeats: int, device: str, checkout: Path |
     x, y = torch.randn(2, batch, FRAMES, 1, 2 * HEIGHT, 2 * WIDTH, device=device)
 
     def step(model: nn.Module) -> None:
-        F.l1_loss(model(x)[0], y).backward()
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+            frames = model(x)[0]
+        F.l1_loss(frames.float(), y).backward()
 
     # The activations of SimVP with the paper's sizes are 260 latents' worth.
     makes: MAKES = {
@@ -217,6 +221,7 @@ def main() -> None:
     """Measure, print the table, and write it where ``--csv`` says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU; all of them if not given")
@@ -227,9 +232,10 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     batch, repeats, profile = (1, 2, "sample") if args.quick else (args.batch, args.repeats, "paper")
     machine = torch.cuda.get_device_name() if args.device == "cuda" else f"{args.threads} CPU threads"
-    print(f"torch {torch.__version__}, {machine}, batch {batch}, {repeats} rounds", flush=True)
-    tables = [layers(codes, batch, repeats, args.device) for codes in (QUICK_CODES if args.quick else CODES)]
-    tables.append(simvps(profile, batch, repeats, args.device, args.reference))
+    print(f"torch {torch.__version__}, {machine}, {args.precision}, batch {batch}, {repeats} rounds", flush=True)
+    bf16 = args.precision == "bf16"
+    tables = [layers(codes, batch, repeats, args.device, bf16) for codes in (QUICK_CODES if args.quick else CODES)]
+    tables.append(simvps(profile, batch, repeats, args.device, bf16, args.reference))
     columns = ["part", "codes", "variant", "step_ms", "with_Adam_ms", "activations_MB", "peak_MB", "note"]
     table = pd.concat(tables).reindex(columns=columns)
     table.loc[table["variant"] == "none", "codes"] = 0

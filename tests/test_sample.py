@@ -1,0 +1,41 @@
+"""The bundled sample: small, tracked, and what the simulation in the package makes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from svqkit import config
+from svqkit.data import simulation
+from svqkit.data.weather import open_record
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted((ROOT / "data/weather/2m_temperature").glob("*.nc"))
+
+
+def test_the_remote_inside_git_stays_small() -> None:
+    size = sum(path.stat().st_size for path in (ROOT / "data-store").rglob("*") if path.is_file())
+    assert 1e6 < size < 6e6, "at most 6 MB for this dataset"
+
+
+def test_the_sample_lies_as_weatherbench_names_it_and_says_that_it_is_simulated() -> None:
+    assert [path.name for path in FILES] == [f"2m_temperature_{year}_5.625deg.nc" for year in range(2010, 2016)]
+    for path in FILES:
+        with xr.open_dataset(path) as file:
+            assert "imulated" in file.attrs["title"]
+            assert file["t2m"].dims == ("time", "lat", "lon")
+            assert file["t2m"].shape[1:] == (32, 64)
+
+
+def test_the_settings_fit_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    record = open_record(config.load("params.yaml", "sample").dataset("weather_t2m"))
+    assert record.channels == ("t2m",)
+    assert len(record.times) == 6 * 16 * 24
+
+
+def test_the_simulation_of_the_package_makes_the_sample() -> None:
+    _, made = next(iter(simulation.simulate([2010])))
+    with xr.open_dataset(FILES[0]) as file:
+        np.testing.assert_allclose(file["t2m"].values, made["t2m"].values, atol=0.02)
