@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor, nn
-from vector_quantize_pytorch import VectorQuantize
 
 from svqkit.errors import SvqkitError
 from svqkit.quantizers.result import Quantized, Usage
@@ -25,6 +24,9 @@ class VQ(nn.Module):
     """
 
     def __init__(self, dim: int, codebook_size: int = 1024, decay: float = 0.8, commitment_weight: float = 1.0) -> None:
+        # Its import takes 2 s, which only who uses it should wait for.
+        from vector_quantize_pytorch import VectorQuantize
+
         super().__init__()
         self.dim, self.codebook_size = dim, codebook_size
         self.layer = VectorQuantize(
