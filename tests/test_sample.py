@@ -1,5 +1,6 @@
 """The bundled sample: small, tracked, and what the simulation in the package makes."""
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -39,3 +40,9 @@ def test_the_simulation_of_the_package_makes_the_sample() -> None:
     _, made = next(iter(simulation.simulate([2010])))
     with xr.open_dataset(FILES[0]) as file:
         np.testing.assert_allclose(file["t2m"].values, made["t2m"].values, atol=0.02)
+
+
+def test_no_lock_points_at_results_that_nobody_can_pull() -> None:
+    """With a dvc.lock in git, `dvc pull` in a fresh clone asks for results that are in no remote, and fails."""
+    tracked = subprocess.run(["git", "ls-files", "dvc.lock"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert tracked.stdout == ""
