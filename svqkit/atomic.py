@@ -27,29 +27,41 @@ def replacing(target: str | Path) -> Iterator[Path]:
         remove(draft)
         yield draft
         _settle(draft)
-        if target.is_dir() or (draft.is_dir() and target.exists()):
-            old = target.with_name(f".{target.name}.{os.getpid()}.old")
-            remove(old)
-            os.replace(target, old)
-            try:
-                os.replace(draft, target)
-            except BaseException:
-                os.replace(old, target)
-                raise
-            remove(old)
-        else:
-            os.replace(draft, target)
+        put_in_place(draft, target)
     except BaseException as error:
-        folder = next(parent for parent in target.parents if parent.exists())
-        full = _disk_full(error, folder)
+        full = out_of_disk(error, target)
         remove(draft)
         if full:
-            free = shutil.disk_usage(folder).free / 2**20
-            raise SvqkitError(
-                f"The disk is full: {target} could not be written ({free:.0f} MiB are free in {folder}). "
-                "Free some room, or put the output elsewhere; what was there before is unchanged."
-            ) from error
+            raise full from error
         raise
+
+
+def put_in_place(draft: Path, target: Path) -> None:
+    """Rename ``draft`` to ``target``; what was there is gone only once the new one stands."""
+    if not (target.is_dir() or (draft.is_dir() and target.exists())):
+        os.replace(draft, target)
+        return
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    remove(old)
+    os.replace(target, old)
+    try:
+        os.replace(draft, target)
+    except BaseException:
+        os.replace(old, target)
+        raise
+    remove(old)
+
+
+def out_of_disk(error: BaseException, target: Path) -> SvqkitError | None:
+    """The error to show when ``error`` came from a full disk while ``target`` was written; else None."""
+    folder = next(parent for parent in target.parents if parent.exists())
+    if not _disk_full(error, folder):
+        return None
+    free = shutil.disk_usage(folder).free / 2**20
+    return SvqkitError(
+        f"The disk is full: {target} could not be written ({free:.0f} MiB are free in {folder}). "
+        "Free some room, or put the output elsewhere; what was there before is unchanged."
+    )
 
 
 def remove(path: Path) -> None:

@@ -7,87 +7,36 @@ typing error in params.yaml is answered at once.
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
-from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from svqkit.choices import choose, hint, listed
+from svqkit.datasets import SOURCES, Data, Split, WeatherData
 from svqkit.errors import SvqkitError
+from svqkit.fieldtypes import STRICT, Fraction, Natural, Odd, Positive, Seeds, is_name
 
-Source = Literal["weather"]
+__all__ = ["Data", "Experiment", "Params", "Split", "as_tree", "experiment_from_tree", "load", "override"]
+
 Translator = Literal["gsta"]
 Loss = Literal["mae", "mse", "huber"]
 Schedule = Literal["cosine", "onecycle", "constant"]
 Precision = Literal["fp32", "bf16"]
 Protocol = Literal["clean", "paper"]
-Split = Literal["train", "validation", "test"]
+Augmentation = Literal["crop", "flip", "rotate"]
 CodebookInit = Literal["kaiming", "xavier", "sparse", "trunc_normal", "orthogonal", "uniform-random", "normal"]
 
-Positive = Annotated[int, Field(gt=0)]
-Natural = Annotated[int, Field(ge=0)]
-Odd = Annotated[int, Field(gt=0, multiple_of=1), BeforeValidator(lambda value: _odd(value))]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Names = Annotated[tuple[str, ...], Field(min_length=1)]
-Seeds = Annotated[tuple[Natural, ...], Field(min_length=1)]
-Period = Annotated[tuple[str, str], BeforeValidator(lambda value: _dates(value))]
-
-_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 _NAMES_FOLDERS = "names folders and stages: use letters, digits, '_' and '-' only"
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, config=_STRICT)
-class Data:
-    """What is forecast, and the periods it is learnt and tested on.
-
-    ``train``, ``validation`` and ``test`` are first and last date, both inclusive ("2010" is the whole year).
-    ``gaps``: "error" refuses a record with a hole in it; "split" accepts it, and no window crosses a hole.
-    """
-
-    root: str
-    variables: Names
-    train: Period
-    validation: Period
-    test: Period
-    source: Source = "weather"
-    levels: tuple[int, ...] = ()
-    hours_per_frame: Positive = 1
-    frames_in: Positive = 12
-    frames_out: Positive = 12
-    gaps: Literal["error", "split"] = "error"
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> "Data":
-        periods = {split: getattr(self, split) for split in get_args(Split)}
-        for split, (first, last) in periods.items():
-            for written in (first, last):
-                if not _is_date(written):
-                    raise ValueError(f"{split}: a date is written 2010, 2010-06 or 2010-06-30, got {written!r}")
-            if last < first and not last.startswith(first[: len(last)]):
-                raise ValueError(f"{split}: the last date {last!r} lies before the first one {first!r}")
-        for what, each in (("variable", self.variables), ("level", self.levels)):
-            if len(set(each)) < len(each):
-                raise ValueError(f"{what}s: each {what} once, got {list(each)}")
-        names = list(periods)
-        for i, one in enumerate(names):
-            for other in names[i + 1 :]:
-                if _overlap(periods[one], periods[other]):
-                    raise ValueError(
-                        f"{one} {list(periods[one])} and {other} {list(periods[other])} overlap: a model would be "
-                        "tested on what it has seen; give them dates apart"
-                    )
-        return self
-
-
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Model:
     """SimVP: N_S convolutions down and up again, and between them a translator of N_T blocks over time × space.
 
@@ -114,14 +63,14 @@ class Model:
         return self
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class NoQuantizer:
     """The latent vectors as they are: plain SimVP."""
 
     name: Literal["none"] = "none"
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class SVQSettings:
     """Sparse vector quantization; see :class:`svqkit.quantizers.SVQ`."""
 
@@ -134,7 +83,7 @@ class SVQSettings:
     output_relu: bool = False
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class VQSettings:
     """Vector quantization with a codebook that follows the latents as a moving average."""
 
@@ -146,14 +95,18 @@ class VQSettings:
 
 Quantizer = Annotated[NoQuantizer | SVQSettings | VQSettings, Field(discriminator="name")]
 QUANTIZERS = {kind.name: kind for kind in (NoQuantizer, SVQSettings, VQSettings)}
+# What pydantic puts into the path of an error to say which kind it took.
+_TAGS = {*QUANTIZERS, *SOURCES}
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Training:
     """How a model is fitted. ``learning_rate`` is the peak.
 
     ``steps_per_epoch`` ends an epoch after that many steps (0: all windows once); ``patience`` is the number of
-    epochs without a better validation loss after which training stops; ``clip_norm`` 0 does not clip.
+    epochs without a better validation loss after which training stops; ``clip_norm`` 0 does not clip. ``augment``
+    names what is done to training windows at random (see :mod:`svqkit.data.augment`); a crop keeps ``crop_scale`` of
+    the height and width.
     """
 
     loss: Loss = "mae"
@@ -168,6 +121,8 @@ class Training:
     steps_per_epoch: Natural = 0
     clip_norm: Annotated[float, Field(ge=0)] = 0.0
     precision: Precision = "fp32"
+    augment: tuple[Augmentation, ...] = ()
+    crop_scale: Annotated[float, Field(gt=0, le=1)] = 0.95
 
     @model_validator(mode="after")
     def _warm_up_ends(self) -> "Training":
@@ -179,7 +134,7 @@ class Training:
         return self
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Experiment:
     """One experiment with everything that it needs: a dataset, a model, a quantizer, a training, its seeds."""
 
@@ -196,20 +151,24 @@ class Experiment:
     @model_validator(mode="after")
     def _names_a_folder(self) -> "Experiment":
         for name in (self.name, self.dataset):
-            if not _is_name(name):
+            if not is_name(name):
                 raise ValueError(f"{name!r} {_NAMES_FOLDERS}")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: each seed once, got {list(self.seeds)}")
         return self
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Params:
-    """All of params.yaml for one profile."""
+    """All of params.yaml for one profile.
+
+    ``lpips_alexnet`` is a file with AlexNet's weights for LPIPS; empty: torchvision's own cache.
+    """
 
     profile: str
     datasets: dict[str, Data]
     experiments: dict[str, Experiment]
+    lpips_alexnet: str = ""
 
     def dataset(self, name: str) -> Data:
         """The dataset called ``name``; an unknown name is answered with the valid ones."""
@@ -236,7 +195,7 @@ def load(path: str | Path = "params.yaml", profile: str | None = None) -> Params
             impossible values, each with its place and with what is valid there.
     """
     tree = _read(Path(path))
-    _refuse_unknown(tree, {"profile", "datasets", "profiles", "experiments"}, str(path), "key")
+    _refuse_unknown(tree, {"profile", "lpips_alexnet", "datasets", "profiles", "experiments"}, str(path), "key")
     profiles = _mapping(tree.get("profiles"), f"{path}: profiles")
     name = profile or tree.get("profile")
     sized = _mapping(choose(profiles, name, "profile"), f"{path}: profiles.{name}")
@@ -248,14 +207,14 @@ def load(path: str | Path = "params.yaml", profile: str | None = None) -> Params
                 f"{path}: profiles.{name} says nothing of dataset {dataset!r}; add its periods and sizes."
             )
     problems: list[str] = []
-    problems += [f"datasets: {key!r} {_NAMES_FOLDERS}" for key in entries if not _is_name(key)]
+    problems += [f"datasets: {key!r} {_NAMES_FOLDERS}" for key in entries if not is_name(key)]
 
     datasets = {}
     for dataset, entry in sized.items():
         where = f"profiles.{name}.{dataset}"
         entry = _mapping(entry, where)
         _refuse_unknown(entry, {"data", "model", "quantizers", "training"}, where, "key")
-        settings = _join(entries[dataset], entry.get("data"), where)
+        settings = _of_dataset(entries[dataset], entry, where)
         data = _build(Data, settings, f"datasets.{dataset} with {where}.data", problems)
         model = _build(Model, _mapping(entry.get("model"), where), f"{where}.model", problems)
         training = _build(Training, _mapping(entry.get("training"), where), f"{where}.training", problems)
@@ -265,7 +224,7 @@ def load(path: str | Path = "params.yaml", profile: str | None = None) -> Params
             _build(QUANTIZERS[kind], _mapping(settings, where), f"{where}.quantizers.{kind}", problems)
             for kind, settings in quantizers.items()
         ]
-        if data and model and training and all(sizes) and _is_name(dataset):
+        if data and model and training and all(sizes) and is_name(dataset):
             datasets[dataset] = data
 
     experiments = {}
@@ -282,7 +241,9 @@ def load(path: str | Path = "params.yaml", profile: str | None = None) -> Params
             experiments[key] = _experiment(key, name, entry, entries[dataset], sized[dataset], problems)
     if problems:
         raise SvqkitError(f"{path} has {len(problems)} problem(s):\n" + "\n".join(f"  - {line}" for line in problems))
-    return Params(profile=name, datasets=datasets, experiments=experiments)
+    return Params(
+        profile=name, datasets=datasets, experiments=experiments, lpips_alexnet=str(tree.get("lpips_alexnet") or "")
+    )
 
 
 def as_tree(settings: Any) -> dict[str, Any]:
@@ -317,12 +278,17 @@ def _experiment(key: str, profile: str, entry: dict, dataset: dict, sized: dict,
         **entry,
         "name": key,
         "profile": profile,
-        "data": _join(dataset, sized.get("data"), where),
+        "data": _of_dataset(dataset, sized, where),
         "model": _join(sized.get("model"), entry.get("model"), f"{where}.model"),
         "training": _join(sized.get("training"), entry.get("training"), f"{where}.training"),
         "quantizer": _join(sized_quantizer, quantizer, f"{where}.quantizer"),
     }
     return _build(Experiment, settings, where, problems)
+
+
+def _of_dataset(entry: dict, sized: dict, where: str) -> dict[str, Any]:
+    """The settings of a dataset: its entry with the profile's on top; without a source it is weather."""
+    return {"source": WeatherData.source, **_join(entry, sized.get("data"), where)}
 
 
 def _build(cls: type[T], settings: dict[str, Any], where: str, problems: list[str]) -> T | None:
@@ -339,7 +305,7 @@ def _build(cls: type[T], settings: dict[str, Any], where: str, problems: list[st
 
 def _explain(cls: type, settings: Any, detail: Mapping[str, Any], where: str) -> str:
     """One line of pydantic's in our words: the place, the rule, what came, and what is valid."""
-    path = [part for part in detail["loc"] if part not in ("none", "svq", "vq") or part == detail["loc"][-1]]
+    path = [part for part in detail["loc"] if part not in _TAGS or part == detail["loc"][-1]]
     place = ".".join([where, *map(str, path)])
     if detail["type"] == "unexpected_keyword_argument":
         valid = _valid_keys(cls, settings, path[:-1])
@@ -347,7 +313,8 @@ def _explain(cls: type, settings: Any, detail: Mapping[str, Any], where: str) ->
     if detail["type"] in ("missing", "missing_argument"):
         return f"{place}: is missing"
     if detail["type"] == "union_tag_invalid":
-        return f"{place}.name: unknown quantizer {detail['ctx']['tag']!r}; valid: {detail['ctx']['expected_tags']}"
+        what, key = ("source", "source") if detail["ctx"]["discriminator"] == "'source'" else ("quantizer", "name")
+        return f"{place}.{key}: unknown {what} {detail['ctx']['tag']!r}; valid: {detail['ctx']['expected_tags']}"
     if detail["type"] == "union_tag_not_found":
         return f"{place}.name: is missing; valid: {listed(QUANTIZERS)}"
     message = detail["msg"].removeprefix("Value error, ")
@@ -357,10 +324,13 @@ def _explain(cls: type, settings: Any, detail: Mapping[str, Any], where: str) ->
 
 def _valid_keys(cls: type, settings: Any, path: list[Any]) -> list[str]:
     """The keys that fit at ``path`` below ``cls``."""
+    cls = SOURCES[settings["source"]] if cls is Data else cls
     for part in path:
         kind = {f.name: f.type for f in fields(cls)}[part]
         if part == "quantizer":
             kind = QUANTIZERS[settings["quantizer"].get("name")]
+        if part == "data":
+            kind = SOURCES[settings["data"].get("source")]
         cls = kind
     return [f.name for f in fields(cls)] if is_dataclass(cls) else []
 
@@ -398,36 +368,3 @@ def _refuse_unknown(tree: Mapping[str, Any], valid: set[str], where: str, what: 
     for key in tree:
         if key not in valid:
             raise SvqkitError(f"{where}: unknown {what} {key!r}{hint(key, valid)}. Valid: {listed(valid)}.")
-
-
-def _odd(value: Any) -> Any:
-    if isinstance(value, int) and value % 2 == 0:
-        raise ValueError(f"must be odd, so that a kernel has a middle; got {value}")
-    return value
-
-
-def _dates(value: Any) -> Any:
-    """Years and dates as YAML may give them (2010, "2010", "2010-06"), as text."""
-    if not isinstance(value, list | tuple):
-        return value
-    return tuple(str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in value)
-
-
-def _is_date(written: str) -> bool:
-    """Whether ``written`` is a year, a month or a day of the calendar."""
-    if not re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", written):
-        return False
-    try:
-        date.fromisoformat((written + "-01-01")[:10])
-    except ValueError:
-        return False
-    return True
-
-
-def _is_name(name: Any) -> bool:
-    return isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_-]+", name) is not None
-
-
-def _overlap(one: tuple[str, str], other: tuple[str, str]) -> bool:
-    """Whether two periods share a date; "2010" as an end means the end of 2010."""
-    return one[0] <= other[1] + "~" and other[0] <= one[1] + "~"

@@ -20,6 +20,7 @@ from svqkit import models, schedule
 from svqkit.atomic import remove, replacing
 from svqkit.checkpoint import Progress, load_state, read_progress, save_state, save_weights
 from svqkit.config import Experiment, Split, as_tree, load
+from svqkit.data.augment import augment
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order
 from svqkit.errors import SvqkitError
@@ -79,11 +80,11 @@ def train(
     while not now.finished:
         parallel.train()
         unseen: list[Tensor] = []
-        for batch in learn.epoch(seed, now.epoch, skip=now.step):
+        for inputs, targets in learn.epoch(seed, now.epoch, skip=now.step):
             for group in optimizer.param_groups:
                 group["lr"] = schedule.learning_rate(settings, now.epoch, now.step, steps)
                 group["betas"] = (schedule.momentum(settings, now.epoch, now.step, steps), 0.999)
-            loss = sum(learn.losses(parallel, batch))
+            loss = sum(learn.losses(parallel, inputs, targets))
             here.backward(loss)
             if settings.clip_norm:
                 here.clip_grad_norm_(parallel.parameters(), settings.clip_norm)
@@ -124,7 +125,7 @@ class Examples:
 
     def __init__(self, experiment: Experiment, store: Store, split: Split, here: Accelerator) -> None:
         self.training, self.here = experiment.training, here
-        self.windows = Windows(store, split, experiment.data, experiment.protocol)
+        self.windows = Windows(store, split, experiment.protocol)
         self.scale = Normaliser.of(store, split if split == "test" else "train", experiment.protocol).to(here.device)
         self.loss = LOSSES[experiment.training.loss]
 
@@ -133,13 +134,23 @@ class Examples:
         """Batches of one training epoch."""
         return -(-len(self._order(0, 0)) // self.training.batch_size)
 
-    def epoch(self, seed: int, epoch: int, skip: int = 0) -> Iterator[Batch]:
-        """The shuffled batches of an epoch, without the first ``skip``; a function of seed and epoch only."""
-        return self._batches(self._order(seed, epoch)[skip * self.training.batch_size :])
+    def epoch(self, seed: int, epoch: int, skip: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """The shuffled inputs and targets of an epoch, without the first ``skip`` batches.
 
-    def losses(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        They are normalised and augmented on the device; a function of seed, epoch and process only.
+        """
+        training = self.training
+        rest = self._order(seed, epoch)[skip * training.batch_size :]
+        for step, batch in enumerate(self._batches(rest), start=skip):
+            inputs, targets = self._normalised(batch)
+            if training.augment:
+                random = np.random.default_rng([seed, epoch, step, self.here.process_index])
+                both = augment(torch.cat([inputs, targets], 1), training.augment, training.crop_scale, random)
+                inputs, targets = both.split([inputs.shape[1], targets.shape[1]], dim=1)
+            yield inputs, targets
+
+    def losses(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The loss on normalised frames, and the quantizer's own loss."""
-        inputs, targets = (self.scale.forward(part.to(self.here.device)) for part in (batch.inputs, batch.targets))
         # Not Accelerate's own mixed precision: that is fixed once per process, this per experiment.
         with torch.autocast(self.here.device.type, torch.bfloat16, enabled=self.training.precision == "bf16"):
             forecast = roll_out(model, inputs, targets.shape[1])
@@ -151,10 +162,14 @@ class Examples:
         model.eval()
         total = torch.zeros(2, device=self.here.device, dtype=torch.float64)
         for batch in self._batches(np.arange(len(self.windows))):
-            loss = self.losses(model, batch)[0].double()
+            loss = self.losses(model, *self._normalised(batch))[0].double()
             total += torch.stack([loss * len(batch.inputs), torch.full_like(loss, len(batch.inputs))])
         loss_sum, count = self.here.reduce(total, "sum").tolist()
         return loss_sum / count
+
+    def _normalised(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        batch = batch.to(self.here.device)
+        return self.scale.forward(batch.inputs), self.scale.forward(batch.targets)
 
     def _order(self, seed: int, epoch: int) -> np.ndarray:
         return epoch_order(self.windows, seed, epoch, self.training.batch_size, self.training.steps_per_epoch)

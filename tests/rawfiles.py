@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from svqkit.config import Data
+from svqkit.datasets import WeatherData
 from svqkit.data.weather import LONG_NAMES
 
 DAY = 24
@@ -68,7 +68,7 @@ class RawFiles:
         parts = [dataset[variable] for dataset in self.written[variable]]
         return xr.concat(parts, dim="time").sortby("time")
 
-    def data(self, **changes: Any) -> Data:
+    def data(self, **changes: Any) -> WeatherData:
         """Settings: 10 days of training, 3 of validation, 3 of test, windows of 3 + 2 frames."""
         settings = {
             "root": str(self.root),
@@ -79,7 +79,7 @@ class RawFiles:
             "frames_in": 3,
             "frames_out": 2,
         }
-        return Data(**settings | changes)
+        return WeatherData(**settings | changes)
 
 
 def files_below(folder: Path) -> dict[str, tuple[int, int, bytes]]:

@@ -165,7 +165,7 @@ def test_unquoted_dates_of_yaml_are_dates(tmp_path: Path) -> None:
     assert config.load(tmp_path / "params.yaml", "sample").dataset(DATASET).train == ("2010-01-01", "2013-06-30")
 
 
-KEYS_OF_TRAINING = "valid: batch_size, clip_norm, epochs, learning_rate"
+KEYS_OF_TRAINING = "valid: augment, batch_size, clip_norm, crop_scale, epochs, learning_rate"
 UNKNOWN_KEYS: list[tuple[Place, list[str]]] = [
     (
         ("datasts",),

@@ -101,7 +101,7 @@ def runs(data: Data, tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
 def output(runs: list[Run], store: Store, data: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that evaluate writes."""
     folder = tmp_path_factory.mktemp("scores") / "tiny"
-    evaluate(runs, store, data, folder)
+    evaluate(runs, store, folder)
     return folder
 
 
@@ -175,14 +175,14 @@ def test_persistence_and_climatology_are_what_numpy_says(
         inputs, targets = as_paper_sees(inputs, raw), as_paper_sees(targets, raw)
     climatology = climatology_at(numbers, raw)
     last = np.repeat(inputs[:, -1:], FRAMES_OUT, axis=1)
-    test = TestSet(store, data, protocol)
+    test = TestSet(store, protocol)
     agree(test.evaluate(BASELINES["persistence"], "p", -1).scores, scores_by_hand(last, targets, climatology))
     expected = scores_by_hand(climatology, targets, climatology) | {"acc": np.full((3, 2), np.nan)}
     agree(test.evaluate(BASELINES["climatology"], "c", -1).scores, expected)
 
 
 def test_the_protocols_differ(store: Store, data: Data) -> None:
-    clean, paper = (TestSet(store, data, p).evaluate(BASELINES["persistence"], "p", -1) for p in PROTOCOLS)
+    clean, paper = (TestSet(store, p).evaluate(BASELINES["persistence"], "p", -1) for p in PROTOCOLS)
     assert clean.errors.count == 3 * DAY - FRAMES_IN - FRAMES_OUT + 1
     assert paper.errors.count == clean.errors.count - 2
     assert not np.allclose(clean.scores["value"], paper.scores["value"], rtol=1e-3)
@@ -193,7 +193,7 @@ def test_a_model_is_given_normalised_frames_and_its_forecast_is_brought_back(
     protocol: Protocol, raw: RawFiles, store: Store, data: Data
 ) -> None:
     """One more in normalised units is one standard deviation of training more in physical ones."""
-    test = TestSet(store, data, protocol)
+    test = TestSet(store, protocol)
     forecaster = forecasters.of_model(AddOne(), test.entering, test.leaving, test.device)
     inputs, targets, numbers = windows_of(values(raw, TEST), protocol)
     train = values(raw, TRAIN)[: -1 if protocol == "paper" else None]
@@ -208,7 +208,7 @@ def test_a_perfect_forecast_scores_nothing_but_its_correlation(store: Store, dat
     def perfect(batch: Batch, climatology: torch.Tensor) -> torch.Tensor:
         return batch.targets
 
-    scores = TestSet(store, data, "clean").evaluate(perfect, "perfect", 3).scores
+    scores = TestSet(store, "clean").evaluate(perfect, "perfect", 3).scores
     assert list(scores.columns) == COLUMNS
     assert set(scores["experiment"]) == {"perfect"}
     assert set(scores["seed"]) == {3}
@@ -240,10 +240,10 @@ def test_error_fields_are_maps_with_coordinates_and_units(raw: RawFiles, output:
 def test_leads_are_in_hours_of_the_cadence(raw: RawFiles, tmp_path: Path) -> None:
     data = raw.data(hours_per_frame=6)
     store = prepare(data, tmp_path / "x.zarr")
-    test = TestSet(store, data, "clean")
+    test = TestSet(store, "clean")
     result = test.evaluate(BASELINES["persistence"], "p", -1)
     assert sorted(set(result.scores["lead"])) == [0, 6, 12]
-    fields = error_fields(result.errors, store, 6)
+    fields = error_fields(result.errors, store)
     assert fields["lead"].values.tolist() == [6, 12]
     assert fields["rmse"].attrs["units"] == "K"
     case = sample_forecast(test, BASELINES["persistence"])
@@ -252,7 +252,7 @@ def test_leads_are_in_hours_of_the_cadence(raw: RawFiles, tmp_path: Path) -> Non
 
 
 def test_the_sample_forecast_is_the_middle_window(raw: RawFiles, store: Store, data: Data) -> None:
-    case = sample_forecast(TestSet(store, data, "clean"), BASELINES["persistence"])
+    case = sample_forecast(TestSet(store, "clean"), BASELINES["persistence"])
     first = 13 * DAY + 34
     frames = values(raw, slice(first, first + 5))
     np.testing.assert_array_equal(case["observed"], frames[:3])
@@ -267,7 +267,7 @@ NAMES = ["persistence", "climatology", "tiny-none-seed0", "tiny-svq-seed0", "tin
 
 def test_evaluate_writes_scores_of_every_run_and_baseline(output: Path, runs: list[Run], store: Store) -> None:
     assert sorted(path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()) == sorted(
-        ["scores.csv", "codebook.npz"]
+        ["scores.csv", "codebook.npz", "notes.json"]
         + [f"metrics/{name}.json" for name in ("persistence", "climatology", "tiny-none", "tiny-svq", "tiny-vq")]
         + [f"{folder}/{name}.nc" for folder in ("errors", "forecasts") for name in NAMES]
     )
@@ -326,7 +326,7 @@ def test_the_codebook_file_tells_of_every_run_that_has_one(output: Path) -> None
 
 def test_what_was_written_is_read_back(output: Path) -> None:
     assert set(read_errors(output)) == set(read_forecasts(output)) == set(NAMES)
-    assert read_forecasts(output)["persistence"]["prediction"].dims == ("lead", "lat", "lon")
+    assert read_forecasts(output)["persistence"]["prediction"].dims == ("lead", "channel", "lat", "lon")
     means = mean_over_channels(read_scores(output))
     assert "channel" not in means
     assert len(means) * 3 == len(read_scores(output))
@@ -348,7 +348,7 @@ def test_an_evaluation_that_fails_leaves_the_earlier_one(
     store: Store, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = tmp_path / "scores" / "tiny"
-    first = evaluate([], store, data, target)
+    first = evaluate([], store, target)
     before = files_below(tmp_path)
     assert len(first) == 2 * 2 * 45
 
@@ -357,27 +357,27 @@ def test_an_evaluation_that_fails_leaves_the_earlier_one(
 
     monkeypatch.setattr("svqkit.evaluation.codebook.np.savez_compressed", fail)
     with pytest.raises(RuntimeError, match="late"):
-        evaluate([], store, data, target)
+        evaluate([], store, target)
     assert files_below(tmp_path) == before
 
 
 def test_evaluated_twice_the_files_are_the_same(output: Path, runs: list[Run], store: Store, data: Data) -> None:
     again = output.parent.parent / "again" / "tiny"
-    evaluate(runs, store, data, again)
+    evaluate(runs, store, again)
     contents = [{name: content for name, (*_, content) in files_below(folder).items()} for folder in (output, again)]
     assert contents[0] == contents[1]
 
 
 def test_a_closer_look_is_what_evaluate_wrote(output: Path, runs: list[Run], store: Store, data: Data) -> None:
     for what, name in (("climatology", "climatology"), (runs[1], runs[1].name)):
-        fields, case = look_closely(what, store, data)
+        fields, case = look_closely(what, store)
         xr.testing.assert_allclose(fields, read_errors(output)[name])
         xr.testing.assert_allclose(case, read_forecasts(output)[name])
 
 
 def test_a_closer_look_at_nothing_known_is_refused(store: Store, data: Data) -> None:
     with pytest.raises(SvqkitError, match=r"Unknown baseline 'persistance' \(did you mean 'persistence'\?\)"):
-        look_closely("persistance", store, data)
+        look_closely("persistance", store)
 
 
 @pytest.mark.parametrize("frames_out", [1, 2, 3, 4, 6, 7])

@@ -186,8 +186,8 @@ def test_a_loss_that_turns_nan_stops_and_keeps_the_last_good_weights(
 ) -> None:
     real, calls = training.Examples.losses, []
 
-    def nan_at_the_tenth(self: training.Examples, model: torch.nn.Module, batch: object) -> tuple:
-        loss, own = real(self, model, batch)
+    def nan_at_the_tenth(self: training.Examples, model: torch.nn.Module, *frames: torch.Tensor) -> tuple:
+        loss, own = real(self, model, *frames)
         calls.append(model.training)
         return (loss * float("nan") if sum(calls) == 10 else loss), own
 

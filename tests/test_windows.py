@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,38 +15,39 @@ from hypothesis import strategies as st
 from rawfiles import DAY, RawFiles
 from torch.utils.data import DataLoader
 
-from svqkit.config import Data, Protocol, Split
-from svqkit.data import store as stores
+from svqkit.config import Protocol, Split
 from svqkit.data import weather, windows
+from svqkit.data.plan import Clip, every_window, windows_from_end
 from svqkit.data.prepare import prepare
-from svqkit.data.store import Clip, Store
+from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order
+from svqkit.datasets import WeatherData
 from svqkit.errors import SvqkitError
 
 
 @dataclass
 class Clips:
-    """Just enough of a store: clips, and frames that hold their own number."""
+    """Just enough of a store: windows of some clips, and frames that hold their own number."""
 
-    splits: dict[str, list[Clip]]
+    clips: list[Clip]
+    frames_in: int
+    frames_out: int
     path: Path = Path("made up")
 
-    def clips(self, split: Split) -> list[Clip]:
-        return self.splits[split]
+    def starts(self, split: Split, protocol: Protocol) -> np.ndarray:
+        return every_window(self.clips, self.frames_in + self.frames_out)
+
+    def offsets(self, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
+        return np.arange(self.frames_in), np.arange(self.frames_in, self.frames_in + self.frames_out)
 
     @property
     def frames(self) -> np.ndarray:
-        last = max(stop for clips in self.splits.values() for _, stop in clips)
+        last = max(stop for _, stop in self.clips)
         return np.arange(last, dtype=np.float32)[:, None, None, None] + np.zeros((1, 1, 1, 2), np.float32)
 
 
-def settings_of(frames_in: int, frames_out: int) -> Data:
-    periods = {"train": ("2010", "2010"), "validation": ("2011", "2011"), "test": ("2012", "2012")}
-    return Data(root="x", variables=("t2m",), frames_in=frames_in, frames_out=frames_out, **periods)
-
-
-def of_clips(clips: list[Clip], frames_in: int = 2, frames_out: int = 1, protocol: Protocol = "clean") -> Windows:
-    return Windows(Clips({"train": clips}), "train", settings_of(frames_in, frames_out), protocol)
+def of_clips(clips: list[Clip], frames_in: int = 2, frames_out: int = 1) -> Windows:
+    return Windows(Clips(clips, frames_in, frames_out), "train")
 
 
 def frames_of(batch: Batch) -> list[list[int]]:
@@ -67,7 +68,7 @@ def store(raw: RawFiles, tmp_path: Path) -> Store:
     return prepare(tiny(raw), tmp_path / "x.zarr")
 
 
-def tiny(raw: RawFiles) -> Data:
+def tiny(raw: RawFiles) -> WeatherData:
     return raw.data(
         train=("2010-01-01", "2010-01-02"),
         validation=("2010-01-03", "2010-01-04"),
@@ -89,11 +90,11 @@ WHOLE = {
 @pytest.mark.parametrize("split", WHOLE)
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_the_frames_of_every_window(
-    in_memory: bool, split: Split, store: Store, raw: RawFiles, monkeypatch: pytest.MonkeyPatch
+    in_memory: bool, split: Split, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not in_memory:
         monkeypatch.setattr(windows, "IN_MEMORY_BYTES", 0)
-    some = Windows(store, split, tiny(raw))
+    some = Windows(store, split)
     assert len(some) == len(WHOLE[split])
     for index, frames in enumerate(WHOLE[split]):
         batch = some[index]
@@ -104,8 +105,8 @@ def test_the_frames_of_every_window(
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
-def test_protocol_paper_leaves_out_the_last_two_windows(split: Split, store: Store, raw: RawFiles) -> None:
-    paper = Windows(store, split, tiny(raw), "paper")
+def test_protocol_paper_leaves_out_the_last_two_windows(split: Split, store: Store) -> None:
+    paper = Windows(store, split, "paper")
     assert [frames_of(paper[index])[0] for index in range(len(paper))] == WHOLE[split][:-2]
 
 
@@ -126,13 +127,19 @@ def with_stops(parts: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 def test_windows_are_all_runs_within_a_clip(clips: list[Clip], frames_in: int, frames_out: int) -> None:
     length = frames_in + frames_out
     runs = [list(range(first, first + length)) for start, stop in clips for first in range(start, stop - length + 1)]
-    for protocol, expected in (("clean", runs), ("paper", runs[:-2])):
-        if expected:
-            some = of_clips(clips, frames_in, frames_out, protocol)
-            assert frames_of(some.__getitems__(list(range(len(some))))) == expected
-        else:
-            with pytest.raises(SvqkitError, match=f"no window of {length} frames"):
-                of_clips(clips, frames_in, frames_out, protocol)
+    assert every_window(clips, length).tolist() == [run[0] for run in runs]
+    if runs:
+        some = of_clips(clips, frames_in, frames_out)
+        assert frames_of(some.__getitems__(list(range(len(some))))) == runs
+
+
+@given(CLIPS, st.integers(1, 6), st.integers(1, 9))
+def test_windows_from_the_end_fill_each_clip_backwards(clips: list[Clip], length: int, stride: int) -> None:
+    expected = []
+    for start, stop in clips:
+        ends = [end for end in range(stop, start, -1) if (stop - end) % stride == 0 and end - length >= start]
+        expected += sorted(end - length for end in ends)
+    assert windows_from_end(clips, length, stride).tolist() == expected
 
 
 @given(
@@ -147,26 +154,21 @@ def test_no_frame_is_in_two_splits(present: set[int], ends: list[int], shape: tu
     assume(second < 6)
     days = {"train": (1, first), "validation": (first + 1, second), "test": (second + 1, 6)}
     periods = {split: tuple(f"2010-01-{day:02}" for day in pair) for split, pair in days.items()}
-    clips = {
-        split: stores.split_at_gaps(times, weather.in_period(times, period), 2) for split, period in periods.items()
-    }
+    clips = {split: weather.clips_of(times, period, 2) for split, period in periods.items()}
     seen: set[int] = set()
     for split, period in periods.items():
-        try:
-            some = Windows(Clips(clips), split, settings_of(*shape))
-        except SvqkitError:
-            continue
-        frames = {frame for window in frames_of(some.__getitems__(list(range(len(some))))) for frame in window}
+        starts = every_window(clips[split], sum(shape))
+        frames = {int(start) + offset for start in starts for offset in range(sum(shape))}
         assert not frames & seen
         assert weather.in_period(times[sorted(frames)], period).all()
         seen |= frames
 
 
-def test_too_short_a_split_is_said(store: Store, raw: RawFiles) -> None:
-    with pytest.raises(SvqkitError, match="no window of 24 frames") as caught:
-        Windows(store, "test", settings_of(12, 12))
-    assert str(store.path) in str(caught.value)
-    assert "[8] frames" in str(caught.value)
+def test_too_short_a_split_is_said(store: Store, raw: RawFiles, tmp_path: Path) -> None:
+    data = replace(tiny(raw), frames_in=5, frames_out=4)
+    with pytest.raises(SvqkitError, match="has no window: one needs 5 \\+ 4 frames") as caught:
+        prepare(data, tmp_path / "y.zarr")
+    assert "its longest run of frames has" in str(caught.value)
 
 
 def test_from_memory_and_from_disk_the_batches_are_the_same(
@@ -175,9 +177,9 @@ def test_from_memory_and_from_disk_the_batches_are_the_same(
     raw.write()
     store = prepare(raw.data(), tmp_path / "x.zarr")
     order = np.random.default_rng(0).permutation(68)
-    held = list(batches(Windows(store, "test", raw.data()), order, 16))
+    held = list(batches(Windows(store, "test"), order, 16))
     monkeypatch.setattr(windows, "IN_MEMORY_BYTES", 4 * 72 * 24 - 1)
-    read = list(batches(Windows(store, "test", raw.data()), order, 16))
+    read = list(batches(Windows(store, "test"), order, 16))
     assert [len(batch.inputs) for batch in held] == [16, 16, 16, 16, 4]
     for one, other in zip(held, read, strict=True):
         assert torch.equal(one.inputs, other.inputs)
@@ -186,7 +188,7 @@ def test_from_memory_and_from_disk_the_batches_are_the_same(
 
 
 def test_what_worker_processes_need_can_be_sent_to_them(
-    store: Store, raw: RawFiles, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where processes are not forked, as on macOS."""
     given_to_loader: dict[str, Any] = {}
@@ -196,7 +198,7 @@ def test_what_worker_processes_need_can_be_sent_to_them(
         return DataLoader(some, **options)
 
     monkeypatch.setattr(windows, "DataLoader", loader)
-    next(batches(Windows(store, "test", tiny(raw)), np.arange(5), 2))
+    next(batches(Windows(store, "test"), np.arange(5), 2))
     some, collate = pickle.loads(pickle.dumps([given_to_loader["windows"], given_to_loader["collate_fn"]]))
     assert frames_of(collate(some[1])) == WHOLE["test"][1:2]
 

@@ -1,54 +1,68 @@
 """What a store holds, as small tables and fields to look at."""
 
-from typing import get_args
-
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from svqkit.config import Split
+from svqkit.config import Protocol
 from svqkit.data.store import Store
+from svqkit.datasets import SPLITS
 
 BLOCK_FRAMES = 256
+MOST_CHANNELS = 4  # a wider table can't be read
 
 
-def describe(store: Store) -> pd.DataFrame:
-    """Per split: first and last frame, numbers of frames, clips and windows, mean and standard deviation by channel."""
-    settings = store.settings["data"]
-    window = settings["frames_in"] + settings["frames_out"]
+def describe(store: Store, protocol: Protocol = "clean") -> pd.DataFrame:
+    """Per split: numbers of frames, clips and windows, where they lie, mean and standard deviation by channel."""
     rows = {}
-    for split in get_args(Split):
-        clips = store.clips(split)
-        mean, std = store.statistics(split)
+    for split in SPLITS:
+        clips = store.clips(split, protocol)
+        mean, std = store.statistics(split, protocol)
         rows[split] = {
-            "from": str(store.times[clips[0][0]]),
-            "to": str(store.times[clips[-1][1] - 1]),
+            "from": _place(store, clips[0][0]),
+            "to": _place(store, clips[-1][1] - 1),
             "frames": sum(stop - start for start, stop in clips),
             "clips": len(clips),
-            "windows": sum(max(0, stop - start - window + 1) for start, stop in clips),
+            "windows": len(store.starts(split, protocol)),
         }
-        for channel, unit, m, s in zip(store.channels, store.units, mean, std, strict=True):
-            rows[split] |= {
-                f"{channel} mean [{unit}]": round(float(m), 2),
-                f"{channel} std [{unit}]": round(float(s), 2),
-            }
+        names = list(zip(store.channels, store.units, mean, std, strict=True))
+        for channel, unit, m, s in names[:MOST_CHANNELS]:
+            of = f" [{unit}]" if unit else ""
+            rows[split] |= {f"{channel} mean{of}": float(f"{m:.5g}"), f"{channel} std{of}": float(f"{s:.4g}")}
+        if len(names) > MOST_CHANNELS:
+            rows[split]["further channels"] = len(names) - MOST_CHANNELS
     return pd.DataFrame(rows).T
 
 
 def mean_fields(store: Store, channel: int = 0) -> xr.Dataset:
-    """Mean and standard deviation (lat, lon) of one channel over the training split, block by block."""
+    """Mean and standard deviation of one channel over the training split at every place, in its units."""
+    offset = store.statistics()[0][channel]
     count, total, squares = 0, 0.0, 0.0
     for start, stop in store.clips("train"):
         for first in range(start, stop, BLOCK_FRAMES):
+            block = store.frames[first : min(first + BLOCK_FRAMES, stop), channel] * np.float64(store.scale)
             # Relative to the overall mean, so that the difference of squares keeps its digits.
-            block = store.frames[first : min(first + BLOCK_FRAMES, stop), channel] - store.statistics()[0][channel]
+            block -= offset
             count, total, squares = count + len(block), total + block.sum(0), squares + np.square(block).sum(0)
     mean, variance = total / count, squares / count - np.square(total / count)
     attrs = {"units": store.units[channel], "long_name": store.channels[channel]}
+    dims, axes = store.places
     return xr.Dataset(
-        {
-            "mean": (("lat", "lon"), mean + store.statistics()[0][channel], attrs),
-            "std": (("lat", "lon"), np.sqrt(np.maximum(variance, 0)), attrs),
-        },
-        coords={"lat": store.lat, "lon": store.lon},
+        {"mean": (dims, mean + offset, attrs), "std": (dims, np.sqrt(np.maximum(variance, 0)), attrs)}, coords=axes
     )
+
+
+def sample_frames(store: Store, count: int = 24) -> xr.DataArray:
+    """The first ``count`` frames of the first training window (time, channel, y, x), in their units."""
+    start = int(store.starts("train")[0])
+    inputs, targets = store.offsets()
+    places = start + np.concatenate([inputs, targets])[:count]
+    frames = store.frames[places[0] : places[-1] + 1][places - places[0]] * np.float32(store.scale)
+    dims, axes = store.places
+    coords = {"channel": store.channels, **axes}
+    return xr.DataArray(frames, dims=("time", "channel", *dims), coords=coords, attrs={"clip": store.clip_name(start)})
+
+
+def _place(store: Store, frame: int) -> str:
+    """Where a frame lies: its time, or the clip that it is of."""
+    return str(store.times[frame]) if "time" in store.group else store.clip_name(frame) or f"frame {frame}"

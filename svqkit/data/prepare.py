@@ -1,149 +1,163 @@
-"""Raw files → store: streamed block by block, so that memory does not grow with the length of the record."""
+"""Raw files → store: streamed, so that memory does not grow with the data; stopped, it goes on where it was."""
 
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import zarr
 
-from svqkit.atomic import replacing
-from svqkit.config import Data, Split, as_tree
+from svqkit.atomic import out_of_disk, put_in_place, remove, replacing
+from svqkit.config import Data, as_tree
 from svqkit.data import store as stores
-from svqkit.data import weather
-from svqkit.data.statistics import ChannelStatistics
-from svqkit.data.store import Clip, Store
+from svqkit.data import streaming
+from svqkit.data.climatology import write_climatology
+from svqkit.data.plan import Plan
+from svqkit.data.rawfiles import raw_digest
+from svqkit.data.sources import plan as look
+from svqkit.data.statistics import SplitStatistics
+from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.progress import progress
 
 BLOCK_BYTES = 2**25
-SPLITS: tuple[Split, ...] = get_args(Split)
+PROGRESS = "progress.json"
+# Goes up when stores are written another way, so that older ones are made anew.
+LAYOUT = 2
 
 
 def prepare(data: Data, target: str | Path, again: bool = False) -> Store:
     """Write the store of a dataset, or open the one that is there when it was made from the same.
 
-    "The same" are the settings and the names and sizes of the raw files; ``again`` rewrites it in any case.
+    "The same" are the settings and the bytes of the raw files; ``again`` rewrites it in any case. Frames that an
+    earlier, stopped call has written are kept when it was of the same.
 
     Raises:
-        SvqkitError: the raw files do not fit (see :func:`svqkit.data.weather.open_record`), a split is shorter
-            than one window, or the disk is full; the earlier store, if there was one, stays as it was.
+        SvqkitError: the raw files do not fit (see the source's module), a split has no window, or the disk is full;
+            the earlier store, if there was one, stays as it was.
     """
     target = Path(target)
-    record = weather.open_record(data)
-    made_from = _settings(data, record)
-    if not again and target.exists() and _is_same(target, made_from):
-        return Store.open(target)
-    splits = {split: _clips(record, data, split) for split in SPLITS}
-    shape = (len(record.times), len(record.channels), len(record.lat), len(record.lon))
-    with replacing(target) as draft:
-        axes = {"time": record.times.astype("datetime64[h]").astype(np.int64), "lat": record.lat, "lon": record.lon}
-        group = stores.create(draft, shape, axes)
-        statistics = _copy_frames(record, group["frames"], splits)
-        weeks = _write_climatology(group, splits["train"], record.times, 24 // np.gcd(24, data.hours_per_frame))
-        group.attrs.update(
-            title=record.title,
-            channels=record.channels,
-            units=record.units,
-            splits=splits,
-            statistics=statistics,
-            weeks=weeks,
-            settings=made_from,
-        )
+    plan = look(data)
+    # What a stopped call leaves, and what is known of the raw files; beside the stores, hidden.
+    work = target.parent / ".prepare" / target.name
+    with _alone(work):
+        raw = raw_digest(plan.files, data.root, work / "raw.json")
+        made_from = {"layout": LAYOUT, "data": as_tree(data), "raw": raw}
+        if not again and _made_from(target) == made_from:
+            return Store.open(target)
+        for note in plan.notes:
+            print(f"note: {note}", flush=True)
+        draft = work / "draft"
+        _need_room(plan, target, draft)
+        try:
+            group = _go_on(draft, made_from) or _begin(draft, plan, made_from)
+            statistics = _copy_frames(plan, group, draft)
+            weeks = write_climatology(group, plan) if "time" in plan.axes else []
+            group.attrs.update(**stores.describe_plan(plan), statistics=statistics, weeks=weeks, settings=made_from)
+        except SvqkitError:
+            remove(draft)  # the raw files are not fit for it
+            raise
+        except BaseException as error:
+            if full := out_of_disk(error, target):
+                raise full from error
+            raise
+        remove(draft / PROGRESS)
+        put_in_place(draft, target)
     return Store.open(target)
 
 
-def _settings(data: Data, record: weather.Record) -> dict:
-    files = sorted({piece.path for pieces in record.pieces.values() for piece in pieces})
-    # Through lists, as JSON gives them back.
-    return {"data": as_tree(data), "files": [[path.name, path.stat().st_size] for path in files]}
+@contextmanager
+def _alone(work: Path) -> Iterator[None]:
+    """Only one process prepares a store at a time; a second one waits, and then finds it done."""
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
-def _is_same(target: Path, made_from: dict) -> bool:
+def _made_from(target: Path) -> dict | None:
     try:
-        return Store.open(target).settings == made_from
+        return Store.open(target).settings
     except SvqkitError:
-        return False
+        return None
 
 
-def _clips(record: weather.Record, data: Data, split: Split) -> list[Clip]:
-    inside = weather.in_period(record.times, getattr(data, split))
-    clips = stores.split_at_gaps(record.times, inside, data.hours_per_frame)
-    window = data.frames_in + data.frames_out
-    longest = max(stop - start for start, stop in clips)
-    if longest < window:
+def _need_room(plan: Plan, target: Path, draft: Path) -> None:
+    """Refuse before hours are spent what cannot fit on the disk."""
+    needed = plan.frames * np.dtype(plan.dtype).itemsize * int(np.prod(plan.frame_shape))
+    free = shutil.disk_usage(target.parent).free
+    if needed > free + _size(draft):
         raise SvqkitError(
-            f"The {split} period {list(getattr(data, split))} has no window: one needs {data.frames_in} + "
-            f"{data.frames_out} = {window} frames in a row, the longest run there has {longest}. "
-            "Lengthen the period, or ask for fewer frames."
+            f"The disk is full: {target} needs {needed / 1e9:.1f} GB for {plan.frames:,} frames, {free / 1e9:.1f} GB "
+            f"are free in {target.parent}. Free some room, or put the stores elsewhere (parameter `stores`)."
         )
-    return clips
 
 
-def _copy_frames(record: weather.Record, frames: zarr.Array, splits: dict[Split, list[Clip]]) -> dict:
-    """Fill ``frames`` and return the statistics of each split, with and without its last frame."""
-    gathered = {split: (ChannelStatistics(), ChannelStatistics()) for split in splits}
-    # Whole chunks at a time, so that none is written twice.
-    per_block = frames.chunks[0] * max(1, BLOCK_BYTES // (4 * int(np.prod(frames.chunks))))
-    start = 0
-    with progress(total=frames.shape[0], what="prepare", unit="frame") as bar:
-        for _, block in record.blocks(per_block):
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _begin(draft: Path, plan: Plan, made_from: dict) -> zarr.Group:
+    remove(draft)
+    group = stores.create(draft, plan)
+    _note_progress(draft, {"made_from": made_from, "frames": 0, "statistics": None})
+    return group
+
+
+def _go_on(draft: Path, made_from: dict) -> zarr.Group | None:
+    """The draft that a stopped call left, when it was of the same."""
+    earlier = _progress_of(draft)
+    if earlier is None or earlier["made_from"] != made_from:
+        return None
+    if earlier["frames"]:
+        print(f"Going on from {draft}: {earlier['frames']:,} frames are there.", flush=True)
+    return zarr.open_group(draft, mode="r+")
+
+
+def _progress_of(draft: Path) -> dict | None:
+    try:
+        return json.loads((draft / PROGRESS).read_text())
+    except (OSError, json.JSONDecodeError):
+        return None
+
+
+def _note_progress(draft: Path, state: dict) -> None:
+    with replacing(draft / PROGRESS) as file:
+        file.write_text(json.dumps(state))
+
+
+def _copy_frames(plan: Plan, group: zarr.Group, draft: Path) -> dict:
+    """Fill ``frames`` and return the statistics of every split under every protocol."""
+    frames = group["frames"]
+    state = _progress_of(draft)
+    statistics = SplitStatistics({protocol: each.clips for protocol, each in plan.windows.items()}, state["statistics"])
+    # Whole chunks at a time: none is written twice, so that a stop can't spoil what is done.
+    per_block = frames.chunks[0] * max(1, BLOCK_BYTES // (frames.dtype.itemsize * int(np.prod(frames.chunks))))
+    start = skip = state["frames"]
+    pieces = streaming.in_order(_remaining(plan, skip))
+    with progress(frames.shape[0], "prepare", "frame", initial=start) as bar:
+        for block in streaming.in_blocks(pieces, per_block, _within_part(plan, skip)):
             stop = start + len(block)
             frames[start:stop] = block
-            for split, (whole, without_last) in gathered.items():
-                for first, last in splits[split]:
-                    whole.add(block[max(0, first - start) : max(0, last - start)])
-                    end = last - 1 if (first, last) == splits[split][-1] else last
-                    without_last.add(block[max(0, first - start) : max(0, end - start)])
+            statistics.add(block, start)
             start = stop
+            _note_progress(draft, {**state, "frames": start, "statistics": statistics.state()})
             bar.update(len(block))
-    return {
-        split: {
-            name: {"mean": statistics.mean.tolist(), "std": statistics.std.tolist()}
-            for name, statistics in zip(("all", "without_last"), pair, strict=True)
-        }
-        for split, pair in gathered.items()
-    }
+    if start != frames.shape[0]:
+        raise SvqkitError(f"The raw files gave {start:,} frames, {frames.shape[0]:,} were announced. Fetch them again.")
+    return statistics.result(plan.scale)
 
 
-def _write_climatology(group: zarr.Group, train: list[Clip], times: np.ndarray, slots: int) -> list[int]:
-    """Write the training mean by week and time of day for every week that occurs, and return those weeks.
-
-    A week that training does not cover gets the mean over all training frames at that time of day.
-    """
-    frames = group["frames"]
-    weeks = stores.week_of_year(times)
-    slot = stores.slot_of_day(times, slots)
-    occurring = np.unique(weeks)
-    in_train = np.zeros(len(times), bool)
-    for start, stop in train:
-        in_train[start:stop] = True
-    shape = (len(occurring), slots, *frames.shape[1:])
-    dimensions = ("week", "slot", "channel", "lat", "lon")
-    climatology = group.create_array(
-        "climatology", shape=shape, dtype="float32", chunks=(1, *shape[1:]), dimension_names=dimensions
-    )
-    overall, overall_count = np.zeros(shape[1:]), np.zeros(slots)
-    uncovered = []
-    for place, week in enumerate(occurring):
-        total, count = np.zeros(shape[1:]), np.zeros(slots)
-        for run in _runs(np.flatnonzero(in_train & (weeks == week)), frames.chunks[0]):
-            np.add.at(total, slot[run], frames[run[0] : run[-1] + 1].astype(np.float64))
-            np.add.at(count, slot[run], 1)
-        overall += total
-        overall_count += count
-        if (count > 0).all():
-            climatology[place] = total / count[:, None, None, None]
-        else:
-            uncovered.append((place, total, count))
-    fallback = overall / np.maximum(overall_count, 1)[:, None, None, None]
-    fallback[overall_count == 0] = overall.sum(axis=0) / overall_count.sum()
-    for place, total, count in uncovered:
-        covered = (count > 0)[:, None, None, None]
-        climatology[place] = np.where(covered, total / np.maximum(count, 1)[:, None, None, None], fallback)
-    return occurring.tolist()
+def _remaining(plan: Plan, done: int) -> list:
+    """The parts that hold frames beyond the first ``done``."""
+    ends = np.cumsum([part.frames for part in plan.parts])
+    return list(plan.parts[int(np.searchsorted(ends, done, side="right")) :])
 
 
-def _runs(places: np.ndarray, longest: int) -> list[np.ndarray]:
-    """``places`` cut into runs of neighbours of at most ``longest``."""
-    runs = np.split(places, np.flatnonzero(np.diff(places) != 1) + 1)
-    return [run[i : i + longest] for run in runs if len(run) for i in range(0, len(run), longest)]
+def _within_part(plan: Plan, done: int) -> int:
+    """How many frames of the first remaining part are among the ``done`` ones."""
+    ends = np.cumsum([0, *[part.frames for part in plan.parts]])
+    return done - int(ends[np.searchsorted(ends, done, side="right") - 1])

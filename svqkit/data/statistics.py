@@ -1,8 +1,13 @@
 """Mean and standard deviation of each channel, gathered block by block."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+
+from svqkit.config import Protocol, Split
+from svqkit.data.plan import Clip
 
 
 @dataclass
@@ -34,3 +39,54 @@ class ChannelStatistics:
     def std(self) -> np.ndarray:
         """Standard deviation (C,), with the number of values as divisor."""
         return np.sqrt(self.squares / self.count)
+
+
+class SplitStatistics:
+    """The statistics of every split under every protocol, from blocks of frames that come in order.
+
+    ``state`` is what a stopped preparation has gathered so far; see :meth:`state`.
+    """
+
+    def __init__(
+        self, clips: Mapping[Protocol, Mapping[Split, Sequence[Clip]]], state: list[dict[str, Any]] | None = None
+    ) -> None:
+        self.clips = clips
+        # Protocols mostly agree on a split: what is the same is computed once.
+        self.distinct = sorted({self._key(each) for splits in clips.values() for each in splits.values()})
+        self.frames = [np.concatenate([np.arange(*clip) for clip in key]) for key in self.distinct]
+        self.gathered = [
+            ChannelStatistics(one["count"], np.array(one["mean"]), np.array(one["squares"])) for one in state or []
+        ] or [ChannelStatistics() for _ in self.distinct]
+
+    def add(self, block: np.ndarray, start: int) -> None:
+        """Take in the frames (n, C, H, W) from ``start`` on."""
+        for frames, statistics in zip(self.frames, self.gathered, strict=True):
+            first, last = np.searchsorted(frames, [start, start + len(block)])
+            if last - first == len(block):
+                statistics.add(block)
+            elif last > first:
+                statistics.add(block[frames[first:last] - start])
+
+    def state(self) -> list[dict[str, Any]]:
+        """What has been gathered, exactly, ready for JSON."""
+        return [
+            {"count": one.count, "mean": one.mean.tolist(), "squares": one.squares.tolist()} for one in self.gathered
+        ]
+
+    def result(self, scale: float = 1.0) -> dict[Protocol, dict[Split, dict[str, list[float]]]]:
+        """Mean and standard deviation of each split, times ``scale``."""
+        by_key = dict(zip(self.distinct, self.gathered, strict=True))
+        return {
+            protocol: {
+                split: {
+                    "mean": (scale * by_key[self._key(each)].mean).tolist(),
+                    "std": (scale * by_key[self._key(each)].std).tolist(),
+                }
+                for split, each in splits.items()
+            }
+            for protocol, splits in self.clips.items()
+        }
+
+    @staticmethod
+    def _key(clips: Sequence[Clip]) -> tuple[Clip, ...]:
+        return tuple(sorted((int(start), int(stop)) for start, stop in clips))

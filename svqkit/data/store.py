@@ -1,14 +1,18 @@
 """The store: all frames of a dataset in one Zarr array, with what is needed to cut windows from it.
 
 Layout of ``<name>.zarr`` (Zarr 3, no pickles; xarray opens it too):
-    frames        (time, channel, lat, lon) float32, in physical units
-    time          (time,) int64, hours since 1970-01-01
-    lat, lon      degrees north, degrees east
-    climatology   (week, slot, channel, lat, lon) float32, training mean by week of the year and time of day
-    attributes    title, channels, units, splits, statistics, weeks, settings
-A split is a list of clips [start, stop) along time; no window crosses the edge of a clip.
+    frames              (time, channel, lat, lon) or (frame, channel, y, x); uint8 where the source has bytes, else
+                        float32; times ``scale`` they are values in ``units``
+    time, lat, lon      where there are any: hours since 1970-01-01, degrees north, degrees east
+    windows/<protocol>/<split>
+                        (n,) int64, the frame at which each window starts
+    climatology         of weather: (week, slot, channel, lat, lon) float32, training mean by week and time of day
+    attributes          title, kind, channels, units, scale, lead_step, lead_units, groups, extra, notes, clip_names,
+                        offsets and clips and statistics by protocol, weeks, settings
+A split owns clips [start, stop) of frames; no window crosses the edge of a clip.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +21,12 @@ from typing import Any
 import numpy as np
 import zarr
 
-from svqkit.config import Split
+from svqkit.config import Protocol, Split
+from svqkit.data.plan import Clip, Kind, Plan
 from svqkit.errors import SvqkitError
 
 CHUNK_BYTES = 2**20
-Clip = tuple[int, int]
+UNITS = {"time": "hours since 1970-01-01", "lat": "degrees_north", "lon": "degrees_east"}
 
 
 @dataclass(frozen=True)
@@ -49,18 +54,23 @@ class Store:
 
     @property
     def frames(self) -> zarr.Array:
-        """(N, C, H, W) float32 in physical units."""
+        """(N, C, H, W) as stored; see :attr:`scale`."""
         return self.group["frames"]
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings and the raw files' names and sizes that the store was made from."""
+        """The settings that the store was made with, and the digest of the raw files that it was made from."""
         return self.group.attrs["settings"]
 
     @property
     def title(self) -> str:
-        """What the raw files say of themselves; the bundled sample says that it is simulated."""
+        """What the raw files say of themselves; the bundled samples say that they are simulated."""
         return str(self.group.attrs["title"])
+
+    @property
+    def kind(self) -> Kind:
+        """grid: lat-lon in physical units; image: values in [0, 1]; field: values in units of the user's own."""
+        return self.group.attrs["kind"]
 
     @property
     def channels(self) -> list[str]:
@@ -69,8 +79,38 @@ class Store:
 
     @property
     def units(self) -> list[str]:
-        """Unit of each channel."""
+        """Unit of each channel; empty for images."""
         return list(self.group.attrs["units"])
+
+    @property
+    def scale(self) -> float:
+        """A stored value times this is the value in ``units``: 1/255 for images of bytes, else 1."""
+        return float(self.group.attrs["scale"])
+
+    @property
+    def lead_step(self) -> int:
+        """What one frame ahead is, in ``lead_units``."""
+        return int(self.group.attrs["lead_step"])
+
+    @property
+    def lead_units(self) -> str:
+        """ "hours" or "frames"."""
+        return str(self.group.attrs["lead_units"])
+
+    @property
+    def groups(self) -> list[str]:
+        """For each channel the group that published scores average first: its variable, or itself."""
+        return list(self.group.attrs["groups"]) or self.channels
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """What else the scores need, such as the range of the original values."""
+        return dict(self.group.attrs["extra"])
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader should know, such as how many clips were too short."""
+        return list(self.group.attrs["notes"])
 
     @property
     def frame_shape(self) -> tuple[int, int, int]:
@@ -79,27 +119,52 @@ class Store:
 
     @cached_property
     def times(self) -> np.ndarray:
-        """(N,) datetime64[h]."""
+        """(N,) datetime64[h]; of a record with times."""
         return self.group["time"][:].astype("datetime64[h]")
 
     @cached_property
     def lat(self) -> np.ndarray:
-        """(H,) degrees north."""
+        """(H,) degrees north; of a lat-lon record."""
         return self.group["lat"][:]
 
     @cached_property
     def lon(self) -> np.ndarray:
-        """(W,) degrees east."""
+        """(W,) degrees east; of a lat-lon record."""
         return self.group["lon"][:]
 
-    def clips(self, split: Split) -> list[Clip]:
-        """The clips [start, stop) of a split."""
-        return [(start, stop) for start, stop in self.group.attrs["splits"][split]]
+    @property
+    def places(self) -> tuple[tuple[str, str], dict[str, np.ndarray]]:
+        """The names of a frame's two dimensions, and their coordinates where there are any."""
+        if self.kind == "grid":
+            return ("lat", "lon"), {"lat": self.lat, "lon": self.lon}
+        return ("y", "x"), {}
 
-    def statistics(self, split: Split = "train", drop_last: bool = False) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation (C,) of a split; ``drop_last`` leaves out its last frame."""
-        entry = self.group.attrs["statistics"][split]["without_last" if drop_last else "all"]
+    def clips(self, split: Split, protocol: Protocol = "clean") -> list[Clip]:
+        """The clips [start, stop) of a split."""
+        return [(start, stop) for start, stop in self.group.attrs["clips"][protocol][split]]
+
+    def starts(self, split: Split, protocol: Protocol = "clean") -> np.ndarray:
+        """(n,) the frame at which each window of a split starts."""
+        return self.group[f"windows/{protocol}/{split}"][:]
+
+    def offsets(self, protocol: Protocol = "clean") -> tuple[np.ndarray, np.ndarray]:
+        """The input and target frames of a window, counted from its start."""
+        offsets = self.group.attrs["offsets"][protocol]
+        return np.array(offsets["inputs"]), np.array(offsets["targets"])
+
+    def statistics(self, split: Split = "train", protocol: Protocol = "clean") -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation (C,) of a split, in ``units``."""
+        entry = self.group.attrs["statistics"][protocol][split]
         return np.array(entry["mean"]), np.array(entry["std"])
+
+    def clip_name(self, frame: int) -> str:
+        """The name of the raw clip that a frame comes from, or ""."""
+        return next((name for name, start, stop in self.group.attrs["clip_names"] if start <= frame < stop), "")
+
+    @property
+    def has_climatology(self) -> bool:
+        """Whether there is a training mean by time of the year and of the day."""
+        return "climatology" in self.group
 
     def climatology(self, indices: np.ndarray) -> np.ndarray:
         """Climatology (…, C, H, W) at the times of frames ``indices`` (…)."""
@@ -122,30 +187,53 @@ def slot_of_day(times: np.ndarray, slots: int) -> np.ndarray:
     return times.astype("datetime64[h]").astype(np.int64) % 24 * slots // 24
 
 
-def split_at_gaps(times: np.ndarray, inside: np.ndarray, hours: int) -> list[Clip]:
-    """Clips [start, stop) of the frames ``inside`` a period, cut wherever a step is longer than ``hours``."""
-    (places,) = np.nonzero(inside)
-    steps = np.diff(times[places].astype("datetime64[h]").astype(np.int64))
-    cuts = np.flatnonzero((steps != hours) | (np.diff(places) != 1)) + 1
-    return [(int(part[0]), int(part[-1]) + 1) for part in np.split(places, cuts) if len(part)]
-
-
-def create(path: Path, shape: tuple[int, int, int, int], axes: dict[str, np.ndarray]) -> zarr.Group:
-    """An empty store for frames of ``shape`` (N, C, H, W) with the given time, lat and lon."""
+def create(path: Path, plan: Plan) -> zarr.Group:
+    """An empty store for the frames of a plan, with its axes and windows."""
     group = zarr.create_group(path)
+    shape = (plan.frames, *plan.frame_shape)
+    one = np.dtype(plan.dtype).itemsize * int(np.prod(plan.frame_shape))
     # Float noise hardly compresses; without a codec a random window costs a copy, not a decompression.
-    per_chunk = max(1, CHUNK_BYTES // (4 * int(np.prod(shape[1:]))))
     group.create_array(
         "frames",
         shape=shape,
-        dtype="float32",
-        chunks=(min(per_chunk, shape[0]), *shape[1:]),
+        dtype=plan.dtype,
+        chunks=(max(1, min(CHUNK_BYTES // one, shape[0])), *shape[1:]),
         compressors=None,
-        dimension_names=("time", "channel", "lat", "lon"),
+        dimension_names=("time", "channel", "lat", "lon") if plan.kind == "grid" else ("frame", "channel", "y", "x"),
     )
-    units = {"time": "hours since 1970-01-01", "lat": "degrees_north", "lon": "degrees_east"}
-    for name, values in axes.items():
-        array = group.create_array(name, shape=values.shape, dtype=values.dtype, dimension_names=(name,))
-        array[:] = values
-        array.attrs["units"] = units[name]
+    for name, values in plan.axes.items():
+        values = values.astype("datetime64[h]").astype(np.int64) if name == "time" else values
+        _write(group, name, values).attrs["units"] = UNITS[name]
+    for protocol, windowing in plan.windows.items():
+        for split, starts in windowing.starts.items():
+            _write(group, f"windows/{protocol}/{split}", starts)
     return group
+
+
+def describe_plan(plan: Plan) -> Mapping[str, Any]:
+    """The attributes of a store that its plan knows, ready for JSON."""
+    windows = plan.windows.items()
+    return {
+        "title": plan.title,
+        "kind": plan.kind,
+        "channels": plan.channels,
+        "units": plan.units,
+        "scale": plan.scale,
+        "lead_step": plan.lead_step,
+        "lead_units": plan.lead_units,
+        "groups": plan.groups,
+        "extra": dict(plan.extra),
+        "notes": plan.notes,
+        "clip_names": [[name, int(start), int(stop)] for name, start, stop in plan.clip_names],
+        "offsets": {protocol: {"inputs": each.inputs, "targets": each.targets} for protocol, each in windows},
+        "clips": {
+            protocol: {split: [[int(a), int(b)] for a, b in clips] for split, clips in each.clips.items()}
+            for protocol, each in windows
+        },
+    }
+
+
+def _write(group: zarr.Group, name: str, values: np.ndarray) -> zarr.Array:
+    array = group.create_array(name, shape=values.shape, dtype=values.dtype, dimension_names=(name.rpartition("/")[2],))
+    array[:] = values
+    return array

@@ -1,7 +1,8 @@
 """Weather records: a folder of NetCDF files per variable, as WeatherBench publishes them.
 
-``<root>/<long name>/<long name>_<anything>.nc`` with dimensions time, (level,) lat, lon. Every file's time axis
-and grid are checked before any of its data are read.
+``<root>/<long name>/<long name>_<anything>.nc`` with dimensions time, (level,) lat, lon. Any other variable lies in
+a folder of its own name; or all variables lie together in ``<root>/*.nc``. Every file's time axis and grid are
+checked before any of its data are read; files without a frame in any period are left alone.
 """
 
 from collections.abc import Iterator
@@ -12,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from svqkit.choices import choose, listed
-from svqkit.config import Data
+from svqkit.choices import hint, listed
+from svqkit.data.plan import Clip, Part, Plan, Windowing, every_window
+from svqkit.datasets import SPLITS, Split, WeatherData
 from svqkit.errors import SvqkitError
 
 # Folder of each variable in WeatherBench (Rasp et al. 2020, arXiv 2002.00469).
@@ -33,7 +35,17 @@ LONG_NAMES = {
     "v": "v_component_of_wind",
     "vo": "vorticity",
 }
+# What other centres call the dimensions (ERA5 from the Climate Data Store, CF).
+OTHER_NAMES = {
+    "latitude": "lat",
+    "longitude": "lon",
+    "valid_time": "time",
+    "pressure_level": "level",
+    "isobaricInhPa": "level",
+    "plev": "level",
+}
 HOUR = np.timedelta64(1, "h")
+PART_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,8 @@ class Record:
         channels: name of each channel, such as "t2m" or "t_850".
         units: unit of each channel as the files give it.
         title: what the first file says of itself, if it does.
+        variables: the variable of each channel.
+        last_raw: the last time of each period that the files hold, whether it is a frame or not.
     """
 
     pieces: dict[str, list[Piece]]
@@ -66,20 +80,103 @@ class Record:
     channels: tuple[str, ...]
     units: tuple[str, ...]
     title: str
+    variables: tuple[str, ...]
+    last_raw: dict[Split, np.datetime64]
 
-    def blocks(self, frames: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Times (n,) and values (n, channel, lat, lon) in float32, at most ``frames`` at a time, in order of time.
+    def parts(self, frames: int) -> list["Block"]:
+        """The record in blocks of at most ``frames`` frames, in order of time."""
+        return [Block(self, self.times[start : start + frames]) for start in range(0, len(self.times), frames)]
+
+
+@dataclass(frozen=True)
+class Block:
+    """The frames of a record at ``times``, which follow each other there."""
+
+    record: Record
+    times: np.ndarray
+
+    @property
+    def frames(self) -> int:
+        """How many."""
+        return len(self.times)
+
+    def read(self) -> Iterator[np.ndarray]:
+        """All at once, (n, channel, lat, lon) in float32.
 
         Raises:
             SvqkitError: a file can't be read to its end, or holds a value that is not a finite number.
         """
-        for start in range(0, len(self.times), frames):
-            times = self.times[start : start + frames]
-            parts = [_read(name, pieces, times, self.levels) for name, pieces in self.pieces.items()]
-            yield times, np.concatenate(parts, axis=1)
+        record = self.record
+        parts = [_read(name, pieces, self.times, record.levels) for name, pieces in record.pieces.items()]
+        yield np.concatenate(parts, axis=1)
 
 
-def open_record(data: Data) -> Record:
+def plan(data: WeatherData) -> Plan:
+    """The plan of a weather record; see :class:`svqkit.data.plan.Plan`."""
+    record = open_record(data)
+    shape = len(record.channels), len(record.lat), len(record.lon)
+    parts: list[Part] = [*record.parts(max(1, PART_BYTES // (4 * int(np.prod(shape)))))]
+    return Plan(
+        parts=parts,
+        frame_shape=shape,
+        dtype="float32",
+        kind="grid",
+        channels=record.channels,
+        units=record.units,
+        windows={"clean": _clean(record, data), "paper": _paper(record, data)},
+        files=tuple(sorted({piece.path for pieces in record.pieces.values() for piece in pieces})),
+        title=record.title,
+        axes={"time": record.times.astype("datetime64[h]"), "lat": record.lat, "lon": record.lon},
+        lead_step=data.hours_per_frame,
+        lead_units="hours",
+        groups=_groups(record),
+    )
+
+
+def _clean(record: Record, data: WeatherData) -> Windowing:
+    """Every run of consecutive frames that lies in a period."""
+    clips = {split: clips_of(record.times, getattr(data, split), data.hours_per_frame) for split in SPLITS}
+    length = data.frames_in + data.frames_out
+    return Windowing(
+        inputs=tuple(range(data.frames_in)),
+        targets=tuple(range(data.frames_in, length)),
+        starts={split: every_window(clips[split], length) for split in SPLITS},
+        clips=clips,
+    )
+
+
+def _paper(record: Record, data: WeatherData) -> Windowing:
+    """As the reference's loader: the last raw time step of a period is dropped, then one more window at the end."""
+    clips = {split: clips_of(record.times, getattr(data, split), data.hours_per_frame) for split in SPLITS}
+    for split, each in clips.items():
+        start, stop = each.pop()
+        each.append((start, stop - 1 if record.times[stop - 1] == record.last_raw[split] else stop))
+    if data.paper_offsets:
+        places = np.array([*data.paper_offsets.inputs, *data.paper_offsets.targets])
+        places = places - places[0]
+    else:
+        places = np.arange(data.frames_in + data.frames_out)
+    starts = {split: every_window(each, int(places[-1]) + 1)[:-1] for split, each in clips.items()}
+    inputs, targets = places[: data.frames_in].tolist(), places[data.frames_in :].tolist()
+    return Windowing(tuple(inputs), tuple(targets), starts, clips)
+
+
+def _groups(record: Record) -> tuple[str, ...]:
+    """The variable of each channel when all have equally many levels: published scores of WeatherBench-M are means
+    per variable first. With unequal numbers (WeatherBench-HMV) every channel counts for itself, as published."""
+    counts = {record.variables.count(name) for name in record.variables}
+    return record.variables if len(counts) == 1 else record.channels
+
+
+def clips_of(times: np.ndarray, period: tuple[str, str], hours: int) -> list[Clip]:
+    """Clips [start, stop) of the frames inside a period, cut wherever a step is longer than ``hours``."""
+    (places,) = np.nonzero(in_period(times, period))
+    steps = np.diff(times[places].astype("datetime64[h]").astype(np.int64))
+    cuts = np.flatnonzero((steps != hours) | (np.diff(places) != 1)) + 1
+    return [(int(part[0]), int(part[-1]) + 1) for part in np.split(places, cuts) if len(part)]
+
+
+def open_record(data: WeatherData) -> Record:
     """Find and check the files of every variable of ``data``, for all of its periods.
 
     Raises:
@@ -87,19 +184,32 @@ def open_record(data: Data) -> Record:
             overlap, duplicate or unordered times, a wrong cadence, a hole (unless ``gaps: split``), a period
             without a frame; each names the file and the place.
     """
-    pieces, axes, channels, units = {}, {}, [], []
+    pieces, axes, channels, units, owners = {}, {}, [], [], []
     for variable in data.variables:
-        folder = Path(data.root) / choose(LONG_NAMES, variable, "weather variable")
-        files = [_inspect(path, variable, data) for path in _files(folder)]
+        every = [_inspect(path, variable, data) for path in _files(Path(data.root), variable)]
+        files = [file for file in every if _in_any_period(file.times, data).any()] or every
         _same_grid([(variable, *axes[variable]) for variable in axes], files)
         axes[variable] = files[0].path, files[0].lat, files[0].lon
         pieces[variable] = _wanted(sorted(files, key=lambda file: file.times[0]), data)
         levels = data.levels if files[0].levels is not None else ()
         channels += [f"{variable}_{level}" for level in levels] or [variable]
         units += [files[0].units] * max(1, len(levels))
+        owners += [variable] * max(1, len(levels))
     times = _same_times(pieces)
     lat, lon = axes[data.variables[0]][1:]
-    return Record(pieces, data.levels, times, lat, lon, tuple(channels), tuple(units), files[0].title)
+    raw = np.concatenate([file.times for file in files])
+    return Record(
+        pieces=pieces,
+        levels=data.levels,
+        times=times,
+        lat=lat,
+        lon=lon,
+        channels=tuple(channels),
+        units=tuple(units),
+        title=files[0].title,
+        variables=tuple(owners),
+        last_raw={split: raw[in_period(raw, getattr(data, split))].max() for split in SPLITS},
+    )
 
 
 def in_period(times: np.ndarray, period: tuple[str, str]) -> np.ndarray:
@@ -124,29 +234,43 @@ class _File:
     title: str
 
 
-def _files(folder: Path) -> list[Path]:
-    files = sorted(folder.glob("*.nc"))
+def _files(root: Path, variable: str) -> list[Path]:
+    """The files of a variable: those of its folder, or those of ``root`` itself that hold it."""
+    folder = root / LONG_NAMES.get(variable, variable)
+    if folder.is_dir():
+        files = sorted(folder.glob("*.nc"))
+    else:
+        files = [path for path in sorted(root.glob("*.nc")) if _holds(path, variable)]
     if not files:
         state = "has no .nc file" if folder.is_dir() else "does not exist"
+        known = "" if variable in LONG_NAMES else f" WeatherBench's variables are: {listed(LONG_NAMES)}."
         raise SvqkitError(
-            f"The folder {folder.absolute()} {state}; expected files such as {folder.name}_2010_5.625deg.nc. "
+            f"The folder {folder.absolute()} {state}; expected files such as {folder.name}_2010_5.625deg.nc there, or "
+            f"files with the variable {variable!r}{hint(variable, LONG_NAMES)} in {root}.{known} "
             "For the bundled sample run `dvc pull`; for your own data see the README's data section."
         )
     return files
 
 
+def _holds(path: Path, variable: str) -> bool:
+    with _open(path) as file:
+        return variable in file
+
+
 def _open(path: Path) -> xr.Dataset:
     try:
-        return xr.open_dataset(path, engine="netcdf4")
+        file = xr.open_dataset(path, engine="netcdf4")
     except (OSError, ValueError, RuntimeError) as error:
         size = f"{path.stat().st_size:,} bytes" if path.exists() else "a link to nothing"
         raise SvqkitError(
             f"{path} ({size}) can't be opened as NetCDF: {error}. "
             "It is truncated or another kind of file; fetch it again."
         ) from error
+    there = {*file.dims, *file.coords}
+    return file.rename({old: new for old, new in OTHER_NAMES.items() if old in there and new not in there})
 
 
-def _inspect(path: Path, variable: str, data: Data) -> _File:
+def _inspect(path: Path, variable: str, data: WeatherData) -> _File:
     """Everything of a file but its values, checked on its own."""
     with _open(path) as file:
         if variable not in file:
@@ -163,13 +287,14 @@ def _inspect(path: Path, variable: str, data: Data) -> _File:
                 raise SvqkitError(f"{path}: {name} has no coordinate that says where its values lie. Add it.")
         _refuse_cut(path, file)
         levels = file["level"].values if "level" in array.dims else None
-        _check_levels(path, variable, levels, data.levels)
         times = file["time"].values
         if not np.issubdtype(times.dtype, np.datetime64):
             raise SvqkitError(
                 f"{path}: the time axis is {times.dtype}, expected dates (units such as 'hours since …')."
             )
-        _check_times(path, times, data.hours_per_frame)
+        if len(times) == 0 or _in_any_period(times, data).any():
+            _check_levels(path, variable, levels, data.levels)
+            _check_times(path, times, data.hours_per_frame)
         units = str(array.attrs.get("units", ""))
         title = str(file.attrs.get("title", ""))
         return _File(path, times, file["lat"].values, file["lon"].values, levels, units, title)
@@ -212,6 +337,10 @@ def _check_times(path: Path, times: np.ndarray, hours: int) -> None:
         )
 
 
+def _in_any_period(times: np.ndarray, data: WeatherData) -> np.ndarray:
+    return np.any([in_period(times, getattr(data, split)) for split in SPLITS], axis=0)
+
+
 def _same_grid(earlier: list[tuple[str, Path, np.ndarray, np.ndarray]], files: list[_File]) -> None:
     first = files[0]
     for file in files[1:]:
@@ -227,7 +356,7 @@ def _same_grid(earlier: list[tuple[str, Path, np.ndarray, np.ndarray]], files: l
                 )
 
 
-def _wanted(files: list[_File], data: Data) -> list[Piece]:
+def _wanted(files: list[_File], data: WeatherData) -> list[Piece]:
     """The frames of each file that lie in a period, on the wanted cadence, without overlap and (else) without holes."""
     for one, other in pairwise(files):
         if other.times[0] <= one.times[-1]:
@@ -236,20 +365,21 @@ def _wanted(files: list[_File], data: Data) -> list[Piece]:
                 "in time; remove one of them or cut it."
             )
     pieces = []
-    periods = {"train": data.train, "validation": data.validation, "test": data.test}
     for file in files:
         hours = file.times.astype("datetime64[h]").astype(np.int64)
         keep = (hours % data.hours_per_frame == 0) & (file.times == file.times.astype("datetime64[h]"))
-        keep &= np.any([in_period(file.times, period) for period in periods.values()], axis=0)
+        keep &= _in_any_period(file.times, data)
         if keep.any():
             pieces.append(Piece(file.path, file.times[keep], np.flatnonzero(keep)))
     times = np.concatenate([piece.times for piece in pieces]) if pieces else np.array([], "datetime64[ns]")
-    for split, period in periods.items():
-        _check_period(split, period, times, files, data)
+    for split in SPLITS:
+        _check_period(split, getattr(data, split), times, files, data)
     return pieces
 
 
-def _check_period(split: str, period: tuple[str, str], times: np.ndarray, files: list[_File], data: Data) -> None:
+def _check_period(
+    split: Split, period: tuple[str, str], times: np.ndarray, files: list[_File], data: WeatherData
+) -> None:
     inside = times[in_period(times, period)]
     if len(inside) == 0:
         raise SvqkitError(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from svqkit.config import Data, Protocol, Split
+from svqkit.config import Protocol, Split
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 
@@ -19,7 +19,7 @@ IN_MEMORY_BYTES = 2**31
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch of windows in physical units.
+    """A batch of windows as the store holds them: bytes stay bytes until they are on the device.
 
     Attributes:
         inputs: (B, T_in, C, H, W).
@@ -31,28 +31,27 @@ class Batch:
     targets: Tensor
     target_frames: np.ndarray
 
+    def to(self, device: torch.device) -> "Batch":
+        """The same on another device; from pinned memory the copy goes on beside the computing."""
+        inputs, targets = (part.to(device, non_blocking=True) for part in (self.inputs, self.targets))
+        return Batch(inputs, targets, self.target_frames)
+
+    def pin_memory(self) -> "Batch":
+        """The same in memory that a GPU can fetch from by itself; DataLoader calls this."""
+        return Batch(self.inputs.pin_memory(), self.targets.pin_memory(), self.target_frames)
+
 
 class Windows(Dataset):
-    """All windows of a split: ``frames_in`` consecutive frames and the ``frames_out`` that follow them.
+    """All windows of a split of a store, under a protocol."""
 
-    Under protocol "paper" the last frame of the split and then one more window are left out, as in the reference's
-    loader; "clean" uses every window. Windows never cross the edge of a clip.
-    """
-
-    def __init__(self, store: Store, split: Split, data: Data, protocol: Protocol = "clean") -> None:
+    def __init__(self, store: Store, split: Split, protocol: Protocol = "clean") -> None:
         self.store, self.split = store, split
-        self.inputs = np.arange(data.frames_in)
-        self.targets = np.arange(data.frames_in, data.frames_in + data.frames_out)
-        length = data.frames_in + data.frames_out
-        clips = store.clips(split)
-        starts = [np.arange(start, stop - length + 1) for start, stop in clips]
-        self.starts = np.concatenate(starts)
-        if protocol == "paper":
-            self.starts = self.starts[:-2]
+        self.starts = store.starts(split, protocol)
+        self.inputs, self.targets = store.offsets(protocol)
         if len(self.starts) == 0:
             raise SvqkitError(
-                f"The {split} split of {store.path} has no window of {length} frames; its clips have "
-                f"{[stop - start for start, stop in clips]} frames. Prepare it with a longer period or fewer frames."
+                f"The {split} split of {store.path} has no window under protocol {protocol!r}: its clips are shorter "
+                f"than {self.targets[-1] + 1} frames. Prepare it with longer ones."
             )
 
     def __len__(self) -> int:
@@ -64,23 +63,26 @@ class Windows(Dataset):
     def __getitems__(self, indices: list[int]) -> Batch:
         """The windows ``indices`` as one batch; DataLoader calls this with all of a batch at once."""
         starts = self.starts[np.asarray(indices)]
-        return Batch(self._take(starts, self.inputs), self._take(starts, self.targets), starts[:, None] + self.targets)
+        offsets = np.concatenate([self.inputs, self.targets])
+        frames = self._take(starts[:, None] + offsets)
+        cut = len(self.inputs)
+        return Batch(frames[:, :cut], frames[:, cut:], starts[:, None] + self.targets)
 
-    def _take(self, starts: np.ndarray, offsets: np.ndarray) -> Tensor:
-        places = starts[:, None] + offsets
+    def _take(self, places: np.ndarray) -> Tensor:
         if self._in_memory is not None:
             return self._in_memory[torch.from_numpy(places - self._first)]
-        return torch.from_numpy(np.stack([self.store.frames[row[0] : row[-1] + 1] for row in places]))
+        runs = (self.store.frames[row[0] : row[-1] + 1][row - row[0]] for row in places)
+        return torch.from_numpy(np.stack(list(runs)))
 
     @property
     def _first(self) -> int:
-        return int(self.starts[0])
+        return int(self.starts.min())
 
     @cached_property
     def _in_memory(self) -> Tensor | None:
-        stop = int(self.starts[-1] + self.targets[-1]) + 1
+        stop = int(self.starts.max() + self.targets[-1]) + 1
         frames = self.store.frames
-        if 4 * (stop - self._first) * int(np.prod(frames.shape[1:])) > IN_MEMORY_BYTES:
+        if frames.dtype.itemsize * (stop - self._first) * int(np.prod(frames.shape[1:])) > IN_MEMORY_BYTES:
             return None
         return torch.from_numpy(frames[self._first : stop])
 
@@ -100,7 +102,7 @@ def batches(windows: Windows, order: np.ndarray, batch_size: int, rank: int = 0,
         batch_sampler=[lot for lot in lots if lot],
         collate_fn=_as_it_is,
         num_workers=2 if from_disk else 0,
-        pin_memory=False,
+        pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # its own: drawing a worker seed must not move the training's generator
     )
     yield from loader
@@ -123,29 +125,45 @@ def epoch_order(windows: Windows, seed: int, epoch: int, batch_size: int, steps:
 
 @dataclass(frozen=True)
 class Normaliser:
-    """x ↦ (x − mean) / std per channel, and back; mean and std are (C, 1, 1) tensors."""
+    """Stored values → what a model is given, and back to physical units.
+
+    With x the stored value and s the store's scale: physical p = s x, normalised z = (p − mean) / std per channel;
+    mean and std are (C, 1, 1) tensors. Images, which are in [0, 1], are given as they are: mean 0, std 1.
+    """
 
     mean: Tensor
     std: Tensor
+    scale: float = 1.0
 
     @classmethod
     def of(cls, store: Store, split: Split = "train", protocol: Protocol = "clean") -> "Normaliser":
-        """From a split's statistics; under "paper" without its last frame, as in the reference."""
-        mean, std = store.statistics(split, drop_last=protocol == "paper")
+        """From a split's statistics under a protocol.
+
+        Raises:
+            SvqkitError: a channel never changes.
+        """
+        mean, std = store.statistics(split, protocol)
+        if store.kind == "image":
+            mean, std = np.zeros_like(mean), np.ones_like(std)
         if not (std > 0).all():
             constant = [name for name, spread in zip(store.channels, std, strict=True) if not spread > 0]
             raise SvqkitError(
                 f"{store.path}: {constant} never changes in the {split} split, so it can't be normalised."
             )
-        return cls(*(torch.tensor(value, dtype=torch.float32)[:, None, None] for value in (mean, std)))
+        mean, std = (torch.tensor(value, dtype=torch.float32)[:, None, None] for value in (mean, std))
+        return cls(mean, std, store.scale)
 
     def to(self, device: torch.device) -> "Normaliser":
         """The same on another device."""
-        return Normaliser(self.mean.to(device), self.std.to(device))
+        return Normaliser(self.mean.to(device), self.std.to(device), self.scale)
+
+    def physical(self, x: Tensor) -> Tensor:
+        """Stored → physical units, float32."""
+        return x.float() * self.scale if self.scale != 1 else x.float()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Physical units → normalised."""
-        return (x - self.mean) / self.std
+        """Stored → normalised."""
+        return (self.physical(x) - self.mean) / self.std
 
     def inverse(self, x: Tensor) -> Tensor:
         """Normalised → physical units."""

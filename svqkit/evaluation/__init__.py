@@ -9,7 +9,14 @@ from svqkit.evaluation.codebook import (
     usage_tree,
 )
 from svqkit.evaluation.evaluate import BASELINES, evaluate, look_closely
-from svqkit.evaluation.reading import first_seeds, mean_over_channels, read_errors, read_forecasts, read_scores
+from svqkit.evaluation.reading import (
+    first_seeds,
+    mean_over_channels,
+    read_errors,
+    read_forecasts,
+    read_notes,
+    read_scores,
+)
 
 __all__ = [
     "BASELINES",
@@ -23,6 +30,7 @@ __all__ = [
     "mean_over_channels",
     "read_errors",
     "read_forecasts",
+    "read_notes",
     "read_scores",
     "read_usage",
     "usage_tree",

@@ -53,20 +53,27 @@ def code_activity(run: Run, store: Store, usage: Usage, codes: int = 4, windows:
     latent = model.latents(frames)
     weights = model.quantizer.weights_of(latent, chosen).mean(0)
     height, width = weights.shape[-2:]
-    cell_lat, cell_lon = -(-len(store.lat) // height), -(-len(store.lon) // width)
-    lat = [float(store.lat[i : i + cell_lat].mean()) for i in range(0, len(store.lat), cell_lat)]
-    lon = [float(store.lon[i : i + cell_lon].mean()) for i in range(0, len(store.lon), cell_lon)]
+    dims, axes = store.places
+    cells = {
+        name: -(-size // count) for name, size, count in zip(dims, store.frame_shape[1:], (height, width), strict=True)
+    }
+    middles = {name: _middles(values, cells[name]) for name, values in axes.items()}
     return xr.DataArray(
-        weights[:, : len(lat), : len(lon)].numpy(),
-        dims=("code", "lat", "lon"),
-        coords={"code": chosen.numpy(), "lat": lat, "lon": lon},
+        weights[:, : -(-store.frame_shape[1] // cells[dims[0]]), : -(-store.frame_shape[2] // cells[dims[1]])].numpy(),
+        dims=("code", *dims),
+        coords={"code": chosen.numpy(), **middles},
         attrs={"long_name": "mean weight of a code"},
     )
 
 
+def _middles(values: np.ndarray, cell: int) -> list[float]:
+    """The mean coordinate of each cell."""
+    return [float(values[i : i + cell].mean()) for i in range(0, len(values), cell)]
+
+
 def _test_frames(run: Run, store: Store, windows: int) -> torch.Tensor:
     """Normalised input frames of ``windows`` test windows, spread evenly."""
-    test = Windows(store, "test", run.experiment.data)
+    test = Windows(store, "test")
     chosen = np.unique(np.linspace(0, len(test) - 1, windows).round().astype(int)).tolist()
     return Normaliser.of(store).forward(test.__getitems__(chosen).inputs)
 

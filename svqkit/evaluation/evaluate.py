@@ -12,99 +12,129 @@ import xarray as xr
 
 from svqkit.atomic import replacing
 from svqkit.choices import choose
-from svqkit.config import Data, Protocol
+from svqkit.config import Protocol
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches
 from svqkit.evaluation import forecasters
 from svqkit.evaluation.codebook import codebook_usage, write_usage
 from svqkit.evaluation.forecasters import Forecaster
-from svqkit.evaluation.metrics import METRICS, AnomalyCorrelation, GridErrors, latitude_weights
+from svqkit.evaluation.metrics import GridErrors
+from svqkit.evaluation.perceptual import Lpips, alexnet_file, lpips_reason
+from svqkit.evaluation.scores import scores_of
 from svqkit.progress import progress
 from svqkit.runs import Run
 
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 BASELINES: dict[str, Forecaster] = {"persistence": forecasters.persistence, "climatology": forecasters.climatology}
-BATCH = 16
+# Windows that are scored at once: as many as fit, at most 16.
+BATCH, BATCH_BYTES = 16, 2**27
+COLUMNS = ["experiment", "seed", "protocol", "channel", "metric", "lead", "value"]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a forecaster did on the test split under one protocol: tidy scores, and the error grids behind them."""
+    """What a forecaster did on the test split under one protocol.
+
+    Attributes:
+        scores: tidy.
+        errors: the error grids behind them.
+        absent: per metric that could not be computed the reason.
+    """
 
     scores: pd.DataFrame
     errors: GridErrors
+    absent: dict[str, str]
 
 
 class TestSet:
     """The test split of a store under a protocol: frames as the forecasters see them, and the truth.
 
-    Under "paper" frames are normalised with the test period's own statistics and brought back with the training
-    period's, as the reference does; for all forecasters the truth goes the same way.
+    Under "paper" weather frames are normalised with the test period's own statistics and brought back with the
+    training period's, as the reference does; for all forecasters the truth goes the same way.
     """
 
     __test__ = False  # no test of pytest's
 
-    def __init__(self, store: Store, data: Data, protocol: Protocol) -> None:
-        self.store, self.data, self.protocol = store, data, protocol
-        self.windows = Windows(store, "test", data, protocol)
-        self.leaving = Normaliser.of(store, "train", protocol)
-        self.entering = Normaliser.of(store, "test", protocol) if protocol == "paper" else self.leaving
+    def __init__(self, store: Store, protocol: Protocol, lpips: Lpips | None = None) -> None:
+        self.store, self.protocol, self.lpips = store, protocol, lpips
+        self.windows = Windows(store, "test", protocol)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.leaving = Normaliser.of(store, "train", protocol).to(self.device)
+        self.entering = Normaliser.of(store, "test", protocol).to(self.device) if protocol == "paper" else self.leaving
 
     def of_model(self, run: Run) -> Forecaster:
         """The forecaster of a run's best weights."""
         return forecasters.of_model(run.model(), self.entering, self.leaving, self.device)
 
     def truth(self, frames: torch.Tensor) -> torch.Tensor:
-        """Physical frames as the protocol scores them."""
-        return self.leaving.inverse(self.entering.forward(frames)) if self.protocol == "paper" else frames
+        """Stored frames in physical units, as the protocol scores them."""
+        if self.protocol == "paper":
+            return self.leaving.inverse(self.entering.forward(frames))
+        return self.leaving.physical(frames)
+
+    def as_scored(self, batch: Batch) -> Batch:
+        """A batch in physical units."""
+        return Batch(self.truth(batch.inputs), self.truth(batch.targets), batch.target_frames)
+
+    def climatology(self, batch: Batch) -> torch.Tensor | None:
+        """The climatology of a batch's targets, where the store has one."""
+        if not self.store.has_climatology:
+            return None
+        return torch.from_numpy(self.store.climatology(batch.target_frames)).to(self.device)
+
+    def forecast(self, forecaster: Forecaster, batch: Batch) -> torch.Tensor:
+        """The forecast of a stored batch, (B, L, C, H, W) in physical units."""
+        seen = self.as_scored(batch) if forecaster is forecasters.persistence else batch
+        return forecaster(seen, self.climatology(batch)).to(self.device)
 
     def evaluate(self, forecaster: Forecaster, name: str, seed: int) -> Evaluation:
         """Score a forecaster on every window, in one pass of constant memory."""
-        weights = latitude_weights(torch.from_numpy(self.store.lat)).to(self.device)
-        errors, correlation = GridErrors(), AnomalyCorrelation(weights)
+        scores = scores_of(self.store, self.device, self.lpips)
+        window = 4 * int(np.prod(self.store.frame_shape)) * (len(self.windows.inputs) + len(self.windows.targets))
+        size = max(1, min(BATCH, BATCH_BYTES // window))
         with progress(len(self.windows), f"{name} seed {seed} {self.protocol}", "window") as bar:
-            for batch in batches(self.windows, np.arange(len(self.windows)), BATCH):
-                climatology = torch.from_numpy(self.store.climatology(batch.target_frames))
-                scored = self._as_scored(batch)
-                prediction = forecaster(scored if forecaster is forecasters.persistence else batch, climatology)
-                prediction, truth, climatology = (
-                    part.to(self.device) for part in (prediction, scored.targets, climatology)
-                )
-                errors.add(prediction, truth)
-                correlation.add(prediction, truth, climatology)
+            for batch in batches(self.windows, np.arange(len(self.windows)), size):
+                batch = batch.to(self.device)
+                prediction = self.forecast(forecaster, batch)
+                scores.add(prediction, self.truth(batch.targets), self.climatology(batch))
                 bar.update(len(prediction))
-        hours = self.data.hours_per_frame
-        scores = tidy(errors, correlation, weights, self.store.channels, hours)
-        return Evaluation(scores.assign(experiment=name, seed=seed, protocol=self.protocol)[COLUMNS], errors)
-
-    def _as_scored(self, batch: Batch) -> Batch:
-        return Batch(self.truth(batch.inputs), self.truth(batch.targets), batch.target_frames)
+        table = scores.table().assign(experiment=name, seed=seed, protocol=self.protocol)[COLUMNS]
+        return Evaluation(table, scores.grids, getattr(scores, "absent", {}))
 
 
-def evaluate(runs: list[Run], store: Store, data: Data, output: str | Path) -> pd.DataFrame:
+def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "") -> pd.DataFrame:
     """Score runs, persistence and climatology on the test split, and write what the figures are made from.
 
     In the folder ``output``: scores.csv (tidy, both protocols), metrics/<experiment>.json (a summary for
     `dvc metrics show`), errors/<name>.nc (error fields), forecasts/<name>.nc (one sample forecast), codebook.npz
-    (codebook usage).
+    (codebook usage), notes.json (which metric could not be computed, and why).
     The folder is written whole or not at all.
+
+    Args:
+        runs: what is scored.
+        store: what it is scored on.
+        output: the folder.
+        alexnet: a file with AlexNet's weights for LPIPS; empty: torchvision's cache.
 
     Returns:
         The scores.
     """
-    tests = {protocol: TestSet(store, data, protocol) for protocol in PROTOCOLS}
-    scores, usage = [], {}
+    lpips = _lpips(store, alexnet)
+    # A record too short for the windows of "paper" has no scores under it.
+    protocols = [protocol for protocol in PROTOCOLS if len(store.starts("test", protocol))]
+    tests = {protocol: TestSet(store, protocol, lpips) for protocol in protocols}
+    baselines = {name: one for name, one in BASELINES.items() if store.has_climatology or name != "climatology"}
+    scores, usage, absent = [], {}, {}
     with replacing(output) as draft:
         for protocol, test in tests.items():
-            contestants = [(name, name, -1, forecaster) for name, forecaster in BASELINES.items()]
+            contestants = [(name, name, -1, forecaster) for name, forecaster in baselines.items()]
             contestants += [(run.name, run.experiment.name, run.seed, test.of_model(run)) for run in runs]
             for file, name, seed, forecaster in contestants:
                 result = test.evaluate(forecaster, name, seed)
                 scores.append(result.scores)
+                absent |= result.absent
                 if protocol == "clean":
-                    fields = error_fields(result.errors, store, data.hours_per_frame)
-                    write_netcdf(fields, draft / "errors" / f"{file}.nc")
+                    write_netcdf(error_fields(result.errors, store), draft / "errors" / f"{file}.nc")
                     write_netcdf(sample_forecast(test, forecaster), draft / "forecasts" / f"{file}.nc")
         for run in runs:
             if run.has_codebook:
@@ -112,6 +142,7 @@ def evaluate(runs: list[Run], store: Store, data: Data, output: str | Path) -> p
         write_usage(usage, draft / "codebook.npz")
         table = pd.concat(scores, ignore_index=True)
         table.to_csv(draft / "scores.csv", index=False)
+        (draft / "notes.json").write_text(json.dumps(absent, indent=2) + "\n", encoding="utf-8")
         for name, values in summary(table).items():
             file = draft / "metrics" / f"{name}.json"
             file.parent.mkdir(exist_ok=True)
@@ -119,37 +150,24 @@ def evaluate(runs: list[Run], store: Store, data: Data, output: str | Path) -> p
     return table
 
 
-def look_closely(what: Run | str, store: Store, data: Data) -> tuple[xr.Dataset, xr.Dataset]:
+def _lpips(store: Store, alexnet: str) -> Lpips | None:
+    """LPIPS where frames suit it and AlexNet's weights are there; else the scores say why not."""
+    trunk = alexnet_file(alexnet)
+    if store.kind != "image" or lpips_reason(*store.frame_shape, trunk) is not None:
+        return None
+    return Lpips(trunk, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def look_closely(what: Run | str, store: Store) -> tuple[xr.Dataset, xr.Dataset]:
     """Error fields and the sample forecast of one run, or of a baseline by name, under protocol clean."""
-    test = TestSet(store, data, "clean")
+    test = TestSet(store, "clean")
     forecaster = test.of_model(what) if isinstance(what, Run) else choose(BASELINES, what, "baseline")
     name = what.experiment.name if isinstance(what, Run) else what
     result = test.evaluate(forecaster, name, what.seed if isinstance(what, Run) else -1)
-    fields = error_fields(result.errors, store, data.hours_per_frame)
-    return fields, sample_forecast(test, forecaster).isel(channel=0)
+    return error_fields(result.errors, store), sample_forecast(test, forecaster)
 
 
-COLUMNS = ["experiment", "seed", "protocol", "channel", "metric", "lead", "value"]
-
-
-def tidy(
-    errors: GridErrors, correlation: AnomalyCorrelation, weights: torch.Tensor, channels: list[str], hours: int
-) -> pd.DataFrame:
-    """One row per channel (and "mean" over channels), metric and lead in hours (0: over all leads)."""
-    values = {
-        name: (metric.per_lead(errors, weights), metric.over_leads(errors, weights)) for name, metric in METRICS.items()
-    }
-    values["acc"] = correlation.value(), correlation.over_leads()
-    rows = []
-    for metric, (per_lead, over_leads) in values.items():
-        table = torch.cat([over_leads[None], per_lead]).cpu()
-        for step, line in enumerate(table):
-            named = dict(zip(channels, line.tolist(), strict=True)) | {"mean": float(line.mean())}
-            rows += [{"channel": c, "metric": metric, "lead": step * hours, "value": v} for c, v in named.items()]
-    return pd.DataFrame(rows)
-
-
-def error_fields(errors: GridErrors, store: Store, hours: int) -> xr.Dataset:
+def error_fields(errors: GridErrors, store: Store) -> xr.Dataset:
     """Bias, MAE and RMSE per channel, lead and grid point, with coordinates and units."""
     grids = {"bias": errors.mean("bias"), "mae": errors.mean("mae"), "rmse": errors.mean("mse").sqrt()}
     long_names = {
@@ -157,47 +175,63 @@ def error_fields(errors: GridErrors, store: Store, hours: int) -> xr.Dataset:
         "mae": "mean absolute error",
         "rmse": "root mean squared error",
     }
-    dims = ("channel", "lead", "lat", "lon")
-    unit = ", ".join(dict.fromkeys(store.units))
-    leads = hours * np.arange(1, len(grids["bias"]) + 1)
+    places, axes = store.places
+    unit = _common_unit(store)
     return xr.Dataset(
         {
-            name: (dims, grid.transpose(0, 1).float().cpu().numpy(), {"units": unit, "long_name": long_names[name]})
+            name: (
+                ("channel", "lead", *places),
+                grid.transpose(0, 1).float().cpu().numpy(),
+                {"units": unit, "long_name": long_names[name]},
+            )
             for name, grid in grids.items()
         },
-        coords={
-            "channel": store.channels,
-            "lead": ("lead", leads, {"units": "hours", "long_name": "lead time"}),
-            "lat": ("lat", store.lat, {"units": "degrees_north"}),
-            "lon": ("lon", store.lon, {"units": "degrees_east"}),
-        },
+        coords={**_channels(store), "lead": _leads(store, 1 + np.arange(len(grids["bias"]))), **_axes(axes)},
         attrs={"windows": errors.count, "data": store.title},
     )
 
 
 def sample_forecast(test: TestSet, forecaster: Forecaster) -> xr.Dataset:
     """The forecast from the middle of the test split: what was observed, what came, what was forecast."""
-    window = len(test.windows) // 2
-    batch = test.windows[window]
-    climatology = torch.from_numpy(test.store.climatology(batch.target_frames))
-    prediction = forecaster(batch, climatology).cpu()
-    hours, store = test.data.hours_per_frame, test.store
-    start = store.times[batch.target_frames[0, 0]] - np.timedelta64(hours, "h")
+    store = test.store
+    batch = test.windows[len(test.windows) // 2].to(test.device)
+    prediction, seen = test.forecast(forecaster, batch), test.as_scored(batch)
+    places, axes = store.places
+    first = int(batch.target_frames[0, 0])
+    attrs = {"units": _common_unit(store), "data": store.title, "clip": store.clip_name(first)}
+    if "time" in store.group:
+        attrs["start_time"] = str(store.times[first] - np.timedelta64(store.lead_step, "h"))
     return xr.Dataset(
         {
-            "observed": (("time_in", "channel", "lat", "lon"), batch.inputs[0].numpy()),
-            "truth": (("lead", "channel", "lat", "lon"), batch.targets[0].numpy()),
-            "prediction": (("lead", "channel", "lat", "lon"), prediction[0].numpy()),
+            "observed": (("time_in", "channel", *places), seen.inputs[0].cpu().numpy()),
+            "truth": (("lead", "channel", *places), seen.targets[0].cpu().numpy()),
+            "prediction": (("lead", "channel", *places), prediction[0].cpu().numpy()),
         },
         coords={
-            "channel": store.channels,
-            "time_in": hours * np.arange(1 - batch.inputs.shape[1], 1),
-            "lead": hours * np.arange(1, batch.targets.shape[1] + 1),
-            "lat": store.lat,
-            "lon": store.lon,
+            **_channels(store),
+            "time_in": store.lead_step * np.arange(1 - batch.inputs.shape[1], 1),
+            "lead": _leads(store, 1 + np.arange(batch.targets.shape[1])),
+            **_axes(axes),
         },
-        attrs={"start_time": str(start), "units": ", ".join(dict.fromkeys(store.units))},
+        attrs=attrs,
     )
+
+
+def _channels(store: Store) -> dict:
+    return {"channel": store.channels, "unit": ("channel", store.units)}
+
+
+def _leads(store: Store, steps: np.ndarray) -> tuple:
+    return "lead", store.lead_step * steps, {"units": store.lead_units, "long_name": "lead time"}
+
+
+def _axes(axes: dict[str, np.ndarray]) -> dict:
+    units = {"lat": "degrees_north", "lon": "degrees_east"}
+    return {name: (name, values, {"units": units[name]}) for name, values in axes.items()}
+
+
+def _common_unit(store: Store) -> str:
+    return ", ".join(dict.fromkeys(unit for unit in store.units if unit))
 
 
 def write_netcdf(dataset: xr.Dataset, path: Path) -> None:
@@ -211,6 +245,6 @@ def summary(scores: pd.DataFrame) -> dict[str, dict[str, float]]:
     whole = scores.query("protocol == 'clean' and lead == 0 and channel == 'mean'")
     table = whole.groupby(["experiment", "metric"], sort=False)["value"].mean().unstack()
     return {
-        name: {metric: round(float(row[metric]), 6) for metric in table.columns if np.isfinite(row[metric])}
+        name: {metric: float(f"{row[metric]:.7g}") for metric in table.columns if np.isfinite(row[metric])}
         for name, row in table.iterrows()
     }

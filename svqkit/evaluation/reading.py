@@ -1,5 +1,6 @@
 """Reading back what the evaluate stage wrote."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -31,8 +32,13 @@ def read_errors(folder: str | Path) -> dict[str, xr.Dataset]:
 
 
 def read_forecasts(folder: str | Path) -> dict[str, xr.Dataset]:
-    """The sample forecast of every run and baseline, by name; the first channel."""
-    return {name: case.isel(channel=0) for name, case in _read_all(Path(folder) / "forecasts").items()}
+    """The sample forecast of every run and baseline, by name."""
+    return _read_all(Path(folder) / "forecasts")
+
+
+def read_notes(folder: str | Path) -> dict[str, str]:
+    """Per metric that could not be computed the reason."""
+    return json.loads((Path(folder) / "notes.json").read_text(encoding="utf-8"))
 
 
 def first_seeds(by_run: Mapping[str, T]) -> dict[str, T]:

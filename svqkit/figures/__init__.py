@@ -1,20 +1,23 @@
 """Figures and tables of results, from plain xarray and pandas objects; no network is ever needed."""
 
+from svqkit.figures.clip import clip_strip
 from svqkit.figures.coastlines import add_coastlines, coastlines
 from svqkit.figures.codebook import usage_figure
 from svqkit.figures.codes import code_maps, similarity_figure
 from svqkit.figures.curves import error_over_lead, learning_curves
 from svqkit.figures.forecast import forecast_case
+from svqkit.figures.leads import lead_units, some_leads
 from svqkit.figures.maps import difference_map, error_maps
 from svqkit.figures.names import display_name, display_names, kind, looks
 from svqkit.figures.overview import mean_and_spread
 from svqkit.figures.style import heading, new_figure, save, use
 from svqkit.figures.table import results_table
 from svqkit.figures.tablefiles import latex_table, markdown_table, write_table
-from svqkit.figures.units import metric_units, some_leads, units_of
+from svqkit.figures.units import metric_units, units_of
 
 __all__ = [
     "add_coastlines",
+    "clip_strip",
     "coastlines",
     "code_maps",
     "difference_map",
@@ -26,6 +29,7 @@ __all__ = [
     "heading",
     "kind",
     "latex_table",
+    "lead_units",
     "learning_curves",
     "looks",
     "markdown_table",

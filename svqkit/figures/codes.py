@@ -1,4 +1,4 @@
-"""Looking at single codes: which are alike, and where on the map each is at work."""
+"""Looking at single codes: which are alike, and where in the frame each is at work."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ import xarray as xr
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from svqkit.figures.grounds import draw_field
 from svqkit.figures.limits import symmetric_scale
-from svqkit.figures.mapaxes import draw_field
-from svqkit.figures.panels import colour_bar, map_panels, trim
-from svqkit.figures.style import COLUMN_WIDTH, DIVERGING, FULL_WIDTH, heading, new_figure, use
+from svqkit.figures.panels import colour_bar, one_panel_each, trim
+from svqkit.figures.style import COLUMN_WIDTH, DIVERGING, heading, new_figure, use
 
 
 def similarity_figure(similarity: np.ndarray, codes: Sequence[int], title: str | None = None) -> Figure:
@@ -27,12 +27,11 @@ def similarity_figure(similarity: np.ndarray, codes: Sequence[int], title: str |
 
 
 def code_maps(activity: xr.DataArray, title: str | None = None) -> Figure:
-    """A map of the mean weight of each code (code, lat, lon), two in a row, on one symmetric scale."""
-    rows = -(-activity.sizes["code"] // 2)
+    """The mean weight of each code (code, lat, lon) or (code, y, x) where it is at work, on one symmetric scale."""
     values = [field.to_numpy() for field in activity]
     scale = symmetric_scale(values)
     with use():
-        figure, axes = map_panels(activity[0], rows, 2, FULL_WIDTH)
+        figure, axes = one_panel_each(activity[0], activity.sizes["code"])
         for place, field in zip(axes.flat, activity, strict=False):
             draw_field(place, field, DIVERGING, scale)
             place.set_title(f"Code {int(field['code'])}")

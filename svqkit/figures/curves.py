@@ -10,15 +10,16 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from svqkit.errors import SvqkitError
+from svqkit.figures.leads import short_units
 from svqkit.figures.names import (
     BASELINES,
     HIGHER_IS_BETTER,
     display_names,
     kind,
     looks,
+    metric_label,
     metric_name,
     need_columns,
-    with_units,
 )
 from svqkit.figures.style import COLUMN_WIDTH, heading, new_figure, use
 
@@ -88,18 +89,20 @@ def error_over_lead(
     protocol: str = "clean",
     units: str | None = None,
     title: str | None = None,
+    lead_units: str = "h",
 ) -> Figure:
     """A metric by lead time: mean over seeds, with a band from the lowest to the highest; baselines dashed.
 
     Where the baselines are so bad that the models' lines lie on one another, leave their rows out.
 
     Args:
-        scores: columns ``experiment``, ``seed``, ``protocol``, ``metric``, ``lead`` (hours; 0, which is over
-            all leads, is left out) and ``value``.
+        scores: columns ``experiment``, ``seed``, ``protocol``, ``metric``, ``lead`` (0, which is over all leads, is
+            left out) and ``value``.
         metric: which metric.
         protocol: which protocol.
         units: the metric's units, such as ``"K"``.
         title: what the figure shows.
+        lead_units: what the lead times count, "h" (or "hours") or "frames".
 
     Raises:
         SvqkitError: the scores lack a column, or have no finite value for this metric and protocol by lead.
@@ -118,9 +121,9 @@ def error_over_lead(
             axes.fill_between(by_lead.index, by_lead["min"], by_lead["max"], color=colour, alpha=0.2, linewidth=0)
         axes.grid(True)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-        axes.set_xlabel("Lead time [h]")
+        axes.set_xlabel(f"Lead time [{short_units(lead_units)}]")
         better = "higher" if metric in HIGHER_IS_BETTER else "lower"
-        axes.set_ylabel(f"{with_units(metric_name(metric), units)} ({better} is better)")
+        axes.set_ylabel(f"{metric_label(metric, units)} ({better} is better)")
         figure.legend(loc="outside lower center", ncols=3)
         heading(figure, title or f"{metric_name(metric)} by lead time")
     return figure

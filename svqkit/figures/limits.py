@@ -33,6 +33,22 @@ def robust_scale(fields: Iterable[np.ndarray]) -> Normalize:
     return Normalize(float(low), float(high))
 
 
+def amount_scale(fields: Iterable[np.ndarray]) -> Normalize:
+    """A scale from zero up that shows nearly all values of ``fields`` (any shapes), none of which is negative.
+
+    Raises:
+        SvqkitError: no field has a finite value.
+    """
+    values = _finite(fields)
+    # where nearly all is right, the few errors there are still get colours
+    return Normalize(0, float(np.percentile(values, 100 - _TAIL)) or float(values.max()) or 1.0)
+
+
+def decimals_for(largest: float) -> int:
+    """How many decimals numbers up to ``largest`` need, for three digits of the largest."""
+    return max(0, 2 - int(np.floor(np.log10(largest)))) if np.isfinite(largest) and largest > 0 else 2
+
+
 def arrows(fields: Iterable[np.ndarray], scale: Normalize) -> str:
     """Which ends of the colour bar get an arrow, as matplotlib's ``extend``: those that values lie beyond."""
     values = _finite(fields)

@@ -39,6 +39,13 @@ class Grid:
     rows: np.ndarray
     world: bool
 
+    whole = "area"  # what all cells together are
+
+    @property
+    def margin(self) -> float:
+        """Points left of a map that nothing may be written in: a region's degrees stand there."""
+        return 4.0 if self.world else 28.0
+
     @property
     def centre(self) -> float:
         """The longitude in the middle of the map, degrees; 0 for the world."""
@@ -60,6 +67,18 @@ class Grid:
     def stretch(self) -> float:
         """How long a degree of latitude is in degrees of longitude, in the middle of a region."""
         return float(1 / max(np.cos(np.deg2rad(self.lat.mean())), 0.2))
+
+    def label_edges(self, axes: GeoAxes, left: bool, bottom: bool) -> None:
+        """Write degrees along the left and bottom edge of a region's map; a world map needs none."""
+        if self.world:
+            return
+        axes.tick_params(length=2, labelsize=6)
+        if left:
+            axes.set_yticks(_ticks(_edges(self.lat)), crs=ccrs.PlateCarree())
+            axes.yaxis.set_major_formatter(LatitudeFormatter())
+        if bottom:
+            axes.set_xticks(_ticks(_edges(self.lon)), crs=ccrs.PlateCarree())
+            axes.xaxis.set_major_formatter(LongitudeFormatter())
 
 
 def grid_of(field: xr.DataArray | xr.Dataset) -> Grid:
@@ -124,19 +143,6 @@ def draw_field(axes: GeoAxes, field: xr.DataArray, colours: str | Colormap, scal
     # on a small map of the world, lines of the usual width would fill in the islands of the north
     add_coastlines(axes, width=float(np.clip(inches / 5, 0.35, 0.5)) if grid.world else 0.5)
     return mesh
-
-
-def label_degrees(axes: GeoAxes, grid: Grid, left: bool, bottom: bool) -> None:
-    """Write degrees along the left and bottom edge of a region's map; a world map needs none."""
-    if grid.world:
-        return
-    axes.tick_params(length=2, labelsize=6)
-    if left:
-        axes.set_yticks(_ticks(_edges(grid.lat)), crs=ccrs.PlateCarree())
-        axes.yaxis.set_major_formatter(LatitudeFormatter())
-    if bottom:
-        axes.set_xticks(_ticks(_edges(grid.lon)), crs=ccrs.PlateCarree())
-        axes.xaxis.set_major_formatter(LongitudeFormatter())
 
 
 def _ticks(edges: np.ndarray) -> np.ndarray:

@@ -53,9 +53,14 @@ _METRIC_NAMES = {
     "wrmse": "WRMSE",
     "acc": "ACC",
     "ssim": "SSIM",
+    "ssim_published": "SSIM (published)",
     "psnr": "PSNR",
+    "lpips": "LPIPS",
 }
-HIGHER_IS_BETTER = frozenset({"acc", "ssim", "psnr"})
+METRICS = tuple(_METRIC_NAMES)  # in the order in which tables show them
+HIGHER_IS_BETTER = frozenset({"acc", "ssim", "ssim_published", "psnr"})
+_OWN_UNITS = {"psnr": "dB"}  # whatever the data are in
+_ORIGINAL = "_original"  # ends the name of a metric in the units of the raw data
 
 
 def kind(experiment: str) -> str:
@@ -96,8 +101,15 @@ def looks(experiments: Iterable[str]) -> dict[str, Look]:
 
 
 def metric_name(metric: str) -> str:
-    """``"rmse"`` → ``"RMSE"``; an unknown metric stays as it is."""
-    return _METRIC_NAMES.get(metric, metric)
+    """``"rmse"`` → ``"RMSE"``, ``"mae_original"`` → ``"MAE (orig.)"``; an unknown metric stays as it is."""
+    known = metric.removesuffix(_ORIGINAL)
+    name = _METRIC_NAMES.get(known, known)
+    return f"{name} (orig.)" if metric.endswith(_ORIGINAL) else name
+
+
+def metric_label(metric: str, units: str | None) -> str:
+    """``"RMSE [K]"``; a PSNR is in dB whatever the data are in."""
+    return with_units(metric_name(metric), units or _OWN_UNITS.get(metric))
 
 
 def with_units(what: str, units: str | None) -> str:

@@ -15,6 +15,7 @@ FULL_WIDTH = 7.0  # inches: both columns
 PNG_DPI = 200
 
 SEQUENTIAL = "viridis"  # amounts; evenly bright steps, readable without colour vision
+ERROR = "magma"  # sizes of errors beside the amounts themselves: black where there is none, readable likewise
 DIVERGING = "RdBu_r"  # signed differences; red above zero, blue below
 MISSING = "#d9d9d9"  # where a map has no data
 

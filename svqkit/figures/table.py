@@ -6,15 +6,14 @@ import numpy as np
 import pandas as pd
 
 from svqkit.errors import SvqkitError
-from svqkit.figures.names import display_name, display_names, need_columns
+from svqkit.figures.names import METRICS, display_name, display_names, need_columns
 
-METRICS = ("mse", "mae", "rmse", "wrmse", "acc")
 OUR_RUN = "this run"
 
 
 def results_table(
     scores: pd.DataFrame,
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] | None = None,
     published: pd.DataFrame | None = None,
     protocol: str = "clean",
     lead: int = 0,
@@ -23,27 +22,33 @@ def results_table(
 
     Args:
         scores: columns ``experiment``, ``seed`` (-1 for baselines), ``protocol``, ``metric``, ``lead``
-            (hours; 0 over all) and ``value``.
-        metrics: the metrics to show, in order.
+            (hours or frames; 0 over all) and ``value``.
+        metrics: the metrics to show, in order; when ``None`` all that the scores hold, in the order of
+            ``names.METRICS`` and then that of the scores.
         published: numbers that others reported, to stand below: columns ``experiment``, ``metric``, ``value``
             and, if known, ``source``.
         protocol: which protocol of the scores.
-        lead: which lead time of the scores, hours; 0 for all together.
+        lead: which lead time of the scores; 0 for all together.
 
     Returns:
         Index ``experiment`` (names for readers, in the order of the scores); columns ``source`` ("this run",
         or where a published number is from), ``seeds`` (how many; 0 for a baseline, missing when
         published), and for each metric ``<metric>_mean`` and ``<metric>_std`` (sample standard deviation
-        over seeds; NaN for fewer than two). A metric that an experiment has no score for is NaN.
+        over seeds; NaN for fewer than two, or where a value is infinite). A metric that an experiment has no
+        score for is NaN.
 
     Raises:
         SvqkitError: a column is missing, there are no such scores, or an experiment has two values for one
             seed and metric.
     """
     need_columns(scores, ("experiment", "seed", "protocol", "metric", "lead", "value"), "The table of scores")
-    chosen = scores[(scores["protocol"] == protocol) & (scores["lead"] == lead) & scores["metric"].isin(metrics)]
+    chosen = scores[(scores["protocol"] == protocol) & (scores["lead"] == lead)]
+    metrics = _metrics_in(chosen) if metrics is None else metrics
+    chosen = chosen[chosen["metric"].isin(metrics)]
     if chosen.empty:
-        raise SvqkitError(f"There are no scores for protocol {protocol!r}, lead {lead} and {', '.join(metrics)}.")
+        raise SvqkitError(
+            f"There are no scores for protocol {protocol!r}, lead {lead} and {', '.join(metrics) or 'any metric'}."
+        )
     twice = chosen[chosen.duplicated(["experiment", "seed", "metric"])]
     if not twice.empty:
         one = twice.iloc[0]
@@ -64,6 +69,12 @@ def metrics_of(table: pd.DataFrame) -> list[str]:
     return [column.removesuffix("_mean") for column in table.columns if column.endswith("_mean")]
 
 
+def _metrics_in(scores: pd.DataFrame) -> list[str]:
+    """The metrics that the scores hold, the well-known ones first."""
+    there = list(scores["metric"].unique())
+    return [*(metric for metric in METRICS if metric in there), *(metric for metric in there if metric not in METRICS)]
+
+
 def _seeds(scores: pd.DataFrame) -> int:
     return int(scores.loc[scores["seed"] >= 0, "seed"].nunique())
 
@@ -73,8 +84,13 @@ def _over_seeds(scores: pd.DataFrame, metrics: Sequence[str]) -> dict[str, float
     return {
         f"{metric}_{what}": float(value)
         for metric, values in by_metric.items()
-        for what, value in (("mean", values.mean()), ("std", values.std(ddof=1)))
+        for what, value in (("mean", values.mean()), ("std", _spread(values)))
     }
+
+
+def _spread(values: pd.Series) -> float:
+    """Sample standard deviation; around an infinite value there is none."""
+    return float("nan") if np.isinf(values).any() else float(values.std(ddof=1))
 
 
 def _published_rows(published: pd.DataFrame, metrics: Sequence[str]) -> list[dict[str, object]]:

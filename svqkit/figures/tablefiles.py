@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from svqkit.atomic import replacing
-from svqkit.figures.names import HIGHER_IS_BETTER, metric_name, with_units
+from svqkit.figures.names import HIGHER_IS_BETTER, metric_label
 from svqkit.figures.table import OUR_RUN, metrics_of
 
 _DIGITS = 4  # significant ones, of a typical value of each metric
@@ -23,7 +23,7 @@ _LATEX = {
     "<": "$<$", ">": "$>$",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "²": "$^2$", "³": "$^3$", "⁻": "$^-$", "¹": "$^1$",
     "±": r"$\pm$", "–": "--", "−": "$-$", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
-    "°": r"$^\circ$", "·": r"$\cdot$",
+    "∞": r"$\infty$", "°": r"$^\circ$", "·": r"$\cdot$",
 }  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def write_table(
         table: from ``results_table``.
         path_without_suffix: folder and name, such as ``reports/results``; folders are made as needed.
         caption: what the table shows, as plain text.
-        units: units by metric, such as ``{"mse": "K²", "rmse": "K"}``.
+        units: units by metric, such as ``{"mse": "K²", "rmse": "K"}``; the PSNR's are known.
 
     Returns:
         The paths written: ``[….md, ….csv, ….tex]``.
@@ -128,7 +128,7 @@ def _cells(table: pd.DataFrame, units: Mapping[str, str], markup: _Markup) -> li
 
 
 def _metric_heading(metric: str, units: str | None) -> str:
-    return f"{with_units(metric_name(metric), units)} {'↑' if metric in HIGHER_IS_BETTER else '↓'}"
+    return f"{metric_label(metric, units)} {'↑' if metric in HIGHER_IS_BETTER else '↓'}"
 
 
 def _metric_cells(table: pd.DataFrame, metric: str, markup: _Markup) -> list[str]:
@@ -144,7 +144,7 @@ def _metric_cells(table: pd.DataFrame, metric: str, markup: _Markup) -> list[str
 def _decimals(values: pd.Series) -> int:
     """Decimals for a whole column, such that its typical value has the significant digits wanted."""
     sizes = values.abs()
-    typical = sizes[sizes > 0].median()
+    typical = sizes[(sizes > 0) & np.isfinite(sizes)].median()
     if not np.isfinite(typical):
         return 2
     return int(np.clip(_DIGITS - 1 - np.floor(np.log10(typical)), 0, _MOST_DECIMALS))
@@ -153,5 +153,7 @@ def _decimals(values: pd.Series) -> int:
 def _number(mean: float, spread: float, decimals: int) -> str:
     if pd.isna(mean):
         return "–"
+    if np.isinf(mean):  # the PSNR of a forecast without any error
+        return "∞" if mean > 0 else "−∞"
     number = f"{mean:.{decimals}f}"
     return number if pd.isna(spread) else f"{number} ± {spread:.{decimals}f}"

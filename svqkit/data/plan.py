@@ -1,0 +1,130 @@
+"""The plan of a store: what a source found in its raw files, checked but not decoded.
+
+A source (a module of :mod:`svqkit.data.sources`) looks at file names and headers only and gives back a plan;
+:mod:`svqkit.data.prepare` carries it out, the same way for every source.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+from svqkit import config
+from svqkit.config import Split
+from svqkit.datasets import SPLITS
+from svqkit.errors import SvqkitError
+
+Clip = tuple[int, int]
+# grid: a lat-lon record in physical units; image: values in [0, 1]; field: values in units of the user's own.
+Kind = Literal["grid", "image", "field"]
+
+
+class Part(Protocol):
+    """A run of frames that is decoded in one go; several parts are decoded side by side, each in its own thread."""
+
+    @property
+    def frames(self) -> int:
+        """How many frames it gives."""
+
+    def read(self) -> Iterator[np.ndarray]:
+        """Its frames in order, some at a time, (n, C, H, W) in the plan's dtype.
+
+        Raises:
+            SvqkitError: a file is damaged, or holds what it should not.
+        """
+
+
+@dataclass(frozen=True)
+class Windowing:
+    """Which frames form which windows, under one protocol.
+
+    Attributes:
+        inputs, targets: the frames of a window, counted from its start.
+        starts: per split the start of every window, as an index of the store's frames.
+        clips: per split the runs of frames [start, stop) that it owns; statistics are taken over these.
+    """
+
+    inputs: tuple[int, ...]
+    targets: tuple[int, ...]
+    starts: Mapping[Split, np.ndarray]
+    clips: Mapping[Split, Sequence[Clip]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What prepare will write.
+
+    Attributes:
+        parts: give all frames of the store, in order.
+        frame_shape: (C, H, W).
+        dtype: of the stored frames: uint8 where the source has bytes, else float32.
+        kind: see ``Kind``.
+        channels, units: name and unit of each channel.
+        windows: per protocol.
+        files: every raw file that the store is made from.
+        title: what the raw files say of themselves.
+        scale: a stored value times this is the value in ``units``; 1/255 for images of bytes.
+        axes: coordinates, if any: time (N,) datetime64[h], lat (H,), lon (W,).
+        lead_step, lead_units: what one frame ahead is: 6 "hours", or 1 "frames".
+        clip_names: name, first frame and end of what the raw files hold, if it has names.
+        groups: channels whose errors are averaged first, as the published scores do; empty: each for itself.
+        extra: what else the scores need, such as the range of the original values.
+        notes: what a reader should know, such as how many clips were too short.
+    """
+
+    parts: Sequence[Part]
+    frame_shape: tuple[int, int, int]
+    dtype: str
+    kind: Kind
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+    windows: Mapping[config.Protocol, Windowing]
+    files: tuple[Path, ...]
+    title: str = ""
+    scale: float = 1.0
+    axes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    lead_step: int = 1
+    lead_units: str = "frames"
+    clip_names: Sequence[tuple[str, int, int]] = ()
+    groups: tuple[str, ...] = ()
+    extra: Mapping[str, float | str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        # Records too short for the windows of "paper" can still be used under "clean".
+        for split in SPLITS:
+            if len(self.windows["clean"].starts[split]) == 0:
+                raise SvqkitError(no_window(self.windows["clean"], split, self.notes))
+
+    @property
+    def frames(self) -> int:
+        """How many frames the store will have."""
+        return sum(part.frames for part in self.parts)
+
+
+def no_window(windowing: Windowing, split: Split, notes: Sequence[str]) -> str:
+    """What to say when a split has no window."""
+    lengths = sorted((stop - start for start, stop in windowing.clips[split]), reverse=True)
+    there = f"its longest run of frames has {lengths[0]}" if lengths else "it has no clip at all"
+    told = f" ({'; '.join(notes)})" if notes else ""
+    return (
+        f"The {split} split has no window: one needs {len(windowing.inputs)} + "
+        f"{len(windowing.targets)} frames over a run of {windowing.targets[-1] + 1}, {there}{told}. "
+        "Add files, give the split more, or ask for fewer frames."
+    )
+
+
+def every_window(clips: Sequence[Clip], length: int, stride: int = 1) -> np.ndarray:
+    """Starts of the windows of ``length`` frames in each clip, one every ``stride`` frames from its first."""
+    return _joined([np.arange(start, stop - length + 1, stride) for start, stop in clips])
+
+
+def windows_from_end(clips: Sequence[Clip], length: int, stride: int) -> np.ndarray:
+    """Starts of windows that end at each clip's end and step back by ``stride``, in rising order."""
+    return _joined([np.arange(stop - length, start - 1, -stride)[::-1] for start, stop in clips])
+
+
+def _joined(starts: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.zeros(0, np.int64), *starts]).astype(np.int64)

@@ -1,0 +1,15 @@
+"""Which module reads which kind of raw files."""
+
+import importlib
+
+from svqkit.config import Data
+from svqkit.data.plan import Plan
+
+
+def plan(data: Data) -> Plan:
+    """Look at the raw files of a dataset, by the module that has the name of its source.
+
+    Raises:
+        SvqkitError: the files are missing, damaged or don't fit the settings.
+    """
+    return importlib.import_module(f"svqkit.data.{data.source}").plan(data)

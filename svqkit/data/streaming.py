@@ -1,0 +1,84 @@
+"""Parts decoded side by side, their frames given out in order, with little in memory at any time."""
+
+import os
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from svqkit.data.plan import Part
+
+# Pieces of one part that may wait to be taken.
+WAITING = 2
+_END = object()
+
+
+def in_order(parts: Sequence[Part], workers: int | None = None) -> Iterator[np.ndarray]:
+    """The frames of all parts, in order; up to ``workers`` parts are decoded ahead, each in a thread of its own.
+
+    Decoders of images and video let other threads run, so this keeps every core busy without copies between
+    processes. A part that is far ahead waits: memory doesn't grow with the number or the length of the parts.
+    """
+    workers = workers or os.cpu_count() or 1
+    stop = threading.Event()
+    running: list[queue.Queue] = []
+    ahead = iter(parts)
+    try:
+        while True:
+            while len(running) < workers and (part := next(ahead, None)) is not None:
+                running.append(_start(part, stop))
+            if not running:
+                return
+            while (piece := running[0].get()) is not _END:
+                if isinstance(piece, BaseException):
+                    raise piece
+                yield piece
+            running.pop(0)
+    finally:
+        stop.set()
+
+
+def in_blocks(pieces: Iterator[np.ndarray], frames: int, skip: int = 0) -> Iterator[np.ndarray]:
+    """The same frames in blocks of exactly ``frames`` (the last may be shorter), without the first ``skip``."""
+    held: list[np.ndarray] = []
+    count = 0
+    for piece in pieces:
+        if skip:
+            dropped = min(skip, len(piece))
+            piece, skip = piece[dropped:], skip - dropped
+        while len(piece):
+            taken = piece[: frames - count]
+            held.append(taken)
+            piece, count = piece[len(taken) :], count + len(taken)
+            if count == frames:
+                yield np.concatenate(held)
+                held, count = [], 0
+    if held:
+        yield np.concatenate(held)
+
+
+def _start(part: Part, stop: threading.Event) -> queue.Queue:
+    """A thread that reads ``part`` into the queue that is given back; its end, or its error, comes last."""
+    pieces: queue.Queue = queue.Queue(WAITING)
+
+    def put(item: object) -> bool:
+        while not stop.is_set():
+            try:
+                pieces.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def read() -> None:
+        try:
+            for piece in part.read():
+                if not put(piece):
+                    return
+            put(_END)
+        except BaseException as error:  # handed to the reader, who raises it
+            put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    return pieces

@@ -1,0 +1,211 @@
+"""Scores of frames over windows: by hand, as the published scoring computes them, in pieces, and left out."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from skimage.metrics import structural_similarity
+from torch import Tensor
+
+from svqkit.errors import SvqkitError
+from svqkit.evaluation import frames
+from svqkit.evaluation.frames import FrameErrors
+from svqkit.evaluation.perceptual import WITHOUT_TRUNK, Lpips
+
+SHAPE = (5, 3, 2, 12, 10)  # windows, leads, channels, height, width
+
+
+class FirstPixel(Lpips):
+    """In LPIPS' place: the difference of the first pixel, and a record of what came."""
+
+    def __init__(self) -> None:
+        self.trunk = Path("alexnet.pth")
+        self.seen: list[Tensor] = []
+
+    def __call__(self, prediction: Tensor, truth: Tensor) -> Tensor:
+        self.seen.append(prediction)
+        return (prediction - truth)[:, 0, 0, 0].abs().float()
+
+
+def draw_pair(shape: tuple[int, ...] = SHAPE) -> tuple[Tensor, Tensor]:
+    """Truth in [0, 1], and forecasts that leave it here and there."""
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.rand(shape, generator=generator)
+    return truth + 0.3 * torch.randn(shape, generator=generator), truth
+
+
+def errors_of(prediction: Tensor, truth: Tensor, cuts: tuple[int, ...] = ()) -> FrameErrors:
+    errors = FrameErrors()
+    for a, b in pairwise([0, *cuts, len(truth)]):
+        errors.add(prediction[a:b], truth[a:b])
+    return errors
+
+
+def published(prediction: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
+    """Scores of every frame (B, L), written out frame by frame: errors as they are, then clipped."""
+    scores = {name: np.zeros(truth.shape[:2]) for name in ("mse", "mae", "ssim", "ssim_published", "psnr")}
+    for place in np.ndindex(truth.shape[:2]):
+        p, t = prediction[place].astype(np.float64), truth[place].astype(np.float64)
+        scores["mse"][place], scores["mae"][place] = ((p - t) ** 2).sum(), abs(p - t).sum()
+        p = np.minimum(np.maximum(p, 0), 1)
+        scores["ssim"][place] = structural_similarity(p, t, channel_axis=0, data_range=1)
+        scores["ssim_published"][place] = structural_similarity(p, t, channel_axis=0, data_range=2)
+        scores["psnr"][place] = 20 * np.log10(1 / np.sqrt(((p - t) ** 2).mean()))
+    return scores
+
+
+def test_scores_worked_out_by_hand() -> None:
+    """Flat frames of 2 × 7 × 8 = 112 values: errors 0.5 and 0.1 at lead 1, 2 (0.5 when clipped) twice at lead 2."""
+    truth = torch.full((2, 2, 2, 7, 8), 0.5, dtype=torch.float64)
+    error = torch.tensor([[0.5, 2.0], [0.1, 2.0]], dtype=torch.float64)
+    errors = errors_of(truth + error[:, :, None, None, None], truth)
+    c1 = 0.01**2
+
+    def flat(p: float, c: float) -> float:
+        return (2 * p * 0.5 + c) / (p**2 + 0.25 + c)
+
+    clipped, near = -10 * np.log10(0.25), 20.0
+    by_hand = {
+        "mse": [112 * (0.25 + 0.01) / 2, 112 * 4],
+        "mae": [112 * 0.3, 112 * 2],
+        "rmse": [np.sqrt(0.13), 2],
+        "ssim": [(flat(1, c1) + flat(0.6, c1)) / 2, flat(1, c1)],
+        "ssim_published": [(flat(1, 4 * c1) + flat(0.6, 4 * c1)) / 2, flat(1, 4 * c1)],
+        "psnr": [(clipped + near) / 2, clipped],
+    }
+    per_lead, over_leads = errors.per_lead(), errors.over_leads()
+    assert list(per_lead) == list(over_leads) == list(by_hand)
+    for name, expected in by_hand.items():
+        np.testing.assert_allclose(per_lead[name], expected, rtol=1e-12)
+        if name != "rmse":
+            assert over_leads[name] == pytest.approx(np.mean(expected), rel=1e-12)
+    assert over_leads["rmse"] == pytest.approx(np.sqrt((0.13 + 4) / 2), rel=1e-12)
+
+
+def test_the_scores_are_the_published_ones() -> None:
+    prediction, truth = draw_pair()
+    errors = errors_of(prediction, truth)
+    expected = published(prediction.numpy(), truth.numpy())
+    per_lead, over_leads = errors.per_lead(), errors.over_leads()
+    for name, scores in expected.items():
+        assert per_lead[name].shape == (SHAPE[1],)
+        assert per_lead[name].dtype == torch.float64
+        np.testing.assert_allclose(per_lead[name], scores.mean(0), rtol=1e-10)
+        assert over_leads[name] == pytest.approx(scores.mean(), rel=1e-10)
+    square = expected["mse"] / np.prod(SHAPE[2:])
+    np.testing.assert_allclose(per_lead["rmse"], np.sqrt(square.mean(0)), rtol=1e-10)
+    assert over_leads["rmse"] == pytest.approx(np.sqrt(square.mean()), rel=1e-10)
+
+
+def test_only_the_similarities_are_of_clipped_forecasts() -> None:
+    _, truth = draw_pair()
+    truth = truth.round()
+    prediction = 3 * truth - 1  # clipped, the truth
+    scores = errors_of(prediction, truth).over_leads()
+    assert scores["mse"] == scores["mae"] == np.prod(SHAPE[2:])
+    assert scores["rmse"] == scores["ssim"] == scores["ssim_published"] == 1
+    assert scores["psnr"] == np.inf
+
+
+def test_one_perfect_frame_makes_its_lead_time_s_psnr_infinite() -> None:
+    prediction, truth = draw_pair()
+    prediction[2, 1] = truth[2, 1]
+    errors = errors_of(prediction, truth)
+    assert errors.per_lead()["psnr"].isinf().tolist() == [False, True, False]
+    assert errors.over_leads()["psnr"] == np.inf
+
+
+def test_the_grids_are_of_the_forecasts_as_they_are() -> None:
+    prediction, truth = draw_pair()
+    grids = errors_of(prediction, truth).grids
+    error = prediction.double() - truth.double()
+    for name, field in {"bias": error, "mae": error.abs(), "mse": error.square()}.items():
+        assert grids.mean(name).shape == SHAPE[1:]
+        torch.testing.assert_close(grids.mean(name), field.mean(0), rtol=1e-10, atol=1e-12)
+    assert grids.count == SHAPE[0]
+
+
+@given(st.sets(st.integers(1, SHAPE[0] - 1)), st.integers(1, 2000))
+def test_added_in_pieces_and_worked_on_in_parts_the_scores_are_the_same(cuts: set[int], values: int) -> None:
+    prediction, truth = draw_pair()
+    whole = errors_of(prediction, truth)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frames, "VALUES_AT_ONCE", values)
+        pieces = errors_of(prediction, truth, tuple(sorted(cuts)))
+    for name, expected in whole.per_lead().items():
+        torch.testing.assert_close(pieces.per_lead()[name], expected, rtol=1e-10, atol=1e-12)
+    for name in ("bias", "mae", "mse"):
+        torch.testing.assert_close(pieces.grids.mean(name), whole.grids.mean(name), rtol=1e-10, atol=1e-12)
+
+
+@given(st.permutations(range(SHAPE[0])))
+def test_the_order_of_windows_does_not_matter(order: list[int]) -> None:
+    prediction, truth = draw_pair()
+    expected = errors_of(prediction, truth).per_lead()
+    for name, value in errors_of(prediction[order], truth[order]).per_lead().items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-10, atol=1e-12)
+
+
+def test_lpips_gets_clipped_frames_and_its_mean_is_per_lead_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "VALUES_AT_ONCE", 2 * 32 * 32)
+    prediction, truth = draw_pair((2, 3, 1, 32, 32))
+    perceptual = FirstPixel()
+    errors = FrameErrors(perceptual)
+    errors.add(prediction, truth)
+    expected = (prediction.clamp(0, 1) - truth)[:, :, 0, 0, 0].abs().mean(0)
+    np.testing.assert_allclose(errors.per_lead()["lpips"], expected, rtol=1e-6)
+    assert errors.over_leads()["lpips"] == pytest.approx(float(expected.mean()), rel=1e-6)
+    assert errors.absent == {}
+    assert [len(seen) for seen in perceptual.seen] == [2, 2, 2]
+    assert torch.equal(torch.cat(perceptual.seen), prediction.flatten(0, 1).clamp(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("frame", "with_lpips", "absent"),
+    [
+        ((3, 31, 40), True, {}),
+        ((3, 31, 40), False, {"lpips": WITHOUT_TRUNK}),
+        ((2, 32, 32), True, {"lpips": "these have 2"}),
+        ((1, 30, 40), True, {"lpips": "these are 30 × 40"}),
+        ((2, 6, 9), False, {"ssim": "these are 6 × 9", "ssim_published": "7 × 7", "lpips": "these have 2"}),
+    ],
+)
+def test_what_is_left_out_has_a_reason(frame: tuple[int, ...], with_lpips: bool, absent: dict[str, str]) -> None:
+    errors = FrameErrors(FirstPixel() if with_lpips else None)
+    errors.add(*draw_pair((2, 2, *frame)))
+    assert errors.absent.keys() == absent.keys()
+    for name, part in absent.items():
+        assert part in errors.absent[name]
+    everything = {"mse", "mae", "rmse", "ssim", "ssim_published", "psnr", "lpips"}
+    assert errors.per_lead().keys() == errors.over_leads().keys() == everything - absent.keys()
+
+
+def test_a_diverged_forecast_has_no_finite_score() -> None:
+    prediction, truth = draw_pair()
+    prediction[0, 2] = torch.nan
+    for value in errors_of(prediction, truth).per_lead().values():
+        assert value.isnan().tolist() == [False, False, True]
+
+
+def test_bad_input_is_refused_and_nothing_is_added() -> None:
+    prediction, truth = draw_pair()
+    errors = FrameErrors()
+    with pytest.raises(SvqkitError, match="before windows were added"):
+        errors.per_lead()
+    with pytest.raises(SvqkitError, match="one shape"):
+        errors.add(prediction, truth[:, :1])
+    with pytest.raises(SvqkitError, match=r"\(B, L, C, H, W\)"):
+        errors.add(prediction[0], truth[0])
+    with pytest.raises(SvqkitError, match="not empty"):
+        errors.add(prediction[:0], truth[:0])
+    with pytest.raises(SvqkitError, match="divide 8-bit"):
+        errors.add(prediction, truth.byte())
+    assert errors.grids.count == 0
+    errors.add(prediction, truth)
+    with pytest.raises(SvqkitError, match=r"= \(3, 2, 12, 10\), got \(2, 2, 12, 10\)"):
+        errors.add(prediction[:, :2], truth[:, :2])
+    assert errors.grids.count == SHAPE[0]
