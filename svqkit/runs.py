@@ -86,16 +86,15 @@ def find_runs(experiments: list[Experiment], root: str | Path = "runs") -> list[
     return [open_run(run_path(experiment, seed, root)) for experiment in experiments for seed in experiment.seeds]
 
 
-def any_run(root: str | Path = "runs", with_codebook: bool = False) -> Run:
-    """The first finished run below ``root``, for looking around.
+def any_run(root: str | Path = "runs", with_codebook: bool = False, dataset: str = "*") -> Run:
+    """The first finished run below ``root``, of a dataset or of any, for looking around.
 
     Raises:
         SvqkitError: there is none.
     """
-    for path in sorted(Path(root).glob("*/*/*/seed*")):
+    for path in sorted(Path(root).glob(f"*/{dataset}/*/seed*")):
         run = open_run(path)
         if not with_codebook or run.has_codebook:
             return run
-    raise SvqkitError(
-        f"No finished run{' with a codebook' if with_codebook else ''} in {root}. Train one: `dvc repro`."
-    )
+    what = f" of {dataset}" * (dataset != "*") + " with a codebook" * with_codebook
+    raise SvqkitError(f"No finished run{what} in {root}. Train one: `dvc repro`.")

@@ -35,7 +35,16 @@ def describe(store: Store, protocol: Protocol = "clean") -> pd.DataFrame:
 
 
 def mean_fields(store: Store, channel: int = 0) -> xr.Dataset:
-    """Mean and standard deviation of one channel over the training split at every place, in its units."""
+    """Mean and standard deviation over the training split at every place, in its units.
+
+    Of one channel (lat, lon) of a lat-lon record; of all channels (channel, y, x) of anything else.
+    """
+    channels = [channel] if store.kind == "grid" else list(range(store.frame_shape[0]))
+    fields = [_mean_field(store, one) for one in channels]
+    return fields[0] if store.kind == "grid" else xr.concat(fields, pd.Index(store.channels, name="channel"))
+
+
+def _mean_field(store: Store, channel: int) -> xr.Dataset:
     offset = store.statistics()[0][channel]
     count, total, squares = 0, 0.0, 0.0
     for start, stop in store.clips("train"):
@@ -60,7 +69,9 @@ def sample_frames(store: Store, count: int = 24) -> xr.DataArray:
     frames = store.frames[places[0] : places[-1] + 1][places - places[0]] * np.float32(store.scale)
     dims, axes = store.places
     coords = {"channel": store.channels, **axes}
-    return xr.DataArray(frames, dims=("time", "channel", *dims), coords=coords, attrs={"clip": store.clip_name(start)})
+    return xr.DataArray(
+        frames, dims=("time", "channel", *dims), coords=coords, attrs={"clip": store.clip_name(start)}, name="frames"
+    )
 
 
 def _place(store: Store, frame: int) -> str:

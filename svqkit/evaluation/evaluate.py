@@ -187,7 +187,11 @@ def error_fields(errors: GridErrors, store: Store) -> xr.Dataset:
             for name, grid in grids.items()
         },
         coords={**_channels(store), "lead": _leads(store, 1 + np.arange(len(grids["bias"]))), **_axes(axes)},
-        attrs={"windows": errors.count, "data": store.title},
+        attrs={
+            "windows": errors.count,
+            "data": store.title,
+            "original_units": str(store.extra.get("original_units", "")),
+        },
     )
 
 

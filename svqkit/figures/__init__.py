@@ -1,5 +1,6 @@
 """Figures and tables of results, from plain xarray and pandas objects; no network is ever needed."""
 
+from svqkit.figures.captions import caption
 from svqkit.figures.clip import clip_strip
 from svqkit.figures.coastlines import add_coastlines, coastlines
 from svqkit.figures.codebook import usage_figure
@@ -17,6 +18,7 @@ from svqkit.figures.units import metric_units, units_of
 
 __all__ = [
     "add_coastlines",
+    "caption",
     "clip_strip",
     "coastlines",
     "code_maps",
