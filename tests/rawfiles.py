@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from svqkit.data.sources.weather import LONG_NAMES
 from svqkit.datasets import WeatherData
-from svqkit.data.weather import LONG_NAMES
 
 DAY = 24
 LAT = np.array([-60.0, -10.0, 25.0, 70.0])

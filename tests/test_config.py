@@ -204,7 +204,7 @@ SETTINGS_OF_DATA = [
     ("variables", ["t2m", "t2m"], ["variables: each variable once"]),
     ("levels", [500, 500], ["levels: each level once"]),
     ("levels", [500.5], ["valid integer", "500.5"]),
-    ("source", "wether", ["'weather'", "got 'wether'"]),
+    ("source", "wether", ["unknown source 'wether'", "'weather'"]),
     ("gaps", "skip", ["'error' or 'split'", "got 'skip'"]),
     ("hours_per_frame", 0, ["greater than 0", "got 0"]),
     ("frames_in", -1, ["greater than 0", "got -1"]),

@@ -229,19 +229,19 @@ def test_the_size_of_rare_errors_is_still_seen() -> None:
     assert (scale.vmin, scale.vmax) == (0, 0.5)
 
 
-@pytest.mark.parametrize(("channel", "words"), [(None, "t2m [K]"), ("u10", "u10 [m s**-1]"), (2, "z500 [m**2 s**-2]")])
+@pytest.mark.parametrize(("channel", "words"), [(None, "t2m [K]"), ("u10", "u10 [m s⁻¹]"), (2, "z500 [m² s⁻²]")])
 def test_maps_of_a_forecast_pick_one_of_many_channels(channel: int | str | None, words: str) -> None:
     figure = figures.forecast_case(weather(), "weather_mv-svq", channel=channel)
     assert words in texts(figure).replace("\n[", " [")
     assert f"{words.split()[0]}: SVQ forecast" in texts(figure)
     step = {None: 1, "u10": 2, 2: 3}[channel]
-    assert f"RMSE {step} {words[words.index('[') + 1 : -1]}" in texts(figure)
+    assert f"RMSE {step}" in texts(figure)
 
 
 @pytest.mark.parametrize("channel", [1, "u10"])
 def test_error_maps_are_in_the_units_of_their_channel(channel: int | str) -> None:
     figure = figures.error_maps({"weather_mv-svq": weather()}, "rmse", channel)
-    assert "RMSE [m s**-1]" in texts(figure)
+    assert "RMSE [m s⁻¹]" in texts(figure)
     assert "u10: " in texts(figure)
     assert figures.units_of({"a": weather()}, channel) == "m s**-1"
     assert figures.units_of({"a": weather()}) == ""
@@ -349,7 +349,7 @@ def test_a_strip_of_weather_is_maps() -> None:
     frames = weather()["truth"].rename(lead="time").drop_vars("time")
     figure = figures.clip_strip(frames, "Weather", channel="u10")
     assert sum(axes.get_title().startswith("frame") for axes in figure.axes) == 4
-    assert "u10 [m s**-1]" in texts(figure)
+    assert "u10 [m s⁻¹]" in texts(figure)
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,10 @@ from rawfiles import DAY, LAT, LON, RawFiles, files_below
 from svqkit.config import as_tree
 from svqkit.data import describe, mean_fields, open_or_prepare, prepare
 from svqkit.data import store as stores
-from svqkit.data import weather
+from svqkit.data.sources import weather
+from svqkit.data.sources.weather import clips_of
 from svqkit.data.statistics import ChannelStatistics
 from svqkit.data.store import Store
-from svqkit.data.weather import clips_of
 from svqkit.data.windows import Windows
 from svqkit.errors import SvqkitError
 

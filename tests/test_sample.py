@@ -9,7 +9,7 @@ import xarray as xr
 
 from svqkit import config
 from svqkit.data import simulation
-from svqkit.data.weather import open_record
+from svqkit.data.sources.weather import open_record
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "data/weather/2m_temperature").glob("*_201?_*.nc"))  # 1980 to 1982 are 6-hourly, and newer

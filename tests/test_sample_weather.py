@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from svqkit.data import simulation
-from svqkit.data.weather import LONG_NAMES
+from svqkit.data.sources.weather import LONG_NAMES
 from svqkit.errors import SvqkitError
 from svqkit.samples import weather
 from svqkit.samples import weather_fields as fields

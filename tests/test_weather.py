@@ -9,9 +9,10 @@ import pytest
 import xarray as xr
 from rawfiles import DAY, LAT, LON, RawFiles, files_below
 
-from svqkit.data import weather
 from svqkit.data.prepare import prepare
+from svqkit.data.sources import weather
 from svqkit.data.windows import Normaliser
+from svqkit.datasets import Offsets, Split
 from svqkit.errors import SvqkitError
 
 
@@ -402,3 +403,77 @@ def test_a_field_that_never_changes_is_refused_when_it_is_normalised(
     store = prepare(raw.data(variables=("u10", "t2m")), tmp_path / "x.zarr")
     with pytest.raises(SvqkitError, match=r"x\.zarr: \['t2m'\] never changes in the train split"):
         Normaliser.of(store)
+
+
+def paper_windows(raw: RawFiles, split: Split, **settings: Any) -> list[list[int]]:
+    windowing = weather.plan(raw.data(**settings)).windows["paper"]
+    places = np.array([*windowing.inputs, *windowing.targets])
+    return (windowing.starts[split][:, None] + places).tolist()
+
+
+HOURLY = {"frames_in": 2, "frames_out": 1}
+SIX_HOURLY = {
+    "hours_per_frame": 6,
+    "frames_in": 4,
+    "frames_out": 4,
+    "paper_offsets": Offsets((-17, -11, -5, 0), (1, 7, 13, 19)),
+}
+
+
+def test_protocol_paper_drops_the_last_raw_step_and_one_more_window(raw: RawFiles) -> None:
+    """Hourly: the test period's 72 frames are 312 to 383; 383 is dropped, and of 69 windows the last one."""
+    raw.write()
+    assert paper_windows(raw, "test", **HOURLY) == [[start, start + 1, start + 2] for start in range(312, 312 + 68)]
+
+
+def test_protocol_paper_of_thinned_hours_keeps_the_last_frame(raw: RawFiles) -> None:
+    """Six-hourly of hourly files: the last raw hour, 23:00, is no frame. 40 frames of training, windows over 37."""
+    raw.write()
+    windows = paper_windows(raw, "train", **SIX_HOURLY)
+    relative = [0, 6, 12, 17, 18, 24, 30, 36]
+    assert windows == [[start + place for place in relative] for start in range(3)], "4 fit, one is lost at the end"
+
+
+def test_protocol_paper_of_six_hourly_files_drops_a_frame(raw: RawFiles) -> None:
+    raw.write(frames=64, hours=6)
+    assert [window[0] for window in paper_windows(raw, "train", **SIX_HOURLY)] == [0, 1]
+    assert paper_windows(raw, "test", **SIX_HOURLY) == [], "12 frames are too few for a run of 37"
+
+
+def test_clean_windows_of_six_hourly_frames_follow_each_other(raw: RawFiles) -> None:
+    raw.write()
+    clean = weather.plan(raw.data(**SIX_HOURLY)).windows["clean"]
+    assert (clean.inputs, clean.targets) == ((0, 1, 2, 3), (4, 5, 6, 7))
+    assert clean.starts["validation"].tolist() == [40, 41, 42, 43, 44]
+
+
+def test_files_outside_the_periods_may_be_of_another_kind(raw: RawFiles) -> None:
+    """Six-hourly files of another grid and of other years in the same folder."""
+    raw.write()
+    raw.write(first="1980-01-01", frames=8, hours=6, lat=np.linspace(-80, 80, 9))
+    _, values = read(weather.open_record(raw.data()))
+    np.testing.assert_array_equal(values[:, 0], raw.written["t2m"][0]["t2m"])
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_any_variable_in_era5s_own_names(together: bool, raw: RawFiles) -> None:
+    raw.write("t", levels=(500, 850))
+    (path,) = raw.root.rglob("*.nc")
+    with xr.open_dataset(path) as file:
+        renamed = file.load().rename(
+            t="cape", lat="latitude", lon="longitude", time="valid_time", level="pressure_level"
+        )
+    folder = raw.root / "own" if together else raw.root / "own" / "cape"
+    folder.mkdir(parents=True)
+    renamed.to_netcdf(folder / "anything.nc")
+    record = weather.open_record(raw.data(root=str(raw.root / "own"), variables=("cape",), levels=(850,)))
+    assert record.channels == ("cape_850",)
+    np.testing.assert_array_equal(read(record)[1][:, 0], raw.values("t").sel(level=850))
+
+
+def test_groups_are_variables_when_each_has_as_many_levels(raw: RawFiles) -> None:
+    for name in ("t", "u", "t2m"):
+        raw.write(name, levels=(500, 850) if name != "t2m" else ())
+    assert weather.plan(raw.data(variables=("t", "u"), levels=(500, 850))).groups == ("t", "t", "u", "u")
+    mixed = weather.plan(raw.data(variables=("t", "t2m"), levels=(500, 850)))
+    assert mixed.groups == mixed.channels == ("t_500", "t_850", "t2m")

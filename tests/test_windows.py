@@ -16,9 +16,10 @@ from rawfiles import DAY, RawFiles
 from torch.utils.data import DataLoader
 
 from svqkit.config import Protocol, Split
-from svqkit.data import weather, windows
+from svqkit.data import windows
 from svqkit.data.plan import Clip, every_window, windows_from_end
 from svqkit.data.prepare import prepare
+from svqkit.data.sources import weather
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order
 from svqkit.datasets import WeatherData
@@ -187,9 +188,7 @@ def test_from_memory_and_from_disk_the_batches_are_the_same(
         np.testing.assert_array_equal(one.target_frames, other.target_frames)
 
 
-def test_what_worker_processes_need_can_be_sent_to_them(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_worker_processes_need_can_be_sent_to_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where processes are not forked, as on macOS."""
     given_to_loader: dict[str, Any] = {}
 

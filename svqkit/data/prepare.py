@@ -59,13 +59,14 @@ def prepare(data: Data, target: str | Path, again: bool = False) -> Store:
             group.attrs.update(**stores.describe_plan(plan), statistics=statistics, weeks=weeks, settings=made_from)
         except SvqkitError:
             remove(draft)  # the raw files are not fit for it
+            remove(draft.with_name(PROGRESS))
             raise
         except BaseException as error:
             if full := out_of_disk(error, target):
                 raise full from error
             raise
-        remove(draft / PROGRESS)
         put_in_place(draft, target)
+        remove(draft.with_name(PROGRESS))
     return Store.open(target)
 
 
@@ -114,18 +115,21 @@ def _go_on(draft: Path, made_from: dict) -> zarr.Group | None:
         return None
     if earlier["frames"]:
         print(f"Going on from {draft}: {earlier['frames']:,} frames are there.", flush=True)
-    return zarr.open_group(draft, mode="r+")
+    try:
+        return zarr.open_group(draft, mode="r+")
+    except FileNotFoundError:
+        return None
 
 
 def _progress_of(draft: Path) -> dict | None:
     try:
-        return json.loads((draft / PROGRESS).read_text())
+        return json.loads((draft.with_name(PROGRESS)).read_text())
     except (OSError, json.JSONDecodeError):
         return None
 
 
 def _note_progress(draft: Path, state: dict) -> None:
-    with replacing(draft / PROGRESS) as file:
+    with replacing(draft.with_name(PROGRESS)) as file:
         file.write_text(json.dumps(state))
 
 

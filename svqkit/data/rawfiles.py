@@ -23,7 +23,7 @@ def raw_digest(files: Sequence[Path], root: str | Path, known: Path) -> dict[str
     """
     before = _read(known)
     seen = {os.path.relpath(path, root): (path, _state(path)) for path in files}
-    new = [name for name, (_, state) in seen.items() if before.get(name, [None])[:2] != state]
+    new = [name for name, (_, state) in seen.items() if before.get(name, [])[:2] != state]
     digests = {name: entry[2] for name, entry in before.items() if name in seen}
     with (
         progress(sum(seen[name][1][0] for name in new), "check raw files", "B", shown=bool(new)) as bar,
@@ -63,6 +63,7 @@ def _digest(path: Path) -> str:
 
 def _read(known: Path) -> dict[str, list]:
     try:
-        return json.loads(known.read_text())
-    except (OSError, json.JSONDecodeError):
+        entries = json.loads(known.read_text())
+        return {name: [size, changed, digest] for name, (size, changed, digest) in entries.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
         return {}  # no earlier look, or half of one: every file is read

@@ -12,7 +12,7 @@ from svqkit.figures.forecast_frames import forecast_frames
 from svqkit.figures.grounds import area_mean, draw_field, on_earth
 from svqkit.figures.leads import HOURS, lead_units, one_lead, pick_leads, some_leads
 from svqkit.figures.limits import robust_scale, symmetric_scale
-from svqkit.figures.names import display_name, with_units
+from svqkit.figures.names import display_name, superscript, with_units
 from svqkit.figures.panels import colour_bar, field_panels, trim
 from svqkit.figures.style import DIVERGING, FULL_WIDTH, SEQUENTIAL, heading, use
 
@@ -69,13 +69,15 @@ def _forecast_maps(
     shown = [truth.to_numpy(), prediction.to_numpy()]
     wrong = [error.to_numpy()]
     scale, error_scale = robust_scale(shown), symmetric_scale(wrong)
+    # A long unit would run into the next map's title; the colour bar has it too.
+    short = f" {superscript(units)}" if len(units) <= 3 else ""
     with use():
         figure, axes = field_panels(truth, len(rows), truth.sizes["lead"], FULL_WIDTH, list(rows))
         for row, field in zip(axes, rows.values(), strict=True):
             for place, moment in zip(row, field.transpose("lead", ...), strict=True):
                 if field is error:
                     draw_field(place, moment, DIVERGING, error_scale)
-                    place.set_title(f"RMSE {area_mean(moment, of_squares=True):.3g} {units}")
+                    place.set_title(f"RMSE {area_mean(moment, of_squares=True):.3g}{short}")
                 else:
                     draw_field(place, moment, SEQUENTIAL, scale)
         for place, lead in zip(axes[0], truth["lead"].to_numpy().tolist(), strict=True):

@@ -35,6 +35,7 @@ _SPARE_LOOKS = (
     Look("#F0E442", "p"),
 )
 
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SEED = re.compile(r"-seed(\d+)$")  # ends the name of a run
 _DISPLAY = {
     "none": "SimVP",
@@ -114,7 +115,12 @@ def metric_label(metric: str, units: str | None) -> str:
 
 def with_units(what: str, units: str | None) -> str:
     """``"RMSE [K]"``, or only ``"RMSE"`` for a number without units."""
-    return f"{what} [{units}]" if units else what
+    return f"{what} [{superscript(units)}]" if units else what
+
+
+def superscript(units: str) -> str:
+    """Units for readers: ``"m**2 s**-2"`` → ``"m² s⁻²"``."""
+    return re.sub(r"\*\*(-?\d+)", lambda power: power.group(1).translate(_SUPERSCRIPTS), units)
 
 
 def need_columns(frame: pd.DataFrame, columns: Iterable[str], what: str) -> None:

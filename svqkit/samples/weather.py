@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from svqkit.data.simulation import Weather, coordinates, land_share
-from svqkit.data.weather import LONG_NAMES
+from svqkit.data.sources.weather import LONG_NAMES
 from svqkit.errors import SvqkitError
 from svqkit.samples.weather_fields import Air
 from svqkit.samples.weather_files import save

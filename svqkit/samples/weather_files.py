@@ -14,7 +14,7 @@ import xarray as xr
 
 from svqkit import __version__
 from svqkit.atomic import replacing
-from svqkit.data.weather import LONG_NAMES
+from svqkit.data.sources.weather import LONG_NAMES
 from svqkit.samples.weather_levels import LEVELS
 
 TITLE = "Simulated weather: not measurements, and not a model of the real atmosphere"

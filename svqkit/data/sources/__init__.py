@@ -1,4 +1,4 @@
-"""Which module reads which kind of raw files."""
+"""Raw files of every kind: one module per source, with the name that `source` has in params.yaml."""
 
 import importlib
 
@@ -12,4 +12,4 @@ def plan(data: Data) -> Plan:
     Raises:
         SvqkitError: the files are missing, damaged or don't fit the settings.
     """
-    return importlib.import_module(f"svqkit.data.{data.source}").plan(data)
+    return importlib.import_module(f"svqkit.data.sources.{data.source}").plan(data)

@@ -1,0 +1,284 @@
+"""Human3.6M: JPEG frames, and two lists that say which of them form a sequence.
+
+``<root>/images/S1_Directions.54138969_000226.jpg`` is frame 226 of what camera 54138969 recorded of person S1.
+A line ``images/S1_Directions.54138969_,226,296`` of ``train.txt`` or ``test.txt`` is the sequence that begins
+there; it takes every 5th frame, and as many as are asked for. The last number is where the lists' authors (STRPM)
+let it end; the reference does not read it. It reads the frames as blue, green, red; here they are red, green, blue.
+
+What the published lists hold (counted in OpenSTL's tools/prepare_data/meta/human): 73,404 training and 8,582 test
+sequences of 838 recordings of the persons 1, 5, 6, 7, 8, 9 and 11. In each recording a sequence of 8 frames begins
+every 25 numbers, so that neighbours share 3 of their 8 frames, and the neighbours were shared out at random. Hence
+8,483 of the 8,582 test sequences (98.8 %) have frames in common with training, and 45,981 of the 66,166 frames that
+are tested on (69.5 %) are trained on as well; no recording is tested on that is not trained on. Protocol "paper"
+uses the lists as they are, and validates on the test list. Protocol "clean" keeps the persons apart: it trains and
+validates on the training list's sequences of some persons, and tests on the test list's sequences of others.
+
+Every frame is stored once, however many sequences it belongs to: 412,444 for the published lists, all of whose
+numbers are 1 more than a multiple of 5. Should the numbers of a recording lie on several such grids, each grid is
+stored as a recording of its own.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from svqkit.choices import listed
+from svqkit.config import Protocol
+from svqkit.data.plan import Clip, Plan, Windowing
+from svqkit.data.sources.images import channels_first, read_image
+from svqkit.datasets import SPLITS, HumanData, Split
+from svqkit.errors import SvqkitError
+
+LISTS = ("train.txt", "test.txt")
+# Which list each split is taken from under protocol "clean".
+LIST_OF: dict[Split, int] = {"train": 0, "validation": 0, "test": 1}
+PUBLISHED = "OpenSTL publishes it as tools/prepare_data/meta/human/{}"
+LINE = "images/S1_Directions.54138969_,226,296"
+SUFFIXES = (".jpg", ".jpeg", ".png")
+PART_FRAMES, PIECE_BYTES = 32, 2**24
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """What a list says, a row for each of its sequences.
+
+    Attributes:
+        recordings: the number of its recording, (n,).
+        begins: number of its first frame, (n,).
+        persons: number of its person, (n,).
+        lines: where it stands in the list, from 1, (n,).
+    """
+
+    path: Path
+    recordings: np.ndarray
+    begins: np.ndarray
+    persons: np.ndarray
+    lines: np.ndarray
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The frames that the lists name, in the order of the store.
+
+    Attributes:
+        starts: per list, where in the store each of its sequences begins, (n,).
+        runs: the frames [start, stop) that follow each other without a gap.
+        numbers: of every frame as in its file's name, (N,).
+        recordings: of every frame, (N,).
+    """
+
+    starts: tuple[np.ndarray, ...]
+    runs: list[Clip]
+    numbers: np.ndarray
+    recordings: np.ndarray
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """A part of the store: some image files, brought to ``size`` (height, width)."""
+
+    paths: tuple[Path, ...]
+    size: tuple[int, int]
+
+    @property
+    def frames(self) -> int:
+        """How many frames it gives."""
+        return len(self.paths)
+
+    def read(self) -> Iterator[np.ndarray]:
+        """All frames at once, (n, 3, H, W) uint8.
+
+        Raises:
+            SvqkitError: a file is truncated or no image.
+        """
+        yield np.stack([channels_first(_cubic(read_image(path, colour=True), self.size)) for path in self.paths])
+
+
+def plan(data: HumanData) -> Plan:
+    """What to store of Human3.6M, and which frames form a sequence.
+
+    Raises:
+        SvqkitError: a list is missing, has a line that is none, or names frames that are not there; a split has no
+            sequence.
+    """
+    root = Path(data.root)
+    names: list[str] = []
+    lists = [_read_list(root / name, names) for name in LISTS]
+    length = data.frames_in + data.frames_out
+    frames = _frames(lists, length, data.step)
+    paths = _existing(root, lists, frames, names, length)
+    per_part = max(1, min(PART_FRAMES, PIECE_BYTES // (3 * data.size[0] * data.size[1])))
+    places = [range(start, min(start + per_part, len(paths))) for start in range(0, len(paths), per_part)]
+    inputs, targets = tuple(range(data.frames_in)), tuple(range(data.frames_in, length))
+    windows = {
+        protocol: Windowing(inputs, targets, starts, {one: _clips(starts[one], length, frames) for one in SPLITS})
+        for protocol, starts in _starts(data, lists, frames).items()
+    }
+    return Plan(
+        parts=[ImageFiles(tuple(paths[place] for place in part), data.size) for part in places],
+        frame_shape=(3, *data.size),
+        dtype="uint8",
+        kind="image",
+        channels=("red", "green", "blue"),
+        units=("", "", ""),
+        windows=windows,
+        files=(*(one.path for one in lists), *paths),
+        scale=1 / 255,
+        clip_names=[(Path(names[frames.recordings[a]]).name.rstrip("_"), a, b) for a, b in frames.runs],
+        notes=_notes(data, lists, windows["paper"], length),
+    )
+
+
+def _read_list(path: Path, names: list[str]) -> Sequences:
+    """The sequences of a list; recordings that are new are added to ``names``."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise SvqkitError(
+            f"There is no list {path.absolute()}. {PUBLISHED.format(path.name)}; put it beside the folder images. "
+            "For the bundled sample run `dvc pull`."
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SvqkitError(f"{path} can't be read as a list of sequences ({error}).") from error
+    known = {name: number for number, name in enumerate(names)}
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            name, begin, person = _parse(line, f"{path}, line {number}")
+            rows.append((known.setdefault(name, len(known)), begin, person, number))
+    if not rows:
+        raise SvqkitError(f"{path} names no sequence; expected lines such as {LINE}. {PUBLISHED.format(path.name)}.")
+    names[:] = known
+    return Sequences(path, *np.array(rows, dtype=np.int64).T)
+
+
+def _parse(line: str, where: str) -> tuple[str, int, int]:
+    """Recording, first frame and person of a line."""
+    fields = [field.strip() for field in line.split(",")]
+    if len(fields) != 3 or not all(re.fullmatch("[0-9]{1,9}", field) for field in fields[1:]):
+        raise SvqkitError(f"{where}: expected recording,begin,end such as {LINE}, got {line.strip()!r}.")
+    person = re.match(r"S([0-9]+)_", Path(fields[0]).name)
+    if not person:
+        raise SvqkitError(
+            f"{where}: a recording's name starts with its person, as in {LINE}; {fields[0]!r} names none."
+        )
+    if int(fields[2]) <= int(fields[1]):
+        raise SvqkitError(f"{where}: the sequence ends at {fields[2]}, before it begins at {fields[1]}.")
+    return fields[0], int(fields[1]), int(person.group(1))
+
+
+def _frames(lists: Sequence[Sequences], length: int, step: int) -> Frames:
+    """Every frame that a sequence uses, once."""
+    last = max(int(one.begins.max()) for one in lists) // step + length
+    begins = []
+    for one in lists:
+        grid = one.recordings * step + one.begins % step
+        # A frame's key is its place on its grid; keys that differ by one are neighbours of one recording.
+        begins.append(grid * (last + 1) + one.begins // step)
+    keys = np.unique(np.concatenate(begins)[:, None] + np.arange(length))
+    grids, places = np.divmod(keys, last + 1)
+    # The last place of a grid is never used, so keys of two grids are never neighbours.
+    borders = [0, *(np.flatnonzero(np.diff(keys) != 1) + 1).tolist(), len(keys)]
+    runs = list(pairwise(borders))
+    starts = tuple(np.searchsorted(keys, begin) for begin in begins)
+    return Frames(starts, runs, places * step + grids % step, grids // step)
+
+
+def _existing(root: Path, lists: Sequence[Sequences], frames: Frames, names: Sequence[str], length: int) -> list[Path]:
+    """The file of every frame; each folder is listed once, which is quick also for half a million files."""
+    stems = [
+        f"{names[recording]}{number:06d}" for recording, number in zip(frames.recordings, frames.numbers, strict=True)
+    ]
+    there = {folder: _files(root / folder) for folder in {os.path.dirname(name) for name in names}}
+    paths, absent = [], np.zeros(len(stems), bool)
+    for place, stem in enumerate(stems):
+        folder, name = os.path.split(stem)
+        suffix = next((suffix for suffix in SUFFIXES if name + suffix in there[folder]), None)
+        absent[place] = suffix is None
+        paths.append(root / f"{stem}{suffix or SUFFIXES[0]}")
+    if absent.any():
+        place, where = _first_absent(lists, frames, absent, length)
+        raise SvqkitError(
+            f"{absent.sum():,} of the {len(stems):,} frames that {LISTS[0]} and {LISTS[1]} name are absent; the first "
+            f"is {paths[place]} ({where}). Put the frames there, or take their sequences off the lists."
+        )
+    return paths
+
+
+def _files(folder: Path) -> set[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries}
+    except OSError as error:
+        raise SvqkitError(
+            f"There is no folder {folder.absolute()}; expected the frames there, such as "
+            "S1_Directions.54138969_000226.jpg. Put them there, or change `root`."
+        ) from error
+
+
+def _first_absent(lists: Sequence[Sequences], frames: Frames, absent: np.ndarray, length: int) -> tuple[int, str]:
+    """The first absent frame in the order of the lists, and the line that asks for it."""
+    for one, starts in zip(lists, frames.starts, strict=True):
+        places = starts[:, None] + np.arange(length)
+        rows = np.flatnonzero(absent[places].any(axis=1))
+        if len(rows):
+            wanted = places[rows[0]]
+            return int(wanted[absent[wanted]][0]), f"line {one.lines[rows[0]]} of {one.path}"
+    raise AssertionError("every frame belongs to a sequence")
+
+
+def _starts(data: HumanData, lists: Sequence[Sequences], frames: Frames) -> dict[Protocol, dict[Split, np.ndarray]]:
+    """Per protocol and split where its windows start, in the order of the store."""
+    train, test = (np.sort(starts) for starts in frames.starts)
+    clean: dict[Split, np.ndarray] = {}
+    for split, place in LIST_OF.items():
+        wanted = np.isin(lists[place].persons, getattr(data, split))
+        clean[split] = np.sort(frames.starts[place][wanted])
+    return {"clean": clean, "paper": {"train": train, "validation": test, "test": test}}
+
+
+def _clips(starts: np.ndarray, length: int, frames: Frames) -> list[Clip]:
+    """The runs of frames that windows from ``starts`` cover."""
+    used = _covered(starts, length, len(frames.numbers))
+    # Neighbours in the store may belong to different recordings: a gap in the keys ends a run as well.
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], used, [False]]).astype(np.int8)))
+    borders = np.array([start for start, _ in frames.runs])
+    clips = []
+    for start, stop in edges.reshape(-1, 2).tolist():
+        cuts = [start, *borders[(borders > start) & (borders < stop)].tolist(), stop]
+        clips += pairwise(cuts)
+    return clips
+
+
+def _covered(starts: np.ndarray, length: int, frames: int) -> np.ndarray:
+    used = np.zeros(frames, bool)
+    used[starts[:, None] + np.arange(length)] = True
+    return used
+
+
+def _notes(data: HumanData, lists: Sequence[Sequences], paper: Windowing, length: int) -> tuple[str, ...]:
+    train, test = paper.starts["train"], paper.starts["test"]
+    trained = _covered(train, length, int(max(train.max(), test.max())) + length)
+    shared = trained[test[:, None] + np.arange(length)].any(axis=1).sum()
+    notes = [
+        f"protocol paper: {shared:,} of {len(test):,} test sequences share frames with training sequences, "
+        "as the lists have it"
+    ]
+    for split, place in LIST_OF.items():
+        lacking = sorted(set(getattr(data, split)) - set(lists[place].persons.tolist()))
+        if lacking:
+            notes.append(f"{LISTS[place]} has no sequence of the {split} person(s) {listed(map(str, lacking))}")
+    return tuple(notes)
+
+
+def _cubic(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(H, W, 3) uint8 brought to ``size`` (height, width), bicubic, as the reference resizes Human3.6M."""
+    if image.shape[:2] == size:
+        return image
+    return cv2.resize(image, size[::-1], interpolation=cv2.INTER_CUBIC)

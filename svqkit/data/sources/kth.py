@@ -1,0 +1,333 @@
+"""KTH actions (Schuldt, Laptev and Caputo, ICPR 2004): six actions by 25 persons in four scenes, 25 frames a second.
+
+Two layouts are read, each in ``root`` or ``root/kth``, right there or in a folder per action:
+
+- the videos as published, ``person01_boxing_d1_uncomp.avi``. ``00sequences.txt`` of the same page beside them says
+  in which frames somebody acts; the others (an empty meadow between two runs) are left out.
+- OpenSTL's folders of frames, one per video: ``boxing/person01_boxing_d1_uncomp/image_0001.jpg``.
+
+Frames whose numbers follow each other form a run, and no window reaches beyond its run. Windows are those of the
+reference: the last one of a run ends where the run ends, and each lies a stride before the next.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from svqkit.choices import choose
+from svqkit.data.plan import Clip, Plan, Windowing, windows_from_end
+from svqkit.data.sources.images import SUFFIXES
+from svqkit.data.sources.video import FramesPart, VideoPart, inspect_video
+from svqkit.datasets import KTH_ACTIONS, SPLITS, KTHData, Split
+from svqkit.errors import SvqkitError
+
+SCENES = (1, 2, 3, 4)
+FAST = ("jogging", "running")
+SEQUENCES = "00sequences.txt"
+# Absent from the published set, whose 00sequences.txt calls it "*missing*".
+NEVER_PUBLISHED = "person13_handclapping_d3"
+# The published file breaks off: so many of the 370 frames can be decoded that its header and 00sequences.txt promise.
+BROKEN_OFF = {"person01_boxing_d4": 304}
+
+_NAME = re.compile(rf"(person(\d\d)_({'|'.join(KTH_ACTIONS)})_d([1-4]))(?:_uncomp)?(\.avi)?", re.IGNORECASE)
+_FRAME = re.compile(r"image[-_]?(\d+)(?:\D.*)?", re.IGNORECASE)
+_LINE = re.compile(r"(person\d+_\w+?_d\d)\s+(?:frames\s+(.*)|\*missing\*)", re.IGNORECASE)
+_RANGE = re.compile(r"(\d+)\s*-\s*(\d+)")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One person doing one action in one scene: an AVI, or a folder of frames."""
+
+    name: str
+    person: int
+    action: str
+    path: Path
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder of frames."""
+        return self.path.suffix.lower() != ".avi"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What 00sequences.txt says: per recording the first and last frame, counted from 1, of each of its pieces."""
+
+    path: Path
+    ranges: Mapping[str, Sequence[tuple[int, int]]]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What is taken of a recording: its runs that are long enough for a window.
+
+    Attributes:
+        part: gives their frames.
+        lengths: how many frames each run has.
+        short: how many runs were too short.
+    """
+
+    recording: Recording
+    part: VideoPart | FramesPart
+    lengths: tuple[int, ...]
+    short: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """Frames [start, stop) of the store that follow each other in one recording."""
+
+    recording: Recording
+    start: int
+    stop: int
+
+
+def plan(data: KTHData) -> Plan:
+    """Find the recordings of the wanted persons and actions, and cut their runs into windows.
+
+    Raises:
+        SvqkitError: nothing fits the layout, a recording is there twice, a video is damaged, 00sequences.txt can't be
+            understood or names frames that a video lacks, or a split has no window.
+    """
+    for action in data.actions:
+        choose(dict.fromkeys(KTH_ACTIONS), action, "action of KTH")
+    root = Path(data.root)
+    listing = _listing(root)
+    looked = [_look(recording, listing, data) for recording in _wanted(_find(root), data)]
+    taken = [one for one in looked if one.lengths]
+    runs, names = _placed(taken)
+    files = [path for one in taken for path in (one.part.files if one.recording.is_folder else [one.recording.path])]
+    if listing and not all(one.recording.is_folder for one in taken):
+        files.append(listing.path)
+    persons = {split: getattr(data, split) for split in SPLITS}
+    seen = {"train": data.train + data.validation, "validation": data.test, "test": data.test}
+    channels = ("red", "green", "blue") if data.colour else ("grey",)
+    return Plan(
+        parts=[one.part for one in taken],
+        frame_shape=(len(channels), *data.size),
+        dtype="uint8",
+        kind="image",
+        channels=channels,
+        units=("",) * len(channels),
+        windows={
+            "clean": _windowing(runs, persons, data, data.slow_stride),
+            "paper": _windowing(runs, seen, data, _length(data)),
+        },
+        files=tuple(files),
+        scale=1 / 255,
+        clip_names=names,
+        notes=tuple(_notes(data, looked, listing)),
+    )
+
+
+def _length(data: KTHData) -> int:
+    return data.frames_in + data.frames_out
+
+
+def _placed(taken: Sequence[Taken]) -> tuple[list[Run], list[tuple[str, int, int]]]:
+    """Where the runs, and where the recordings, lie in the store."""
+    runs: list[Run] = []
+    names: list[tuple[str, int, int]] = []
+    place = 0
+    for one in taken:
+        first = place
+        for frames in one.lengths:
+            runs.append(Run(one.recording, place, place + frames))
+            place += frames
+        names.append((one.recording.name, first, place))
+    return runs, names
+
+
+def _windowing(
+    runs: Sequence[Run], persons: Mapping[Split, Sequence[int]], data: KTHData, slow_stride: int
+) -> Windowing:
+    length = _length(data)
+    clips: dict[Split, list[Clip]] = {}
+    starts: dict[Split, np.ndarray] = {}
+    for split in SPLITS:
+        owned = [run for run in runs if run.recording.person in persons[split]]
+        clips[split] = [(run.start, run.stop) for run in owned]
+        fast = [(run.start, run.stop) for run in owned if run.recording.action in FAST]
+        slow = [(run.start, run.stop) for run in owned if run.recording.action not in FAST]
+        each = windows_from_end(slow, length, slow_stride), windows_from_end(fast, length, data.fast_stride)
+        starts[split] = np.sort(np.concatenate(each))
+    return Windowing(tuple(range(data.frames_in)), tuple(range(data.frames_in, length)), starts, clips)
+
+
+def _look(recording: Recording, listing: Listing | None, data: KTHData) -> Taken:
+    return _look_at_folder(recording, data) if recording.is_folder else _look_at_video(recording, listing, data)
+
+
+def _look_at_folder(recording: Recording, data: KTHData) -> Taken:
+    frames = _frames(recording.path)
+    every = _runs(frames)
+    runs = [run for run in every if len(run) >= _length(data)]
+    part = FramesPart(tuple(frames[number] for number in chain(*runs)), data.size, data.colour)
+    return Taken(recording, part, tuple(map(len, runs)), len(every) - len(runs))
+
+
+def _look_at_video(recording: Recording, listing: Listing | None, data: KTHData) -> Taken:
+    # Of a video that breaks off all that is known is how far it can be decoded.
+    last = BROKEN_OFF.get(recording.name)
+    promised = inspect_video(recording.path, whole=last is None).frames
+    promised = min(promised, last or promised)
+    every = _runs(_listed(recording, listing, promised))
+    runs = [run for run in every if len(run) >= _length(data)]
+    indices = tuple(range(run.start - 1, run.stop - 1) for run in runs)
+    part = VideoPart(recording.path, indices, promised, data.size, data.colour)
+    return Taken(recording, part, tuple(map(len, runs)), len(every) - len(runs))
+
+
+def _runs(numbers: Iterable[int]) -> list[range]:
+    """Numbers that follow each other, as ranges in rising order."""
+    runs: list[range] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1].stop:
+            runs[-1] = range(runs[-1].start, number + 1)
+        else:
+            runs.append(range(number, number + 1))
+    return runs
+
+
+def _listed(recording: Recording, listing: Listing | None, promised: int) -> set[int]:
+    """The numbers, from 1, of the frames of a video in which somebody acts."""
+    if listing is None or recording.name not in listing.ranges:
+        return set(range(1, promised + 1))
+    ranges = listing.ranges[recording.name]
+    last = max(stop for _, stop in ranges)
+    if last > promised and recording.name not in BROKEN_OFF:
+        raise SvqkitError(
+            f"{listing.path} lists frame {last} of {recording.name}, but {recording.path} has {promised} frames. "
+            "Fetch the video again, or correct its line."
+        )
+    return {number for start, stop in ranges for number in range(start, min(stop, promised) + 1)}
+
+
+def _find(root: Path) -> list[Recording]:
+    """Every recording below ``root``, in either layout."""
+    if not root.is_dir():
+        raise SvqkitError(f"There is no folder {root.absolute()}. {_layout()} Put it there, or change `root`.")
+    found, seen = [], []
+    for path in _entries(root):
+        seen.append(str(path.relative_to(root)))
+        name = _NAME.fullmatch(path.name)
+        if name and bool(name[5]) == path.is_file():
+            found.append(Recording(name[1].lower(), int(name[2]), name[3].lower(), path))
+    if not found:
+        there = ", ".join(seen[:5]) + (", …" if len(seen) > 5 else "") if seen else "nothing"
+        raise SvqkitError(f"No recording of KTH in {root.absolute()}, which holds {there}. {_layout()}")
+    return found
+
+
+def _entries(root: Path) -> Iterator[Path]:
+    """What lies in ``root`` and ``root/kth``, and there in a folder per action."""
+    for base in (root, root / "kth"):
+        there = sorted(base.iterdir()) if base.is_dir() else []
+        yield from there
+        for folder in there:
+            if folder.name.lower() in KTH_ACTIONS and folder.is_dir():
+                yield from sorted(folder.iterdir())
+
+
+def _layout() -> str:
+    return (
+        "Expected are the published videos (person01_boxing_d1_uncomp.avi, there or in a folder per action) or "
+        "OpenSTL's frames (boxing/person01_boxing_d1_uncomp/image_0001.jpg)."
+    )
+
+
+def _wanted(found: Sequence[Recording], data: KTHData) -> list[Recording]:
+    """Those of the persons and actions in the settings, each once, in order of person, action and scene."""
+    persons = {*data.train, *data.validation, *data.test}
+    chosen: dict[str, Recording] = {}
+    for recording in found:
+        if recording.person not in persons or recording.action not in data.actions:
+            continue
+        other = chosen.setdefault(recording.name, recording)
+        if other is not recording:
+            raise SvqkitError(
+                f"{recording.name} is there twice: {other.path} and {recording.path}. Remove one of them, "
+                "or move it out of `root`."
+            )
+    return [chosen[name] for name in sorted(chosen)]
+
+
+def _frames(folder: Path) -> dict[int, Path]:
+    """The frames of a folder by their numbers."""
+    frames: dict[int, Path] = {}
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries)
+    for name in names:
+        stem, suffix = os.path.splitext(name)
+        number = _FRAME.fullmatch(stem)
+        if number is None or suffix.lower() not in SUFFIXES:
+            continue
+        other = frames.setdefault(int(number[1]), folder / name)
+        if other.name != name:
+            raise SvqkitError(f"{folder} has two frames number {int(number[1])}: {other.name}, {name}. Remove one.")
+    return frames
+
+
+def _listing(root: Path) -> Listing | None:
+    """00sequences.txt, if it is there: one line per video, its ranges separated by commas, more text around them.
+
+    Ranges of the published file overlap here and there, or stand out of order: all their frames are meant.
+    """
+    path = next((path for path in (root / SEQUENCES, root / "kth" / SEQUENCES) if path.is_file()), None)
+    if path is None:
+        return None
+    ranges: dict[str, list[tuple[int, int]]] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        if not re.match(r"\s*person\d+_", line):
+            continue
+        fields = _LINE.fullmatch(line.strip())
+        pieces = _pieces(fields[2]) if fields and fields[2] is not None else []
+        if fields is None or pieces is None:
+            raise SvqkitError(
+                f"{path}, line {number}: {line.strip()!r} can't be understood; expected e.g. "
+                "'person01_boxing_d1 frames 1-95, 96-185'. Fetch the file again, or correct the line."
+            )
+        name = fields[1].lower()
+        if name in ranges:
+            raise SvqkitError(f"{path}, line {number}: {name} stands there a second time. Remove one of its lines.")
+        if pieces:
+            ranges[name] = pieces
+    return Listing(path, ranges)
+
+
+def _pieces(text: str) -> list[tuple[int, int]] | None:
+    """ "1-95, 96-185" as numbers; None when it is something else."""
+    found = [_RANGE.fullmatch(piece.strip()) for piece in text.strip().rstrip(",").split(",")]
+    pieces = [(int(piece[1]), int(piece[2])) for piece in found if piece]
+    fits = len(pieces) == len(found) and all(1 <= start <= stop for start, stop in pieces)
+    return pieces if fits else None
+
+
+def _notes(data: KTHData, looked: Sequence[Taken], listing: Listing | None) -> list[str]:
+    notes = []
+    there = {one.recording.name for one in looked if one.lengths or one.short}
+    persons = sorted({*data.train, *data.validation, *data.test})
+    whole = [f"person{p:02}_{action}_d{scene}" for p in persons for action in data.actions for scene in SCENES]
+    expected = [name for name in whole if name != NEVER_PUBLISHED]
+    missing = [name for name in expected if name not in there]
+    if missing:
+        notes.append(f"{len(missing)} of {len(expected)} recordings are missing, the first: {missing[0]}")
+    videos = [one.recording.name for one in looked if not one.recording.is_folder]
+    for name in BROKEN_OFF.keys() & set(videos):
+        notes.append(f"{name} breaks off in the published set: no more than {BROKEN_OFF[name]} frames of it are taken")
+    if listing:
+        unlisted = [name for name in videos if name not in listing.ranges]
+        if unlisted:
+            notes.append(f"{len(unlisted)} video(s) not in {SEQUENCES} were taken whole, the first: {unlisted[0]}")
+        if len(videos) < len(looked):
+            notes.append(f"{SEQUENCES} is about the videos; folders of frames were taken as they are")
+    short = sum(one.short for one in looked)
+    if short:
+        notes.append(f"{short} run(s) of frames are shorter than a window of {_length(data)} and were skipped")
+    return notes

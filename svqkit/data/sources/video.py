@@ -1,0 +1,293 @@
+"""Videos and folders of frames: how many frames there are, and those that are wanted, one by one or as parts.
+
+Videos are decoded by OpenCV, which carries FFmpeg with it. A video that was cut short opens like a whole one and
+just ends early. So its container is held against the file's size first, which takes a few bytes of it, and later
+the frames that come are counted against those that it promises.
+"""
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong with a file is told by the errors below
+
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from svqkit.data.sources.images import channels_first, read_image, resize
+from svqkit.errors import SvqkitError
+
+VIDEO_SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg")
+# A part gives its frames in pieces of at most about this many bytes.
+PIECE = 16 * 2**20
+# Writers disagree whether a RIFF's size includes its own header of eight bytes.
+SLACK = 8
+_EBML, _SEGMENT = bytes.fromhex("1A45DFA3"), bytes.fromhex("18538067")
+_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+_MEND = "fetch it again, re-encode it (`ffmpeg -i FILE NEW_FILE`), or remove it"
+
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+
+
+@dataclass(frozen=True)
+class Video:
+    """What a video promises: how many frames, and their size (height, width)."""
+
+    frames: int
+    size: tuple[int, int]
+
+
+def inspect_video(path: Path, whole: bool = True) -> Video:
+    """What the video at ``path`` promises, from its header and first frame: under a millisecond for AVI and MP4.
+
+    Other containers tell how long they last, from which the number of frames can't be had exactly: there the frames
+    are counted by decoding. Without ``whole`` a video that was cut short is accepted.
+
+    Raises:
+        SvqkitError: there is no such file, it is no video or has no frame, or it was cut short.
+    """
+    if not path.is_file():
+        raise SvqkitError(f"There is no video {path}. Fetch it again, or take it off the list.")
+    if whole:
+        refuse_cut(path)
+    capture = _open(path)
+    try:
+        came, first = capture.read()
+        if not came:
+            raise SvqkitError(f"{path} has no frame of video that can be decoded: {_MEND}.")
+        frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        if frames <= 0 or _kind(path) not in ("avi", "mp4"):
+            frames = 1 + sum(1 for _ in iter(capture.grab, False))
+    finally:
+        capture.release()
+    return Video(frames, first.shape[:2])
+
+
+def count_frames(path: Path) -> int:
+    """How many frames the video at ``path`` promises; see :func:`inspect_video`."""
+    return inspect_video(path).frames
+
+
+def read_video(
+    path: Path, colour: bool, wanted: Sequence[range] | None = None, promised: int | None = None
+) -> Iterator[np.ndarray]:
+    """The frames of a video one by one, (H, W, 3) RGB or (H, W, 1) grey (luminance), uint8.
+
+    ``wanted`` are the indices of the frames, from 0, in rising order; without it all of the ``promised`` ones. Without
+    ``promised`` the video is inspected first, which refuses one that was cut short.
+
+    Some whole AVIs hold one frame less than they promise (an encoder's placeholder at the end). Where just the last
+    frame that is promised lacks, the one before stands in for it, with a warning.
+
+    Raises:
+        SvqkitError: the video ends before a frame that is wanted, or can't be opened.
+    """
+    promised = promised or inspect_video(path).frames
+    wanted = [range(promised)] if wanted is None else wanted
+    capture = _open(path)
+    place = 0
+    try:
+        for index in (index for some in wanted for index in some):
+            while place < index and capture.grab():
+                place += 1
+            came, pixels = capture.read() if place == index else (False, None)
+            if came:
+                place += 1
+                yield _converted(pixels, colour)
+            elif place == index == promised - 1 > 0:
+                warnings.warn(
+                    f"{path} lacks the last of its {promised} frames: the one before is repeated.", stacklevel=2
+                )
+                yield from read_video(path, colour, [range(index - 1, index)], promised)
+            else:
+                raise SvqkitError(
+                    f"{path} ends after {place} frames; its header promises {promised}, and frame {index + 1} is "
+                    f"wanted. It is truncated or damaged: {_MEND}."
+                )
+    finally:
+        capture.release()
+
+
+@dataclass(frozen=True)
+class VideoPart:
+    """Frames of a video file that promises ``promised`` of them, brought to ``size`` (height, width).
+
+    ``wanted`` are their indices as :func:`read_video` takes them.
+    """
+
+    path: Path
+    wanted: tuple[range, ...]
+    promised: int
+    size: tuple[int, int]
+    colour: bool
+
+    @property
+    def frames(self) -> int:
+        """How many frames it gives."""
+        return sum(map(len, self.wanted))
+
+    def read(self) -> Iterator[np.ndarray]:
+        """Its frames in order, (n, C, H, W) uint8, n so that a piece takes at most about 16 MB."""
+        frames = read_video(self.path, self.colour, self.wanted, self.promised)
+        return _pieces(resize(frame, self.size) for frame in frames)
+
+
+@dataclass(frozen=True)
+class FramesPart:
+    """Image files, one per frame, in this order, brought to ``size`` (height, width).
+
+    With ``exact`` all of them must have that size already.
+    """
+
+    files: tuple[Path, ...]
+    size: tuple[int, int]
+    colour: bool
+    exact: bool = False
+
+    @property
+    def frames(self) -> int:
+        """How many frames it gives."""
+        return len(self.files)
+
+    def read(self) -> Iterator[np.ndarray]:
+        """Its frames in order, (n, C, H, W) uint8, n so that a piece takes at most about 16 MB."""
+        return _pieces(self._frame(path) for path in self.files)
+
+    def _frame(self, path: Path) -> np.ndarray:
+        image = read_image(path, self.colour)
+        if self.exact and image.shape[:2] != self.size:
+            raise SvqkitError(
+                f"{path} has {by(image.shape[:2])} pixels, the first frame of its folder {by(self.size)}. "
+                "Set `size` to bring all frames to one size, or remove the file."
+            )
+        return resize(image, self.size)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width of an image file, from its header.
+
+    Raises:
+        SvqkitError: it is no image.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise SvqkitError(f"{path} can't be read as an image ({error}). Fetch it again, or remove it.") from error
+
+
+def by(size: Sequence[int]) -> str:
+    """A size (height, width) in words: "128 × 160"."""
+    return " × ".join(map(str, size))
+
+
+def refuse_cut(path: Path) -> None:
+    """Refuse a video file that is shorter than its container says; reads a few bytes of it.
+
+    Known are RIFF (AVI, with OpenDML's further RIFF chunks), ISO 14496-12 (MP4, MOV) and EBML (Matroska and WebM,
+    RFC 8794). MPEG streams don't say how long they are.
+
+    Raises:
+        SvqkitError: the file was cut short, or never finished.
+    """
+    size = path.stat().st_size
+    end_of = {"avi": _end_of_riff, "mp4": _end_of_boxes, "mkv": _end_of_segment}.get(_kind(path))
+    if end_of is None:
+        return
+    with path.open("rb") as file:
+        end = end_of(file, size)
+    if end is None:
+        raise SvqkitError(f"{path} was never finished, its header gives no length: {_MEND}.")
+    if size + SLACK < end:
+        raise SvqkitError(
+            f"{path} is truncated: {size:,} bytes, its header promises {end:,}. Fetch it again, or remove it."
+        )
+
+
+def _kind(path: Path) -> str:
+    """The container, by its first bytes: "avi", "mp4", "mkv", or "" for others."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head[:4] == b"RIFF" and head[8:] == b"AVI ":
+        return "avi"
+    if head[:4] == _EBML:
+        return "mkv"
+    return "mp4" if head[4:8] in _MP4_BOXES else ""
+
+
+def _end_of_riff(file: BinaryIO, size: int) -> int | None:
+    end = 0
+    while end < size:
+        file.seek(end)
+        head = file.read(8)
+        if head[:4] != b"RIFF":
+            break
+        length = int.from_bytes(head[4:], "little")
+        if length == 0:
+            return None
+        end += 8 + length + length % 2
+    return end
+
+
+def _end_of_boxes(file: BinaryIO, size: int) -> int:
+    end = 0
+    while end < size:
+        file.seek(end)
+        head = file.read(16)
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:  # the length proper follows the box's name
+            length = int.from_bytes(head[8:], "big")
+        if length == 0:  # up to the end, whatever that is
+            return size
+        if length < 8:  # no box: bytes behind the container
+            break
+        end += length
+    return end
+
+
+def _end_of_segment(file: BinaryIO, size: int) -> int:
+    file.seek(4)
+    file.seek(_ebml_length(file) or size, os.SEEK_CUR)
+    length = _ebml_length(file) if file.read(4) == _SEGMENT else None
+    return file.tell() + length if length is not None else size  # a live recording gives none
+
+
+def _ebml_length(file: BinaryIO) -> int | None:
+    """A length of 1 to 8 bytes, of which the zero bits in front of the first one tell how many; all ones: none."""
+    first = file.read(1) or b"\0"
+    count = 9 - first[0].bit_length()
+    most = (1 << 7 * count) - 1
+    value = int.from_bytes(first + file.read(count - 1), "big") & most
+    return None if value == most else value
+
+
+def _open(path: Path) -> cv2.VideoCapture:
+    # One thread each: parts are decoded side by side already.
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    if not capture.isOpened():
+        raise SvqkitError(
+            f"{path} ({path.stat().st_size:,} bytes) can't be opened as a video: it is truncated, of another kind, or "
+            f"its codec is not known to OpenCV. What helps: {_MEND}."
+        )
+    return capture
+
+
+def _converted(pixels: np.ndarray, colour: bool) -> np.ndarray:
+    if colour:
+        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)[..., None]
+
+
+def _pieces(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    held: list[np.ndarray] = []
+    for frame in frames:
+        held.append(channels_first(frame))
+        if (len(held) + 1) * frame.nbytes > PIECE:
+            yield np.stack(held)
+            held = []
+    if held:
+        yield np.stack(held)

@@ -1,0 +1,446 @@
+"""KittiCaltech: which frames form which window, derived by hand; every layout; what does not fit is told."""
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from skimage.transform import resize
+
+from svqkit.data.plan import Plan
+from svqkit.data.sources.driving import HickleFrames
+from svqkit.data.sources.kitticaltech import plan
+from svqkit.data.sources.scale_crop import scale_and_crop
+from svqkit.data.sources.seq import read_seq
+from svqkit.datasets import SPLITS, KittiCaltechData
+from svqkit.errors import SvqkitError
+from svqkit.samples import kitticaltech as sample
+
+SIZE = (8, 10)
+A, B, C, V = "city-a", "road-b", "residential-c", "city-v"
+
+
+def _hickle(root: Path, which: str, sources: Sequence[str], frames: np.ndarray | None = None) -> np.ndarray:
+    """Frames whose values tell their place."""
+    if frames is None:
+        rng = np.random.default_rng(len(sources))
+        frames = rng.integers(0, 256, (len(sources), *SIZE, 3), dtype=np.uint8)
+    folder = root / "kitti_hkl"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, value in ((f"X_{which}", frames), (f"sources_{which}", np.array([one.encode() for one in sources]))):
+        with h5py.File(folder / f"{name}.hkl", "w") as file:
+            file["data"] = value
+            file["type"] = np.array([b"list"])
+    return frames
+
+
+def _seq(root: Path, name: str, frames: int, size: tuple[int, int] = (12, 16)) -> list[np.ndarray]:
+    """A video of ``frames`` different pictures; gives back those that Pillow decodes."""
+    rng = np.random.default_rng([frames, *name.encode()])
+    blocks = rng.integers(0, 256, (frames, 3, 4, 3), dtype=np.uint8)
+    pictures = [cv2.resize(block, size[::-1]) for block in blocks]
+    sample._write_seq(root / "caltech" / f"{name}.seq", iter(pictures), size)
+    decoded = []
+    for picture in pictures:
+        stored = io.BytesIO()
+        Image.fromarray(picture).save(stored, "JPEG", quality=sample.JPEG_QUALITY, optimize=True)
+        decoded.append(np.asarray(Image.open(stored)))
+    return decoded
+
+
+def _data(root: Path, **settings: object) -> KittiCaltechData:
+    return KittiCaltechData(root=str(root), **{"size": SIZE, "frames_in": 3, "frames_out": 1, **settings})
+
+
+def _frames(made: Plan) -> np.ndarray:
+    return np.concatenate([piece for part in made.parts for piece in part.read()])
+
+
+def _windows(made: Plan, protocol: str) -> dict[str, list[int]]:
+    return {split: made.windows[protocol].starts[split].tolist() for split in SPLITS}
+
+
+def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """PredNet's process_im with scikit-image, as the reference has it."""
+    scale = size[0] / image.shape[0]
+    scaled = resize(image, (size[0], int(np.round(scale * image.shape[1]))), preserve_range=True)
+    left = int((scaled.shape[1] - size[1]) / 2)
+    return scaled[:, left : left + size[1]]
+
+
+def _small(root: Path) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """KITTI: recordings of 9, 3 and 4 frames, and of 6 to validate; Caltech: videos of 14 and 29 frames."""
+    train = _hickle(root, "train", [A] * 9 + [B] * 3 + [C] * 4)
+    validation = _hickle(root, "val", [V] * 6)
+    return train, validation, [*_seq(root, "set06/V000", 14), *_seq(root, "set10/V001", 29)]
+
+
+def test_the_windows_of_both_protocols_are_those_of_the_definition(tmp_path: Path) -> None:
+    train, validation, test = _small(tmp_path)
+    made = plan(_data(tmp_path))
+    # Stored: 9 of A, (B is shorter than a window), 4 of C, 6 of V, then 14 // 3 = 4 and 29 // 3 = 9 of Caltech.
+    assert made.clip_names == [
+        (A, 0, 9),
+        (C, 9, 13),
+        (V, 13, 19),
+        ("set06/V000", 19, 23),
+        ("set10/V001", 23, 32),
+    ]
+    # From each recording's end back by 4: A has 9 frames, so 5 and 1; V has 6, so 2; the last video has 9.
+    assert _windows(made, "clean") == {"train": [1, 5, 9], "validation": [15], "test": [19, 24, 28]}
+    assert _windows(made, "paper") == {"train": [1, 5, 9], "validation": [19, 24, 28], "test": [19, 24, 28]}
+    assert made.windows["clean"].inputs == (0, 1, 2)
+    assert made.windows["clean"].targets == (3,)
+    assert made.notes == ("1 recording(s) are shorter than a window of 4 frames and were left out",)
+    assert (made.frame_shape, made.dtype, made.kind, made.scale) == ((3, 8, 10), "uint8", "image", 1 / 255)
+    assert (made.channels, made.frames) == (("red", "green", "blue"), 32)
+    frames = _frames(made).transpose(0, 2, 3, 1)
+    np.testing.assert_array_equal(frames[:13], np.concatenate([train[:9], train[12:]]))
+    np.testing.assert_array_equal(frames[13:19], validation)
+    # Counted from 1, the frames 3, 6, 9, … of each video.
+    places = [2, 5, 8, 11, *range(14 + 2, 14 + 27, 3)]
+    for frame, place in zip(frames[19:], places, strict=True):
+        assert np.abs(frame - _resized(test[place], SIZE)).max() < 1
+
+
+def test_the_windows_are_those_that_the_reference_finds(tmp_path: Path) -> None:
+    """Going back from the last frame: a window where both of its ends have the same source, else one frame on."""
+    sources = [A] * 11 + [B] * 3 + [C] * 10 + [V] * 4
+    _hickle(tmp_path, "train", sources)
+    _hickle(tmp_path, "val", ["other"] * 4)
+    _seq(tmp_path, "set06/V000", 12)
+    expected, last = [], len(sources) - 1
+    while last >= 3:
+        same = sources[last] == sources[last - 3]
+        if same:
+            expected.append(last - 3)
+        last -= 4 if same else 1
+    stored = [start if start < 11 else start - 3 for start in sorted(expected)]  # B's three frames are left out
+    assert _windows(plan(_data(tmp_path)), "paper")["train"] == stored
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 12), min_size=1, max_size=5),
+    held=st.integers(4, 9),
+    videos=st.lists(st.integers(12, 30), min_size=1, max_size=3),
+)
+def test_no_two_splits_share_a_frame_and_no_window_crosses_recordings(
+    tmp_path_factory: pytest.TempPathFactory, lengths: list[int], held: int, videos: list[int]
+) -> None:
+    root = tmp_path_factory.mktemp("kitticaltech")
+    names = [f"drive{number}" for number, length in enumerate([4, *lengths]) for _ in range(length)]
+    _hickle(root, "train", names)
+    _hickle(root, "val", [V] * held)
+    for number, frames in enumerate(videos):
+        _seq(root, f"set0{6 + number}/V000", frames)
+    made = plan(_data(root))
+    clips = [range(start, stop) for _, start, stop in made.clip_names]
+    for protocol in ("clean", "paper"):
+        taken = {}
+        for split in SPLITS:
+            spans = [range(start, start + 4) for start in made.windows[protocol].starts[split].tolist()]
+            for span in spans:
+                assert sum(span[0] in clip and span[-1] in clip for clip in clips) == 1
+            taken[split] = [frame for span in spans for frame in span]
+            assert len(set(taken[split])) == len(taken[split])
+        assert not set(taken["test"]) & set(taken["train"])
+        if protocol == "clean":
+            assert not set(taken["validation"]) & (set(taken["train"]) | set(taken["test"]))
+    assert sum(part.frames for part in made.parts) == len(_frames(made))
+
+
+def test_without_x_val_the_last_recordings_are_for_validation(tmp_path: Path) -> None:
+    _hickle(tmp_path, "train", [name for name in "abcdefghijklmnopqrst" for _ in range(4)])
+    _seq(tmp_path, "set06/V000", 12)
+    made = plan(_data(tmp_path))
+    assert _windows(made, "clean") == {"train": list(range(0, 72, 4)), "validation": [72, 76], "test": [80]}
+    assert _windows(made, "paper") == {"train": list(range(0, 80, 4)), "validation": [80], "test": [80]}
+    assert "no X_val.hkl: under clean the last 2 of 20 recordings" in made.notes[0]
+
+
+def test_a_recording_in_two_runs_is_held_out_as_a_whole(tmp_path: Path) -> None:
+    _hickle(tmp_path, "train", [A] * 4 + [B] * 4 + [A] * 4)
+    _seq(tmp_path, "set06/V000", 12)
+    assert _windows(plan(_data(tmp_path)), "clean")["validation"] == [8]  # B, stored after both runs of A
+
+
+def test_kitti_may_come_as_folders_of_frames(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+
+    def write(folder: str, count: int, first: int = 0) -> list[np.ndarray]:
+        place = tmp_path / "kitti" / folder
+        place.mkdir(parents=True)
+        images = [rng.integers(0, 256, (16, 44, 3), dtype=np.uint8) for _ in range(count)]
+        for number, image in enumerate(images, start=first):
+            Image.fromarray(image).save(place / f"{number:010d}.png")
+        return images
+
+    drive = "2011_09_26_drive_{}_sync"
+    inside = "{}/2011_09_26/{}/image_03/data"
+    images = write(inside.format("city", drive.format("0001")), 4)
+    write(inside.format("city", drive.format("0001")).replace("image_03", "image_02"), 4)
+    write(inside.format("city", drive.format("0005")), 5)
+    write(inside.format("road", drive.format("0070")), 4)  # PredNet's test
+    write("plain", 4)
+    _seq(tmp_path, "set06/V000", 12)
+    made = plan(_data(tmp_path))
+    assert made.clip_names == [
+        ("city-2011_09_26_drive_0001_sync", 0, 4),
+        ("plain", 4, 8),
+        ("city-2011_09_26_drive_0005_sync", 8, 13),
+        ("set06/V000", 13, 17),
+    ]
+    for protocol, validation in (("clean", [9]), ("paper", [13])):
+        assert _windows(made, protocol) == {"train": [0, 4], "validation": validation, "test": [13]}
+    assert made.notes == ("1 recording(s) named in `unused` were left out",)
+    for frame, image in zip(_frames(made), images, strict=False):
+        assert np.abs(frame.transpose(1, 2, 0) - _resized(image, SIZE)).max() < 1
+
+    (tmp_path / "kitti/plain/0000000002.png").unlink()
+    assert any("frames are missing in 1 recording(s), e.g. plain" in note for note in plan(_data(tmp_path)).notes)
+    with pytest.raises(SvqkitError, match="lacks the validation recording"):
+        plan(_data(tmp_path, validation=("city-2011_09_26_drive_0009_sync",)))
+    write(f"copy/{drive.format('0005')}/image_03/data", 4)
+    write(f"more/{drive.format('0005')}/image_03/data", 4)
+    with pytest.raises(SvqkitError, match="Two folders hold frames of 2011_09_26_drive_0005_sync"):
+        plan(_data(tmp_path))
+
+
+def test_other_videos_do_as_well(tmp_path: Path) -> None:
+    _hickle(tmp_path, "train", [A] * 4)
+    _hickle(tmp_path, "val", [V] * 4)
+    place = tmp_path / "caltech/set07"
+    place.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (13, 32, 48, 3), dtype=np.uint8)
+    writer = cv2.VideoWriter(str(place / "V000.avi"), cv2.VideoWriter_fourcc(*"FFV1"), 30, (48, 32))
+    for picture in pictures:
+        writer.write(picture[..., ::-1])
+    writer.release()
+    made = plan(_data(tmp_path))
+    assert made.clip_names[-1] == ("set07/V000", 8, 12)
+    for frame, place in zip(_frames(made)[8:], (2, 5, 8, 11), strict=True):
+        assert np.abs(frame.transpose(1, 2, 0) - _resized(pictures[place], SIZE)).max() < 3  # FFV1 stores YUV
+    _seq(tmp_path, "set07/V000", 15)
+    made = plan(_data(tmp_path))
+    assert made.clip_names[-1] == ("set07/V000", 8, 13)
+    assert made.notes == ("V000.avi of set07 was left out: V000.seq is there too",)
+
+
+def test_sets_of_the_training_are_left_out(tmp_path: Path) -> None:
+    _small(tmp_path)
+    _seq(tmp_path, "set05/V000", 12)
+    made = plan(_data(tmp_path))
+    assert not [name for name, *_ in made.clip_names if "set05" in name]
+    assert "Caltech's set05 are not of its test" in made.notes
+
+
+def _cache(root: Path, count: int, starts: Sequence[int], kind: str = "int32") -> np.ndarray:
+    frames = np.random.default_rng(0).integers(0, 256, (count, *SIZE, 3), dtype=np.uint8)
+    (root / "caltech").mkdir(exist_ok=True)
+    np.save(root / "caltech/data_cache.npy", frames)
+    np.save(root / "caltech/indices_cache.npy", np.array(starts, kind))
+    return frames
+
+
+def test_the_references_cache_is_read_with_its_colours_put_right(tmp_path: Path) -> None:
+    _hickle(tmp_path, "train", [A] * 4)
+    _hickle(tmp_path, "val", [V] * 4)
+    frames = _cache(tmp_path, 15, [11, 7, 1])  # as the reference writes them: from the end backwards
+    made = plan(_data(tmp_path))
+    assert made.clip_names[2:] == [("cache/1", 8, 12), ("cache/7", 12, 16), ("cache/11", 16, 20)]
+    assert _windows(made, "clean")["test"] == [8, 12, 16]
+    expected = np.concatenate([frames[1:5], frames[7:15]])[..., ::-1]  # blue, green, red
+    np.testing.assert_array_equal(_frames(made)[8:].transpose(0, 2, 3, 1), expected)
+    _hickle(tmp_path, "train", [A] * 5)
+    _hickle(tmp_path, "val", [V] * 5)
+    with pytest.raises(SvqkitError, match=r"no window: one needs 4 \+ 1 .* in windows of 4 frames"):
+        plan(_data(tmp_path, frames_in=4))
+
+
+def test_a_damaged_cache_is_told(tmp_path: Path) -> None:
+    _hickle(tmp_path, "train", [A] * 4)
+    _hickle(tmp_path, "val", [V] * 4)
+    for starts, kind, message in (
+        ([3, 3], "int32", "expected each once"),
+        ([-1, 3], "int32", "expected each once"),
+        ([3, 16], "int32", "within the 15 frames"),
+        ([1.5], "float32", "list of whole numbers"),
+    ):
+        _cache(tmp_path, 15, starts, kind)
+        with pytest.raises(SvqkitError, match=message):
+            plan(_data(tmp_path))
+    _cache(tmp_path, 15, [0])
+    stored = tmp_path / "caltech/data_cache.npy"
+    for broken in (stored.read_bytes()[:500], b""):
+        stored.write_bytes(broken)
+        with pytest.raises(SvqkitError, match="can't be read as a plain NumPy array"):
+            plan(_data(tmp_path))
+    np.save(stored, np.array([{}]), allow_pickle=True)
+    with pytest.raises(SvqkitError, match=r"data_cache\.npy can't be read as a plain NumPy array"):
+        plan(_data(tmp_path))
+    np.save(stored, np.zeros((15, *SIZE, 3)))
+    with pytest.raises(SvqkitError, match=r"uint8, got .* in float64"):
+        plan(_data(tmp_path))
+
+
+def _absent(root: Path) -> None:
+    (root / "kitti_hkl/X_train.hkl").unlink()
+
+
+def _no_sources(root: Path) -> None:
+    (root / "kitti_hkl/sources_val.hkl").unlink()
+
+
+def _cut(root: Path) -> None:
+    path = root / "kitti_hkl/X_train.hkl"
+    path.write_bytes(path.read_bytes()[:-300])
+
+
+def _fewer_sources(root: Path) -> None:
+    _hickle(root, "val", [V] * 5, np.zeros((6, *SIZE, 3), np.uint8))
+
+
+def _grey(root: Path) -> None:
+    _hickle(root, "train", [A] * 4, np.zeros((4, *SIZE, 1), np.uint8))
+
+
+def _floats(root: Path) -> None:
+    _hickle(root, "train", [A] * 4, np.zeros((4, *SIZE, 3), np.float32))
+
+
+def _one_frame(root: Path) -> None:
+    _hickle(root, "train", [A] * 8, np.zeros((*SIZE, 3), np.uint8))
+
+
+def _narrow(root: Path) -> None:
+    _hickle(root, "train", [A] * 4, np.zeros((4, 20, 20, 3), np.uint8))
+
+
+def _leak(root: Path) -> None:
+    _hickle(root, "val", [A] * 4)
+
+
+def _short(root: Path) -> None:
+    _hickle(root, "train", [A, A, A, B, B, B])
+
+
+def _no_caltech(root: Path) -> None:
+    for path in (root / "caltech").rglob("*.seq"):
+        path.unlink()
+
+
+def _no_seq(root: Path) -> None:
+    (root / "caltech/set06/V000.seq").write_bytes(b"RIFF" * 1000)
+
+
+def _tall(root: Path) -> None:
+    _seq(root, "set06/V000", 12, (32, 16))
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (_absent, r"There is no file .*X_train\.hkl"),
+        (_no_sources, r"There is no file .*sources_val\.hkl"),
+        (_cut, r"X_train\.hkl .*truncated"),
+        (_fewer_sources, "names the recordings of 5 frames, .* has 6"),
+        (_grey, r"expected frames .* got \(4, 8, 10, 1\) in uint8"),
+        (_floats, r"got \(4, 8, 10, 3\) in float32"),
+        (_one_frame, r"got \(8, 10, 3\) in uint8"),
+        (_narrow, "20 × 20; scaled to 8 rows they have 8 columns, fewer than the 10"),
+        (_leak, "both have frames of city-a"),
+        (_short, r"train split has no window.*2 recording"),
+        (_no_caltech, "No Caltech Pedestrian test set"),
+        (_no_seq, r"V000\.seq is no Norpix \.seq video"),
+        (_tall, r"V000\.seq has pictures of 32 × 16"),
+    ],
+)
+def test_what_does_not_fit_is_told_before_any_decoding(
+    tmp_path: Path, harm: Callable[[Path], None], message: str
+) -> None:
+    _small(tmp_path)
+    harm(tmp_path)
+    with pytest.raises(SvqkitError, match=message):
+        plan(_data(tmp_path))
+
+
+def test_a_single_recording_leaves_none_for_validation(tmp_path: Path) -> None:
+    _hickle(tmp_path, "train", [A] * 9)
+    with pytest.raises(SvqkitError, match="single recording"):
+        plan(_data(tmp_path))
+    with pytest.raises(SvqkitError, match="No KITTI in"):
+        plan(_data(tmp_path / "elsewhere"))
+
+
+def test_a_truncated_video_is_told_while_it_is_read(tmp_path: Path) -> None:
+    _small(tmp_path)
+    path = tmp_path / "caltech/set10/V001.seq"
+    path.write_bytes(path.read_bytes()[:-3000])
+    made = plan(_data(tmp_path))
+    with pytest.raises(SvqkitError, match=r"V001\.seq is truncated: .* of 29"):
+        _frames(made)
+
+
+@pytest.mark.parametrize("shape", [(480, 640), (375, 1242), (370, 1226), (129, 171), (128, 171)])
+def test_frames_are_scaled_as_scikit_image_does(shape: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    ours = scale_and_crop(image, (128, 160))
+    assert ours.shape == (128, 160, 3)
+    assert np.abs(ours - _resized(image, (128, 160))).max() < 0.51  # rounded
+
+
+def test_pieces_are_at_most_16_mb(tmp_path: Path) -> None:
+    _hickle(tmp_path, "train", [A] * 5, np.zeros((5, 800, 1600, 3), np.uint8))
+    _hickle(tmp_path, "val", [V] * 4)
+    _seq(tmp_path, "set06/V000", 12)
+    data = _data(tmp_path, size=(8, 16), validation=("x",))
+    part = plan(_data(tmp_path)).parts[0]
+    assert isinstance(part, HickleFrames)
+    assert [len(piece) for piece in HickleFrames(part.array, 0, 5, (800, 1600)).read()] == [4, 1]
+    with pytest.raises(SvqkitError, match="fewer than the 16"):
+        plan(data)
+
+
+TINY = (sample.Drive("city-x", 12, 6.0),), (sample.Drive("city-y", 11, 6.0),), (sample.Drive("set06/V000", 34, 6.0),)
+
+
+def test_the_sample_is_the_same_each_time_and_fits_the_plan(tmp_path: Path) -> None:
+    digests = []
+    for name in ("one", "two", "other"):
+        paths = sample.write(tmp_path / name, 1 if name == "other" else 0, *TINY, size=(48, 64))
+        digests.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in paths])
+    assert digests[0] == digests[1]
+    assert digests[0][0] != digests[2][0]
+    assert sorted(path.relative_to(tmp_path / "other").as_posix() for path in paths) == [
+        "README.txt",
+        "caltech/set06/V000.seq",
+        "kitti_hkl/X_train.hkl",
+        "kitti_hkl/X_val.hkl",
+        "kitti_hkl/sources_train.hkl",
+        "kitti_hkl/sources_val.hkl",
+    ]
+    made = plan(KittiCaltechData(root=str(tmp_path / "one")))
+    assert {split: len(starts) for split, starts in _windows(made, "clean").items()} == dict.fromkeys(SPLITS, 1)
+    assert "Simulated" in made.title
+    assert "Simulated" in (tmp_path / "one/README.txt").read_text()
+    assert _frames(made).shape == (34, 3, 128, 160)
+    first, second = read_seq(tmp_path / "one/caltech/set06/V000.seq", [0, 33])
+    assert np.abs(first.astype(float) - second).mean() > 1  # something moves
+
+
+def test_the_bundled_sample_has_windows_enough_and_is_small() -> None:
+    root = Path(__file__).parents[1] / "data/kitticaltech"
+    if not root.is_dir():
+        pytest.skip("the samples are not pulled")
+    windows = _windows(plan(KittiCaltechData(root=str(root))), "clean")
+    assert {split: len(starts) for split, starts in windows.items()} == {"train": 9, "validation": 3, "test": 4}
+    assert sum(path.stat().st_size for path in root.rglob("*") if path.is_file()) < 2_200_000

@@ -1,0 +1,214 @@
+"""Videos and folders of frames: decoded as OpenCV and Pillow decode them, and refused when they were cut short."""
+
+import struct
+from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from svqkit.data.sources.video import (
+    PIECE,
+    FramesPart,
+    VideoPart,
+    count_frames,
+    image_size,
+    inspect_video,
+    read_video,
+)
+from svqkit.errors import SvqkitError
+
+FRAMES, SIZE = 40, (48, 64)
+SUFFIXES = (".avi", ".mp4", ".mov", ".mkv", ".webm")
+
+
+def film(path: Path, frames: int = FRAMES, size: tuple[int, int] = SIZE, colour: bool = True) -> Path:
+    """A video of a disc that moves over patches, written by OpenCV."""
+    codec = {".webm": "VP80", ".avi": "DIVX"}.get(path.suffix, "mp4v")
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*codec), 25, size[::-1], isColor=colour)
+    assert writer.isOpened()
+    noise = np.random.default_rng(0).integers(0, 256, (*size, 3) if colour else size, np.uint8)
+    for number in range(frames):
+        frame = cv2.GaussianBlur(noise, (0, 0), 3)
+        cv2.circle(frame, (number * 2, size[0] // 2), 8, (20, 60, 200), -1)
+        writer.write(frame)
+    writer.release()
+    return path
+
+
+def as_decoded(path: Path) -> np.ndarray:
+    """All frames of a video, (n, H, W, 3) BGR, read in the plainest way."""
+    capture = cv2.VideoCapture(str(path))
+    frames = []
+    while (came := capture.read())[0]:
+        frames.append(came[1])
+    return np.stack(frames)
+
+
+def promise(path: Path, frames: int) -> None:
+    """Let an AVI's headers promise so many frames."""
+    content = bytearray(path.read_bytes())
+    for mark, offset in ((b"avih", 8 + 16), (b"strh", 8 + 32)):
+        place = content.find(mark) + offset
+        content[place : place + 4] = struct.pack("<I", frames)
+    path.write_bytes(content)
+
+
+def together(pieces: Iterable[np.ndarray]) -> np.ndarray:
+    return np.concatenate(list(pieces))
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".mpg"])
+def test_frames_are_counted_exactly(suffix: str, tmp_path: Path) -> None:
+    path = film(tmp_path / f"film{suffix}")
+    assert inspect_video(path).size == SIZE
+    assert count_frames(path) == FRAMES == sum(1 for _ in read_video(path, colour=False))
+
+
+def test_frames_are_what_opencv_decodes(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.avi")
+    decoded = as_decoded(path)
+    np.testing.assert_array_equal(np.stack(list(read_video(path, colour=True))), decoded[..., ::-1])
+    luminance = decoded @ np.array([0.114, 0.587, 0.299])
+    np.testing.assert_allclose(np.stack(list(read_video(path, colour=False)))[..., 0], luminance, atol=0.51)
+
+
+def test_a_grey_video_keeps_its_levels(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.avi", colour=False)
+    np.testing.assert_array_equal(np.stack(list(read_video(path, colour=False)))[..., 0], as_decoded(path)[..., 0])
+
+
+@pytest.mark.parametrize("wanted", [(range(3), range(7, 9)), (range(1, 40, 7),), (range(39, 40),), ()])
+def test_only_the_wanted_frames_come(wanted: tuple[range, ...], tmp_path: Path) -> None:
+    path = film(tmp_path / "film.avi")
+    part = VideoPart(path, wanted, FRAMES, SIZE, colour=True)
+    indices = list(chain(*wanted))
+    assert part.frames == len(indices)
+    came = [frame for piece in part.read() for frame in piece]
+    assert len(came) == len(indices)
+    for frame, index in zip(came, indices, strict=True):
+        np.testing.assert_array_equal(frame, as_decoded(path)[index, ..., ::-1].transpose(2, 0, 1))
+
+
+def test_frames_are_resized_as_the_reference_does(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.avi", colour=False)
+    part = VideoPart(path, (range(FRAMES),), FRAMES, (32, 32), colour=False)
+    ours = together(part.read())
+    assert ours.shape == (FRAMES, 1, 32, 32)
+    assert ours.dtype == np.uint8
+    for frame, decoded in zip(ours, as_decoded(path), strict=True):
+        exact = cv2.resize(np.float32(decoded[:, :, 0]), (32, 32))
+        np.testing.assert_allclose(frame[0], exact, atol=0.5)
+
+
+def test_pieces_stay_small(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.avi")
+    size = (1024, 1024)
+    pieces = list(VideoPart(path, (range(20),), FRAMES, size, colour=True).read())
+    assert len(pieces) > 1
+    assert sum(map(len, pieces)) == 20
+    assert max(piece.nbytes for piece in pieces) <= PIECE
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.6, 0.95])
+def test_a_cut_video_is_refused_before_it_is_decoded(suffix: str, share: float, tmp_path: Path) -> None:
+    content = film(tmp_path / f"film{suffix}").read_bytes()
+    cut = tmp_path / f"cut{suffix}"
+    cut.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(SvqkitError, match=f"cut{suffix}.*truncated"):
+        inspect_video(cut)
+
+
+def test_an_avi_cut_within_its_index_is_refused(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.avi")
+    content = path.read_bytes()
+    path.write_bytes(content[: (content.rfind(b"idx1") + len(content)) // 2])
+    with pytest.raises(SvqkitError, match="truncated"):
+        inspect_video(path)
+
+
+def test_bytes_behind_a_container_do_no_harm(tmp_path: Path) -> None:
+    for suffix in SUFFIXES:
+        path = film(tmp_path / f"film{suffix}")
+        path.write_bytes(path.read_bytes() + bytes(100))
+        assert inspect_video(path).frames == FRAMES
+
+
+def test_an_avi_that_was_never_finished_is_refused(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.avi")
+    content = bytearray(path.read_bytes())
+    content[4:8] = bytes(4)
+    path.write_bytes(content)
+    with pytest.raises(SvqkitError, match="never finished"):
+        inspect_video(path)
+
+
+def test_an_avi_without_a_number_of_frames_is_counted(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.avi")
+    promise(path, 0)
+    assert inspect_video(path).frames == FRAMES
+
+
+def test_a_video_that_ends_early_is_refused_while_reading(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.avi")
+    promise(path, FRAMES + 2)
+    assert inspect_video(path).frames == FRAMES + 2
+    with pytest.raises(SvqkitError, match=rf"ends after {FRAMES} frames; its header promises {FRAMES + 2}"):
+        list(read_video(path, colour=False))
+    assert sum(1 for _ in read_video(path, False, [range(FRAMES)])) == FRAMES
+
+
+@pytest.mark.parametrize("wanted", [[range(FRAMES + 1)], [range(0, FRAMES + 1, 8)], [range(FRAMES, FRAMES + 1)]])
+def test_one_frame_too_few_at_the_end_is_made_up_for(wanted: list[range], tmp_path: Path) -> None:
+    path = film(tmp_path / "film.avi")
+    promise(path, FRAMES + 1)
+    with pytest.warns(UserWarning, match="lacks the last of its 41 frames"):
+        frames = list(read_video(path, True, wanted))
+    assert len(frames) == sum(map(len, wanted))
+    np.testing.assert_array_equal(frames[-1], as_decoded(path)[-1, ..., ::-1])
+
+
+def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
+    text, empty = tmp_path / "text.avi", tmp_path / "empty.mp4"
+    text.write_text("not a video\n" * 100)
+    empty.touch()
+    for path in (text, empty):
+        with pytest.raises(SvqkitError, match=f"{path.name}.* can't be opened as a video"):
+            inspect_video(path)
+    with pytest.raises(SvqkitError, match="There is no video"):
+        inspect_video(tmp_path / "absent.avi")
+
+
+def test_a_video_whose_frames_are_rubbish_is_refused(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.avi")
+    content = path.read_bytes()
+    start, stop = content.find(b"movi") + 4, content.rfind(b"idx1")
+    path.write_bytes(content[:start] + bytes(stop - start) + content[stop:])
+    with pytest.raises(SvqkitError, match=r"film\.avi"):
+        list(read_video(path, colour=False))
+
+
+def test_frames_from_image_files(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pixels = [rng.integers(0, 256, (*SIZE, 3), np.uint8) for _ in range(3)]
+    files = tuple(tmp_path / f"{number}.png" for number in range(3))
+    for path, image in zip(files, pixels, strict=True):
+        Image.fromarray(image).save(path)
+    assert image_size(files[0]) == SIZE
+    part = FramesPart(files, SIZE, colour=True, exact=True)
+    assert part.frames == 3
+    np.testing.assert_array_equal(together(part.read()).transpose(0, 2, 3, 1), pixels)
+    grey = together(FramesPart(files, SIZE, colour=False).read())[:, 0]
+    np.testing.assert_array_equal(grey, [Image.fromarray(image).convert("L") for image in pixels])
+    with pytest.raises(SvqkitError, match=r"0.png has 48 × 64 pixels.*`size`"):
+        together(FramesPart(files, (24, 24), colour=True, exact=True).read())
+    files[1].write_bytes(files[1].read_bytes()[:500])
+    with pytest.raises(SvqkitError, match=r"1\.png"):
+        together(part.read())
+    files[0].write_text("no image")
+    with pytest.raises(SvqkitError, match=r"0\.png"):
+        image_size(files[0])
