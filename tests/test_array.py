@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from svqkit.data.plan import Plan
 from svqkit.data.sources import array
+from svqkit.data.sources.shares import share_out
 from svqkit.datasets import ArrayData, Shares
 from svqkit.errors import SvqkitError
 
@@ -150,11 +151,11 @@ def test_no_frame_is_in_two_splits(
 def test_shares_are_what_is_asked_for_or_one_clip(count: int, validation: float, test: float) -> None:
     shares = Shares(validation=validation, test=test)
     try:
-        parts = array.share_out(count, shares)
+        parts = share_out(count, shares)
     except SvqkitError as error:
         needed = int(str(error).split("share out: ")[1].split()[0])
         assert needed > count
-        assert array.share_out(needed, shares)
+        assert share_out(needed, shares)
         return
     sizes = [stop - start for start, stop in parts.values()]
     assert sizes[1:] == [max(1, math.floor(count * share + 1e-9)) for share in (validation, test)]

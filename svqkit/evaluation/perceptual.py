@@ -15,10 +15,9 @@ FILE_NAME = "alexnet-owt-7be5be79.pth"
 # AlexNet's first convolution and two poolings leave nothing of fewer pixels than these.
 SMALLEST = 31
 WITHOUT_TRUNK = (
-    "LPIPS is left out: it needs AlexNet's ImageNet weights, which the kit never fetches by itself. Get torchvision's "
-    f"`alexnet` weights, the file {FILE_NAME} (https://download.pytorch.org/models/{FILE_NAME}), and put it into "
-    "torch's cache (by default ~/.cache/torch/hub/checkpoints/), or say where it lies with `lpips_alexnet:` in "
-    "params.yaml."
+    "LPIPS is left out: it needs AlexNet's ImageNet weights, which the kit never fetches by itself. On a machine with "
+    f"internet, torchvision.models.alexnet(weights='DEFAULT') puts the file {FILE_NAME} into torch's cache (by "
+    "default ~/.cache/torch/hub/checkpoints/); put it there on this one, or name it with `lpips_alexnet:` in params.yaml."
 )
 # Convolutions of torchvision's alexnet → the same ones in the lpips package.
 CONVOLUTIONS = {

@@ -44,7 +44,7 @@ FINER = 4  # drawn this much finer than shown, so that motion is smooth
 
 README = """\
 Simulated data, made by svqkit (python module svqkit.samples.kth) to try the kit on: drawn figures, no recordings of
-people. The files are named and formatted like those of the KTH action database (https://www.csc.kth.se/cvap/actions/;
+people. The files are named and formatted like those of the KTH action database (Schuldt et al. 2004;
 Schuldt, Laptev and Caputo, "Recognizing human actions: a local SVM approach", ICPR 2004). Scores on them say nothing
 about that database. To use the real videos put them, and their 00sequences.txt, in the place of these.
 """

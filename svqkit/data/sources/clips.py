@@ -15,6 +15,7 @@ from pathlib import Path
 from svqkit.choices import listed
 from svqkit.data.plan import Clip, Plan, Windowing, every_window
 from svqkit.data.sources.images import SUFFIXES
+from svqkit.data.sources.shares import share_out
 from svqkit.data.sources.video import VIDEO_SUFFIXES, FramesPart, VideoPart, by, image_size, inspect_video
 from svqkit.datasets import SPLITS, ClipsData, Shares, Split
 from svqkit.errors import SvqkitError
@@ -49,7 +50,7 @@ def plan(data: ClipsData) -> Plan:
 
     Raises:
         SvqkitError: there is no clip, or only some of the folders train, validation and test; a video is damaged;
-            clips differ in size and no size is set; a split has no window.
+            clips differ in size and no size is set; there are too few clips to share out; a split has no window.
     """
     root = Path(data.root)
     length = data.frames_in + data.frames_out
@@ -190,18 +191,10 @@ def _part(clip: Source, size: tuple[int, int], data: ClipsData) -> VideoPart | F
 def _shared(frames: Clip, number: int, clips: int, shares: Shares) -> dict[Split, Clip]:
     """Which split owns which of the ``frames`` of clip ``number``; with fewer clips than splits, each a part."""
     if clips >= len(SPLITS):
-        trained, checked = _bounds(clips, shares)
-        return {"train" if number < trained else "validation" if number < checked else "test": frames}
+        return {split: frames for split, run in share_out(clips, shares).items() if number in range(*run)}
     start, stop = frames
-    trained, checked = (start + bound for bound in _bounds(stop - start, shares))
-    return {"train": (start, trained), "validation": (trained, checked), "test": (checked, stop)}
-
-
-def _bounds(count: int, shares: Shares) -> tuple[int, int]:
-    """Where training and where validation ends among ``count`` clips or frames; each split has one at least."""
-    tested = min(max(1, round(count * shares.test)), count - 2)
-    checked = min(max(1, round(count * shares.validation)), count - tested - 1)
-    return count - tested - checked, count - tested
+    parts = share_out(stop - start, shares, "frames")
+    return {split: (start + first, start + end) for split, (first, end) in parts.items()}
 
 
 def _notes(found: Mapping, usable: Mapping, length: int) -> list[str]:

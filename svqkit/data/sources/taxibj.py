@@ -14,34 +14,24 @@ compared.
 The original maximum, taxis that are 1 here, is not in the file: it is the setting ``maximum``, 1292, which public
 configurations for the four original files call MAX_FLOWIO. (Their README prints 1250 for the last file alone.)
 
-``<root>/BJ13_M32x32_T30_InOut.h5`` to ``BJ16_…``, the original files: ``data`` (slots, 2, 32, 32) in taxis, and
-``date`` (slots,) such as b"2013070148", the day and its slot of 30 minutes, 01 to 48. As in the original
-(github.com/TolicWang/DeepST, data/TaxiBJ): days without all of their 48 slots are left out, negative values are 0,
-the last 28 days are the test, values are scaled by the smallest and largest value of all days before these, and
-holidays stay in. There the scale is [-1, 1], here it is [0, 1]; a test value above the largest one of training is
-above 1. Windows are consecutive slots, one starts at every slot, and none crosses from one split into another.
+``<root>/BJ13_M32x32_T30_InOut.h5`` to ``BJ16_…``, the original files: see
+:mod:`svqkit.data.sources.taxibj_records`.
 """
 
 import hashlib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
-from itertools import pairwise
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from svqkit.choices import listed
-from svqkit.data.plan import Clip, Plan, Windowing, every_window
-from svqkit.data.sources.array import NpzMember
+from svqkit.data.plan import Plan, Windowing
+from svqkit.data.sources.arrayfiles import NpzMember
+from svqkit.data.sources.taxibj_records import CHANNELS, original_range, plan_records
 from svqkit.datasets import SPLITS, Split, TaxiBJData
 from svqkit.errors import SvqkitError
 
-CHANNELS = ("inflow", "outflow")
-UNITS = "taxis per 30 min"
-SLOTS = 48
 PIECE_BYTES = 2**24
 # X in [-1, 1] is the published scale; float32 rounds it by less than this.
 ROUNDING = 1e-4
@@ -66,10 +56,7 @@ def plan(data: TaxiBJData) -> Plan:
             "BJ13_M32x32_T30_InOut.h5 to BJ16_M32x32_T30_InOut.h5. Put one or the other there, or change `root`; for "
             "the bundled sample run `dvc pull`."
         )
-    return _plan_records(records, data)
-
-
-# --- dataset.npz ------------------------------------------------------------------------------------------------
+    return plan_records(records, data)
 
 
 @dataclass(frozen=True)
@@ -174,7 +161,7 @@ def _plan_samples(path: Path, data: TaxiBJData) -> Plan:
         units=("", ""),
         windows={"clean": windowing(clean), "paper": windowing(paper)},
         files=(path,),
-        extra=_original(0.0, data.maximum),
+        extra=original_range(0.0, data.maximum),
         notes=tuple(notes),
     )
 
@@ -244,259 +231,3 @@ def _digests(samples: Samples) -> list[set[bytes]]:
         for sample, told in zip(flat, telling, strict=True):
             found.append({hashlib.blake2b(frame, digest_size=16).digest() for frame in sample[told]})
     return found
-
-
-# --- the original HDF5 files -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Day:
-    """A whole day: the row of its first slot in its file."""
-
-    day: int  # since 1970-01-01
-    row: int
-
-
-@dataclass(frozen=True)
-class Record:
-    """One of the original files, checked.
-
-    Attributes:
-        days: those with all 48 slots, in the order of time.
-        incomplete: how many days have fewer.
-        grid: height and width.
-    """
-
-    path: Path
-    days: tuple[Day, ...]
-    incomplete: int
-    grid: tuple[int, int]
-
-    def days_of_values(self, days: Sequence[Day]) -> Iterator[np.ndarray]:
-        """Taxis, (48, 2, H, W) float64, never negative, for each of ``days``.
-
-        Raises:
-            SvqkitError: the file is damaged, or has a value that is not finite.
-        """
-        with _open(self.path) as file:
-            for day in days:
-                try:
-                    values = np.asarray(file["data"][day.row : day.row + SLOTS], np.float64)
-                except (OSError, RuntimeError) as error:
-                    raise SvqkitError(
-                        f"{self.path}: the data can't be read to the end ({error}); the file is truncated or damaged. "
-                        "Fetch it again."
-                    ) from error
-                bad = ~np.isfinite(values)
-                if bad.any():
-                    slot, channel, row, column = (int(axis[0]) for axis in np.nonzero(bad))
-                    raise SvqkitError(
-                        f"{self.path}: {bad.sum()} value(s) of {_show(day.day)} are NaN or infinite, the first at slot "
-                        f"{slot + 1:02d}, channel {channel}, row {row}, column {column}. Fill them, or cut that day."
-                    )
-                yield np.maximum(values, 0)
-
-
-@dataclass(frozen=True)
-class Days:
-    """A part of the store: whole days of a file, scaled from [low, high] to [0, 1]."""
-
-    record: Record
-    low: float
-    high: float
-
-    @property
-    def frames(self) -> int:
-        """How many frames it gives."""
-        return len(self.record.days) * SLOTS
-
-    def read(self) -> Iterator[np.ndarray]:
-        """A day at a time, (48, 2, H, W) float32.
-
-        Raises:
-            SvqkitError: the file is damaged, or has a value that is not finite.
-        """
-        for values in self.record.days_of_values(self.record.days):
-            yield ((values - self.low) / (self.high - self.low)).astype(np.float32)
-
-
-def _plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
-    inspected = [_inspect(path) for path in paths]
-    records = sorted((one for one in inspected if one.days), key=lambda record: record.days[0].day)
-    _check_together(records, paths)
-    days = np.array([day.day for record in records for day in record.days])
-    borders = _borders(len(days), data, paths[0].parent)
-    low, high, above = _range_of(records, borders["test"][0])
-    clean = {split: _runs(days, *borders[split]) for split in SPLITS}
-    before_test = _runs(days, 0, borders["test"][0])
-    paper: dict[Split, list[Clip]] = {
-        "train": before_test,
-        "validation": clean["test"],
-        "test": clean["test"],
-    }
-    length = data.frames_in + data.frames_out
-
-    def windowing(clips: dict[Split, list[Clip]]) -> Windowing:
-        inputs, targets = tuple(range(data.frames_in)), tuple(range(data.frames_in, length))
-        return Windowing(inputs, targets, {split: every_window(clips[split], length) for split in SPLITS}, clips)
-
-    incomplete = sum(record.incomplete for record in inspected)
-    notes = [f"{incomplete} day(s) without all of their {SLOTS} slots were left out"] if incomplete else []
-    if above:
-        notes.append(f"{above:,} test values are above the largest one before the test, hence above 1")
-    calendar = paths[0].parent / "BJ_Holiday.txt"
-    holidays = _holidays(calendar, {one: days[slice(*borders[one])] for one in SPLITS})
-    return Plan(
-        parts=[Days(record, low, high) for record in records],
-        frame_shape=(len(CHANNELS), *records[0].grid),
-        dtype="float32",
-        kind="image",
-        channels=CHANNELS,
-        units=("", ""),
-        windows={"clean": windowing(clean), "paper": windowing(paper)},
-        files=(*(record.path for record in records), *([calendar] if calendar.exists() else [])),
-        clip_names=[
-            (f"{_show(days[a // SLOTS])} to {_show(days[b // SLOTS - 1])}", a, b) for a, b in _runs(days, 0, len(days))
-        ],
-        extra=_original(low, high) | holidays,
-        notes=tuple(notes),
-    )
-
-
-def _inspect(path: Path) -> Record:
-    with _open(path) as file:
-        lacking = [key for key in ("data", "date") if not isinstance(file.get(key), h5py.Dataset)]
-        if lacking:
-            raise SvqkitError(f"{path} has no dataset {listed(lacking)}; it has {listed(file)}. Expected data, date.")
-        shape, kind = file["data"].shape, file["data"].dtype.kind
-        if len(shape) != 4 or shape[1] != len(CHANNELS) or kind not in "iuf":
-            raise SvqkitError(
-                f"{path}: data is {file['data'].dtype} of shape {shape}, expected numbers (slots, 2, height, width); "
-                "the 2 are inflow and outflow."
-            )
-        if file["date"].shape != shape[:1]:
-            raise SvqkitError(
-                f"{path}: data has {shape[0]:,} slots, date the shape {file['date'].shape}; each slot needs one date."
-            )
-        slots = [_slot(written, f"{path}, date {place}") for place, written in enumerate(file["date"][()])]
-    return Record(path, *_whole_days(slots), shape[2:])
-
-
-def _open(path: Path) -> h5py.File:
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        size = f"{path.stat().st_size:,} bytes" if path.exists() else "a link to nothing"
-        raise SvqkitError(
-            f"{path} ({size}) can't be opened as HDF5 ({error}); it is truncated or another kind of file. Fetch it "
-            "again."
-        ) from error
-
-
-def _slot(written: bytes | str, where: str) -> tuple[int, int]:
-    """Day since 1970-01-01 and slot of the day, from 1, of a date such as b"2013070148"."""
-    text = written.decode("ascii", "replace") if isinstance(written, bytes) else str(written)
-    day = _day(text[:8])
-    if day is None or not re.fullmatch("[0-9]{10}", text) or not 1 <= int(text[8:]) <= SLOTS:
-        raise SvqkitError(f"{where}: expected a day and its slot, 01 to 48, such as 2013070148, got {text!r}.")
-    return day, int(text[8:])
-
-
-def _day(text: str) -> int | None:
-    """Days since 1970-01-01 of a day such as 20130701; None if it is none."""
-    if not re.fullmatch("[0-9]{8}", text):
-        return None
-    try:
-        return (date(int(text[:4]), int(text[4:6]), int(text[6:])) - date(1970, 1, 1)).days
-    except ValueError:
-        return None
-
-
-def _whole_days(slots: Sequence[tuple[int, int]]) -> tuple[tuple[Day, ...], int]:
-    """The days whose 48 slots follow each other, and how many there are besides."""
-    days, row = [], 0
-    while row < len(slots):
-        day = slots[row][0]
-        if list(slots[row : row + SLOTS]) == [(day, slot) for slot in range(1, SLOTS + 1)]:
-            days.append(Day(day, row))
-            row += SLOTS
-        else:
-            row += 1
-    return tuple(days), len({day for day, _ in slots} - {day.day for day in days})
-
-
-def _check_together(records: Sequence[Record], paths: Sequence[Path]) -> None:
-    if not records:
-        raise SvqkitError(f"{listed(map(str, paths))}: no day has all of its {SLOTS} slots; nothing is left.")
-    for record in records[1:]:
-        if record.grid != records[0].grid:
-            raise SvqkitError(
-                f"The grids differ: {records[0].path} has {records[0].grid}, {record.path} has {record.grid}."
-            )
-    all_days = [(day.day, record.path) for record in records for day in record.days]
-    for (day, path), (later, other) in pairwise(all_days):
-        if later <= day:
-            raise SvqkitError(
-                f"{other}: {_show(later)} comes after {_show(day)} (of {path.name}); days must rise, each once. "
-                "Remove what is double."
-            )
-
-
-def _borders(days: int, data: TaxiBJData, folder: Path) -> dict[Split, tuple[int, int]]:
-    """First day of each split, and the first one after it, counted among the whole days."""
-    test = days - data.test_days
-    validation = test - max(1, round(test * data.validation_share))
-    if validation < 1:
-        raise SvqkitError(
-            f"The files in {folder} have {days} whole days; {data.test_days} for the test (`test_days`), at least one "
-            "for validation and one for training are needed. Add files, or lower `test_days`."
-        )
-    return {"train": (0, validation), "validation": (validation, test), "test": (test, days)}
-
-
-def _range_of(records: Sequence[Record], training_days: int) -> tuple[float, float, int]:
-    """Smallest and largest value before the test, and how many test values are larger."""
-    low, high, above, number = np.inf, -np.inf, 0, 0
-    for record in records:
-        for values in record.days_of_values(record.days):
-            if number < training_days:
-                low, high = min(low, float(values.min())), max(high, float(values.max()))
-            else:
-                above += int((values > high).sum())
-            number += 1
-    if not low < high:
-        raise SvqkitError(f"{records[0].path}: every value before the test is {low:g}; there is nothing to scale by.")
-    return low, high, above
-
-
-def _runs(days: np.ndarray, first: int, stop: int) -> list[Clip]:
-    """Runs of frames [start, stop) of days that follow each other, from day ``first`` to ``stop``."""
-    cuts = [first, *(np.flatnonzero(np.diff(days[first:stop]) != 1) + first + 1).tolist(), stop]
-    return [(a * SLOTS, b * SLOTS) for a, b in pairwise(cuts)]
-
-
-def _holidays(path: Path, days: dict[Split, np.ndarray]) -> dict[str, float]:
-    """The share of holidays (and of the weekends next to them) in each split, if the file that names them is there."""
-    if not path.exists():
-        return {}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SvqkitError(f"{path} can't be read as a list of holidays ({error}).") from error
-    found = []
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            day = _day(line.strip())
-            if day is None:
-                raise SvqkitError(f"{path}, line {number}: expected a day such as 20150601, got {line.strip()!r}.")
-            found.append(day)
-    return {f"share_of_holidays_{split}": float(np.isin(some, found).mean()) for split, some in days.items()}
-
-
-def _original(minimum: float, maximum: float) -> dict[str, float | str]:
-    """What 0 and 1 stand for, so that errors can be given in taxis."""
-    return {"original_minimum": minimum, "original_maximum": maximum, "original_units": UNITS}
-
-
-def _show(day: int) -> str:
-    return str(np.datetime64(int(day), "D"))

@@ -1,8 +1,8 @@
 """Videos and folders of frames: how many frames there are, and those that are wanted, one by one or as parts.
 
 Videos are decoded by OpenCV, which carries FFmpeg with it. A video that was cut short opens like a whole one and
-just ends early. So its container is held against the file's size first, which takes a few bytes of it, and later
-the frames that come are counted against those that it promises.
+just ends early. So its container is held against the file's size first (:mod:`svqkit.data.sources.containers`), and
+later the frames that come are counted against those that it promises.
 """
 
 import os
@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong with a file is told by the errors below
 
@@ -18,17 +17,13 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from svqkit.data.sources.containers import MEND, kind_of_container, refuse_cut
 from svqkit.data.sources.images import channels_first, read_image, resize
 from svqkit.errors import SvqkitError
 
 VIDEO_SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg")
 # A part gives its frames in pieces of at most about this many bytes.
 PIECE = 16 * 2**20
-# Writers disagree whether a RIFF's size includes its own header of eight bytes.
-SLACK = 8
-_EBML, _SEGMENT = bytes.fromhex("1A45DFA3"), bytes.fromhex("18538067")
-_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
-_MEND = "fetch it again, re-encode it (`ffmpeg -i FILE NEW_FILE`), or remove it"
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
@@ -58,9 +53,9 @@ def inspect_video(path: Path, whole: bool = True) -> Video:
     try:
         came, first = capture.read()
         if not came:
-            raise SvqkitError(f"{path} has no frame of video that can be decoded: {_MEND}.")
+            raise SvqkitError(f"{path} has no frame of video that can be decoded: {MEND}.")
         frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        if frames <= 0 or _kind(path) not in ("avi", "mp4"):
+        if frames <= 0 or kind_of_container(path) not in ("avi", "mp4"):
             frames = 1 + sum(1 for _ in iter(capture.grab, False))
     finally:
         capture.release()
@@ -106,7 +101,7 @@ def read_video(
             else:
                 raise SvqkitError(
                     f"{path} ends after {place} frames; its header promises {promised}, and frame {index + 1} is "
-                    f"wanted. It is truncated or damaged: {_MEND}."
+                    f"wanted. It is truncated or damaged: {MEND}."
                 )
     finally:
         capture.release()
@@ -185,93 +180,13 @@ def by(size: Sequence[int]) -> str:
     return " × ".join(map(str, size))
 
 
-def refuse_cut(path: Path) -> None:
-    """Refuse a video file that is shorter than its container says; reads a few bytes of it.
-
-    Known are RIFF (AVI, with OpenDML's further RIFF chunks), ISO 14496-12 (MP4, MOV) and EBML (Matroska and WebM,
-    RFC 8794). MPEG streams don't say how long they are.
-
-    Raises:
-        SvqkitError: the file was cut short, or never finished.
-    """
-    size = path.stat().st_size
-    end_of = {"avi": _end_of_riff, "mp4": _end_of_boxes, "mkv": _end_of_segment}.get(_kind(path))
-    if end_of is None:
-        return
-    with path.open("rb") as file:
-        end = end_of(file, size)
-    if end is None:
-        raise SvqkitError(f"{path} was never finished, its header gives no length: {_MEND}.")
-    if size + SLACK < end:
-        raise SvqkitError(
-            f"{path} is truncated: {size:,} bytes, its header promises {end:,}. Fetch it again, or remove it."
-        )
-
-
-def _kind(path: Path) -> str:
-    """The container, by its first bytes: "avi", "mp4", "mkv", or "" for others."""
-    with path.open("rb") as file:
-        head = file.read(12)
-    if head[:4] == b"RIFF" and head[8:] == b"AVI ":
-        return "avi"
-    if head[:4] == _EBML:
-        return "mkv"
-    return "mp4" if head[4:8] in _MP4_BOXES else ""
-
-
-def _end_of_riff(file: BinaryIO, size: int) -> int | None:
-    end = 0
-    while end < size:
-        file.seek(end)
-        head = file.read(8)
-        if head[:4] != b"RIFF":
-            break
-        length = int.from_bytes(head[4:], "little")
-        if length == 0:
-            return None
-        end += 8 + length + length % 2
-    return end
-
-
-def _end_of_boxes(file: BinaryIO, size: int) -> int:
-    end = 0
-    while end < size:
-        file.seek(end)
-        head = file.read(16)
-        length = int.from_bytes(head[:4], "big")
-        if length == 1:  # the length proper follows the box's name
-            length = int.from_bytes(head[8:], "big")
-        if length == 0:  # up to the end, whatever that is
-            return size
-        if length < 8:  # no box: bytes behind the container
-            break
-        end += length
-    return end
-
-
-def _end_of_segment(file: BinaryIO, size: int) -> int:
-    file.seek(4)
-    file.seek(_ebml_length(file) or size, os.SEEK_CUR)
-    length = _ebml_length(file) if file.read(4) == _SEGMENT else None
-    return file.tell() + length if length is not None else size  # a live recording gives none
-
-
-def _ebml_length(file: BinaryIO) -> int | None:
-    """A length of 1 to 8 bytes, of which the zero bits in front of the first one tell how many; all ones: none."""
-    first = file.read(1) or b"\0"
-    count = 9 - first[0].bit_length()
-    most = (1 << 7 * count) - 1
-    value = int.from_bytes(first + file.read(count - 1), "big") & most
-    return None if value == most else value
-
-
 def _open(path: Path) -> cv2.VideoCapture:
     # One thread each: parts are decoded side by side already.
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     if not capture.isOpened():
         raise SvqkitError(
             f"{path} ({path.stat().st_size:,} bytes) can't be opened as a video: it is truncated, of another kind, or "
-            f"its codec is not known to OpenCV. What helps: {_MEND}."
+            f"its codec is not known to OpenCV. What helps: {MEND}."
         )
     return capture
 

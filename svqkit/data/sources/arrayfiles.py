@@ -1,0 +1,303 @@
+"""Arrays in files: .npy, .npz and .zarr, read in pieces, so that they may be larger than the memory.
+
+Nothing is unpickled: arrays of Python objects are refused. An .npz is one stream, which a single thread reads from its
+start to its end.
+"""
+
+import math
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, NamedTuple, Protocol
+
+import numpy as np
+import zarr
+from numpy.lib import format as npy
+
+from svqkit.choices import choose, listed
+from svqkit.errors import SvqkitError
+
+
+class Source(Protocol):
+    """An array in a file. Its frames are numbered through: those of the first clip, of the second, and so on."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(clips, frames, C, H, W) or (frames, C, H, W)."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """As in the file."""
+
+    def grain(self, count: int) -> int:
+        """How many frames are best read in one go, if ``count`` are wanted at a time."""
+
+    def read(self, start: int, stop: int, count: int) -> Iterator[np.ndarray]:
+        """The frames from ``start`` to ``stop``, up to ``count`` at a time, (n, C, H, W).
+
+        Raises:
+            SvqkitError: the file is truncated or damaged.
+        """
+
+
+@dataclass(frozen=True)
+class NpyFile:
+    """An .npy file, mapped into memory."""
+
+    path: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @classmethod
+    def open(cls, path: Path) -> "NpyFile":
+        """Read its header, and compare it with the file's size."""
+        with path.open("rb") as handle:
+            header = read_header(handle, str(path))
+            expected = handle.tell() + math.prod(header.shape) * header.dtype.itemsize
+        size = path.stat().st_size
+        if size < expected:
+            raise SvqkitError(f"{path} is truncated: {size:,} bytes, its header tells of {expected:,}. Fetch it again.")
+        return cls(path, header.shape, header.dtype)
+
+    def grain(self, count: int) -> int:
+        """See :class:`Source`."""
+        return count
+
+    def read(self, start: int, stop: int, count: int) -> Iterator[np.ndarray]:
+        """See :class:`Source`."""
+        yield from _cut(np.load(self.path, mmap_mode="r", allow_pickle=False), start, stop, count)
+
+
+@dataclass(frozen=True)
+class NpzMember:
+    """An array of an .npz file, compressed or not, read as a stream: never the whole of it is in memory."""
+
+    path: Path
+    key: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @classmethod
+    def keys(cls, path: Path) -> list[str]:
+        """The names of the arrays in the file."""
+        with _zip(path) as file:
+            return [name.removesuffix(".npy") for name in file.namelist() if name.endswith(".npy")]
+
+    @classmethod
+    def open(cls, path: Path, key: str) -> "NpzMember":
+        """Read its header."""
+        with _member(path, key) as stream:
+            header = read_header(stream, f"{path}, {key}")
+        if header.fortran and len(header.shape) > 1:
+            raise SvqkitError(
+                f"{path}: {key} is stored column by column, and can't be read in pieces. Save it again as "
+                f"np.ascontiguousarray({key})."
+            )
+        return cls(path, key, header.shape, header.dtype)
+
+    def grain(self, count: int) -> int:
+        """See :class:`Source`: the whole stream."""
+        return math.prod(self.shape[:-3])
+
+    def read(self, start: int, stop: int, count: int) -> Iterator[np.ndarray]:
+        """See :class:`Source`; what lies before ``start`` is read as well."""
+        size = math.prod(self.shape[-3:]) * self.dtype.itemsize
+        with _member(self.path, self.key) as stream:
+            read_header(stream, f"{self.path}, {self.key}")
+            for first in range(0, start, count):
+                self._take(stream, min(count, start - first) * size)
+            for first in range(start, stop, count):
+                raw = self._take(stream, min(count, stop - first) * size)
+                yield np.frombuffer(raw, self.dtype).reshape(-1, *self.shape[-3:])
+            if stop == math.prod(self.shape[:-3]):
+                self._take(stream, 0)
+
+    def _take(self, stream: IO[bytes], size: int) -> bytes:
+        """The next ``size`` bytes; 0 reads past the end, where the checksum of all bytes is compared."""
+        try:
+            taken = stream.read(size or 1)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            raise SvqkitError(
+                f"{self.path}: {self.key} can't be read to its end ({error}); the file is truncated or damaged. "
+                "Fetch it again."
+            ) from error
+        if len(taken) != size:
+            more = "more" if len(taken) > size else "less"
+            raise SvqkitError(f"{self.path}: {self.key} holds {more} than its shape {self.shape} says. Fetch it again.")
+        return taken
+
+
+@dataclass(frozen=True)
+class ZarrArray:
+    """An array in a Zarr store, by itself or in a group."""
+
+    path: Path
+    key: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    chunks: tuple[int, ...]
+
+    @classmethod
+    def open(cls, path: Path, key: str) -> "ZarrArray":
+        """Read its metadata.
+
+        Raises:
+            SvqkitError: there is no such array, ``key`` is needed, or a chunk would have to be unpickled.
+        """
+        try:
+            node = zarr.open(path, mode="r")
+            if isinstance(node, zarr.Group):
+                key = _the_key(path, dict(node.arrays()), key)
+                node = node[key]
+            elif key:
+                raise SvqkitError(f"{path} is a single array; leave `key` out (it is {key!r}).")
+        except SvqkitError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise SvqkitError(f"{path} can't be opened as a Zarr store ({error}). Write it again.") from error
+        metadata = {name: value for name, value in node.metadata.to_dict().items() if name != "attributes"}
+        if node.dtype.kind == "O" or "pickle" in str(metadata).lower():
+            raise SvqkitError(f"{path} holds pickled Python objects, which are not read. Write an array of numbers.")
+        return cls(path, key, node.shape, node.dtype, node.chunks)
+
+    def grain(self, count: int) -> int:
+        """See :class:`Source`: whole chunks, so that none is decoded twice."""
+        chunk = self.chunks[0]
+        if len(self.shape) == 5:
+            whole = self.chunks[1] >= self.shape[1]
+            chunk = self.chunks[0] * self.shape[1] if whole else self.chunks[1]
+        return max(chunk, count - count % chunk)
+
+    def read(self, start: int, stop: int, count: int) -> Iterator[np.ndarray]:
+        """See :class:`Source`."""
+        try:
+            node: Any = zarr.open(self.path, mode="r")
+            array = node[self.key] if self.key else node
+            for block in _cut(array, start, stop, self.grain(count)):
+                for first in range(0, len(block), count):
+                    yield block[first : first + count]
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise SvqkitError(f"{self.path} can't be read to its end ({error}). Fetch or write it again.") from error
+
+
+def open_array(path: Path, key: str = "") -> Source:
+    """The array at ``path``; ``key`` chooses one of several.
+
+    Raises:
+        SvqkitError: there is none, it is damaged or pickled, or ``key`` is needed or unknown.
+    """
+    if not path.exists():
+        raise SvqkitError(
+            f"There is no {path.absolute()}. Put the array there (.npy, .npz or .zarr), or change `root`."
+        )
+    suffix = choose({".npy": ".npy", ".npz": ".npz", ".zarr": ".zarr"}, path.suffix.lower(), "kind of array file")
+    if (suffix == ".zarr") != path.is_dir():
+        raise SvqkitError(f"{path}: a .zarr is a folder, an .npy or .npz is a file; this is the other way round.")
+    source: Source
+    if suffix == ".npy":
+        if key:
+            raise SvqkitError(f"{path} is a single array; leave `key` out (it is {key!r}).")
+        source = NpyFile.open(path)
+    elif suffix == ".npz":
+        source = NpzMember.open(path, _the_key(path, dict.fromkeys(NpzMember.keys(path)), key))
+    else:
+        source = ZarrArray.open(path, key)
+    if source.dtype.kind not in "buif":
+        raise SvqkitError(f"{path}: the array holds {source.dtype}, expected numbers (integers or floats).")
+    return source
+
+
+class Header(NamedTuple):
+    """What stands before the values of an .npy file."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype
+
+
+def read_header(stream: IO[bytes], where: str) -> Header:
+    """The header of an .npy file or of a member of an .npz file; afterwards ``stream`` is at its first value.
+
+    Raises:
+        SvqkitError: there is none, or it tells of pickled objects.
+    """
+    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    try:
+        header = Header(*readers[npy.read_magic(stream)](stream))
+    except (EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise SvqkitError(
+            f"{where}: can't be read ({error}); the file is truncated or damaged. Fetch it again."
+        ) from error
+    except (ValueError, KeyError, SyntaxError) as error:
+        raise SvqkitError(
+            f"{where} is no array of numbers in NumPy's format ({error}). Write it with np.save or np.savez; pickled "
+            "files are not read."
+        ) from error
+    if header.dtype.hasobject:
+        raise SvqkitError(
+            f"{where} holds pickled Python objects, which are not read: they can run any code. Save an array of "
+            "numbers, e.g. np.stack(clips).astype('float32')."
+        )
+    return header
+
+
+def _cut(array: Any, start: int, stop: int, count: int) -> Iterator[np.ndarray]:
+    """Frames of an array that can be sliced: whole clips where they fit into ``count`` frames, else pieces of one."""
+    if len(array.shape) == 4:
+        for first in range(start, stop, count):
+            yield np.asarray(array[first : min(first + count, stop)])
+        return
+    per_clip = array.shape[1]
+    while start < stop:
+        clip, frame = divmod(start, per_clip)
+        whole = min(count, stop - start) // per_clip
+        if frame == 0 and whole:
+            block = np.asarray(array[clip : clip + whole]).reshape(-1, *array.shape[2:])
+        else:
+            block = np.asarray(array[clip, frame : frame + min(count, per_clip - frame, stop - start)])
+        yield block
+        start += len(block)
+
+
+def _the_key(path: Path, there: dict[str, Any], key: str) -> str:
+    """The name of the wanted array."""
+    if key and key in there:
+        return key
+    if len(there) == 1 and not key:
+        return next(iter(there))
+    asked = f"`key` is {key!r}" if key else "`key` does not say which is meant"
+    raise SvqkitError(f"{path} holds these arrays: {listed(there)}; {asked}. Name one of them as `key`.")
+
+
+@contextmanager
+def _zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        file = zipfile.ZipFile(path)
+    except FileNotFoundError as error:
+        raise SvqkitError(f"There is no {path.absolute()}.") from error
+    except (zipfile.BadZipFile, OSError) as error:
+        size = path.stat().st_size if path.exists() else 0
+        raise SvqkitError(
+            f"{path} ({size:,} bytes) can't be opened as an .npz file ({error}); it is truncated or another kind of "
+            "file. Fetch it again."
+        ) from error
+    with file:
+        yield file
+
+
+@contextmanager
+def _member(path: Path, key: str) -> Iterator[IO[bytes]]:
+    with _zip(path) as file:
+        try:
+            stream = file.open(f"{key}.npy")
+        except (KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+            raise SvqkitError(f"{path}: {key} can't be read ({error}). Write it again with np.savez.") from error
+        with stream:
+            yield stream
