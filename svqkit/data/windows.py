@@ -1,5 +1,6 @@
 """Windows: which frames of a store go in and which come out, and batches of them."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 
 # A split up to this size is held in memory; a larger one is read window by window.
-IN_MEMORY_BYTES = 2**31
+IN_MEMORY_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -96,16 +97,22 @@ def batches(windows: Windows, order: np.ndarray, batch_size: int, rank: int = 0,
     if batch_size % ranks:
         raise SvqkitError(f"batch_size {batch_size} can't be shared evenly by {ranks} processes; choose a multiple.")
     lots = [order[i : i + batch_size][rank::ranks].tolist() for i in range(0, len(order), batch_size)]
-    from_disk = windows._in_memory is None
+    workers = loader_workers() if windows._in_memory is None else 0
     loader = DataLoader(
         windows,
         batch_sampler=[lot for lot in lots if lot],
         collate_fn=_as_it_is,
-        num_workers=2 if from_disk else 0,
+        num_workers=workers,
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # its own: drawing a worker seed must not move the training's generator
     )
     yield from loader
+
+
+def loader_workers() -> int:
+    """Processes that read windows from disk: half of the cores, shared by the trainings on this machine; 2 to 8."""
+    cores = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(2, min(8, cores // 2))
 
 
 def _as_it_is(batch: Batch) -> Batch:

@@ -27,7 +27,7 @@ from svqkit.runs import Run
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 BASELINES: dict[str, Forecaster] = {"persistence": forecasters.persistence, "climatology": forecasters.climatology}
 # Windows that are scored at once: as many as fit, at most 16.
-BATCH, BATCH_BYTES = 16, 2**27
+BATCH, BATCH_BYTES = 16, 2**25
 COLUMNS = ["experiment", "seed", "protocol", "channel", "metric", "lead", "value"]
 
 

@@ -55,9 +55,12 @@ class AnomalyCorrelation:
         """Add windows; all (B, L, C, H, W)."""
         f = prediction.double() - climatology.double()
         t = truth.double() - climatology.double()
-        w = self.weights.expand(f.shape[-2:])
-        terms = [torch.ones_like(f), f, t, w.expand_as(f), w * f, w * t, w * f * t, w * f * f, w * t * t]
-        sums = torch.stack([term.sum((0, 3, 4)) for term in terms])
+        # Per row of the grid first: the weights are those of rows, and the products need no second copy.
+        rows = [value.sum((0, 4)) for value in (f, t, f * t, f * f, t * t)]
+        count = torch.full_like(rows[0], f.shape[0] * f.shape[4])
+        plain = [count, rows[0], rows[1]]
+        weighted = [value * self.weights[:, 0] for value in (count, *rows)]
+        sums = torch.stack([value.sum(-1) for value in (*plain, *weighted)])
         self.sums = sums if self.sums is None else self.sums + sums
 
     def value(self) -> Tensor:

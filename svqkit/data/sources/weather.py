@@ -247,7 +247,7 @@ def _files(root: Path, variable: str) -> list[Path]:
         raise SvqkitError(
             f"The folder {folder.absolute()} {state}; expected files such as {folder.name}_2010_5.625deg.nc there, or "
             f"files with the variable {variable!r}{hint(variable, LONG_NAMES)} in {root}.{known} "
-            "For the bundled sample run `dvc pull`; for your own data see the README's data section."
+            "For the bundled sample run `dvc pull`; for your own data see docs/own_data.md."
         )
     return files
 
@@ -330,6 +330,11 @@ def _check_times(path: Path, times: np.ndarray, hours: int) -> None:
         if bad.any():
             at = int(np.argmax(bad)) + 1
             raise SvqkitError(f"{path}: the time {_show(times[at])} comes {what} (index {at} of the time axis).")
+    if not (times == times.astype("datetime64[h]")).any():
+        raise SvqkitError(
+            f"{path}: no time is a full hour, the first is {_show(times[0])}. Shift them, e.g. with xarray: "
+            'data.assign_coords(time=data.time.dt.floor("h")).'
+        )
     if len(steps) and (np.timedelta64(hours, "h") % steps.min()) != 0 * HOUR:
         raise SvqkitError(
             f"{path}: wrong cadence, one frame every {steps.min() / HOUR:g} h; `hours_per_frame: {hours}` needs "
@@ -364,21 +369,31 @@ def _wanted(files: list[_File], data: WeatherData) -> list[Piece]:
                 f"{one.path} (until {_show(one.times[-1])}) and {other.path} (from {_show(other.times[0])}) overlap "
                 "in time; remove one of them or cut it."
             )
-    pieces = []
+    pieces, phase = [], _phase(files, data.hours_per_frame)
     for file in files:
-        hours = file.times.astype("datetime64[h]").astype(np.int64)
-        keep = (hours % data.hours_per_frame == 0) & (file.times == file.times.astype("datetime64[h]"))
-        keep &= _in_any_period(file.times, data)
+        keep = _on_cadence(file.times, data.hours_per_frame, phase) & _in_any_period(file.times, data)
         if keep.any():
             pieces.append(Piece(file.path, file.times[keep], np.flatnonzero(keep)))
     times = np.concatenate([piece.times for piece in pieces]) if pieces else np.array([], "datetime64[ns]")
     for split in SPLITS:
-        _check_period(split, getattr(data, split), times, files, data)
+        _check_period(split, getattr(data, split), times, files, data, phase)
     return pieces
 
 
+def _phase(files: list[_File], hours: int) -> int:
+    """The first frame's hour of the day: 0, or, where no frame lies there (daily means at 12:00), that of the files."""
+    if any(_on_cadence(file.times, hours, 0).any() for file in files):
+        return 0
+    return int(files[0].times[0].astype("datetime64[h]").astype(np.int64)) % hours
+
+
+def _on_cadence(times: np.ndarray, hours: int, phase: int) -> np.ndarray:
+    whole = times.astype("datetime64[h]")
+    return (whole.astype(np.int64) % hours == phase) & (whole == times)
+
+
 def _check_period(
-    split: Split, period: tuple[str, str], times: np.ndarray, files: list[_File], data: WeatherData
+    split: Split, period: tuple[str, str], times: np.ndarray, files: list[_File], data: WeatherData, phase: int
 ) -> None:
     inside = times[in_period(times, period)]
     if len(inside) == 0:
@@ -390,7 +405,8 @@ def _check_period(
         return
     step = data.hours_per_frame * HOUR
     # The first frame from the period's start on, and the first one after its end.
-    first, after = (bound + -bound.astype(np.int64) % data.hours_per_frame * HOUR for bound in period_bounds(period))
+    bounds = period_bounds(period)
+    first, after = (bound + (phase - bound.astype(np.int64)) % data.hours_per_frame * HOUR for bound in bounds)
     expected = np.concatenate([[first - step], inside.astype("datetime64[h]"), [after]])
     holes = np.flatnonzero(np.diff(expected) > step)
     if len(holes):

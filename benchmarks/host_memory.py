@@ -1,0 +1,132 @@
+"""How much host memory WeatherBench-HMV needs: prepare, train and evaluate on a synthetic record of any size.
+
+    python -m benchmarks.host_memory [--gigabytes 12] [--steps 20] [--folder /tmp/…] [--keep]
+
+Random NetCDF files are written in WeatherBench's layout (8 variables × 13 levels + 6, 32 × 64, six-hourly, float32),
+then `prepare`, `train` and `evaluate` run, each in a process of its own, with the model of profile "paper". While one
+runs, the memory of it and of all its child processes together is sampled ten times a second: "unique" is what would be
+free if they ended (USS), "resident" counts what they share once per process (RSS). Everything is deleted at the end.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import xarray as xr
+
+from svqkit import config
+from svqkit.config import Experiment
+from svqkit.data.sources.weather import LONG_NAMES
+
+BYTES_PER_FRAME = 110 * 32 * 64 * 4
+FRAMES_PER_YEAR = 1460
+LEVELS = (50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000)
+ON_LEVELS = ("z", "pv", "r", "q", "t", "u", "v", "vo")
+ON_ONE = ("u10", "v10", "t2m", "tisr", "tcc", "tp")
+
+
+def write_raw(root: Path, years: int) -> None:
+    """Random files of every variable for so many years."""
+    random = np.random.default_rng(0)
+    lat, lon = np.linspace(-87.1875, 87.1875, 32), np.arange(64) * 5.625
+    for year in range(2000, 2000 + years):
+        time_axis = np.datetime64(f"{year}-01-01", "ns") + np.arange(FRAMES_PER_YEAR) * np.timedelta64(6, "h")
+        for name in (*ON_LEVELS, *ON_ONE):
+            levels = LEVELS if name in ON_LEVELS else ()
+            dims = ("time", "level", "lat", "lon") if levels else ("time", "lat", "lon")
+            shape = (FRAMES_PER_YEAR, *([len(levels)] if levels else []), 32, 64)
+            coords = {"time": time_axis, "lat": lat, "lon": lon, **({"level": list(levels)} if levels else {})}
+            values = random.standard_normal(shape, dtype=np.float32)
+            file = root / LONG_NAMES[name] / f"{LONG_NAMES[name]}_{year}_5.625deg.nc"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            xr.Dataset({name: (dims, values)}, coords=coords).to_netcdf(file, engine="netcdf4")
+        print(f"raw files of {year} written", flush=True)
+
+
+def experiment_on(root: Path, years: int, steps: int) -> Experiment:
+    """The paper's weather_hmv-svq, on the synthetic years: the last two are for validation and test."""
+    last = 2000 + years - 1
+    periods = {"train": ["2000", str(last - 2)], "validation": [f"{last - 1}-01"] * 2, "test": [f"{last}-01"] * 2}
+    return config.override(
+        config.load("params.yaml", "paper").experiment("weather_hmv-svq"),
+        {
+            "data": {"root": str(root), "gaps": "split", **periods},
+            "training": {"epochs": 1, "warmup_epochs": 0, "steps_per_epoch": steps},
+        },
+    )
+
+
+def stage(name: str, folder: Path, years: int, steps: int) -> None:
+    """One stage; runs in a process of its own."""
+    from svqkit import data, evaluation, training
+    from svqkit.data.store import Store
+    from svqkit.runs import open_run
+
+    experiment = experiment_on(folder / "raw", years, steps)
+    if name == "prepare":
+        data.prepare(experiment.data, folder / "store.zarr")
+    elif name == "train":
+        training.train(experiment, 0, Store.open(folder / "store.zarr"), folder / "runs", folder / "states")
+    else:
+        run = open_run(next((folder / "runs").glob("*/*/*/seed0")))
+        evaluation.evaluate([run], Store.open(folder / "store.zarr"), folder / "scores")
+
+
+def watched(command: list[str]) -> dict[str, float]:
+    """Run a command; the most memory of its processes together in GB, and its seconds."""
+    begun, peaks = time.monotonic(), {"unique [GB]": 0.0, "resident [GB]": 0.0}
+    process = psutil.Popen(command)
+    while process.poll() is None:
+        try:
+            every = [one.memory_full_info() for one in (process, *process.children(recursive=True))]
+            peaks["unique [GB]"] = max(peaks["unique [GB]"], sum(one.uss for one in every) / 1e9)
+            peaks["resident [GB]"] = max(peaks["resident [GB]"], sum(one.rss for one in every) / 1e9)
+        except psutil.Error:
+            pass  # a child ended while it was looked at
+        time.sleep(0.1)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return {**peaks, "seconds": time.monotonic() - begun}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.host_memory", description=__doc__.splitlines()[0])
+    parser.add_argument("--gigabytes", type=float, default=12.0, help="size of the store")
+    parser.add_argument("--steps", type=int, default=20, help="training steps")
+    parser.add_argument("--folder", type=Path, help="where it all goes for a while; twice the size must be free")
+    parser.add_argument("--keep", action="store_true", help="do not delete it")
+    parser.add_argument("--stage", choices=("prepare", "train", "evaluate"), help="only this, in this process")
+    options = parser.parse_args(arguments)
+    years = max(3, int(np.ceil(options.gigabytes * 1e9 / BYTES_PER_FRAME / FRAMES_PER_YEAR)) + 2)
+    if options.stage:
+        stage(options.stage, options.folder, years, options.steps)
+        return 0
+    folder = Path(tempfile.mkdtemp(dir=options.folder))
+    try:
+        write_raw(folder / "raw", years)
+        rows = {}
+        for name in ("prepare", "train", "evaluate"):
+            command = [sys.executable, "-m", "benchmarks.host_memory", "--stage", name, "--folder", str(folder)]
+            command += ["--gigabytes", str(options.gigabytes), "--steps", str(options.steps)]
+            rows[name] = watched(command)
+            print(pd.DataFrame(rows).T.round(2).to_string(), flush=True)
+        size = sum(file.stat().st_size for file in (folder / "store.zarr").rglob("*") if file.is_file())
+        print(f"the store: {size / 1e9:.2f} GB, the raw files: {years} years")
+    finally:
+        if options.keep:
+            print(f"kept: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""Does loading hold training back? Samples per second of the loader alone beside those of a training step.
+
+    python -m benchmarks.loader [--profile sample|paper] [--device cpu|cuda] [--datasets kth human …] [--batch N]
+                                [--frames 600] [--seconds 5] [--csv out.csv] [--folder /tmp/…]
+
+For each dataset a synthetic store is made with the frames of the profile's published shape and type (random bytes or
+floats), so that no real data are needed. "disk" reads every window from the store, by the processes that training
+uses, "memory" from a store that is held in memory, as training does with small ones. The step is forward, loss,
+backward and Adam on one batch that is on the device already. A ratio of 1 or more means that loading never waits if
+it runs beside training; the kit asks for 3.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from accelerate import Accelerator
+
+from svqkit import config, data, models
+from svqkit.config import Experiment
+from svqkit.data import windows as loading
+from svqkit.data.store import Store
+from svqkit.data.windows import Windows, batches
+from svqkit.datasets import ArrayData
+from svqkit.training import Examples
+
+# Channels, height, width and type of the published frames (DESIGN.md, sections 6 and 7).
+SHAPES: dict[str, tuple[int, int, int, str]] = {
+    "weather_t2m": (1, 32, 64, "float32"),
+    "weather_r": (1, 32, 64, "float32"),
+    "weather_uv10": (2, 32, 64, "float32"),
+    "weather_tcc": (1, 32, 64, "float32"),
+    "weather_mv": (12, 32, 64, "float32"),
+    "weather_hmv": (110, 32, 64, "float32"),
+    "kth": (1, 128, 128, "uint8"),
+    "kitticaltech": (3, 128, 160, "uint8"),
+    "human": (3, 256, 256, "uint8"),
+    "taxibj": (2, 32, 32, "float32"),
+}
+
+
+def synthetic_store(folder: Path, name: str, experiment: Experiment, frames: int) -> Store:
+    """A store of random frames in the dataset's shape, made by prepare from an array file."""
+    *shape, kind = SHAPES[name]
+    random = np.random.default_rng(0)
+    file = folder / f"{name}.npy"
+    array = np.lib.format.open_memmap(file, "w+", dtype=kind, shape=(frames, *shape))
+    for start in range(0, frames, 64):
+        size = (min(64, frames - start), *shape)
+        array[start : start + 64] = random.integers(0, 256, size) if kind == "uint8" else random.normal(size=size)
+    array.flush()
+    settings = ArrayData(
+        root=str(file),
+        frames_in=experiment.data.frames_in,
+        frames_out=experiment.data.frames_out,
+        channels=_names(shape),
+    )
+    store = data.prepare(settings, folder / f"{name}.zarr")
+    file.unlink()
+    return store
+
+
+def loader_rate(store: Store, batch_size: int, seconds: float, in_memory: bool) -> float:
+    """Windows per second of the loader alone, after its first batch."""
+    loading.IN_MEMORY_BYTES = 2**40 if in_memory else 0
+    windows = Windows(store, "train")
+    order = np.random.default_rng(0).integers(0, len(windows), 10_000_000 // batch_size * batch_size)
+    stream = batches(windows, order[: batch_size * 100_000], batch_size)
+    next(stream)
+    count, begun = 0, time.perf_counter()
+    while time.perf_counter() - begun < seconds:
+        count += len(next(stream).inputs)
+    return count / (time.perf_counter() - begun)
+
+
+def step_rate(experiment: Experiment, store: Store, device: torch.device, seconds: float) -> float:
+    """Windows per second of a training step, after two steps that are not counted."""
+    loading.IN_MEMORY_BYTES = 2**40
+    here = Accelerator(cpu=device.type == "cpu")
+    examples = Examples(experiment, store, "train", here)
+    model = models.build(experiment, store.frame_shape[0]).to(device, memory_format=torch.channels_last).train()
+    optimizer = torch.optim.Adam(model.parameters())
+    inputs, targets = next(examples.epoch(0, 0))
+
+    def step() -> None:
+        sum(examples.losses(model, inputs, targets)).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    for _ in range(2):
+        step()
+    return len(inputs) * rate(step, device, seconds)
+
+
+def rate(step: Callable[[], None], device: torch.device, seconds: float) -> float:
+    """Steps per second."""
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    wait()
+    count, begun = 0, time.perf_counter()
+    while not count or time.perf_counter() - begun < seconds:
+        step()
+        wait()
+        count += 1
+    return count / (time.perf_counter() - begun)
+
+
+def measure(name: str, options: argparse.Namespace, folder: Path) -> dict[str, float | str]:
+    """One row: the rates of a dataset's loader and step, and their ratio."""
+    experiment = config.load(options.params, options.profile).experiment(f"{name}-svq")
+    if options.batch:
+        experiment = config.override(experiment, {"training": {"batch_size": options.batch}})
+    store = synthetic_store(folder, name, experiment, options.frames)
+    size = experiment.training.batch_size
+    disk, memory = (loader_rate(store, size, options.seconds, in_memory) for in_memory in (False, True))
+    step = step_rate(experiment, store, torch.device(options.device), options.seconds)
+    shutil.rmtree(store.path)
+    return {
+        "dataset": name,
+        "batch": size,
+        "disk [samples/s]": round(disk, 1),
+        "memory [samples/s]": round(memory, 1),
+        "step [samples/s]": round(step, 2),
+        "disk / step": round(disk / step, 1),
+        "memory / step": round(memory / step, 1),
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.loader", description=__doc__.splitlines()[0])
+    parser.add_argument("--params", default="params.yaml")
+    parser.add_argument("--profile", default="paper", help="whose models are trained")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--datasets", nargs="+", default=list(SHAPES), choices=list(SHAPES))
+    parser.add_argument("--batch", type=int, default=0, help="instead of the profile's")
+    parser.add_argument("--frames", type=int, default=600, help="frames of each synthetic store")
+    parser.add_argument("--seconds", type=float, default=5.0, help="for each rate")
+    parser.add_argument("--csv", type=Path)
+    parser.add_argument("--folder", type=Path, help="where the stores are made for a while; else a temporary folder")
+    options = parser.parse_args(arguments)
+    print(f"torch {torch.__version__}, {options.device}, {torch.get_num_threads()} threads", flush=True)
+    rows = []
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        for name in options.datasets:
+            rows.append(measure(name, options, Path(folder)))
+            print(pd.DataFrame(rows[-1:]).to_string(index=False, header=len(rows) == 1), flush=True)
+    if options.csv:
+        pd.DataFrame(rows).to_csv(options.csv, index=False)
+    return 0
+
+
+def _names(shape: list[int]) -> tuple[str, ...]:
+    """Names for the channels, so that (110, 32, 64) isn't taken for channels last."""
+    return tuple(f"channel_{number}" for number in range(shape[0]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
