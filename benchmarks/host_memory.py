@@ -1,11 +1,13 @@
 """How much host memory WeatherBench-HMV needs: prepare, train and evaluate on a synthetic record of any size.
 
-    python -m benchmarks.host_memory [--gigabytes 12] [--steps 20] [--folder /tmp/…] [--keep]
+    python -m benchmarks.host_memory [--gigabytes 12] [--steps 20] [--batch 8] [--folder /tmp/…] [--keep]
 
 Random NetCDF files are written in WeatherBench's layout (8 variables × 13 levels + 6, 32 × 64, six-hourly, float32),
 then `prepare`, `train` and `evaluate` run, each in a process of its own, with the model of profile "paper". While one
 runs, the memory of it and of all its child processes together is sampled ten times a second: "unique" is what would be
 free if they ended (USS), "resident" counts what they share once per process (RSS). Everything is deleted at the end.
+
+On a CPU the model's activations are host memory too, and most of it; on a GPU they are not.
 """
 
 import argparse
@@ -50,7 +52,7 @@ def write_raw(root: Path, years: int) -> None:
         print(f"raw files of {year} written", flush=True)
 
 
-def experiment_on(root: Path, years: int, steps: int) -> Experiment:
+def experiment_on(root: Path, years: int, steps: int, batch: int) -> Experiment:
     """The paper's weather_hmv-svq, on the synthetic years: the last two are for validation and test."""
     last = 2000 + years - 1
     periods = {"train": ["2000", str(last - 2)], "validation": [f"{last - 1}-01"] * 2, "test": [f"{last}-01"] * 2}
@@ -58,18 +60,18 @@ def experiment_on(root: Path, years: int, steps: int) -> Experiment:
         config.load("params.yaml", "paper").experiment("weather_hmv-svq"),
         {
             "data": {"root": str(root), "gaps": "split", **periods},
-            "training": {"epochs": 1, "warmup_epochs": 0, "steps_per_epoch": steps},
+            "training": {"epochs": 1, "warmup_epochs": 0, "steps_per_epoch": steps, "batch_size": batch},
         },
     )
 
 
-def stage(name: str, folder: Path, years: int, steps: int) -> None:
+def stage(name: str, folder: Path, years: int, steps: int, batch: int) -> None:
     """One stage; runs in a process of its own."""
     from svqkit import data, evaluation, training
     from svqkit.data.store import Store
     from svqkit.runs import open_run
 
-    experiment = experiment_on(folder / "raw", years, steps)
+    experiment = experiment_on(folder / "raw", years, steps, batch)
     if name == "prepare":
         data.prepare(experiment.data, folder / "store.zarr")
     elif name == "train":
@@ -101,13 +103,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.host_memory", description=__doc__.splitlines()[0])
     parser.add_argument("--gigabytes", type=float, default=12.0, help="size of the store")
     parser.add_argument("--steps", type=int, default=20, help="training steps")
+    parser.add_argument("--batch", type=int, default=8, help="the published one on each of two devices is 8")
     parser.add_argument("--folder", type=Path, help="where it all goes for a while; twice the size must be free")
     parser.add_argument("--keep", action="store_true", help="do not delete it")
     parser.add_argument("--stage", choices=("prepare", "train", "evaluate"), help="only this, in this process")
     options = parser.parse_args(arguments)
     years = max(3, int(np.ceil(options.gigabytes * 1e9 / BYTES_PER_FRAME / FRAMES_PER_YEAR)) + 2)
     if options.stage:
-        stage(options.stage, options.folder, years, options.steps)
+        stage(options.stage, options.folder, years, options.steps, options.batch)
         return 0
     folder = Path(tempfile.mkdtemp(dir=options.folder))
     try:
@@ -115,7 +118,14 @@ def main(arguments: list[str] | None = None) -> int:
         rows = {}
         for name in ("prepare", "train", "evaluate"):
             command = [sys.executable, "-m", "benchmarks.host_memory", "--stage", name, "--folder", str(folder)]
-            command += ["--gigabytes", str(options.gigabytes), "--steps", str(options.steps)]
+            command += [
+                "--gigabytes",
+                str(options.gigabytes),
+                "--steps",
+                str(options.steps),
+                "--batch",
+                str(options.batch),
+            ]
             rows[name] = watched(command)
             print(pd.DataFrame(rows).T.round(2).to_string(), flush=True)
         size = sum(file.stat().st_size for file in (folder / "store.zarr").rglob("*") if file.is_file())

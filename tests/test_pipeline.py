@@ -1,81 +1,26 @@
 """The pipeline as a user runs it, in a copy of the project with very short trainings."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
+from projectcopy import Project, outputs_of
 from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parents[1]
+DATASETS = ("weather_t2m", "taxibj")
 STAGES = {
     "notebooks",
-    "prepare@weather_t2m",
-    "train@weather_t2m-none",
-    "train@weather_t2m-svq",
-    "train@weather_t2m-svq_frozen",
+    *(f"{stage}@{dataset}" for stage in ("prepare", "evaluate", "figures") for dataset in DATASETS),
+    *(f"train@{dataset}-{kind}" for kind in ("none", "svq", "svq_frozen") for dataset in DATASETS),
     "train@weather_t2m-vq",
-    "evaluate@weather_t2m",
-    "figures@weather_t2m",
 }
 # One worker runs all of these, in this order: they share the copy of the project.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
-
-
-class Project:
-    """A copy of the project to run commands in."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        names = subprocess.run(
-            ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True
-        ).stdout.decode()
-        for name in filter(None, names.split("\0")):
-            if (ROOT / name).is_file():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, folder / name)
-        (folder / "dvc.lock").unlink(missing_ok=True)
-        subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
-        subprocess.run(["git", "add", "."], cwd=folder, check=True)
-
-    def run(self, *command: str, check: bool = True) -> str:
-        """What a command prints, run with this interpreter's tools and without the network."""
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = os.environ | {"PATH": path, "PYTHONPATH": str(self.folder), "https_proxy": "http://127.0.0.1:9"}
-        done = subprocess.run(
-            [sys.executable, "-m", *command],
-            cwd=self.folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert not check or done.returncode == 0, done.stdout
-        return done.stdout
-
-    def repro(self) -> set[str]:
-        """The stages that `dvc repro` ran."""
-        lines = self.run("dvc", "repro").splitlines()
-        return {line.split("'")[1] for line in lines if line.startswith("Running stage")}
-
-    def change(self, **places: object) -> None:
-        """Set values of params.yaml, such as ``profiles__sample=…`` for profiles.sample."""
-        yaml = YAML()
-        tree = yaml.load(self.folder / "params.yaml")
-        for place, value in places.items():
-            *above, last = place.split("__")
-            branch = tree
-            for key in above:
-                branch = branch[key]
-            branch[last] = value
-        yaml.dump(tree, self.folder / "params.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +28,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The project after its first `dvc repro`, from the tracked data on."""
     project = Project(tmp_path_factory.mktemp("project"))
     project.run("dvc", "pull", "data.dvc")
+    project.keep(*DATASETS)
     project.change(
+        profiles__sample__taxibj__training__epochs=1,
+        profiles__sample__taxibj__training__steps_per_epoch=4,
         profiles__sample__weather_t2m__training__epochs=2,
         profiles__sample__weather_t2m__training__steps_per_epoch=4,
         profiles__sample__weather_t2m__model__hid_S=4,
@@ -109,6 +57,17 @@ def test_results_are_there(project: Project) -> None:
     assert set(scores["metric"]) == {"mse", "mae", "rmse", "wrmse", "acc"}
     assert set(scores.loc[scores["experiment"] == "weather_t2m-svq", "seed"]) == {0, 1}
     assert sorted(scores["lead"].unique()) == list(range(13))
+
+
+def test_results_of_traffic_are_there(project: Project) -> None:
+    reports = project.folder / "reports/sample/taxibj"
+    for name in ("results.md", "maps_rmse.png", "error_over_lead.png", "forecast_taxibj-svq.png"):
+        assert (reports / name).stat().st_size > 100
+    table = (reports / "results.md").read_text()
+    assert all(
+        words in table for words in ("SSIM (published)", "PSNR [dB]", "MAE (orig.)", "sums over a frame", "imulated")
+    )
+    assert "LPIPS is defined for grey or RGB frames" in table
 
 
 def test_metrics_and_params_are_readable(project: Project) -> None:
@@ -143,7 +102,7 @@ def test_a_changed_setting_of_one_experiment_reruns_that_experiment_and_what_dep
 def test_editing_a_figure_reruns_no_training(project: Project) -> None:
     with (project.folder / "svqkit/figures/maps.py").open("a") as file:
         file.write("\n# edited\n")
-    assert project.repro() == {"figures@weather_t2m"}
+    assert project.repro() == {"figures@weather_t2m", "figures@taxibj"}
 
 
 def test_a_mistake_in_params_is_refused_before_anything_runs(project: Project) -> None:
@@ -160,10 +119,9 @@ def test_train_on_its_own_prepares_trains_and_shows_scores(project: Project, tmp
         shutil.rmtree(project.folder / made, ignore_errors=True)
     out = tmp_path / "out.ipynb"
     project.run("papermill", "notebooks/train.ipynb", str(out), "-p", "dataset", "weather_t2m")
-    outputs = [output for cell in nbformat.read(out, as_version=4).cells for output in cell.get("outputs", [])]
-    texts = " ".join(output.get("data", {}).get("text/plain", "") for output in outputs)
+    texts, pictures = outputs_of(out)
     assert "mse_mean" in texts
-    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 2
+    assert pictures >= 3
 
 
 def test_an_unknown_parameter_to_papermill_is_one_clear_error(project: Project, tmp_path: Path) -> None:
@@ -177,5 +135,4 @@ def test_an_unknown_parameter_to_papermill_is_one_clear_error(project: Project, 
 def test_the_explorers_open_on_a_run(name: str, project: Project, tmp_path: Path) -> None:
     out = tmp_path / "out.ipynb"
     project.run("papermill", f"notebooks/{name}.ipynb", str(out))
-    outputs = [output for cell in nbformat.read(out, as_version=4).cells for output in cell.get("outputs", [])]
-    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 3
+    assert outputs_of(out)[1] >= 3

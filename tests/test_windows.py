@@ -1,10 +1,8 @@
 """Windows: the very frames that each one holds, whichever way they are read, ordered and shared out."""
 
-import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +11,6 @@ import xarray as xr
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from rawfiles import DAY, RawFiles
-from torch.utils.data import DataLoader
 
 from svqkit.config import Protocol, Split
 from svqkit.data import windows
@@ -131,7 +128,7 @@ def test_windows_are_all_runs_within_a_clip(clips: list[Clip], frames_in: int, f
     assert every_window(clips, length).tolist() == [run[0] for run in runs]
     if runs:
         some = of_clips(clips, frames_in, frames_out)
-        assert frames_of(some.__getitems__(list(range(len(some))))) == runs
+        assert frames_of(some.read(list(range(len(some))))) == runs
 
 
 @given(CLIPS, st.integers(1, 6), st.integers(1, 9))
@@ -188,18 +185,28 @@ def test_from_memory_and_from_disk_the_batches_are_the_same(
         np.testing.assert_array_equal(one.target_frames, other.target_frames)
 
 
-def test_what_worker_processes_need_can_be_sent_to_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where processes are not forked, as on macOS."""
-    given_to_loader: dict[str, Any] = {}
+def test_from_disk_few_batches_are_read_ahead_and_a_reader_that_stops_ends_it(
+    raw: RawFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw.write()
+    some = Windows(prepare(raw.data(), tmp_path / "x.zarr"), "test")
+    monkeypatch.setattr(windows, "IN_MEMORY_BYTES", 0)
+    read: list[list[int]] = []
+    real = some.read
+    monkeypatch.setattr(some, "read", lambda lot: (read.append(lot), real(lot))[1])
+    stream = batches(some, np.arange(60), 2)
+    next(stream)
+    stream.close()
+    assert 1 <= len(read) <= windows.readers() + 1
+    assert read == [[2 * place, 2 * place + 1] for place in range(len(read))]
 
-    def loader(some: Windows, **options: Any) -> DataLoader:
-        given_to_loader.update(options, windows=some)
-        return DataLoader(some, **options)
 
-    monkeypatch.setattr(windows, "DataLoader", loader)
-    next(batches(Windows(store, "test"), np.arange(5), 2))
-    some, collate = pickle.loads(pickle.dumps([given_to_loader["windows"], given_to_loader["collate_fn"]]))
-    assert frames_of(collate(some[1])) == WHOLE["test"][1:2]
+def test_what_goes_wrong_while_reading_ahead_is_raised(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "IN_MEMORY_BYTES", 0)
+    some = Windows(store, "test")
+    monkeypatch.setattr(some, "read", lambda lot: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        list(batches(some, np.arange(5), 2))
 
 
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 4), st.integers(0, 99), st.integers(0, 9))

@@ -54,7 +54,7 @@ def as_text(reports: Sequence[Report], stores: Path, names: bool = False) -> str
     whole = sum(report.complete for report in there)
     texts.append(
         f"{len(there)} of {len(reports)} datasets are there, {whole} of them complete. All their stores together need "
-        f"{in_bytes(needed)}; {in_bytes(free)} are free."
+        f"{in_bytes(needed)}; {in_bytes(free)} are free. (ok: as expected, NO: not so, ?: nothing to compare with.)"
     )
     return "\n\n".join(texts)
 

@@ -24,7 +24,7 @@ from svqkit.data.sources import plan as look
 from svqkit.data.sources.arrayfiles import NpzMember
 from svqkit.data.sources.hickle_arrays import find_array
 from svqkit.data.sources.human import LISTS
-from svqkit.data.sources.kth import SEQUENCES
+from svqkit.data.sources.kth import BROKEN_OFF, SEQUENCES
 from svqkit.data.sources.seq import read_header
 from svqkit.data.sources.video import by, image_size, inspect_video
 from svqkit.data.sources.weather import LONG_NAMES, OTHER_NAMES
@@ -70,6 +70,7 @@ class Report:
         refusal: why the source can't make a store of them; "" when it can, or was not asked.
         frames: that the store will have, or would have of the whole dataset; None when not known.
         frame_bytes: of one of them.
+        when_whole: ``frames`` are those of the whole dataset, since the files that are there make no store.
     """
 
     dataset: str
@@ -202,7 +203,7 @@ def _compare(what: str, expected: str, values: Mapping[str, str], source: str) -
     others = {name: value for name, value in values.items() if value != expected}
     tally = Counter(others.values()).most_common()
     found = f"{tally[0][0]} in {tally[0][1]} of {len(values)}" if others else expected
-    found += f", {len(tally) - 1} other values" if len(tally) > 1 else ""
+    found += ", others in the rest" if len(tally) > 1 else ""
     return [Check(what, expected, found, not others, source, tuple(others))]
 
 
@@ -397,30 +398,33 @@ def _look_at_kth(data: KTHData, place: Path, report: Report) -> None:
     if folders:
         report.found.append(f"{folders} folders of frames, as OpenSTL has them")
     report.found.append(f"persons {spans(persons) or 'none'}; {SEQUENCES}: {'there' if listing else 'not there'}")
-    _missing_recordings(every, there, report)
+    lacking = [name for name in every if name not in there]
+    _missing_recordings(lacking, persons, bool(folders), report)
     if videos and listing is None:
         line = f"{SEQUENCES}, of the videos' own page: without it frames without a person are used as well"
         report.missing.append(Missing(line, (SEQUENCES,)))
     sizes = {}
     for path in videos:
         try:
-            sizes[path.name] = by(inspect_video(path, whole="person01_boxing_d4" not in path.name).size)
+            sizes[path.name] = by(inspect_video(path, whole=not any(name in path.name for name in BROKEN_OFF)).size)
         except SvqkitError as error:
             report.damaged.append(str(error))
-    report.checks.append(_number("recordings", FACTS["kth videos"], len(there)))
+    # Whether the folders of frames are as many as the videos is not known.
+    whole = not lacking or (None if folders else False)
+    source = FACTS["kth videos"].source
+    report.checks.append(Check("recordings", f"{len(every)}", f"{len(every) - len(lacking)}", whole, source))
     report.checks += _compare("frame size", by(FACTS["kth size"].numbers), sizes, FACTS["kth size"].source)
     _persons(data, report)
     made = _plan(data, report)
+    fact = FACTS["kth published windows"]
+    others = "here are such folders" if folders else "from the videos they can't be had"
+    report.notes.append(
+        f"published: {fact.numbers[0]:,} and {fact.numbers[1]:,} windows ({fact.source}), of PredRNN's frames; {others}"
+    )
     if folders:
-        train, test = FACTS["kth published windows"].numbers
-        report.notes.append(f"published are {train:,} windows for training, {test:,} for the test, for these folders")
-        _windows(report, made, None, "the folders' frames are not those of the videos")
+        _windows(report, made, None, "no count of these frames is known to be right")
     else:
         _windows(report, made, published.kth_windows(data), "computed from 00sequences.txt")
-        report.notes.append(
-            f"{' and '.join(f'{one:,}' for one in FACTS['kth published windows'].numbers)} windows "
-            f"({FACTS['kth published windows'].source}) are of OpenSTL's folders of frames: the videos don't give them"
-        )
     if made is None and (frames := published.KTH_FRAMES.get(data.frames_out)) and not folders:
         report.frames, report.when_whole = frames, True
         report.frame_bytes = (3 if data.colour else 1) * data.size[0] * data.size[1]
@@ -435,14 +439,16 @@ def _recordings(place: Path) -> Iterator[tuple[str, Path]]:
                 yield name[1].lower(), path
 
 
-def _missing_recordings(every: Sequence[str], there: Mapping[str, Path], report: Report) -> None:
-    lacking = [name for name in every if name not in there]
+def _missing_recordings(lacking: Sequence[str], persons: Sequence[int], folders: bool, report: Report) -> None:
+    """Persons of whom nothing is there, and the videos that are missing, by the archives that hold them."""
+    if absent := [one for one in range(1, 26) if one not in persons]:
+        report.missing.append(Missing(f"persons {spans(absent)} altogether", ()))
     archives: dict[str, list[str]] = {}
     for name in lacking:
         archives.setdefault(published.kth_archive(name), []).append(f"{name}_uncomp.avi")
-    persons = [one for one in range(1, 26) if not any(name.startswith(f"person{one:02}") for name in there)]
-    if persons:
-        report.missing.append(Missing(f"persons {spans(persons)} altogether", ()))
+    if folders and lacking:
+        report.notes.append(f"of these recordings there is no folder: {some_of(lacking)}")
+        archives = {}
     for archive, names in archives.items():
         report.missing.append(Missing(f"{some_of(names)} (from {archive})", tuple(names)))
     report.notes.append(f"{published.NEVER_PUBLISHED} is missing in the published set itself")
@@ -564,10 +570,7 @@ def _look_at_human(data: HumanData, place: Path, report: Report) -> None:
         archives = ", ".join(f"S{one}.tar" for one in lacking)
         report.missing.append(Missing(f"images of persons {spans(lacking)} (from {archives})", ()))
     if first:
-        size = by(image_size(first))
-        expected = by(FACTS["human size"].numbers)
-        # Others are resized when they are read, as the reference does.
-        report.checks.append(Check("image size", expected, size, size == expected or None, FACTS["human size"].source))
+        _size_of_image(first, report)
     made = _plan(data, report)
     frames = FACTS["human frames"]
     if made:
@@ -576,6 +579,17 @@ def _look_at_human(data: HumanData, place: Path, report: Report) -> None:
         report.frames, report.when_whole = frames.numbers[0], True
         report.frame_bytes = 3 * data.size[0] * data.size[1]
     _windows(report, made, published.human_windows(data), FACTS["human sequences"].source)
+
+
+def _size_of_image(path: Path, report: Report) -> None:
+    fact = FACTS["human size"]
+    try:
+        size = by(image_size(path))
+    except SvqkitError as error:
+        report.damaged.append(str(error))
+        return
+    # Images of another size are resized when they are read, as the reference does.
+    report.checks.append(Check("image size", by(fact.numbers), size, size == by(fact.numbers) or None, fact.source))
 
 
 # --- TaxiBJ -------------------------------------------------------------------------------------------------------
@@ -602,13 +616,14 @@ def _look_at_samples(path: Path, report: Report) -> None:
     samples = {key: by(shape[1:]) for key, shape in shapes.items()}
     fact = FACTS["taxibj sample"]
     report.checks += _compare("sample", by(fact.numbers), samples, fact.source)
+    if any(len(shape) != len(shapes["X_train"]) or len(shape) < 2 for shape in shapes.values()):
+        return
     train, test = shapes["X_train"][0], shapes["X_test"][0]
     report.checks.append(_number("training samples", FACTS["taxibj training samples"], train))
     report.checks.append(Check("test samples", UNKNOWN, f"{test:,}", None, "no count found in public"))
-    same = {key: f"{shapes[key][0]:,}" for key in ("Y_train", "Y_test")}
-    for key, of in (("Y_train", train), ("Y_test", test)):
-        if shapes[key][0] != of:
-            report.damaged.append(f"{path}: {key} has {same[key]} samples, X has {of:,}. Fetch it again.")
+    for key, count in (("Y_train", train), ("Y_test", test)):
+        if shapes[key][0] != count:
+            report.damaged.append(f"{path}: {key} has {shapes[key][0]:,} samples, X{key[1:]} has {count:,}.")
     paper = {"train": train, "validation": test, "test": test}
     source = "the samples; of clean only prepare tells, which compares all values"
     report.checks.append(Check("windows, paper", UNKNOWN, _counts(paper), None, source))
@@ -628,7 +643,7 @@ def _look_at_records(place: Path, records: Sequence[Path], report: Report) -> No
                 grids[path.name] = by(file["data"].shape[1:])
                 slots[path.name] = file["data"].shape[0]
                 per_day = Counter(stamp[:8] for stamp in file["date"][()].tolist())
-        except (OSError, KeyError) as error:
+        except (OSError, KeyError, AttributeError, TypeError) as error:
             report.damaged.append(f"{path} can't be read as one of TaxiBJ's files ({error}). Fetch it again.")
             continue
         days += sum(count == 48 for count in per_day.values())
@@ -641,7 +656,7 @@ def _look_at_records(place: Path, records: Sequence[Path], report: Report) -> No
     report.frames, report.frame_bytes = days * 48, 4 * int(np.prod(FACTS["taxibj sample"].numbers[1:]))
 
 
-LOOKS: Mapping[str, Callable[[Data, Path, Report], None]] = {
+LOOKS: Mapping[str, Callable[..., None]] = {
     "weather": _look_at_weather,
     "kth": _look_at_kth,
     "kitticaltech": _look_at_kitticaltech,

@@ -41,7 +41,7 @@ def mean_fields(store: Store, channel: int = 0) -> xr.Dataset:
     """
     channels = [channel] if store.kind == "grid" else list(range(store.frame_shape[0]))
     fields = [_mean_field(store, one) for one in channels]
-    return fields[0] if store.kind == "grid" else xr.concat(fields, pd.Index(store.channels, name="channel"))
+    return fields[0] if store.kind == "grid" else xr.concat(fields, "channel").assign_coords(channel=store.channels)
 
 
 def _mean_field(store: Store, channel: int) -> xr.Dataset:

@@ -13,11 +13,18 @@ from svqkit.errors import SvqkitError
 def open_or_prepare(data: Data, path: str | Path, again: bool = False) -> Store:
     """Open the store at ``path``; when it isn't there, make it from the raw files, fetched with DVC if need be.
 
-    ``again`` makes it in any case.
+    ``again`` makes it in any case. What a reader should know of the raw files is printed.
 
     Raises:
         SvqkitError: the raw files can't be had or do not fit.
     """
+    store = _open_or_prepare(data, path, again)
+    for note in store.notes:
+        print(f"note: {note}", flush=True)
+    return store
+
+
+def _open_or_prepare(data: Data, path: str | Path, again: bool) -> Store:
     if not Path(data.root).exists():
         try:
             store = Store.open(path)

@@ -48,8 +48,6 @@ def prepare(data: Data, target: str | Path, again: bool = False) -> Store:
         made_from = {"layout": LAYOUT, "data": as_tree(data), "raw": raw}
         if not again and _made_from(target) == made_from:
             return Store.open(target)
-        for note in plan.notes:
-            print(f"note: {note}", flush=True)
         draft = work / "draft"
         _need_room(plan, target, draft)
         try:

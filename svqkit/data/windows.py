@@ -1,20 +1,21 @@
 """Windows: which frames of a store go in and which come out, and batches of them."""
 
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from svqkit.config import Protocol, Split
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 
-# A split up to this size is held in memory; a larger one is read window by window.
+# A split up to this size is held in memory; of a larger one a few batches are.
 IN_MEMORY_BYTES = 2**30
 
 
@@ -38,11 +39,11 @@ class Batch:
         return Batch(inputs, targets, self.target_frames)
 
     def pin_memory(self) -> "Batch":
-        """The same in memory that a GPU can fetch from by itself; DataLoader calls this."""
+        """The same in memory that a GPU can fetch from by itself."""
         return Batch(self.inputs.pin_memory(), self.targets.pin_memory(), self.target_frames)
 
 
-class Windows(Dataset):
+class Windows:
     """All windows of a split of a store, under a protocol."""
 
     def __init__(self, store: Store, split: Split, protocol: Protocol = "clean") -> None:
@@ -59,28 +60,34 @@ class Windows(Dataset):
         return len(self.starts)
 
     def __getitem__(self, index: int) -> Batch:
-        return self.__getitems__([index])
+        """One window, as a batch of one."""
+        return self.read([index])
 
-    def __getitems__(self, indices: list[int]) -> Batch:
-        """The windows ``indices`` as one batch; DataLoader calls this with all of a batch at once."""
+    def read(self, indices: Sequence[int]) -> Batch:
+        """The windows ``indices`` as one batch."""
         starts = self.starts[np.asarray(indices)]
-        offsets = np.concatenate([self.inputs, self.targets])
-        frames = self._take(starts[:, None] + offsets)
-        cut = len(self.inputs)
-        return Batch(frames[:, :cut], frames[:, cut:], starts[:, None] + self.targets)
+        places = starts[:, None] + np.concatenate([self.inputs, self.targets])
+        frames, cut = self._take(places), len(self.inputs)
+        batch = Batch(frames[:, :cut], frames[:, cut:], starts[:, None] + self.targets)
+        return batch.pin_memory() if torch.cuda.is_available() else batch
 
     def _take(self, places: np.ndarray) -> Tensor:
-        if self._in_memory is not None:
-            return self._in_memory[torch.from_numpy(places - self._first)]
-        runs = (self.store.frames[row[0] : row[-1] + 1][row - row[0]] for row in places)
-        return torch.from_numpy(np.stack(list(runs)))
+        if self.in_memory is not None:
+            return self.in_memory[torch.from_numpy(places - self._first)]
+        stored = self.store.frames
+        frames = np.empty((*places.shape, *stored.shape[1:]), stored.dtype)
+        for window, row in zip(frames, places, strict=True):
+            run = stored[row[0] : row[-1] + 1]
+            window[:] = run if len(run) == len(row) else run[row - row[0]]
+        return torch.from_numpy(frames)
 
     @property
     def _first(self) -> int:
         return int(self.starts.min())
 
     @cached_property
-    def _in_memory(self) -> Tensor | None:
+    def in_memory(self) -> Tensor | None:
+        """The split's frames, when they are few enough to be held."""
         stop = int(self.starts.max() + self.targets[-1]) + 1
         frames = self.store.frames
         if frames.dtype.itemsize * (stop - self._first) * int(np.prod(frames.shape[1:])) > IN_MEMORY_BYTES:
@@ -97,26 +104,28 @@ def batches(windows: Windows, order: np.ndarray, batch_size: int, rank: int = 0,
     if batch_size % ranks:
         raise SvqkitError(f"batch_size {batch_size} can't be shared evenly by {ranks} processes; choose a multiple.")
     lots = [order[i : i + batch_size][rank::ranks].tolist() for i in range(0, len(order), batch_size)]
-    workers = loader_workers() if windows._in_memory is None else 0
-    loader = DataLoader(
-        windows,
-        batch_sampler=[lot for lot in lots if lot],
-        collate_fn=_as_it_is,
-        num_workers=workers,
-        pin_memory=torch.cuda.is_available(),
-        generator=torch.Generator(),  # its own: drawing a worker seed must not move the training's generator
-    )
-    yield from loader
+    lots = [lot for lot in lots if lot]
+    if windows.in_memory is not None:
+        yield from map(windows.read, lots)
+        return
+    # Threads, not processes: reading lets others run, and a batch need not be sent from one process to another.
+    pool = ThreadPoolExecutor(readers())
+    ahead: deque[Future[Batch]] = deque()
+    try:
+        for lot in lots:
+            ahead.append(pool.submit(windows.read, lot))
+            if len(ahead) > readers():
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
-def loader_workers() -> int:
-    """Processes that read windows from disk: half of the cores, shared by the trainings on this machine; 2 to 8."""
+def readers() -> int:
+    """Threads that read windows from disk: half of the cores, shared by the trainings on this machine; 2 to 8."""
     cores = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     return max(2, min(8, cores // 2))
-
-
-def _as_it_is(batch: Batch) -> Batch:
-    return batch  # a function with a name, so that it can be sent to a worker process
 
 
 def epoch_order(windows: Windows, seed: int, epoch: int, batch_size: int, steps: int = 0) -> np.ndarray:

@@ -75,7 +75,7 @@ def _test_frames(run: Run, store: Store, windows: int) -> torch.Tensor:
     """Normalised input frames of ``windows`` test windows, spread evenly."""
     test = Windows(store, "test")
     chosen = np.unique(np.linspace(0, len(test) - 1, windows).round().astype(int)).tolist()
-    return Normaliser.of(store).forward(test.__getitems__(chosen).inputs)
+    return Normaliser.of(store).forward(test.read(chosen).inputs)
 
 
 def usage_tree(usage: Usage) -> dict[str, object]:

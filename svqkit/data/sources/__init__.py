@@ -1,6 +1,8 @@
 """Raw files of every kind: one module per source, with the name that `source` has in params.yaml."""
 
 import importlib
+from dataclasses import replace
+from pathlib import Path
 
 from svqkit.config import Data
 from svqkit.data.plan import Plan
@@ -12,4 +14,14 @@ def plan(data: Data) -> Plan:
     Raises:
         SvqkitError: the files are missing, damaged or don't fit the settings.
     """
-    return importlib.import_module(f"svqkit.data.sources.{data.source}").plan(data)
+    found: Plan = importlib.import_module(f"svqkit.data.sources.{data.source}").plan(data)
+    return found if found.title else replace(found, title=_first_sentence(Path(data.root) / "README.txt"))
+
+
+def _first_sentence(path: Path) -> str:
+    """What a README.txt beside the raw files begins with, where the files themselves have no place for a title."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return " ".join(text.split("\n\n")[0].split()).split(". ")[0].rstrip(".")

@@ -72,7 +72,13 @@ class NpyFile:
 
     def read(self, start: int, stop: int, count: int) -> Iterator[np.ndarray]:
         """See :class:`Source`."""
-        yield from _cut(np.load(self.path, mmap_mode="r", allow_pickle=False), start, stop, count)
+        try:
+            array = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise SvqkitError(
+                f"{self.path} was changed while it was read ({error}). Prepare the data again."
+            ) from error
+        yield from _cut(array, start, stop, count)
 
 
 @dataclass(frozen=True)
@@ -268,6 +274,8 @@ def _cut(array: Any, start: int, stop: int, count: int) -> Iterator[np.ndarray]:
 
 def _the_key(path: Path, there: dict[str, Any], key: str) -> str:
     """The name of the wanted array."""
+    if not there:
+        raise SvqkitError(f"{path} holds no array. Write it again, or change `root`.")
     if key and key in there:
         return key
     if len(there) == 1 and not key:

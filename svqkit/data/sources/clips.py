@@ -55,7 +55,8 @@ def plan(data: ClipsData) -> Plan:
     root = Path(data.root)
     length = data.frames_in + data.frames_out
     given = _folders_of_splits(root)
-    found = {split: _look(folder) for split, folder in given.items()} if given else {None: _look(root)}
+    folders = given or {None: root}
+    found = {split: _look(folder) for split, folder in folders.items()}
     _refuse_twice([clip for clips in found.values() for clip in clips])
     size = data.size or _one_size([clip for clips in found.values() for clip in clips])
 
@@ -74,6 +75,7 @@ def plan(data: ClipsData) -> Plan:
     if not given and 0 < len(usable[None]) < len(SPLITS):
         notes.append(f"{len(usable[None])} clip(s) can't be shared out, so the time of each is split")
     notes += _notes(found, usable, length)
+    notes += [note for split, folder in folders.items() for note in _empty_folders(folder, found[split])]
 
     windowing = Windowing(
         inputs=tuple(range(data.frames_in)),
@@ -209,6 +211,16 @@ def _notes(found: Mapping, usable: Mapping, length: int) -> list[str]:
             "as if they followed each other"
         )
     return notes
+
+
+def _empty_folders(folder: Path, clips: Sequence[Source]) -> list[str]:
+    """A note that tells of folders beside the ``clips`` that hold no frame, if there are any."""
+    if folder.is_file():
+        return []
+    taken = {clip.path for clip in clips}
+    empty = [path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "." and path not in taken]
+    first = min(empty, key=natural, default="")
+    return [f"{len(empty)} folder(s) in {folder} hold no frame, the first is {first}"] if empty else []
 
 
 def _has_hole(clip: Source) -> bool:

@@ -9,6 +9,8 @@ from PIL import Image, UnidentifiedImageError
 from svqkit.errors import SvqkitError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+# What Pillow calls pixels of at most 8 bits a channel.
+MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 
 cv2.setNumThreads(1)  # frames are decoded side by side already
 
@@ -17,16 +19,32 @@ def read_image(path: Path, colour: bool) -> np.ndarray:
     """An image file as (H, W, 3) RGB, or (H, W, 1) grey (luminance), uint8.
 
     Raises:
-        SvqkitError: there is no such file, or it is truncated or no image.
+        SvqkitError: there is no such file, it is truncated or no image, or it has more than 8 bits a channel.
     """
     try:
         with Image.open(path) as image:
+            refuse_deep(image, path)
             pixels = np.asarray(image.convert("RGB" if colour else "L"))
+    except SvqkitError:
+        raise
     except FileNotFoundError as error:
         raise SvqkitError(f"There is no image {path}. Fetch it again, or take it off the list.") from error
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
         raise SvqkitError(f"{path} can't be read as an image ({error}); it is truncated or damaged.") from error
     return pixels if colour else pixels[..., None]
+
+
+def refuse_deep(image: Image.Image, path: Path) -> None:
+    """Refuse an image whose values don't fit into bytes: they would be cut off at 255.
+
+    Raises:
+        SvqkitError: it has more than 8 bits a channel.
+    """
+    if image.mode not in MODES:
+        raise SvqkitError(
+            f"{path} has more than 8 bits a channel (mode {image.mode}), which frames of a clip can't have. Make an "
+            "array of such images, `source: array` with their `range`, or save them with 8 bits."
+        )
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

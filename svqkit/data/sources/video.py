@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from svqkit.data.sources.containers import MEND, kind_of_container, refuse_cut
-from svqkit.data.sources.images import channels_first, read_image, resize
+from svqkit.data.sources.images import channels_first, read_image, refuse_deep, resize
 from svqkit.errors import SvqkitError
 
 VIDEO_SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg")
@@ -166,11 +166,14 @@ def image_size(path: Path) -> tuple[int, int]:
     """Height and width of an image file, from its header.
 
     Raises:
-        SvqkitError: it is no image.
+        SvqkitError: it is no image, or has more than 8 bits a channel.
     """
     try:
         with Image.open(path) as image:
+            refuse_deep(image, path)
             return image.height, image.width
+    except SvqkitError:
+        raise
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
         raise SvqkitError(f"{path} can't be read as an image ({error}). Fetch it again, or remove it.") from error
 

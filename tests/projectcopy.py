@@ -1,0 +1,81 @@
+"""A copy of the project in which tests run commands as a user does."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+
+
+class Project:
+    """A copy of the project to run commands in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        names = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True
+        ).stdout.decode()
+        for name in filter(None, names.split("\0")):
+            if (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, folder / name)
+        (folder / "dvc.lock").unlink(missing_ok=True)
+        subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+        subprocess.run(["git", "add", "."], cwd=folder, check=True)
+
+    def run(self, *command: str, check: bool = True) -> str:
+        """What a command prints, run with this interpreter's tools and without the network."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = os.environ | {"PATH": path, "PYTHONPATH": str(self.folder), "https_proxy": "http://127.0.0.1:9"}
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stdout
+        return done.stdout
+
+    def repro(self) -> set[str]:
+        """The stages that `dvc repro` ran."""
+        lines = self.run("dvc", "repro").splitlines()
+        return {line.split("'")[1] for line in lines if line.startswith("Running stage")}
+
+    def change(self, **places: object) -> None:
+        """Set values of params.yaml, such as ``profiles__sample=…`` for profiles.sample."""
+        yaml = YAML()
+        tree = yaml.load(self.folder / "params.yaml")
+        for place, value in places.items():
+            *above, last = place.split("__")
+            branch = tree
+            for key in above:
+                branch = branch[key]
+            branch[last] = value
+        yaml.dump(tree, self.folder / "params.yaml")
+
+    def keep(self, *datasets: str) -> None:
+        """Take all other datasets, and what is done with them, out of params.yaml and dvc.yaml."""
+        yaml = YAML()
+        tree = yaml.load(self.folder / "params.yaml")
+        for branch in (tree["datasets"], *tree["profiles"].values()):
+            for name in set(branch) - set(datasets):
+                del branch[name]
+        for name in [name for name, one in tree["experiments"].items() if one["dataset"] not in datasets]:
+            del tree["experiments"][name]
+        yaml.dump(tree, self.folder / "params.yaml")
+
+
+def outputs_of(notebook: Path) -> tuple[str, int]:
+    """The plain texts that an executed notebook shows, and how many pictures."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    texts = [output.get("data", {}).get("text/plain", "") for output in outputs]
+    return " ".join(texts), sum("image/png" in output.get("data", {}) for output in outputs)

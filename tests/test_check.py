@@ -1,0 +1,512 @@
+"""What `python -m svqkit.data check` finds in folders of raw files: what is missing, damaged, or not as published."""
+
+import shutil
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import h5py
+import netCDF4
+import numpy as np
+import pytest
+from numpy.lib import format as npy
+from PIL import Image
+from rawfiles import RawFiles, files_below
+
+from svqkit.config import Params, load
+from svqkit.data import __main__ as command
+from svqkit.data import published
+from svqkit.data.check import Report, check
+from svqkit.data.published import FACTS, spans
+from svqkit.data.sources import plan
+from svqkit.datasets import KTH_ACTIONS, SPLITS, KTHData, Offsets, WeatherData
+from svqkit.errors import SvqkitError
+from svqkit.samples import human as human_sample
+from svqkit.samples import kitticaltech as driving_sample
+from svqkit.samples import kth as kth_sample
+from svqkit.samples import taxibj as taxi_sample
+
+PROJECT = Path(__file__).parents[1]
+LEVELS = (50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000)
+
+
+@pytest.fixture(scope="module")
+def params() -> Params:
+    """The project's own settings, profile paper."""
+    return load(PROJECT / "params.yaml", "paper")
+
+
+@pytest.fixture
+def report(tmp_path: Path, params: Params) -> Callable[[str], Report]:
+    """The report of one dataset below tmp_path."""
+    return lambda name: check(tmp_path, params, [name])[0]
+
+
+def year(
+    root: Path,
+    variable: str,
+    year: int,
+    hours: int | None = None,
+    step: int = 1,
+    shape: tuple[int, int] = (32, 64),
+    kind: str = "NETCDF4",
+    title: str = "",
+) -> Path:
+    """A file with WeatherBench's name and axes; of NETCDF4 the values are never written, so that it is tiny."""
+    path = root / published.weather_file(variable, year)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    hours = hours or published.hours_of(variable, year).numbers[0]
+    with netCDF4.Dataset(path, "w", format=kind) as file:
+        if title:
+            file.title = title
+        sizes = {"time": hours // step, "lat": shape[0], "lon": shape[1]}
+        for name, size in sizes.items():
+            file.createDimension(name, size)
+            axis = file.createVariable(name, "f8", (name,))
+            axis[:] = np.arange(size) * (step if name == "time" else 1)
+        file["time"].units = f"hours since {year}-01-01"
+        dims = ("time", "lat", "lon")
+        if variable in ("r", "t", "u", "v"):
+            file.createDimension("level", len(LEVELS))
+            file.createVariable("level", "i4", ("level",))[:] = LEVELS
+            dims = ("time", "level", "lat", "lon")
+        chunks = [min(24, sizes["time"]), *(file.dimensions[name].size for name in dims[1:])]
+        file.createVariable(variable, "f4", dims, **({"chunksizes": chunks} if kind == "NETCDF4" else {}))
+    return path
+
+
+def record(root: Path, variables: Sequence[str] = ("t2m",), years: Sequence[int] = range(2010, 2019)) -> None:
+    for variable in variables:
+        for one in years:
+            year(root / "weather", variable, one)
+
+
+def missing(report: Report) -> list[str]:
+    """Every missing file that is named."""
+    return [name for one in report.missing for name in one.names]
+
+
+def checked(report: Report, what: str) -> tuple[str, bool | None]:
+    """What was found of one thing, and whether it is as expected."""
+    return next((one.found, one.fits) for one in report.checks if one.what == what)
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
+    """The exit code of the command, and what it prints."""
+    code = command.main(["check", *map(str, arguments), "--params", str(PROJECT / "params.yaml")])
+    captured = capsys.readouterr()
+    return code, captured.out + captured.err
+
+
+# --- weather ------------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_record_is_complete(tmp_path: Path, params: Params, capsys: pytest.CaptureFixture[str]) -> None:
+    record(tmp_path, ("t2m", "r"))
+    reports = {one.dataset: one for one in check(tmp_path, params)}
+    whole = reports["weather_t2m"]
+    assert whole.complete
+    # 6 · 365 + 1 days, 366 days, 730 days; a window has 24 hours.
+    hours = 2191 * 24, 366 * 24, 730 * 24
+    assert checked(whole, "windows, clean") == (" / ".join(f"{n - 23:,}" for n in hours), True)
+    # The last hour of a period is dropped, then one window.
+    assert checked(whole, "windows, paper") == (" / ".join(f"{n - 25:,}" for n in hours), True)
+    assert whole.store_bytes == sum(hours) * 32 * 64 * 4
+    assert checked(reports["weather_r"], "levels") == ("13", True)
+    assert [name for name, one in reports.items() if one.place] == ["weather_t2m", "weather_r"]
+
+    code, text = printed(capsys, tmp_path)
+    assert code == 0
+    assert "weather_t2m   complete" in text
+    assert "kth           not there" in text
+    # r is there because of weather_r; nobody began to fetch the other three variables of weather_mv.
+    assert "weather_mv    not there: 3 of its 4 variables" in text
+    assert printed(capsys, tmp_path, "weather_t2m", "kth")[0] == 1, "a dataset that was named is not there"
+
+
+def test_a_missing_year_is_named_as_it_is_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record(tmp_path)
+    (tmp_path / "weather" / published.weather_file("t2m", 2013)).unlink()
+    code, text = printed(capsys, tmp_path)
+    assert code == 1
+    assert "2m_temperature/2m_temperature_2013_5.625deg.nc (from 2m_temperature_5.625deg.zip)" in text
+    assert "A hole in the train period" in text
+    assert "NOT COMPLETE" in text
+
+
+def test_years_that_lack_in_several_variables_are_told_together(
+    report: Callable[[str], Report], tmp_path: Path
+) -> None:
+    record(tmp_path, ("u10", "v10"), (2010, 2011, 2014, 2018))
+    of = report("weather_uv10")
+    names = [published.weather_file(one, year) for one in ("u10", "v10") for year in (2012, 2013, 2015, 2016, 2017)]
+    assert missing(of) == names
+    (line,) = [one.line for one in of.missing]
+    assert line == (
+        "10m_u_component_of_wind/10m_u_component_of_wind_2012_5.625deg.nc, the same of 2013, 2015-2017 "
+        "(from 10m_u_component_of_wind_5.625deg.zip); also of 10m_v_component_of_wind"
+    )
+    assert of.refusal
+
+
+def test_a_dataset_of_which_a_variable_was_fetched_is_begun(tmp_path: Path, params: Params) -> None:
+    record(tmp_path, ("r", "t"), (2010,))
+    reports = {one.dataset: one for one in check(tmp_path, params)}
+    assert reports["weather_mv"].place, "t is of weather_mv alone (and of weather_hmv)"
+    assert published.weather_file("u", 1979) in missing(reports["weather_mv"])
+    assert reports["weather_uv10"].place is None
+
+
+@pytest.mark.parametrize("kind", ["NETCDF4", "NETCDF3_64BIT_OFFSET"])
+def test_every_truncated_file_is_named(report: Callable[[str], Report], tmp_path: Path, kind: str) -> None:
+    for one in range(2010, 2019):
+        path = year(tmp_path / "weather", "t2m", one, hours=48, shape=(4, 8), kind=kind)
+        if one in (2012, 2014):
+            path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    damaged = report("weather_t2m").damaged
+    assert [one for one in (2010, 2012, 2014) if any(f"_{one}_" in line for line in damaged)] == [2012, 2014]
+    assert missing(report("weather_t2m")) == []
+
+
+def test_files_that_are_not_as_published(report: Callable[[str], Report], tmp_path: Path) -> None:
+    record(tmp_path, years=range(2010, 2017))
+    year(tmp_path / "weather", "t2m", 2017, step=3)
+    year(tmp_path / "weather", "t2m", 2018, hours=240, shape=(8, 16))
+    of = report("weather_t2m")
+    assert checked(of, "one frame every") == ("3 h in 1 of 9", False)
+    assert checked(of, "grid") == ("8 × 16 in 1 of 9", False)
+    assert checked(of, "hours a year") == ("2,920 in 1 of 9, others in the rest", False)
+    (names,) = [one.files for one in of.checks if one.what == "hours a year"]
+    assert names == ("2m_temperature_2017_5.625deg.nc", "2m_temperature_2018_5.625deg.nc")
+    assert "wrong cadence" in of.refusal
+
+
+def test_a_file_without_its_variable_or_with_another_kind_of_content(
+    report: Callable[[str], Report], tmp_path: Path
+) -> None:
+    record(tmp_path, years=range(2010, 2017))
+    (tmp_path / "weather" / published.weather_file("t2m", 2017)).write_text("<html>503</html>")
+    year(tmp_path / "weather", "v10", 2018, hours=24).rename(tmp_path / "weather" / published.weather_file("t2m", 2018))
+    damaged = "\n".join(report("weather_t2m").damaged)
+    assert "2m_temperature_2017_5.625deg.nc (16 bytes) can't be opened as NetCDF" in damaged
+    assert "2m_temperature_2018_5.625deg.nc has no t2m; it has" in damaged
+
+
+def test_what_simulated_files_say_of_themselves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    year(tmp_path / "weather", "t2m", 2010, hours=48, title="Simulated weather: not measurements")
+    text = printed(capsys, tmp_path)[1]
+    assert "says      Simulated weather: not measurements" in text
+
+
+@pytest.mark.parametrize("folder", ["weather", "weather_5_625deg", "5.625deg", "."])
+def test_the_folder_may_be_named_as_others_do(tmp_path: Path, params: Params, folder: str) -> None:
+    year(tmp_path / folder, "t2m", 2010)
+    (found,) = check(tmp_path, params, ["weather_t2m"])
+    assert found.place == tmp_path / folder
+
+
+@pytest.mark.parametrize("offsets", [None, Offsets(inputs=(-3, -1, 0), targets=(1, 4))])
+@pytest.mark.parametrize("hours", [1, 6])
+def test_the_expected_windows_are_those_of_a_whole_record(raw: RawFiles, hours: int, offsets: Offsets | None) -> None:
+    raw.write()
+    data = raw.data(hours_per_frame=hours, paper_offsets=offsets)
+    made = plan(data)
+    for protocol, counts in published.weather_windows(data).items():
+        assert counts == {split: len(made.windows[protocol].starts[split]) for split in SPLITS}
+    assert sum(published.weather_frames(data).values()) == made.frames
+
+
+def test_expected_windows_of_the_published_periods(params: Params) -> None:
+    """Counted by hand: 37 and 36 years with 9 leap days, 6-hourly, over 8 frames, and over 37 of the reference."""
+    frames = (37 * 365 + 9) * 4
+    assert published.weather_windows(params.dataset("weather_mv")) == {
+        "clean": {"train": frames - 7, "validation": 366 * 4 - 7, "test": 730 * 4 - 7},
+        "paper": {"train": frames - 37, "validation": 366 * 4 - 37, "test": 730 * 4 - 37},
+    }
+    assert published.weather_frames(params.dataset("weather_hmv"))["train"] == frames - 365 * 4
+
+
+def test_hours_of_a_year() -> None:
+    assert published.hours_of("t2m", 1979).numbers == (8760,)
+    assert published.hours_of("tisr", 1979).numbers == (8753,)
+    assert published.hours_of("tp", 1980).numbers == (8784,)
+    assert sum(published.hours_of("z", one).numbers[0] for one in range(1979, 2019)) == 350_640
+
+
+# --- KTH ----------------------------------------------------------------------------------------------------------
+
+
+def test_missing_recordings_of_kth_by_person_and_archive(
+    tmp_path: Path, params: Params, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kth_sample.write(tmp_path / "kth", persons=(1, 15, 17), actions=("boxing", "handclapping"))
+    (of,) = check(tmp_path, params, ["kth"])
+    assert of.refusal == "", "it can be prepared"
+    assert not of.complete
+    assert len(missing(of)) == 599 - 6
+    assert of.missing[0].line == "persons 2-14, 16, 18-25 altogether"
+    assert not any(published.NEVER_PUBLISHED in name for name in missing(of))
+    assert checked(of, "recordings") == ("6", False)
+    assert checked(of, "frame size") == ("120 × 160", True)
+    assert of.says.startswith("Simulated data")
+    text = printed(capsys, tmp_path, "kth", "--names")[1]
+    assert "person13_handclapping_d3 is missing in the published set itself" in text
+    assert "(from handclapping.zip)" in text
+    assert text.count("_uncomp.avi") >= 593, "--names lists all of them"
+
+
+def test_truncated_videos_and_an_absent_list_of_kth(report: Callable[[str], Report], tmp_path: Path) -> None:
+    written = kth_sample.write(tmp_path / "kth", persons=(1, 15, 17), actions=("boxing",))
+    for path in written[:2]:
+        path.write_bytes(path.read_bytes()[:9000])
+    (tmp_path / "kth" / "00sequences.txt").unlink()
+    of = report("kth")
+    assert [path.name for path in written[:2] if any(path.name in line for line in of.damaged)] == [
+        "person01_boxing_d1_uncomp.avi",
+        "person15_boxing_d1_uncomp.avi",
+    ]
+    assert "person01_boxing_d1_uncomp.avi is truncated" in of.refusal
+    assert "00sequences.txt" in missing(of)
+    assert of.store_bytes == 227_188 * 128 * 128
+
+
+def test_openstl_folders_of_kth(report: Callable[[str], Report], tmp_path: Path) -> None:
+    for person in (1, 15, 17):
+        folder = tmp_path / "kth" / "boxing" / f"person{person:02}_boxing_d1_uncomp"
+        folder.mkdir(parents=True)
+        for number in range(1, 32):
+            Image.new("RGB", (160, 120)).save(folder / f"image_{number:04}.jpg")
+    of = report("kth")
+    assert of.found[0] == "3 folders of frames, as OpenSTL has them"
+    assert checked(of, "windows, clean") == ("1 / 1 / 1", None)
+    assert any("5,200 and 3,167 windows" in note for note in of.notes)
+
+
+def test_a_list_of_kth_without_videos(report: Callable[[str], Report], tmp_path: Path) -> None:
+    (tmp_path / "kth").mkdir()
+    (tmp_path / "kth" / "00sequences.txt").write_text("person01_boxing_d1 frames 1-95\n")
+    of = report("kth")
+    assert "No recording of KTH" in of.refusal
+    assert len(missing(of)) == 599
+
+
+def test_expected_windows_of_kth_are_for_the_usual_settings_only() -> None:
+    assert published.kth_windows(KTHData(root="x"))["paper"]["test"] == 5045
+    assert published.kth_windows(KTHData(root="x", frames_out=40))["clean"]["train"] == 6002
+    assert published.kth_windows(KTHData(root="x", actions=("walking",))) is None
+    names = published.kth_recordings(range(1, 26), KTH_ACTIONS)
+    assert (len(names), len(set(names))) == (599, 599)
+
+
+# --- KittiCaltech -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def driven(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Simulated drives, drawn once."""
+    root = tmp_path_factory.mktemp("drives")
+    train = [driving_sample.Drive("city-2011_09_26_drive_0001_sync", 12, 6.0)]
+    validation = [driving_sample.Drive("city-2011_09_26_drive_0005_sync", 12, 6.0)]
+    caltech = [driving_sample.Drive("set06/V000", 36, 6.0)]
+    driving_sample.write(root, 0, train, validation, caltech)
+    return root
+
+
+def test_missing_files_of_kitticaltech(report: Callable[[str], Report], tmp_path: Path, driven: Path) -> None:
+    shutil.copytree(driven, tmp_path / "kitticaltech")
+    (tmp_path / "kitticaltech" / "kitti_hkl" / "X_train.hkl").unlink()
+    of = report("kitticaltech")
+    assert "kitti_hkl/X_train.hkl" in missing(of)
+    assert "caltech/set06/V018.seq" in missing(of)
+    assert "caltech/set10/V011.seq" in missing(of)
+    assert "caltech/set06/V000.seq" not in missing(of)
+    assert checked(of, "videos of Caltech") == ("1", False)
+    assert "X_train.hkl" in of.refusal
+
+
+def test_a_whole_kitticaltech_right_below_the_root_as_openstl_has_it(
+    tmp_path: Path, params: Params, driven: Path
+) -> None:
+    shutil.copytree(driven, tmp_path, dirs_exist_ok=True)
+    for name in published.caltech_videos()[1:]:
+        (tmp_path / "caltech" / name).parent.mkdir(exist_ok=True)
+        shutil.copy(tmp_path / "caltech/set06/V000.seq", tmp_path / "caltech" / name)
+    (of,) = check(tmp_path, params, ["kitticaltech"])
+    assert of.complete
+    assert of.place == tmp_path
+    assert checked(of, "windows, clean") == ("1 / 1 / 66", None), "no number to compare with is published"
+    assert any("2,042 and 1,983" in note for note in of.notes)
+    assert len(published.caltech_videos()) == 66
+    assert of.says == "Simulated streets (svqkit), not the real data"
+
+
+def test_damaged_files_of_kitticaltech(report: Callable[[str], Report], tmp_path: Path, driven: Path) -> None:
+    shutil.copytree(driven, tmp_path, dirs_exist_ok=True)
+    for name in ("kitti_hkl/X_val.hkl", "caltech/set06/V000.seq"):
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:700])
+    damaged = "\n".join(report("kitticaltech").damaged)
+    assert "X_val.hkl" in damaged
+    assert "V000.seq" in damaged
+
+
+# --- Human3.6M ----------------------------------------------------------------------------------------------------
+
+
+def test_truncated_lists_of_human(report: Callable[[str], Report], tmp_path: Path) -> None:
+    human_sample.write(tmp_path / "human", persons=(1, 8, 9), frames=24)
+    of = report("human")
+    lines = len((tmp_path / "human" / "train.txt").read_text().splitlines())
+    assert checked(of, "train.txt") == (f"{lines:,}", False)
+    assert checked(of, "frames of the lists") == ("72", False)
+    assert checked(of, "image size") == ("256 × 256", True)
+    assert of.missing[0].line == "images of persons 5-7, 11 (from S5.tar, S6.tar, S7.tar, S11.tar)"
+    assert of.says.startswith("Simulated by svqkit.samples.human")
+
+
+def test_absent_lists_and_frames_of_human(report: Callable[[str], Report], tmp_path: Path) -> None:
+    human_sample.write(tmp_path / "human", persons=(1, 8, 9), frames=24)
+    (tmp_path / "human" / "images" / "S8_Walking.54138969_000006.jpg").unlink()
+    assert "S8_Walking.54138969_000006.jpg" in report("human").refusal
+    (tmp_path / "human" / "train.txt").unlink()
+    of = report("human")
+    assert missing(of) == ["train.txt"]
+    assert "There is no list" in of.refusal
+    assert of.store_bytes == 412_444 * 3 * 256 * 256, "what it will need when it is whole"
+
+
+def test_an_image_of_human_that_is_none(report: Callable[[str], Report], tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "S1_Walking.54138969_000001.jpg").write_bytes(b"")
+    of = report("human")
+    assert "can't be read as an image" in of.damaged[0]
+    assert missing(of) == ["train.txt", "test.txt"]
+
+
+# --- TaxiBJ -------------------------------------------------------------------------------------------------------
+
+
+def headers_only(path: Path, shapes: dict[str, tuple[int, ...]]) -> None:
+    """An .npz with no values behind the headers of its arrays: nothing but these may be looked at."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as file:
+        for name, shape in shapes.items():
+            with file.open(f"{name}.npy", "w") as stream:
+                npy.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})
+
+
+def test_the_published_file_of_taxibj(report: Callable[[str], Report], tmp_path: Path) -> None:
+    sample = FACTS["taxibj sample"].numbers
+    shapes = {key: (20_461 if "train" in key else 300, *sample) for key in published.TAXIBJ_KEYS}
+    headers_only(tmp_path / "taxibj" / "dataset.npz", shapes)
+    of = report("taxibj")
+    assert of.complete
+    assert checked(of, "training samples") == ("20,461", True)
+    assert checked(of, "test samples") == ("300", None), "no published number was found"
+    assert of.store_bytes == 20_761 * 8 * 2 * 32 * 32 * 4
+
+
+def test_wrong_shapes_of_taxibj(report: Callable[[str], Report], tmp_path: Path) -> None:
+    shapes = dict.fromkeys(published.TAXIBJ_KEYS, (40, 4, 2, 16, 16)) | {"Y_test": (39, 4, 2, 16, 16)}
+    headers_only(tmp_path / "taxibj" / "dataset.npz", shapes)
+    of = report("taxibj")
+    assert checked(of, "sample") == ("4 × 2 × 16 × 16 in 4 of 4", False)
+    assert "Y_test has 39 samples, X_test has 40" in of.damaged[0]
+    headers_only(tmp_path / "taxibj" / "dataset.npz", {"X_train": (40, 2, 32, 32)})
+    assert missing(report("taxibj")) == ["Y_train", "X_test", "Y_test"]
+    headers_only(tmp_path / "taxibj" / "dataset.npz", dict.fromkeys(published.TAXIBJ_KEYS, (40,)))
+    assert checked(report("taxibj"), "sample")[1] is False
+
+
+def test_a_truncated_file_and_the_sample_of_taxibj(report: Callable[[str], Report], tmp_path: Path) -> None:
+    taxi_sample.write(tmp_path / "taxibj", train=40, test=12)
+    of = report("taxibj")
+    assert checked(of, "windows, paper") == ("40 / 12 / 12", None)
+    assert of.says.startswith("Simulated by svqkit.samples.taxibj")
+    path = tmp_path / "taxibj" / "dataset.npz"
+    path.write_bytes(path.read_bytes()[:5000])
+    assert "dataset.npz (5,000 bytes) can't be opened" in report("taxibj").damaged[0]
+
+
+def test_the_original_files_of_taxibj(report: Callable[[str], Report], tmp_path: Path) -> None:
+    for name in published.TAXIBJ_RECORDS[2:]:
+        with h5py.File(tmp_path / name, "w") as file:
+            dates = [f"201511{day:02}{slot:02}".encode() for day in (1, 2) for slot in range(1, 49)][:-3]
+            file["date"] = dates
+            file.create_dataset("data", (len(dates), 2, 32, 32), "f8")
+    (tmp_path / published.TAXIBJ_RECORDS[2]).write_bytes(b"cut")
+    of = report("taxibj")
+    assert missing(of) == list(published.TAXIBJ_RECORDS[:2])
+    assert published.TAXIBJ_RECORDS[2] in of.damaged[0]
+    assert checked(of, "slots of BJ16") == ("93", False)
+    assert "1 days with all of their 48 slots" in of.found
+
+
+# --- the command --------------------------------------------------------------------------------------------------
+
+
+def test_what_can_not_be_looked_at(tmp_path: Path, params: Params, capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = printed(capsys, tmp_path / "nowhere")
+    assert code == 2
+    assert "There is no folder" in text
+    code, text = printed(capsys, tmp_path, "weather_t2n")
+    assert code == 2
+    assert "did you mean 'weather_t2m'?" in text
+    code, text = printed(capsys, tmp_path)
+    assert code == 1, "nothing is there"
+    assert "0 of 10 datasets are there" in text
+
+
+def test_a_dataset_of_ones_own_is_not_known(tmp_path: Path) -> None:
+    text = (PROJECT / "params.yaml").read_text()
+    entry, sized = "datasets:\n", "  paper:\n"
+    text = text.replace(entry, f"{entry}  mine: {{source: array, root: x.npy, frames_in: 2, frames_out: 2}}\n", 1)
+    model = "model: {translator: gsta, hid_S: 16, hid_T: 64, N_S: 2, N_T: 2, mlp_ratio: 4.0, drop_path: 0.0}"
+    text = text.replace(sized, f"{sized}    mine: {{{model}, quantizers: {{}}, training: {{}}}}\n", 1)
+    text = text.replace("  sample:\n", f"  sample:\n    mine: {{{model}, quantizers: {{}}, training: {{}}}}\n", 1)
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(SvqkitError, match="mine is not one of the published datasets"):
+        check(tmp_path, load(tmp_path / "params.yaml", "paper"), ["mine"])
+
+
+def test_a_disk_that_is_too_small_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(tmp_path, years=(2010,))
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10**8))
+    text = printed(capsys, tmp_path, "--stores", tmp_path / "not" / "yet" / "there")[1]
+    assert "646 MB in" in text
+    assert "100 MB are free: NOT ENOUGH" in text
+
+
+def test_the_bundled_sample_is_recognised(capsys: pytest.CaptureFixture[str]) -> None:
+    root = PROJECT / "data"
+    if not (root / "weather").is_dir():
+        pytest.skip("the tracked data are not here: `dvc pull`")
+    code, text = printed(capsys, root, "weather_t2m", "taxibj")
+    assert code == 1
+    assert "not measurements" in text
+    assert "2m_temperature/2m_temperature_2016_5.625deg.nc" in text
+
+
+def test_nothing_is_written(tmp_path: Path, params: Params) -> None:
+    taxi_sample.write(tmp_path / "taxibj", train=8, test=4)
+    human_sample.write(tmp_path / "human", persons=(1,), frames=16)
+    record(tmp_path, years=(2010,))
+    before = files_below(tmp_path)
+    check(tmp_path, params)
+    assert files_below(tmp_path) == before
+
+
+def test_runs_of_numbers() -> None:
+    assert spans([]) == ""
+    assert spans([2010]) == "2010"
+    assert spans([1, 2, 3, 5, 7, 8]) == "1-3, 5, 7-8"
+
+
+def test_names_of_files_are_those_of_the_source() -> None:
+    data = WeatherData(
+        root="x", variables=("t2m",), train=("2010", "2011"), validation=("2012", "2012"), test=("2013", "2014-06")
+    )
+    assert published.weather_years(data) == [2010, 2011, 2012, 2013, 2014]
+    assert published.weather_archive("z") == "geopotential_5.625deg.zip"
