@@ -203,7 +203,8 @@ class ArrayData(Dataset):
 
     ``key`` names the array of an .npz or a .zarr group that holds several. Values in ``range`` are taken as images
     and scaled to [0, 1] (uint8: 0 to 255 by itself); without a range each channel is normalised by the training
-    part's mean and standard deviation. ``stride`` is the step from one window to the next.
+    part's mean and standard deviation. ``units`` are those of all channels, or a list with one for each. ``stride`` is
+    the step from one window to the next.
     """
 
     source: Literal["array"] = "array"
@@ -212,7 +213,7 @@ class ArrayData(Dataset):
     range: tuple[float, float] | None = None
     stride: Positive = 1
     channels: tuple[str, ...] = ()
-    units: str = ""
+    units: str | tuple[str, ...] = ""
 
     @model_validator(mode="after")
     def _rises(self) -> "ArrayData":

@@ -318,3 +318,13 @@ def test_what_is_no_array_file_is_refused(tmp_path: Path) -> None:
         array.plan(settings(tmp_path / "c.npy"))
     with pytest.raises(SvqkitError, match="leave `key` out"):
         array.plan(settings(save(tmp_path / "d.npy", np.zeros((20, 1, 2, 2))), key="d"))
+
+
+def test_every_channel_can_have_its_own_unit(tmp_path: Path) -> None:
+    file = tmp_path / "a.npy"
+    np.save(file, np.random.default_rng(0).normal(size=(40, 2, 4, 5)).astype(np.float32))
+    settings = {"root": str(file), "frames_in": 2, "frames_out": 1}
+    assert array.plan(ArrayData(**settings, units=("K", "Pa"))).units == ("K", "Pa")
+    assert array.plan(ArrayData(**settings, units="K")).units == ("K", "K")
+    with pytest.raises(SvqkitError, match=r"names 3 units, .*a\.npy has 2 channels"):
+        array.plan(ArrayData(**settings, units=("K", "Pa", "m")))

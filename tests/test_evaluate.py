@@ -28,6 +28,7 @@ from svqkit.evaluation import (
     mean_over_channels,
     read_errors,
     read_forecasts,
+    read_notes,
     read_scores,
     read_usage,
 )
@@ -395,3 +396,36 @@ def test_a_rollout_of_any_length(frames_out: int) -> None:
 def test_passes_feed_on_the_pass_before() -> None:
     outputs = [forecast.frames[0, :, 0, 0, 0].tolist() for forecast in passes(AddOne(), torch.zeros(1, 2, 1, 1, 1), 3)]
     assert outputs == [[1, 2], [3, 4], [5, 6]]
+
+
+def test_what_cannot_be_scored_under_paper_is_scored_under_clean_and_says_why(raw: RawFiles, tmp_path: Path) -> None:
+    """A test period in which nothing changes has no spread to divide by."""
+    still = RawFiles(tmp_path / "still")
+
+    def no_change(dataset: xr.Dataset) -> xr.Dataset:
+        dataset["t2m"][13 * DAY :] = 280
+        return dataset
+
+    still.write(change=no_change)
+    scores = evaluate([], prepare(still.data(), tmp_path / "x.zarr"), tmp_path / "scores")
+    assert set(scores["protocol"]) == {"clean"}
+    assert "never changes in the test split" in read_notes(tmp_path / "scores")["protocol paper"]
+
+
+def test_variables_are_averaged_before_channels_where_published_scores_are(tmp_path: Path) -> None:
+    """Two variables on two levels: RMSE by variable over both levels, then the mean of the two variables."""
+    files = RawFiles(tmp_path / "raw")
+    for name in ("t", "u"):
+        files.write(name, levels=(500, 850))
+    store = prepare(files.data(variables=("t", "u"), levels=(500, 850)), tmp_path / "x.zarr")
+    scores = TestSet(store, "clean").evaluate(BASELINES["persistence"], "p", -1).scores.query("lead == 0")
+    by = scores.pivot(index="channel", columns="metric", values="value")
+    for name in ("t", "u"):
+        levels = by.loc[[f"{name}_500", f"{name}_850"]]
+        np.testing.assert_allclose(by.loc[name, "mse"], levels["mse"].mean(), rtol=1e-10)
+        np.testing.assert_allclose(by.loc[name, "rmse"], np.sqrt(levels["mse"].mean()), rtol=1e-10)
+    for metric in ("mse", "mae", "rmse", "wrmse"):
+        np.testing.assert_allclose(by.loc["mean", metric], by.loc[["t", "u"], metric].mean(), rtol=1e-10)
+    assert not np.isclose(
+        by.loc["mean", "rmse"], by.loc[["t_500", "t_850", "u_500", "u_850"], "rmse"].mean(), rtol=1e-6
+    )

@@ -372,7 +372,7 @@ def test_opening_says_where_raw_files_are_missing(
     raw: RawFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SvqkitError, match="There is no folder") as caught:
+    with pytest.raises(SvqkitError, match="There is no ") as caught:
         open_or_prepare(raw.data(), tmp_path / "x.zarr")
     assert str(raw.root) in str(caught.value)
 
@@ -384,7 +384,7 @@ def test_a_store_of_other_settings_is_not_taken_for_the_one_asked(
     raw.write()
     prepare(raw.data(), tmp_path / "x.zarr")
     shutil.rmtree(raw.root)
-    with pytest.raises(SvqkitError, match="There is no folder"):
+    with pytest.raises(SvqkitError, match="There is no "):
         open_or_prepare(raw.data(frames_out=9), tmp_path / "x.zarr")
 
 

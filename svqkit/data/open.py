@@ -39,9 +39,7 @@ def _open_or_prepare(data: Data, path: str | Path, again: bool) -> Store:
 def _pull(root: Path) -> None:
     """Fetch the tracked data when ``root`` is part of it."""
     if not Path("data.dvc").exists() or root.parts[:1] != ("data",):
-        raise SvqkitError(
-            f"There is no folder {root.absolute()}. Put the raw files there, or change `root` in params.yaml."
-        )
+        raise SvqkitError(f"There is no {root.absolute()}. Put the raw files there, or change `root` in params.yaml.")
     print("The raw data are not here yet: dvc pull data.dvc", flush=True)
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "pull", "data.dvc"], capture_output=True, text=True, check=False

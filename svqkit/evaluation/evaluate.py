@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from svqkit.choices import choose
 from svqkit.config import Protocol
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches
+from svqkit.errors import SvqkitError
 from svqkit.evaluation import forecasters
 from svqkit.evaluation.codebook import codebook_usage, write_usage
 from svqkit.evaluation.forecasters import Forecaster
@@ -24,7 +24,6 @@ from svqkit.evaluation.scores import scores_of
 from svqkit.progress import progress
 from svqkit.runs import Run
 
-PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 BASELINES: dict[str, Forecaster] = {"persistence": forecasters.persistence, "climatology": forecasters.climatology}
 # Windows that are scored at once: as many as fit, at most 16.
 BATCH, BATCH_BYTES = 16, 2**25
@@ -107,7 +106,7 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
 
     In the folder ``output``: scores.csv (tidy, both protocols), metrics/<experiment>.json (a summary for
     `dvc metrics show`), errors/<name>.nc (error fields), forecasts/<name>.nc (one sample forecast), codebook.npz
-    (codebook usage), notes.json (which metric could not be computed, and why).
+    (codebook usage), notes.json (what could not be computed, and why).
     The folder is written whole or not at all.
 
     Args:
@@ -120,11 +119,9 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
         The scores.
     """
     lpips = _lpips(store, alexnet)
-    # A record too short for the windows of "paper" has no scores under it.
-    protocols = [protocol for protocol in PROTOCOLS if len(store.starts("test", protocol))]
-    tests = {protocol: TestSet(store, protocol, lpips) for protocol in protocols}
+    tests, absent = _tests(store, lpips)
     baselines = {name: one for name, one in BASELINES.items() if store.has_climatology or name != "climatology"}
-    scores, usage, absent = [], {}, {}
+    scores, usage = [], {}
     with replacing(output) as draft:
         for protocol, test in tests.items():
             contestants = [(name, name, -1, forecaster) for name, forecaster in baselines.items()]
@@ -148,6 +145,20 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
             file.parent.mkdir(exist_ok=True)
             file.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     return table
+
+
+def _tests(store: Store, lpips: Lpips | None) -> tuple[dict[Protocol, TestSet], dict[str, str]]:
+    """The test sets of both protocols; where a record can't be scored under "paper", without that and with the reason.
+
+    It may be too short for that protocol's windows, or hold a channel that is constant in the test period, by whose
+    own spread that protocol divides.
+    """
+    tests = {"clean": TestSet(store, "clean", lpips)}
+    try:
+        tests["paper"] = TestSet(store, "paper", lpips)
+    except SvqkitError as error:
+        return tests, {"protocol paper": str(error)}
+    return tests, {}
 
 
 def _lpips(store: Store, alexnet: str) -> Lpips | None:

@@ -17,7 +17,8 @@ SMALLEST = 31
 WITHOUT_TRUNK = (
     "LPIPS is left out: it needs AlexNet's ImageNet weights, which the kit never fetches by itself. On a machine with "
     f"internet, torchvision.models.alexnet(weights='DEFAULT') puts the file {FILE_NAME} into torch's cache (by "
-    "default ~/.cache/torch/hub/checkpoints/); put it there on this one, or name it with `lpips_alexnet:` in params.yaml."
+    "default ~/.cache/torch/hub/checkpoints/). Put it there on this one, or name it with `lpips_alexnet:` in "
+    "params.yaml."
 )
 # Convolutions of torchvision's alexnet → the same ones in the lpips package.
 CONVOLUTIONS = {

@@ -37,7 +37,7 @@ def read_forecasts(folder: str | Path) -> dict[str, xr.Dataset]:
 
 
 def read_notes(folder: str | Path) -> dict[str, str]:
-    """Per metric that could not be computed the reason."""
+    """Per metric, or protocol, that could not be computed the reason."""
     return json.loads((Path(folder) / "notes.json").read_text(encoding="utf-8"))
 
 

@@ -97,19 +97,24 @@ def plan(data: ArrayData) -> Plan:
         starts={split: every_window(clips[split], length, data.stride) for split in clips},
         clips=clips,
     )
+    units = data.units if isinstance(data.units, tuple) else (data.units,) * len(channels)
+    if len(units) != len(channels):
+        raise SvqkitError(
+            f"`units` names {len(units)} units, {source.path} has {len(channels)} channels; name one each."
+        )
     low, high = data.range or (0.0, 255.0)
-    original = {"original_minimum": float(low), "original_maximum": float(high), "original_units": data.units}
+    original = {"original_minimum": float(low), "original_maximum": float(high), "original_units": units[0]}
     return Plan(
         parts=_parts(source, dtype, None if as_bytes else data.range),
         frame_shape=source.shape[-3:],
         dtype=dtype,
         kind=kind,
         channels=channels,
-        units=(data.units if kind == "field" else "",) * len(channels),
+        units=units if kind == "field" else ("",) * len(channels),
         windows={"clean": windowing, "paper": windowing},
         files=_files(source.path),
         scale=1 / 255 if as_bytes else 1.0,
-        extra=original if kind == "image" and data.units else {},
+        extra=original if kind == "image" and units[0] else {},
     )
 
 

@@ -92,7 +92,7 @@ def read_strings(path: Path) -> list[str]:
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
     if not path.is_file():
-        raise SvqkitError(f"There is no file {path}. Put it there; see the README's data section.")
+        raise SvqkitError(f"There is no file {path}. Put it there; see docs/data.md.")
     try:
         file = h5py.File(path, "r")
     except OSError as error:

@@ -62,7 +62,7 @@ def kitti(data: KittiCaltechData) -> Kitti:
     raise SvqkitError(
         f"No KITTI in {Path(data.root).absolute()}: expected kitti_hkl/X_train.hkl and kitti_hkl/sources_train.hkl "
         "(PredNet's processed data), or kitti/<category>/<date>/<recording>/image_03/data/*.png (KITTI's raw data). "
-        "For the bundled sample run `dvc pull`; for your own data see the README's data section."
+        "For the bundled sample run `dvc pull`; for your own data see docs/data.md."
     )
 
 
