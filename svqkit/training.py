@@ -128,6 +128,11 @@ class Examples:
         self.windows = Windows(store, split, experiment.protocol)
         self.scale = Normaliser.of(store, split if split == "test" else "train", experiment.protocol).to(here.device)
         self.loss = LOSSES[experiment.training.loss]
+        height, width = store.frame_shape[1:]
+        if split == "train" and "rotate" in self.training.augment and height != width:
+            raise SvqkitError(
+                f"augment: rotate needs square frames, those of {store.path} are {height} × {width}; take it off the list."
+            )
 
     @property
     def steps_per_epoch(self) -> int:
@@ -227,7 +232,9 @@ def fingerprint(experiment: Experiment, seed: int, store: Store) -> dict[str, st
     settings = {**as_tree(experiment), "seeds": seed}
     data = [store.settings, store.group.attrs["statistics"]]
     package = Path(__file__).parent
-    sources = [*package.glob("*.py"), *(file for part in PARTS for file in (package / part).rglob("*.py"))]
+    every = [*package.glob("*.py"), *(file for part in PARTS for file in (package / part).rglob("*.py"))]
+    # What reads raw files has done its work: the store's settings and statistics tell of it.
+    sources = [file for file in every if not {"sources", "check"} & set(file.relative_to(package).parts)]
     code = [[str(file.relative_to(package)), file.read_text(encoding="utf-8")] for file in sorted(sources)]
     return {"settings": _digest(settings), "data": _digest(data), "code": _digest(code)}
 

@@ -1,8 +1,12 @@
 """What `python -m svqkit.data check` finds in folders of raw files: what is missing, damaged, or not as published."""
 
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -15,10 +19,11 @@ from rawfiles import RawFiles, files_below
 
 from svqkit.config import Params, load
 from svqkit.data import __main__ as command
-from svqkit.data import published
-from svqkit.data.check import Report, check
-from svqkit.data.published import FACTS, spans
+from svqkit.data.check import Report, check, filenames, published, weather_counts
+from svqkit.data.check.published import FACTS
+from svqkit.data.check.wording import spans
 from svqkit.data.sources import plan
+from svqkit.data.sources.kth import NEVER_PUBLISHED
 from svqkit.datasets import KTH_ACTIONS, SPLITS, KTHData, Offsets, WeatherData
 from svqkit.errors import SvqkitError
 from svqkit.samples import human as human_sample
@@ -53,7 +58,7 @@ def year(
     title: str = "",
 ) -> Path:
     """A file with WeatherBench's name and axes; of NETCDF4 the values are never written, so that it is tiny."""
-    path = root / published.weather_file(variable, year)
+    path = root / filenames.weather_file(variable, year)
     path.parent.mkdir(parents=True, exist_ok=True)
     hours = hours or published.hours_of(variable, year).numbers[0]
     with netCDF4.Dataset(path, "w", format=kind) as file:
@@ -126,7 +131,7 @@ def test_a_whole_record_is_complete(tmp_path: Path, params: Params, capsys: pyte
 
 def test_a_missing_year_is_named_as_it_is_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record(tmp_path)
-    (tmp_path / "weather" / published.weather_file("t2m", 2013)).unlink()
+    (tmp_path / "weather" / filenames.weather_file("t2m", 2013)).unlink()
     code, text = printed(capsys, tmp_path)
     assert code == 1
     assert "2m_temperature/2m_temperature_2013_5.625deg.nc (from 2m_temperature_5.625deg.zip)" in text
@@ -139,7 +144,7 @@ def test_years_that_lack_in_several_variables_are_told_together(
 ) -> None:
     record(tmp_path, ("u10", "v10"), (2010, 2011, 2014, 2018))
     of = report("weather_uv10")
-    names = [published.weather_file(one, year) for one in ("u10", "v10") for year in (2012, 2013, 2015, 2016, 2017)]
+    names = [filenames.weather_file(one, year) for one in ("u10", "v10") for year in (2012, 2013, 2015, 2016, 2017)]
     assert missing(of) == names
     (line,) = [one.line for one in of.missing]
     assert line == (
@@ -153,7 +158,7 @@ def test_a_dataset_of_which_a_variable_was_fetched_is_begun(tmp_path: Path, para
     record(tmp_path, ("r", "t"), (2010,))
     reports = {one.dataset: one for one in check(tmp_path, params)}
     assert reports["weather_mv"].place, "t is of weather_mv alone (and of weather_hmv)"
-    assert published.weather_file("u", 1979) in missing(reports["weather_mv"])
+    assert filenames.weather_file("u", 1979) in missing(reports["weather_mv"])
     assert reports["weather_uv10"].place is None
 
 
@@ -185,8 +190,8 @@ def test_a_file_without_its_variable_or_with_another_kind_of_content(
     report: Callable[[str], Report], tmp_path: Path
 ) -> None:
     record(tmp_path, years=range(2010, 2017))
-    (tmp_path / "weather" / published.weather_file("t2m", 2017)).write_text("<html>503</html>")
-    year(tmp_path / "weather", "v10", 2018, hours=24).rename(tmp_path / "weather" / published.weather_file("t2m", 2018))
+    (tmp_path / "weather" / filenames.weather_file("t2m", 2017)).write_text("<html>503</html>")
+    year(tmp_path / "weather", "v10", 2018, hours=24).rename(tmp_path / "weather" / filenames.weather_file("t2m", 2018))
     damaged = "\n".join(report("weather_t2m").damaged)
     assert "2m_temperature_2017_5.625deg.nc (16 bytes) can't be opened as NetCDF" in damaged
     assert "2m_temperature_2018_5.625deg.nc has no t2m; it has" in damaged
@@ -211,19 +216,19 @@ def test_the_expected_windows_are_those_of_a_whole_record(raw: RawFiles, hours: 
     raw.write()
     data = raw.data(hours_per_frame=hours, paper_offsets=offsets)
     made = plan(data)
-    for protocol, counts in published.weather_windows(data).items():
+    for protocol, counts in weather_counts.weather_windows(data).items():
         assert counts == {split: len(made.windows[protocol].starts[split]) for split in SPLITS}
-    assert sum(published.weather_frames(data).values()) == made.frames
+    assert sum(weather_counts.weather_frames(data).values()) == made.frames
 
 
 def test_expected_windows_of_the_published_periods(params: Params) -> None:
     """Counted by hand: 37 and 36 years with 9 leap days, 6-hourly, over 8 frames, and over 37 of the reference."""
     frames = (37 * 365 + 9) * 4
-    assert published.weather_windows(params.dataset("weather_mv")) == {
+    assert weather_counts.weather_windows(params.dataset("weather_mv")) == {
         "clean": {"train": frames - 7, "validation": 366 * 4 - 7, "test": 730 * 4 - 7},
         "paper": {"train": frames - 37, "validation": 366 * 4 - 37, "test": 730 * 4 - 37},
     }
-    assert published.weather_frames(params.dataset("weather_hmv"))["train"] == frames - 365 * 4
+    assert weather_counts.weather_frames(params.dataset("weather_hmv"))["train"] == frames - 365 * 4
 
 
 def test_hours_of_a_year() -> None:
@@ -245,7 +250,7 @@ def test_missing_recordings_of_kth_by_person_and_archive(
     assert not of.complete
     assert len(missing(of)) == 599 - 6
     assert of.missing[0].line == "persons 2-14, 16, 18-25 altogether"
-    assert not any(published.NEVER_PUBLISHED in name for name in missing(of))
+    assert not any(NEVER_PUBLISHED in name for name in missing(of))
     assert checked(of, "recordings") == ("6", False)
     assert checked(of, "frame size") == ("120 × 160", True)
     assert of.says.startswith("Simulated data")
@@ -294,7 +299,7 @@ def test_expected_windows_of_kth_are_for_the_usual_settings_only() -> None:
     assert published.kth_windows(KTHData(root="x"))["paper"]["test"] == 5045
     assert published.kth_windows(KTHData(root="x", frames_out=40))["clean"]["train"] == 6002
     assert published.kth_windows(KTHData(root="x", actions=("walking",))) is None
-    names = published.kth_recordings(range(1, 26), KTH_ACTIONS)
+    names = filenames.kth_recordings(range(1, 26), KTH_ACTIONS)
     assert (len(names), len(set(names))) == (599, 599)
 
 
@@ -328,7 +333,7 @@ def test_a_whole_kitticaltech_right_below_the_root_as_openstl_has_it(
     tmp_path: Path, params: Params, driven: Path
 ) -> None:
     shutil.copytree(driven, tmp_path, dirs_exist_ok=True)
-    for name in published.caltech_videos()[1:]:
+    for name in filenames.caltech_videos()[1:]:
         (tmp_path / "caltech" / name).parent.mkdir(exist_ok=True)
         shutil.copy(tmp_path / "caltech/set06/V000.seq", tmp_path / "caltech" / name)
     (of,) = check(tmp_path, params, ["kitticaltech"])
@@ -336,7 +341,7 @@ def test_a_whole_kitticaltech_right_below_the_root_as_openstl_has_it(
     assert of.place == tmp_path
     assert checked(of, "windows, clean") == ("1 / 1 / 66", None), "no number to compare with is published"
     assert any("2,042 and 1,983" in note for note in of.notes)
-    assert len(published.caltech_videos()) == 66
+    assert len(filenames.caltech_videos()) == 66
     assert of.says == "Simulated streets (svqkit), not the real data"
 
 
@@ -347,6 +352,18 @@ def test_damaged_files_of_kitticaltech(report: Callable[[str], Report], tmp_path
     damaged = "\n".join(report("kitticaltech").damaged)
     assert "X_val.hkl" in damaged
     assert "V000.seq" in damaged
+
+
+def test_folders_of_kitti_and_drives_of_ones_own(tmp_path: Path, params: Params) -> None:
+    for number in range(12):
+        folder = tmp_path / "kitticaltech" / "kitti" / "mine"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (160, 128)).save(folder / f"{number:04}.png")
+    (of,) = check(tmp_path, params, ["kitticaltech"])
+    assert checked(of, "held out") == ("0005 / 0104, 0079, 0070", True)
+    own = replace(params.dataset("kitticaltech"), validation=("mine",))
+    (of,) = check(tmp_path, replace(params, datasets=params.datasets | {"kitticaltech": own}), ["kitticaltech"])
+    assert checked(of, "held out") == ("mine / 0104, 0079, 0070", False)
 
 
 # --- Human3.6M ----------------------------------------------------------------------------------------------------
@@ -396,7 +413,7 @@ def headers_only(path: Path, shapes: dict[str, tuple[int, ...]]) -> None:
 
 def test_the_published_file_of_taxibj(report: Callable[[str], Report], tmp_path: Path) -> None:
     sample = FACTS["taxibj sample"].numbers
-    shapes = {key: (20_461 if "train" in key else 300, *sample) for key in published.TAXIBJ_KEYS}
+    shapes = {key: (20_461 if "train" in key else 300, *sample) for key in filenames.TAXIBJ_KEYS}
     headers_only(tmp_path / "taxibj" / "dataset.npz", shapes)
     of = report("taxibj")
     assert of.complete
@@ -406,14 +423,14 @@ def test_the_published_file_of_taxibj(report: Callable[[str], Report], tmp_path:
 
 
 def test_wrong_shapes_of_taxibj(report: Callable[[str], Report], tmp_path: Path) -> None:
-    shapes = dict.fromkeys(published.TAXIBJ_KEYS, (40, 4, 2, 16, 16)) | {"Y_test": (39, 4, 2, 16, 16)}
+    shapes = dict.fromkeys(filenames.TAXIBJ_KEYS, (40, 4, 2, 16, 16)) | {"Y_test": (39, 4, 2, 16, 16)}
     headers_only(tmp_path / "taxibj" / "dataset.npz", shapes)
     of = report("taxibj")
     assert checked(of, "sample") == ("4 × 2 × 16 × 16 in 4 of 4", False)
     assert "Y_test has 39 samples, X_test has 40" in of.damaged[0]
     headers_only(tmp_path / "taxibj" / "dataset.npz", {"X_train": (40, 2, 32, 32)})
     assert missing(report("taxibj")) == ["Y_train", "X_test", "Y_test"]
-    headers_only(tmp_path / "taxibj" / "dataset.npz", dict.fromkeys(published.TAXIBJ_KEYS, (40,)))
+    headers_only(tmp_path / "taxibj" / "dataset.npz", dict.fromkeys(filenames.TAXIBJ_KEYS, (40,)))
     assert checked(report("taxibj"), "sample")[1] is False
 
 
@@ -428,15 +445,15 @@ def test_a_truncated_file_and_the_sample_of_taxibj(report: Callable[[str], Repor
 
 
 def test_the_original_files_of_taxibj(report: Callable[[str], Report], tmp_path: Path) -> None:
-    for name in published.TAXIBJ_RECORDS[2:]:
+    for name in filenames.TAXIBJ_RECORDS[2:]:
         with h5py.File(tmp_path / name, "w") as file:
             dates = [f"201511{day:02}{slot:02}".encode() for day in (1, 2) for slot in range(1, 49)][:-3]
             file["date"] = dates
             file.create_dataset("data", (len(dates), 2, 32, 32), "f8")
-    (tmp_path / published.TAXIBJ_RECORDS[2]).write_bytes(b"cut")
+    (tmp_path / filenames.TAXIBJ_RECORDS[2]).write_bytes(b"cut")
     of = report("taxibj")
-    assert missing(of) == list(published.TAXIBJ_RECORDS[:2])
-    assert published.TAXIBJ_RECORDS[2] in of.damaged[0]
+    assert missing(of) == list(filenames.TAXIBJ_RECORDS[:2])
+    assert filenames.TAXIBJ_RECORDS[2] in of.damaged[0]
     assert checked(of, "slots of BJ16") == ("93", False)
     assert "1 days with all of their 48 slots" in of.found
 
@@ -464,8 +481,19 @@ def test_a_dataset_of_ones_own_is_not_known(tmp_path: Path) -> None:
     text = text.replace(sized, f"{sized}    mine: {{{model}, quantizers: {{}}, training: {{}}}}\n", 1)
     text = text.replace("  sample:\n", f"  sample:\n    mine: {{{model}, quantizers: {{}}, training: {{}}}}\n", 1)
     (tmp_path / "params.yaml").write_text(text)
-    with pytest.raises(SvqkitError, match="mine is not one of the published datasets"):
+    with pytest.raises(SvqkitError, match=r"Unknown published dataset 'mine'. Valid: human, kitticaltech, kth, "):
         check(tmp_path, load(tmp_path / "params.yaml", "paper"), ["mine"])
+
+
+def test_a_closed_pipe_ends_it_quietly(tmp_path: Path) -> None:
+    """As behind `| head`, which leaves when it has its lines: here it left before the first."""
+    taxi_sample.write(tmp_path / "taxibj", train=8, test=4)
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "svqkit.data", "check", str(tmp_path), "--names"]
+    done = subprocess.run(command, cwd=PROJECT, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_a_disk_that_is_too_small_is_told(
@@ -508,5 +536,5 @@ def test_names_of_files_are_those_of_the_source() -> None:
     data = WeatherData(
         root="x", variables=("t2m",), train=("2010", "2011"), validation=("2012", "2012"), test=("2013", "2014-06")
     )
-    assert published.weather_years(data) == [2010, 2011, 2012, 2013, 2014]
-    assert published.weather_archive("z") == "geopotential_5.625deg.zip"
+    assert weather_counts.weather_years(data) == [2010, 2011, 2012, 2013, 2014]
+    assert filenames.weather_archive("z") == "geopotential_5.625deg.zip"

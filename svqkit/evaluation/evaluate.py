@@ -120,7 +120,7 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
     """
     lpips = _lpips(store, alexnet)
     tests, absent = _tests(store, lpips)
-    baselines = {name: one for name, one in BASELINES.items() if store.has_climatology or name != "climatology"}
+    baselines = _baselines(store)
     scores, usage = [], {}
     with replacing(output) as draft:
         for protocol, test in tests.items():
@@ -145,6 +145,10 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
             file.parent.mkdir(exist_ok=True)
             file.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     return table
+
+
+def _baselines(store: Store) -> dict[str, Forecaster]:
+    return {name: one for name, one in BASELINES.items() if store.has_climatology or name != "climatology"}
 
 
 def _tests(store: Store, lpips: Lpips | None) -> tuple[dict[Protocol, TestSet], dict[str, str]]:
@@ -172,7 +176,7 @@ def _lpips(store: Store, alexnet: str) -> Lpips | None:
 def look_closely(what: Run | str, store: Store) -> tuple[xr.Dataset, xr.Dataset]:
     """Error fields and the sample forecast of one run, or of a baseline by name, under protocol clean."""
     test = TestSet(store, "clean")
-    forecaster = test.of_model(what) if isinstance(what, Run) else choose(BASELINES, what, "baseline")
+    forecaster = test.of_model(what) if isinstance(what, Run) else choose(_baselines(store), what, "baseline")
     name = what.experiment.name if isinstance(what, Run) else what
     result = test.evaluate(forecaster, name, what.seed if isinstance(what, Run) else -1)
     return error_fields(result.errors, store), sample_forecast(test, forecaster)

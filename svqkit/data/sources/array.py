@@ -114,7 +114,7 @@ def plan(data: ArrayData) -> Plan:
         windows={"clean": windowing, "paper": windowing},
         files=_files(source.path),
         scale=1 / 255 if as_bytes else 1.0,
-        extra=original if kind == "image" and units[0] else {},
+        extra=original if kind == "image" and units[0] and len(set(units)) == 1 else {},
     )
 
 

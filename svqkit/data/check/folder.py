@@ -1,0 +1,62 @@
+"""The look at a whole folder of raw files: every published dataset in turn."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from svqkit.choices import choose
+from svqkit.config import Data, Params
+from svqkit.data.check import human, kitticaltech, kth, taxibj, weather
+from svqkit.data.check.findings import Report
+from svqkit.data.check.places import absent, begun_weather, place_of
+from svqkit.errors import SvqkitError
+
+# By source: (settings, folder, report to write the findings into).
+LOOKS: Mapping[str, Callable[..., None]] = {
+    "weather": weather.look,
+    "kth": kth.look,
+    "kitticaltech": kitticaltech.look,
+    "human": human.look,
+    "taxibj": taxibj.look,
+}
+
+
+def check(root: Path, params: Params, names: Sequence[str] = ()) -> list[Report]:
+    """A report of each dataset called ``names``, or of all that are published.
+
+    Raises:
+        SvqkitError: there is no folder ``root``, or a name is not one of a published dataset.
+    """
+    if not root.is_dir():
+        raise SvqkitError(f"There is no folder {root.absolute()}. Name the one that holds weather, kth and so on.")
+    published = {name: data for name, data in params.datasets.items() if data.source in LOOKS}
+    wanted = {name: choose(published, name, "published dataset") for name in names} or published
+    # All weather lies in one folder: which of its datasets are meant is told by the variables that are there.
+    meant = begun_weather(root, published) | set(names)
+    return [_report(name, data, root, name in meant) for name, data in wanted.items()]
+
+
+def _report(name: str, data: Data, root: Path, meant: bool) -> Report:
+    report = Report(name)
+    place = place_of(root, data)
+    if place is None or (data.source == "weather" and not meant):
+        report.notes.append(absent(data, place))
+        return report
+    try:
+        LOOKS[data.source](replace(data, root=str(place)), place, report)
+    except (SvqkitError, OSError) as error:
+        report.damaged.append(str(error))
+    if report.place is None:
+        report.notes.append(absent(data, place))
+        return report
+    report.says = report.says or _readme(place)
+    return report
+
+
+def _readme(place: Path) -> str:
+    """What a README.txt beside simulated files says of them."""
+    try:
+        first = (place / "README.txt").read_text(encoding="utf-8").split("\n\n")[0].replace("\n", " ")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return first.split(". ")[0].rstrip(".") if "simulated" in first.lower() else ""
