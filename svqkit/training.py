@@ -131,7 +131,8 @@ class Examples:
         height, width = store.frame_shape[1:]
         if split == "train" and "rotate" in self.training.augment and height != width:
             raise SvqkitError(
-                f"augment: rotate needs square frames, those of {store.path} are {height} × {width}; take it off the list."
+                f"augment: rotate needs square frames, those of {store.path} are {height} × {width}; "
+                "take it off the list."
             )
 
     @property

@@ -22,6 +22,8 @@ def caption(dataset: str, scores: pd.DataFrame, data: str, absent: Mapping[str, 
     reasons: dict[str, list[str]] = {}
     for metric, reason in absent.items():
         reasons.setdefault(reason, []).append(metric_name(metric))
-    sentences += [f"{', '.join(metrics)}: {reason}" for reason, metrics in reasons.items()]
+    for reason, metrics in reasons.items():
+        named = ", ".join(metrics)
+        sentences.append(reason if reason.startswith(named) else f"{named}: {reason}")
     sentences.append(data)
     return " ".join(f"{sentence.rstrip('.')}." for sentence in sentences if sentence)
