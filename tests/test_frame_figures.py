@@ -449,3 +449,11 @@ def test_curves_by_frame_leave_out_what_is_infinite() -> None:
     assert axes.get_ylabel() == "PSNR [dB] (higher is better)"
     assert [line.get_label() for line in axes.lines] == ["SVQ"]
     assert figures.error_over_lead(scores(), "mse", lead_units="hours").axes[0].get_xlabel() == "Lead time [h]"
+
+
+def test_a_share_has_no_units() -> None:
+    from svqkit.figures.names import with_units
+
+    assert with_units("RMSE", "(0 - 1)") == "RMSE"
+    assert figures.metric_units("(0 - 1)") == {}
+    assert figures.metric_units("m s**-1")["mse"] == "(m s**-1)²"

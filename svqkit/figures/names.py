@@ -35,6 +35,8 @@ _SPARE_LOOKS = (
     Look("#F0E442", "p"),
 )
 
+# How ECMWF and CF write that a share or a ratio has no unit.
+NO_UNITS = frozenset({"(0 - 1)", "1", "dimensionless"})
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SEED = re.compile(r"-seed(\d+)$")  # ends the name of a run
 _DISPLAY = {
@@ -115,7 +117,7 @@ def metric_label(metric: str, units: str | None) -> str:
 
 def with_units(what: str, units: str | None) -> str:
     """``"RMSE [K]"``, or only ``"RMSE"`` for a number without units."""
-    return f"{what} [{superscript(units)}]" if units else what
+    return f"{what} [{superscript(units)}]" if units and units not in NO_UNITS else what
 
 
 def superscript(units: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import xarray as xr
 
 from svqkit.figures.channels import pick_channel, unit_of
+from svqkit.figures.names import NO_UNITS
 
 
 def units_of(errors: Mapping[str, xr.Dataset], channel: int | str | None = None) -> str:
@@ -24,7 +25,7 @@ def metric_units(unit: str, original: str = "") -> dict[str, str]:
 
 
 def _errors_in(unit: str) -> dict[str, str]:
-    if not unit:
+    if not unit or unit in NO_UNITS:
         return {}
     squared = f"{unit}²" if unit.isalpha() else f"({unit})²"
     return {**dict.fromkeys(("mae", "rmse", "wrmse"), unit), "mse": squared}
