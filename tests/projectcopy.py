@@ -71,6 +71,9 @@ class Project:
         for name in [name for name, one in tree["experiments"].items() if one["dataset"] not in datasets]:
             del tree["experiments"][name]
         yaml.dump(tree, self.folder / "params.yaml")
+        pipeline = yaml.load(self.folder / "dvc.yaml")
+        pipeline["metrics"] = [path for path in pipeline["metrics"] if path.split("/")[2] in datasets]
+        yaml.dump(pipeline, self.folder / "dvc.yaml")
 
 
 def outputs_of(notebook: Path) -> tuple[str, int]:
