@@ -71,13 +71,14 @@ def loader_rate(store: Store, batch_size: int, seconds: float, in_memory: bool) 
     """Windows per second of the loader alone, after its first batch."""
     loading.IN_MEMORY_BYTES = 2**40 if in_memory else 0
     windows = Windows(store, "train")
-    order = np.random.default_rng(0).integers(0, len(windows), 10_000_000 // batch_size * batch_size)
-    stream = batches(windows, order[: batch_size * 100_000], batch_size)
-    next(stream)
+    order = np.random.default_rng(0).integers(0, len(windows), 10_000 * batch_size)
+    next(batches(windows, order, batch_size))
     count, begun = 0, time.perf_counter()
-    while time.perf_counter() - begun < seconds:
-        count += len(next(stream).inputs)
-    return count / (time.perf_counter() - begun)
+    while True:
+        for batch in batches(windows, order, batch_size):
+            count += len(batch.inputs)
+            if (elapsed := time.perf_counter() - begun) >= seconds:
+                return count / elapsed
 
 
 def step_rate(experiment: Experiment, store: Store, device: torch.device, seconds: float) -> float:
