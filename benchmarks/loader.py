@@ -86,7 +86,7 @@ def step_rate(experiment: Experiment, store: Store, device: torch.device, second
     loading.IN_MEMORY_BYTES = 2**40
     here = Accelerator(cpu=device.type == "cpu")
     examples = Examples(experiment, store, "train", here)
-    model = models.build(experiment, store.frame_shape[0]).to(device, memory_format=torch.channels_last).train()
+    model = models.build(experiment, store.frame_shape).to(device, memory_format=torch.channels_last).train()
     optimizer = torch.optim.Adam(model.parameters())
     inputs, targets = next(examples.epoch(0, 0))
 

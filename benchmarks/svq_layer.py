@@ -46,6 +46,7 @@ from svqkit.quantizers import SVQ, Quantized
 CODES, QUICK_CODES = (1_000, 10_000, 100_000, 1_000_000), (1_000, 3_000)
 # The latents of the paper's t2m model: channels, frames, height and width (half of the grid's 32 × 64).
 DIM, FRAMES, HEIGHT, WIDTH = 32, 12, 16, 32
+FRAME = (1, 2 * HEIGHT, 2 * WIDTH)
 FREE_SHARE = 0.6
 MAKES = dict[str, tuple[Callable[[], nn.Module], int]]
 
@@ -184,10 +185,10 @@ def simvps(profile: str, batch: int, repeats: int, device: str, bf16: bool, chec
 
     # The activations of SimVP with the paper's sizes are 260 latents' worth.
     makes: MAKES = {
-        "none": (lambda: models.build(none, 1), 300 * latent),
-        "folded": (lambda: models.build(svq, 1), 300 * latent),
+        "none": (lambda: models.build(none, FRAME), 300 * latent),
+        "folded": (lambda: models.build(svq, FRAME), 300 * latent),
         "plain": (
-            lambda: models.SimVP(svq.model, PlainSVQ(svq.model.hid_S, **options), FRAMES, 1),
+            lambda: models.SimVP(svq.model, PlainSVQ(svq.model.hid_S, **options), FRAMES, FRAME),
             300 * latent + all_weights(batch, codes),
         ),
     }

@@ -12,7 +12,7 @@ from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -21,16 +21,32 @@ from svqkit.choices import choose, hint, listed
 from svqkit.datasets import SOURCES, Data, Split, WeatherData
 from svqkit.errors import SvqkitError
 from svqkit.fieldtypes import STRICT, Fraction, Natural, Odd, Positive, Seeds, is_name
+from svqkit.quantizer_settings import QUANTIZERS, Quantizer
 
 __all__ = ["Data", "Experiment", "Params", "Split", "as_tree", "experiment_from_tree", "load", "override"]
 
-Translator = Literal["gsta"]
+# The registry of translators: where the class of each is. Strings, since this module imports no torch.
+TRANSLATORS = {
+    "convmixer": "svqkit.models.translators.convmixer:ConvMixer",
+    "convnext": "svqkit.models.translators.convnext:ConvNeXt",
+    "gsta": "svqkit.models.translators.gsta:GSTA",
+    "hornet": "svqkit.models.translators.hornet:HorNet",
+    "incepu": "svqkit.models.translators.incepu:IncepU",
+    "mlpmixer": "svqkit.models.translators.mlpmixer:MLPMixer",
+    "moganet": "svqkit.models.translators.moganet:MogaNet",
+    "poolformer": "svqkit.models.translators.poolformer:PoolFormer",
+    "swin": "svqkit.models.translators.swin:Swin",
+    "tau": "svqkit.models.translators.tau:TAU",
+    "uniformer": "svqkit.models.translators.uniformer:UniFormer",
+    "van": "svqkit.models.translators.van:VAN",
+    "vit": "svqkit.models.translators.vit:ViT",
+}
+Translator = Annotated[str, AfterValidator(lambda name: _translator(name))]
 Loss = Literal["mae", "mse", "huber"]
 Schedule = Literal["cosine", "onecycle", "constant"]
 Precision = Literal["fp32", "bf16"]
 Protocol = Literal["clean", "paper"]
 Augmentation = Literal["crop", "flip", "rotate"]
-CodebookInit = Literal["kaiming", "xavier", "sparse", "trunc_normal", "orthogonal", "uniform-random", "normal"]
 
 _NAMES_FOLDERS = "names folders and stages: use letters, digits, '_' and '-' only"
 T = TypeVar("T")
@@ -63,38 +79,6 @@ class Model:
         return self
 
 
-@dataclass(frozen=True, config=STRICT)
-class NoQuantizer:
-    """The latent vectors as they are: plain SimVP."""
-
-    name: Literal["none"] = "none"
-
-
-@dataclass(frozen=True, config=STRICT)
-class SVQSettings:
-    """Sparse vector quantization; see :class:`svqkit.quantizers.SVQ`."""
-
-    name: Literal["svq"] = "svq"
-    codebook_size: Positive = 10_000
-    hidden_dim: Natural = 128
-    learnable: bool = True
-    init: CodebookInit = "kaiming"
-    hidden_relu: bool = True
-    output_relu: bool = False
-
-
-@dataclass(frozen=True, config=STRICT)
-class VQSettings:
-    """Vector quantization with a codebook that follows the latents as a moving average."""
-
-    name: Literal["vq"] = "vq"
-    codebook_size: Positive = 1024
-    decay: Annotated[float, Field(gt=0, lt=1)] = 0.8
-    commitment_weight: Annotated[float, Field(ge=0)] = 1.0
-
-
-Quantizer = Annotated[NoQuantizer | SVQSettings | VQSettings, Field(discriminator="name")]
-QUANTIZERS = {kind.name: kind for kind in (NoQuantizer, SVQSettings, VQSettings)}
 # What pydantic puts into the path of an error to say which kind it took.
 _TAGS = {*QUANTIZERS, *SOURCES}
 
@@ -333,6 +317,12 @@ def _valid_keys(cls: type, settings: Any, path: list[Any]) -> list[str]:
             kind = SOURCES[settings["data"].get("source")]
         cls = kind
     return [f.name for f in fields(cls)] if is_dataclass(cls) else []
+
+
+def _translator(name: str) -> str:
+    if name not in TRANSLATORS:
+        raise ValueError(f"unknown translator {name!r}{hint(name, TRANSLATORS)}; valid: {listed(TRANSLATORS)}")
+    return name
 
 
 def _read(path: Path) -> dict[str, Any]:

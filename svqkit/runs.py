@@ -1,7 +1,7 @@
 """Runs: the folder that a training leaves, and how to open it again.
 
 ``<root>/<profile>/<dataset>/<experiment>/seed<seed>/`` holds
-    config.json         the experiment with all its settings, the seed, channels, version of the kit
+    config.json         the experiment with all its settings, the seed, channels and size of frames, version of the kit
     best.safetensors    weights of the epoch with the lowest validation loss
     last.safetensors    weights of the last epoch
     log.csv             one row per epoch: epoch, learning_rate, train_loss, validation_loss
@@ -11,6 +11,7 @@ Nothing in it depends on the machine's clock, so equal runs are equal files.
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pandas as pd
 from torch import nn
@@ -30,6 +31,7 @@ class Run:
     experiment: Experiment
     seed: int
     channels: tuple[str, ...]
+    size: tuple[int, int]
 
     @property
     def name(self) -> str:
@@ -39,7 +41,7 @@ class Run:
     @property
     def has_codebook(self) -> bool:
         """Whether its quantizer has codes to look at."""
-        return self.experiment.quantizer.name != "none"
+        return resolve_name(self.experiment.quantizer.layer).has_codebook
 
     def model(self, weights: str = "best") -> nn.Module:
         """The trained model in eval mode, with its "best" or "last" weights.
@@ -47,7 +49,7 @@ class Run:
         Raises:
             SvqkitError: the weights are missing, damaged or of another model.
         """
-        model = models.build(self.experiment, len(self.channels))
+        model = models.build(self.experiment, (len(self.channels), *self.size))
         load_weights(model, self.path / f"{weights}.safetensors")
         return model.eval()
 
@@ -56,9 +58,11 @@ class Run:
         return pd.read_csv(self.path / "log.csv")
 
 
-def write_config(path: Path, experiment: Experiment, seed: int, channels: tuple[str, ...]) -> None:
-    """Write config.json into a run's folder."""
-    tree = {"svqkit": __version__, "experiment": as_tree(experiment), "seed": seed, "channels": channels}
+def write_config(
+    path: Path, experiment: Experiment, seed: int, channels: tuple[str, ...], size: tuple[int, int]
+) -> None:
+    """Write config.json into a run's folder; ``size`` is the height and width of frames."""
+    tree = {"svqkit": __version__, "experiment": as_tree(experiment), "seed": seed, "channels": channels, "size": size}
     (path / "config.json").write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
 
 
@@ -72,7 +76,7 @@ def open_run(path: str | Path) -> Run:
     try:
         tree = json.loads((path / "config.json").read_text(encoding="utf-8"))
         experiment = experiment_from_tree(tree["experiment"], str(path / "config.json"))
-        return Run(path, experiment, int(tree["seed"]), tuple(tree["channels"]))
+        return Run(path, experiment, int(tree["seed"]), tuple(tree["channels"]), tuple(tree["size"]))
     except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise SvqkitError(f"No finished run at {path} ({error!r}). Train it first, e.g. with `dvc repro`.") from error
 

@@ -69,7 +69,7 @@ def train(
     steps = learn.steps_per_epoch
 
     torch.manual_seed(seed)
-    model = models.build(experiment, len(store.channels)).to(here.device, memory_format=torch.channels_last)
+    model = models.build(experiment, store.frame_shape).to(here.device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad])
     now = resume(state_dir, model, optimizer, fingerprint(experiment, seed, store), here)
     parallel, optimizer = here.prepare(model, optimizer)
@@ -249,7 +249,7 @@ def publish(
         shutil.copyfile(state_dir / BEST, draft / "best.safetensors")
         save_weights(model, draft / "last.safetensors")
         pd.DataFrame(now.log).to_csv(draft / "log.csv", index=False)
-        write_config(draft, experiment, seed, tuple(store.channels))
+        write_config(draft, experiment, seed, tuple(store.channels), store.frame_shape[1:])
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,7 +7,7 @@ from svqkit.models.simvp import Forecast, SimVP
 __all__ = ["Forecast", "SimVP", "build"]
 
 
-def build(experiment: Experiment, channels: int) -> SimVP:
-    """A fresh model of an experiment, for frames with ``channels`` channels; any height and width."""
+def build(experiment: Experiment, frame_shape: tuple[int, int, int]) -> SimVP:
+    """A fresh model of an experiment, for frames (C, H, W)."""
     quantizer = quantizers.build(experiment.quantizer, experiment.model.hid_S)
-    return SimVP(experiment.model, quantizer, experiment.data.frames_in, channels)
+    return SimVP(experiment.model, quantizer, experiment.data.frames_in, frame_shape)

@@ -32,13 +32,15 @@ class SimVP(nn.Module):
         settings: sizes and translator.
         quantizer: takes (N, hid_S, H', W'), returns ``Quantized``.
         frames: T.
-        channels: C.
+        frame_shape: (C, H, W). Most translators take frames of any height and width; those that mix all places
+            (mlpmixer) or windows of them (swin) are made for this one.
 
     Source: Gao et al., "SimVP: Simpler yet Better Video Prediction", CVPR 2022, arXiv 2206.05099, and OpenSTL.
     """
 
-    def __init__(self, settings: Model, quantizer: nn.Module, frames: int, channels: int) -> None:
+    def __init__(self, settings: Model, quantizer: nn.Module, frames: int, frame_shape: tuple[int, int, int]) -> None:
         super().__init__()
+        channels, *size = frame_shape
         self.frames, self.channels = frames, channels
         self.noise, self.post = settings.noise, settings.quantize_after_translator
         self.multiple = 2 ** (settings.N_S // 2)
@@ -50,7 +52,8 @@ class SimVP(nn.Module):
             for width, scale in zip(entering, down, strict=True)
         )
         self.quantizer = quantizer
-        self.translator = translators.build(settings, frames * hidden)
+        places = tuple(-(-length // self.multiple) for length in size)
+        self.translator = translators.build(settings, frames * hidden, places)
         self.decoder = nn.ModuleList(
             ConvBlock(hidden, hidden, settings.spatio_kernel_dec, -scale) for scale in reversed(down)
         )

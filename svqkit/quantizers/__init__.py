@@ -1,23 +1,23 @@
-"""Quantizers: each takes latents (N, D, H, W) and returns ``Quantized(output, loss)``."""
+"""Quantizers: each takes latents (N, D, H, W), (N, L, D) or (N, D, T, H, W) and returns ``Quantized(output, loss)``.
+
+The registry, with the settings of each, is :mod:`svqkit.quantizer_settings`.
+"""
 
 from dataclasses import asdict
+from pkgutil import resolve_name
 
-from torch import nn
-
-from svqkit.choices import choose
-from svqkit.config import NoQuantizer, SVQSettings, VQSettings
+from svqkit.quantizer_settings import Settings
+from svqkit.quantizers.base import Quantizer
 from svqkit.quantizers.none import NoQuantization
 from svqkit.quantizers.result import Quantized, Usage
 from svqkit.quantizers.svq import SVQ
 from svqkit.quantizers.vq import VQ
 
-__all__ = ["QUANTIZERS", "SVQ", "VQ", "NoQuantization", "Quantized", "Usage", "build"]
-
-QUANTIZERS: dict[str, type[nn.Module]] = {"none": NoQuantization, "svq": SVQ, "vq": VQ}
+__all__ = ["SVQ", "VQ", "NoQuantization", "Quantized", "Quantizer", "Usage", "build"]
 
 
-def build(settings: NoQuantizer | SVQSettings | VQSettings, dim: int) -> nn.Module:
+def build(settings: Settings, dim: int) -> Quantizer:
     """The quantizer that ``settings`` describe, for latents with ``dim`` channels."""
     options = asdict(settings)
-    layer = choose(QUANTIZERS, options.pop("name"), "quantizer")
-    return layer(dim=dim, **options) if options else layer()
+    options.pop("name")
+    return resolve_name(settings.layer)(dim=dim, **options)

@@ -1,13 +1,26 @@
 """No quantizer: the latents pass as they are."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from svqkit.quantizers.base import Quantizer
 from svqkit.quantizers.result import Quantized
 
 
-class NoQuantization(nn.Module):
-    """y = x, loss 0: with it SimVP is the plain model."""
+class NoQuantization(Quantizer):
+    """y = x, loss 0: with it SimVP is the plain model. Takes latents of any shape.
+
+    Args:
+        dim: D, the number of channels; it makes no difference.
+    """
+
+    has_codebook = False
+
+    def __init__(self, dim: int = 1) -> None:
+        super().__init__(dim)
 
     def forward(self, x: Tensor) -> Quantized:
         """x of any shape, given back untouched."""
-        return Quantized(x, x.new_zeros(()))
+        return self._quantize(x)
+
+    def _quantize(self, latents: Tensor) -> Quantized:
+        return Quantized(latents, latents.new_zeros(()))

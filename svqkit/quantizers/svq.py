@@ -1,7 +1,5 @@
 """Sparse vector quantization (SVQ), folded so that the codebook costs nothing beside the layers around it."""
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
@@ -9,15 +7,11 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers.codebook_init import new_codebook
-from svqkit.quantizers.result import Quantized, Usage
-from svqkit.quantizers.usage import soft_usage
-
-# Largest number of code weights held at a time: 2²⁴ are 64 MiB in float32.
-CHUNK_ELEMENTS = 2**24
+from svqkit.quantizers.mixture import CHUNK_ELEMENTS, Mixture
+from svqkit.quantizers.result import Quantized
 
 
-class SVQ(nn.Module):
+class SVQ(Mixture):
     r"""Each latent vector becomes a learned, signed mixture of all codes of a codebook.
 
     For a latent vector :math:`x \in R^D` and a codebook :math:`C \in R^{K \times D}`
@@ -37,6 +31,7 @@ class SVQ(nn.Module):
         codebook_size: K.
         hidden_dim: width of the hidden layer; at most K of it is used. 0 leaves it out: w = W x + b.
         learnable: False freezes the codebook at its initial values.
+        learnable_projection: False freezes W1, b1, W2 and b2 at theirs.
         init: how the codebook starts, see :func:`svqkit.quantizers.codebook_init.new_codebook`.
         hidden_relu: whether φ is the ReLU or nothing.
         output_relu: whether w passes through a ReLU.
@@ -51,29 +46,24 @@ class SVQ(nn.Module):
         codebook_size: int = 10_000,
         hidden_dim: int = 128,
         learnable: bool = True,
+        learnable_projection: bool = True,
         init: str = "kaiming",
         hidden_relu: bool = True,
         output_relu: bool = False,
     ) -> None:
-        super().__init__()
         if dim < 1 or codebook_size < 1 or hidden_dim < 0:
             raise SvqkitError(
                 "SVQ needs dim >= 1, codebook_size >= 1 and hidden_dim >= 0, "
                 f"got dim={dim}, codebook_size={codebook_size}, hidden_dim={hidden_dim}."
             )
-        self.dim, self.codebook_size = dim, codebook_size
+        super().__init__(dim, codebook_size, init, learnable)
         self.hidden_relu, self.output_relu = hidden_relu, output_relu
         width = min(hidden_dim, codebook_size)
         self.hidden = nn.Linear(dim, width) if width else None
         self.weights = nn.Linear(width or dim, codebook_size)
-        self.codebook = nn.Parameter(new_codebook(codebook_size, dim, init), requires_grad=learnable)
-
-    def forward(self, x: Tensor) -> Quantized:
-        """Quantize x (N, D, H, W) position by position; the loss is 0."""
-        self._check(x)
-        hidden = self._hidden(x)
-        output = self._mix_relu(hidden) if self.output_relu else self._mix_folded(hidden)
-        return Quantized(output, x.new_zeros(()))
+        for part in (self.hidden, self.weights):
+            if part is not None:
+                part.requires_grad_(learnable_projection)
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Matrix CᵀW₂ (D, hidden) and vector Cᵀb₂ (D,) of the folded map, in the parameters' own precision."""
@@ -81,33 +71,29 @@ class SVQ(nn.Module):
         with torch.autocast(self.codebook.device.type, enabled=False):
             return _Fold.apply(self.codebook, self.weights.weight, self.weights.bias)
 
-    def code_weights(self, x: Tensor) -> Tensor:
-        """The weights w of every code at every position, (N, H·W, K). This is the large tensor; see also ``usage``."""
-        self._check(x)
-        return self._weigh(self._hidden(x).flatten(2).transpose(1, 2))
-
-    @torch.no_grad()
-    def usage(self, x: Tensor) -> Usage:
-        """How the codebook is used over the positions of x (N, D, H, W), in chunks that fit in memory."""
-        self._check(x)
-        return soft_usage(lambda: self._weights_by_chunk(x), self.codebook_size)
-
-    def codes(self) -> Tensor:
-        """The codebook (K, D)."""
-        return self.codebook.detach()
-
-    @torch.no_grad()
-    def weights_of(self, x: Tensor, codes: Tensor) -> Tensor:
-        """The weights of some codes (n,) only, (N, n, H, W); cheap whatever K is."""
-        self._check(x)
-        weights = _per_position(self._hidden(x), self.weights.weight[codes], self.weights.bias[codes])
-        return weights.relu() if self.output_relu else weights
-
     def extra_repr(self) -> str:
         return (
             f"dim={self.dim}, codebook_size={self.codebook_size}, learnable={self.codebook.requires_grad}, "
             f"hidden_relu={self.hidden_relu}, output_relu={self.output_relu}"
         )
+
+    def _quantize(self, latents: Tensor) -> Quantized:
+        hidden = self._hidden(latents)
+        output = self._mix_relu(hidden) if self.output_relu else self._mix_folded(hidden)
+        return Quantized(output, latents.new_zeros(()))
+
+    def _weigh(self, vectors: Tensor) -> Tensor:
+        hidden = vectors
+        if self.hidden is not None:
+            hidden = self.hidden(vectors)
+            hidden = hidden.relu() if self.hidden_relu else hidden
+        weights = self.weights(hidden)
+        return weights.relu() if self.output_relu else weights
+
+    def _weights_of(self, latents: Tensor, codes: Tensor) -> Tensor:
+        # Only the rows of these codes are needed, so this is cheap whatever K is.
+        weights = _per_position(self._hidden(latents), self.weights.weight[codes], self.weights.bias[codes])
+        return weights.relu() if self.output_relu else weights
 
     def _hidden(self, x: Tensor) -> Tensor:
         """φ(W₁x + b₁) at every position, (N, hidden, H, W); x itself when there is no hidden layer."""
@@ -134,22 +120,6 @@ class SVQ(nn.Module):
                 _relu_mixture, flat, weight, bias, codebook, use_reentrant=False, preserve_rng_state=False
             )
         return output.permute(0, 3, 1, 2)
-
-    def _weigh(self, hidden: Tensor) -> Tensor:
-        weights = self.weights(hidden)
-        return weights.relu() if self.output_relu else weights
-
-    def _weights_by_chunk(self, x: Tensor) -> Iterator[Tensor]:
-        rows = self._hidden(x).permute(0, 2, 3, 1).flatten(0, 2)
-        for chunk in rows.split(max(1, CHUNK_ELEMENTS // self.codebook_size)):
-            yield self._weigh(chunk)
-
-    def _check(self, x: Tensor) -> None:
-        if x.ndim != 4 or x.shape[1] != self.dim:
-            raise SvqkitError(
-                f"SVQ expects latents of shape (N, {self.dim}, H, W), got {tuple(x.shape)}; "
-                "the second axis holds the channels."
-            )
 
 
 class _Fold(torch.autograd.Function):

@@ -1,0 +1,98 @@
+"""What the blocks of several translators are made of."""
+
+import math
+from collections.abc import Callable
+
+from timm.layers import DropPath, LayerScale2d
+from torch import Tensor, nn
+
+from svqkit.errors import SvqkitError
+from svqkit.models.translators.metaformer import Place
+
+
+class Residual(nn.Module):
+    """x + s₁·mix(norm₁(x)), then x + s₂·mlp(norm₂(x)), on maps (B, dim, H, W): what most MetaFormers are.
+
+    Args:
+        place: of the block.
+        norm: makes a normalisation of ``dim`` channels.
+        mix: mixes places.
+        mlp: mixes channels.
+        scale: the value at which the learned scales s of each channel start; None: there are none.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        norm: Callable[[int], nn.Module],
+        mix: nn.Module,
+        mlp: nn.Module,
+        scale: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.norm1, self.mix = norm(place.dim), mix
+        self.norm2, self.mlp = norm(place.dim), mlp
+        self.scale1, self.scale2 = (
+            nn.Identity() if scale is None else LayerScale2d(place.dim, scale) for _ in range(2)
+        )
+        self.drop_path = DropPath(place.drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, dim, H, W) → the same shape."""
+        x = x + self.drop_path(self.scale1(self.mix(self.norm1(x))))
+        return x + self.drop_path(self.scale2(self.mlp(self.norm2(x))))
+
+
+class ConvMLP(nn.Module):
+    """Two 1×1 convolutions with a depthwise 3×3 between them."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__()
+        hidden = int(place.dim * place.mlp_ratio)
+        self.enter = nn.Conv2d(place.dim, hidden, 1)
+        self.depthwise = depthwise(hidden, 3)
+        self.leave = nn.Conv2d(hidden, place.dim, 1)
+        self.activation, self.drop = nn.GELU(), nn.Dropout(place.drop)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, dim, H, W) → the same shape."""
+        return self.drop(self.leave(self.drop(self.activation(self.depthwise(self.enter(x))))))
+
+
+class Tokens(nn.Module):
+    """A block made for sequences (B, H·W, dim), used on maps (B, dim, H, W)."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, dim, H, W) → the same shape."""
+        return self.block(x.flatten(2).transpose(1, 2)).transpose(1, 2).unflatten(2, x.shape[2:])
+
+
+def depthwise(dim: int, kernel: int, dilation: int = 1) -> nn.Conv2d:
+    """A convolution of each channel on its own that keeps height and width."""
+    return nn.Conv2d(dim, dim, kernel, padding=dilation * (kernel // 2), groups=dim, dilation=dilation)
+
+
+def init_weights(module: nn.Module) -> None:
+    """N(0, 2 / fan_out) for convolutions, N(0, 0.02²) cut at ±2 for linear layers, zero biases; for ``apply``."""
+    if isinstance(module, nn.Conv2d):
+        fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
+        nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
+    elif isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+    else:
+        return
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
+
+
+def need_multiple(dim: int, of: int, translator: str) -> None:
+    """Refuse a number of channels that a translator can't share out evenly."""
+    if dim % of:
+        raise SvqkitError(
+            f"{translator} needs numbers of channels that {of} divides, got {dim}; change hid_T, hid_S (times the "
+            "number of frames in), or the translator."
+        )

@@ -1,0 +1,36 @@
+"""ViT: self-attention among all places."""
+
+from timm.models.vision_transformer import Block
+from torch import nn
+
+from svqkit.models.translators.blocks import Tokens, init_weights, need_multiple
+from svqkit.models.translators.metaformer import MetaTranslator, Place
+
+HEADS = 8
+
+
+class ViT(MetaTranslator):
+    """The vision transformer's block in timm's implementation, with 8 heads and no position embedding.
+
+    Source: Dosovitskiy et al., "An Image is Worth 16x16 Words", arXiv 2010.11929; layer sizes and initialisation as
+    in OpenSTL.
+    """
+
+    def block(self, place: Place) -> nn.Module:
+        """Attention and MLP, each after a LayerNorm."""
+        need_multiple(place.dim, HEADS, "vit")
+        return Tokens(attention_block(place))
+
+
+def attention_block(place: Place, scale: float | None = None) -> nn.Module:
+    """A block of self-attention on (B, H·W, dim); ``scale`` is where learned scales start, None: there are none."""
+    return Block(
+        place.dim,
+        num_heads=HEADS,
+        mlp_ratio=place.mlp_ratio,
+        qkv_bias=True,
+        proj_drop=place.drop,
+        init_values=scale,
+        drop_path=place.drop_path,
+        norm_layer=nn.LayerNorm,
+    ).apply(init_weights)

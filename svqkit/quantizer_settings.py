@@ -1,0 +1,246 @@
+"""The settings of a quantizer: one dataclass per kind, told apart by ``name``.
+
+``QUANTIZERS`` is the registry: a kind is added by writing its layer in :mod:`svqkit.quantizers` and its settings here,
+with ``layer`` saying where the class is. Everything but ``name`` is handed to it, beside ``dim``. The layers are named
+by strings since settings are read without torch. Defaults are those of the published comparison, where it has them.
+"""
+
+from typing import Annotated, ClassVar, Literal, get_args
+
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from svqkit.fieldtypes import STRICT, Natural, Positive
+
+CodebookInit = Literal["kaiming", "xavier", "sparse", "trunc_normal", "orthogonal", "uniform-random", "normal"]
+Decay = Annotated[float, Field(gt=0, lt=1)]
+Weight = Annotated[float, Field(ge=0)]
+Temperature = Annotated[float, Field(gt=0)]
+Levels = Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class NoQuantizer:
+    """The latent vectors as they are: plain SimVP."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.none:NoQuantization"
+    name: Literal["none"] = "none"
+
+
+@dataclass(frozen=True, config=STRICT)
+class SVQSettings:
+    """Sparse vector quantization; see :class:`svqkit.quantizers.SVQ`."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.svq:SVQ"
+    name: Literal["svq"] = "svq"
+    codebook_size: Positive = 10_000
+    hidden_dim: Natural = 128
+    learnable: bool = True
+    learnable_projection: bool = True
+    init: CodebookInit = "kaiming"
+    hidden_relu: bool = True
+    output_relu: bool = False
+    l1: Weight = 0.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class VQSettings:
+    """Vector quantization with a codebook that follows the latents as a moving average."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.vq:VQ"
+    name: Literal["vq"] = "vq"
+    codebook_size: Positive = 1024
+    decay: Decay = 0.8
+    commitment_weight: Weight = 1.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class MultiheadVQSettings:
+    """VQ of several projections of a latent at once, with one codebook for all heads."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.vq:MultiheadVQ"
+    name: Literal["multihead_vq"] = "multihead_vq"
+    codebook_size: Positive = 1024
+    heads: Positive = 8
+    codebook_dim: Positive = 32
+    separate_codebooks: bool = False
+    decay: Decay = 0.8
+    commitment_weight: Weight = 1.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class ResidualVQSettings:
+    """VQ of what earlier stages left; ``stochastic`` draws codes at random while training."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.residual:ResidualVQ"
+    name: Literal["residual_vq"] = "residual_vq"
+    codebook_size: Positive = 1024
+    num_quantizers: Positive = 8
+    shared_codebook: bool = True
+    stochastic: bool = False
+    temperature: Temperature = 0.1
+    decay: Decay = 0.8
+    commitment_weight: Weight = 1.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class GroupedResidualVQSettings:
+    """Residual VQ of each group of channels on its own."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.residual:GroupedResidualVQ"
+    name: Literal["grouped_residual_vq"] = "grouped_residual_vq"
+    codebook_size: Positive = 1024
+    num_quantizers: Positive = 8
+    groups: Positive = 2
+    shared_codebook: bool = True
+    decay: Decay = 0.8
+    commitment_weight: Weight = 1.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class LFQSettings:
+    """Lookup-free quantization: the signs of a projection to log₂ K bits."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.lfq:LFQ"
+    name: Literal["lfq"] = "lfq"
+    codebook_size: Positive = 8192
+    entropy_loss_weight: Weight = 0.1
+    commitment_loss_weight: Weight = 0.25
+    diversity_gamma: Weight = 1.0
+
+    @model_validator(mode="after")
+    def _power_of_two(self) -> "LFQSettings":
+        return _needs_power_of_two(self)
+
+
+@dataclass(frozen=True, config=STRICT)
+class ResidualLFQSettings:
+    """LFQ of what earlier stages left."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.lfq:ResidualLFQ"
+    name: Literal["residual_lfq"] = "residual_lfq"
+    codebook_size: Positive = 256
+    num_quantizers: Positive = 8
+    entropy_loss_weight: Weight = 0.1
+    commitment_loss_weight: Weight = 0.25
+    diversity_gamma: Weight = 1.0
+
+    @model_validator(mode="after")
+    def _power_of_two(self) -> "ResidualLFQSettings":
+        return _needs_power_of_two(self)
+
+
+@dataclass(frozen=True, config=STRICT)
+class FSQSettings:
+    """Finite scalar quantization: a projection to a few channels, each rounded to a number of levels."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.fsq:FSQ"
+    name: Literal["fsq"] = "fsq"
+    levels: Levels = (8, 5, 5, 5)
+
+
+@dataclass(frozen=True, config=STRICT)
+class ResidualFSQSettings:
+    """FSQ of what earlier stages left."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.fsq:ResidualFSQ"
+    name: Literal["residual_fsq"] = "residual_fsq"
+    levels: Levels = (8, 5, 5, 3)
+    num_quantizers: Positive = 8
+
+
+@dataclass(frozen=True, config=STRICT)
+class SimVQSettings:
+    """VQ with a frozen random codebook behind a learned linear map."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.vq:SimVQ"
+    name: Literal["simvq"] = "simvq"
+    codebook_size: Positive = 1024
+    commitment_weight: Weight = 0.25
+
+
+@dataclass(frozen=True, config=STRICT)
+class MLPSettings:
+    """Control: SVQ's two layers without a codebook.
+
+    ``match`` "folded": as wide as SVQ's hidden layer, so as large as its folded map; "total": as many parameters as
+    SVQ with ``codebook_size`` codes has in all.
+    """
+
+    layer: ClassVar[str] = "svqkit.quantizers.controls:MLP"
+    name: Literal["mlp"] = "mlp"
+    hidden_dim: Positive = 128
+    match: Literal["folded", "total"] = "folded"
+    codebook_size: Positive = 10_000
+
+
+@dataclass(frozen=True, config=STRICT)
+class LinearSettings:
+    """Control: one linear map."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.controls:Linear"
+    name: Literal["linear"] = "linear"
+
+
+@dataclass(frozen=True, config=STRICT)
+class SoftmaxSettings:
+    """Control: SVQ with weights that are positive and sum to 1, a convex combination of codes."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.mixtures:Softmax"
+    name: Literal["softmax"] = "softmax"
+    codebook_size: Positive = 10_000
+    hidden_dim: Positive = 128
+    init: CodebookInit = "kaiming"
+    temperature: Temperature = 1.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class GumbelSettings:
+    """Control: one code per position, drawn while training, with the gradient of its softmax."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.mixtures:Gumbel"
+    name: Literal["gumbel"] = "gumbel"
+    codebook_size: Positive = 10_000
+    hidden_dim: Positive = 128
+    init: CodebookInit = "kaiming"
+    temperature: Temperature = 1.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class LISTASettings:
+    """Control: sparse coding by ``steps`` of learned shrinkage."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.lista:LISTA"
+    name: Literal["lista"] = "lista"
+    codebook_size: Positive = 10_000
+    steps: Positive = 3
+    init: CodebookInit = "kaiming"
+
+
+Settings = (
+    NoQuantizer
+    | SVQSettings
+    | VQSettings
+    | MultiheadVQSettings
+    | ResidualVQSettings
+    | GroupedResidualVQSettings
+    | LFQSettings
+    | ResidualLFQSettings
+    | FSQSettings
+    | ResidualFSQSettings
+    | SimVQSettings
+    | MLPSettings
+    | LinearSettings
+    | SoftmaxSettings
+    | GumbelSettings
+    | LISTASettings
+)
+Quantizer = Annotated[Settings, Field(discriminator="name")]
+QUANTIZERS = {kind.name: kind for kind in get_args(Settings)}
+
+
+def _needs_power_of_two(settings: LFQSettings | ResidualLFQSettings) -> LFQSettings | ResidualLFQSettings:
+    size = settings.codebook_size
+    if size < 2 or size & (size - 1):
+        raise ValueError(f"codebook_size must be a power of two (a code is a row of signs), got {size}")
+    return settings

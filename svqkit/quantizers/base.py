@@ -1,0 +1,92 @@
+"""What all quantizers share: the shapes that they take, and what can be asked of them."""
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from svqkit.errors import SvqkitError
+from svqkit.quantizers.result import Quantized, Usage
+
+
+class Quantizer(nn.Module):
+    """Maps each latent vector of D numbers to another, position by position.
+
+    Latents are maps (N, D, H, W), sequences (N, L, D) or clips (N, D, T, H, W); the output has the shape of the input.
+    Inside all of them are maps: a sequence is one of L × 1 positions, a clip one of T·H × W.
+
+    A subclass says what it does with a map in ``_quantize`` and, where it has a codebook, answers ``codes``, ``usage``
+    and ``weights_of``; ``has_codebook`` tells.
+
+    Args:
+        dim: D, the number of channels.
+    """
+
+    has_codebook: bool = True
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        if dim < 1:
+            raise SvqkitError(f"{type(self).__name__} needs dim >= 1, got {dim}.")
+        self.dim = dim
+
+    def forward(self, x: Tensor) -> Quantized:
+        """Quantize x (N, D, H, W), (N, L, D) or (N, D, T, H, W).
+
+        Raises:
+            SvqkitError: x has another shape.
+        """
+        output, loss = self._quantize(self._as_map(x))
+        return Quantized(_like(x, output), loss)
+
+    def codes(self) -> Tensor:
+        """The codebook (K, D)."""
+        raise self._no_codebook()
+
+    def usage(self, x: Tensor) -> Usage:
+        """How the codebook is used over the positions of x, in chunks that fit in memory."""
+        raise self._no_codebook()
+
+    @torch.no_grad()
+    def weights_of(self, x: Tensor, codes: Tensor) -> Tensor:
+        """The weights of some codes (n,) at every position, in the shape of x with n instead of D channels."""
+        return _like(x, self._weights_of(self._as_map(x), codes))
+
+    @abstractmethod
+    def _quantize(self, latents: Tensor) -> Quantized:
+        """Quantize a map (N, D, H, W)."""
+
+    def _weights_of(self, latents: Tensor, codes: Tensor) -> Tensor:
+        raise self._no_codebook()
+
+    def _as_map(self, x: Tensor) -> Tensor:
+        """x as (N, D, H, W)."""
+        channels = {3: 2, 4: 1, 5: 1}.get(x.ndim)
+        if channels is None or x.shape[channels] != self.dim:
+            raise SvqkitError(
+                f"{type(self).__name__} expects latents of shape (N, {self.dim}, H, W), (N, L, {self.dim}) or "
+                f"(N, {self.dim}, T, H, W), got {tuple(x.shape)}."
+            )
+        if x.ndim == 3:
+            return x.transpose(1, 2).unsqueeze(-1)
+        return x.flatten(2, 3) if x.ndim == 5 else x
+
+    def _no_codebook(self) -> SvqkitError:
+        return SvqkitError(f"{type(self).__name__} has no codebook, so none of its codes can be looked at.")
+
+
+def rows(latents: Tensor) -> Tensor:
+    """The vectors of a map (N, D, H, W), one row per position: (N·H·W, D)."""
+    return latents.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def as_map(vectors: Tensor, like: Tensor) -> Tensor:
+    """Rows (N·H·W, D') as a map (N, D', H, W) of the positions of ``like``."""
+    return vectors.unflatten(0, (len(like), *like.shape[-2:])).permute(0, 3, 1, 2)
+
+
+def _like(x: Tensor, result: Tensor) -> Tensor:
+    """A result (N, n, H, W) on x as a map, in the layout of x."""
+    if x.ndim == 3:
+        return result.squeeze(-1).transpose(1, 2)
+    return result.unflatten(2, x.shape[2:4]) if x.ndim == 5 else result
