@@ -29,6 +29,7 @@ from svqkit.data import windows as loading
 from svqkit.data.store import Store
 from svqkit.data.windows import Windows, batches
 from svqkit.datasets import ArrayData
+from svqkit.models.layers import channels_last
 from svqkit.training import Examples
 
 # Channels, height, width and type of the published frames (DESIGN.md, sections 6 and 7).
@@ -86,7 +87,7 @@ def step_rate(experiment: Experiment, store: Store, device: torch.device, second
     loading.IN_MEMORY_BYTES = 2**40
     here = Accelerator(cpu=device.type == "cpu")
     examples = Examples(experiment, store, "train", here)
-    model = models.build(experiment, store.frame_shape).to(device, memory_format=torch.channels_last).train()
+    model = channels_last(models.build(experiment, store.frame_shape).to(device)).train()
     optimizer = torch.optim.Adam(model.parameters())
     inputs, targets = next(examples.epoch(0, 0))
 

@@ -1,13 +1,14 @@
 """params.yaml read into frozen dataclasses; whatever does not fit is refused before anything runs.
 
-An experiment's settings come from three places of params.yaml, the later one winning: ``datasets.<dataset>``
-(what is forecast), ``profiles.<profile>.<dataset>`` (periods, sizes of the model and of each quantizer, training)
-and ``experiments.<experiment>`` (what this experiment does differently). This module imports no torch, so that a
-typing error in params.yaml is answered at once.
+An experiment's settings come from four places of params.yaml, the later one winning: ``datasets.<dataset>``
+(what is forecast), ``profiles.<profile>.<dataset>`` (periods, sizes of the model and of each quantizer, training),
+``experiments.<experiment>`` (what this experiment does differently) and ``experiments.<experiment>.profiles.<profile>``
+(what it does differently in that profile only). This module imports no torch, so that a typing error in params.yaml is
+answered at once.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -23,7 +24,7 @@ from svqkit.errors import SvqkitError
 from svqkit.fieldtypes import STRICT, Fraction, Natural, Odd, Positive, Seeds, is_name
 from svqkit.quantizer_settings import QUANTIZERS, Quantizer
 
-__all__ = ["Data", "Experiment", "Params", "Split", "as_tree", "experiment_from_tree", "load", "override"]
+__all__ = ["Data", "Experiment", "Params", "Split", "Study", "as_tree", "experiment_from_tree", "load", "override"]
 
 # The registry of translators: where the class of each is. Strings, since this module imports no torch.
 TRANSLATORS = {
@@ -47,6 +48,20 @@ Schedule = Literal["cosine", "onecycle", "constant"]
 Precision = Literal["fp32", "bf16"]
 Protocol = Literal["clean", "paper"]
 Augmentation = Literal["crop", "flip", "rotate"]
+# The questions that experiments answer together: a table of results each.
+Study = Literal[
+    "main",
+    "translators",
+    "noise",
+    "quantizers",
+    "controls",
+    "parts",
+    "relu",
+    "init",
+    "codebook_size",
+    "loss",
+    "sparsity",
+]
 
 _NAMES_FOLDERS = "names folders and stages: use letters, digits, '_' and '-' only"
 T = TypeVar("T")
@@ -120,7 +135,10 @@ class Training:
 
 @dataclass(frozen=True, config=STRICT)
 class Experiment:
-    """One experiment with everything that it needs: a dataset, a model, a quantizer, a training, its seeds."""
+    """One experiment with everything that it needs: a dataset, a model, a quantizer, a training, its seeds.
+
+    ``studies`` are the tables of results in which it stands.
+    """
 
     name: str
     profile: str
@@ -131,6 +149,7 @@ class Experiment:
     training: Training
     seeds: Seeds = (0,)
     protocol: Protocol = "clean"
+    studies: Annotated[tuple[Study, ...], Field(min_length=1)] = ("main",)
 
     @model_validator(mode="after")
     def _names_a_folder(self) -> "Experiment":
@@ -139,6 +158,8 @@ class Experiment:
                 raise ValueError(f"{name!r} {_NAMES_FOLDERS}")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: each seed once, got {list(self.seeds)}")
+        if len(set(self.studies)) < len(self.studies):
+            raise ValueError(f"studies: each study once, got {list(self.studies)}")
         return self
 
 
@@ -212,16 +233,17 @@ def load(path: str | Path = "params.yaml", profile: str | None = None) -> Params
             datasets[dataset] = data
 
     experiments = {}
+    keys = {f.name for f in fields(Experiment)} - {"name", "profile", "data"} | {"profiles"}
     for key, entry in _mapping(tree.get("experiments"), f"{path}: experiments").items():
         entry = _mapping(entry, f"experiments.{key}")
-        _refuse_unknown(
-            entry, {f.name for f in fields(Experiment)} - {"name", "profile", "data"}, f"experiments.{key}", "key"
-        )
+        _refuse_unknown(entry, keys, f"experiments.{key}", "key")
+        unfit = list(_unfit_in_profiles(f"experiments.{key}", entry, profiles))
+        problems += unfit
         dataset = entry.get("dataset")
         if not isinstance(dataset, str) or dataset not in entries:
             unknown = f"unknown dataset {dataset!r}{hint(dataset, entries)}" if dataset else "is missing"
             problems.append(f"experiments.{key}.dataset: {unknown}; valid: {listed(entries)}")
-        elif dataset in datasets:
+        elif dataset in datasets and not unfit:
             experiments[key] = _experiment(key, name, entry, entries[dataset], sized[dataset], problems)
     if problems:
         raise SvqkitError(f"{path} has {len(problems)} problem(s):\n" + "\n".join(f"  - {line}" for line in problems))
@@ -241,8 +263,15 @@ def experiment_from_tree(tree: Mapping[str, Any], where: str) -> Experiment:
 
 
 def override(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
-    """The same experiment with some settings changed, checked as params.yaml is: ``{"training": {"epochs": 2}}``."""
-    settings = _join(as_tree(experiment), changes, "overrides")
+    """The same experiment with some settings changed, checked as params.yaml is: ``{"training": {"epochs": 2}}``.
+
+    Another kind of quantizer starts from its own defaults: ``{"quantizer": {"name": "vq"}}``.
+    """
+    settings = as_tree(experiment)
+    kind = _mapping(changes.get("quantizer"), "overrides.quantizer").get("name")
+    if kind not in (None, experiment.quantizer.name):
+        settings["quantizer"] = {}
+    settings = _join(settings, changes, "overrides")
     return _one_experiment(settings, "overrides", f"The overrides of {experiment.name} don't fit")
 
 
@@ -256,10 +285,13 @@ def _one_experiment(settings: dict[str, Any], where: str, complaint: str) -> Exp
 
 def _experiment(key: str, profile: str, entry: dict, dataset: dict, sized: dict, problems: list[str]) -> Experiment:
     where = f"experiments.{key}"
+    here = _mapping(_mapping(entry.get("profiles"), where).get(profile), where)
+    if here:
+        entry, where = _join(entry, here, where), f"{where} with its profiles.{profile}"
     quantizer = _mapping(entry.get("quantizer", {"name": "none"}), f"{where}.quantizer")
     sized_quantizer = _mapping(sized.get("quantizers"), f"{where}.quantizer").get(str(quantizer.get("name")))
     settings = {
-        **entry,
+        **{part: value for part, value in entry.items() if part != "profiles"},
         "name": key,
         "profile": profile,
         "data": _of_dataset(dataset, sized, where),
@@ -268,6 +300,37 @@ def _experiment(key: str, profile: str, entry: dict, dataset: dict, sized: dict,
         "quantizer": _join(sized_quantizer, quantizer, f"{where}.quantizer"),
     }
     return _build(Experiment, settings, where, problems)
+
+
+def _unfit_in_profiles(where: str, entry: dict, profiles: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the names under an experiment's ``profiles``, also of profiles that are not the chosen one.
+
+    A quantizer's ``name`` is not valid there: which settings a stage of DVC depends on would be another one in every
+    profile.
+    """
+    kind = _mapping(entry.get("quantizer"), f"{where}.quantizer").get("name", "none")
+    parts = {"model": Model, "training": Training}
+    if isinstance(kind, str) and kind in QUANTIZERS:
+        parts["quantizer"] = QUANTIZERS[kind]
+    for profile, changes in _mapping(entry.get("profiles"), f"{where}.profiles").items():
+        place = f"{where}.profiles.{profile}"
+        if profile not in profiles:
+            yield f"{place}: unknown profile {profile!r}{hint(profile, profiles)}; valid: {listed(profiles)}"
+            continue
+        changes = _mapping(changes, place)
+        yield from _unknown_keys(changes, {"model", "quantizer", "training", "seeds"}, place)
+        for part in [part for part in parts if part in changes]:
+            valid = {f.name for f in fields(parts[part])} - {"name"}
+            yield from _unknown_keys(_mapping(changes[part], f"{place}.{part}"), valid, f"{place}.{part}")
+        translator = _mapping(changes.get("model"), f"{place}.model").get("translator")
+        if translator is not None and (not isinstance(translator, str) or translator not in TRANSLATORS):
+            yield f"{place}.model.translator: {_unknown_translator(translator)}"
+
+
+def _unknown_keys(tree: Mapping[str, Any], valid: set[str], where: str) -> Iterator[str]:
+    for key in tree:
+        if key not in valid:
+            yield f"{where}.{key}: unknown key {key!r}{hint(key, valid)}; valid: {listed(valid)}"
 
 
 def _of_dataset(entry: dict, sized: dict, where: str) -> dict[str, Any]:
@@ -321,8 +384,12 @@ def _valid_keys(cls: type, settings: Any, path: list[Any]) -> list[str]:
 
 def _translator(name: str) -> str:
     if name not in TRANSLATORS:
-        raise ValueError(f"unknown translator {name!r}{hint(name, TRANSLATORS)}; valid: {listed(TRANSLATORS)}")
+        raise ValueError(_unknown_translator(name))
     return name
+
+
+def _unknown_translator(name: object) -> str:
+    return f"unknown translator {name!r}{hint(name, TRANSLATORS)}; valid: {listed(TRANSLATORS)}"
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ CodebookInit = Literal["kaiming", "xavier", "sparse", "trunc_normal", "orthogona
 Decay = Annotated[float, Field(gt=0, lt=1)]
 Weight = Annotated[float, Field(ge=0)]
 Temperature = Annotated[float, Field(gt=0)]
-Levels = Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)]
+Levels = Annotated[tuple[Annotated[int, Field(ge=3)], ...], Field(min_length=1)]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -115,7 +115,7 @@ class LFQSettings:
 
 @dataclass(frozen=True, config=STRICT)
 class ResidualLFQSettings:
-    """LFQ of what earlier stages left."""
+    """LFQ of what earlier stages left; each of ``num_quantizers`` stages has ``codebook_size`` codes of its own."""
 
     layer: ClassVar[str] = "svqkit.quantizers.lfq:ResidualLFQ"
     name: Literal["residual_lfq"] = "residual_lfq"
@@ -132,7 +132,10 @@ class ResidualLFQSettings:
 
 @dataclass(frozen=True, config=STRICT)
 class FSQSettings:
-    """Finite scalar quantization: a projection to a few channels, each rounded to a number of levels."""
+    """Finite scalar quantization: a projection to a few channels, each rounded to a number of levels.
+
+    The published comparison doesn't have it: the levels are the FSQ paper's for about 2¹⁰ codes.
+    """
 
     layer: ClassVar[str] = "svqkit.quantizers.fsq:FSQ"
     name: Literal["fsq"] = "fsq"
@@ -141,7 +144,7 @@ class FSQSettings:
 
 @dataclass(frozen=True, config=STRICT)
 class ResidualFSQSettings:
-    """FSQ of what earlier stages left."""
+    """FSQ of what earlier stages left, as version 1.12.5 of the library had it."""
 
     layer: ClassVar[str] = "svqkit.quantizers.fsq:ResidualFSQ"
     name: Literal["residual_fsq"] = "residual_fsq"
@@ -151,7 +154,10 @@ class ResidualFSQSettings:
 
 @dataclass(frozen=True, config=STRICT)
 class SimVQSettings:
-    """VQ with a frozen random codebook behind a learned linear map."""
+    """VQ with a frozen random codebook behind a learned linear map.
+
+    The published comparison doesn't have it: the weight is the library's, the size that of the other codebooks.
+    """
 
     layer: ClassVar[str] = "svqkit.quantizers.vq:SimVQ"
     name: Literal["simvq"] = "simvq"
@@ -163,8 +169,8 @@ class SimVQSettings:
 class MLPSettings:
     """Control: SVQ's two layers without a codebook.
 
-    ``match`` "folded": as wide as SVQ's hidden layer, so as large as its folded map; "total": as many parameters as
-    SVQ with ``codebook_size`` codes has in all.
+    ``hidden_dim`` and ``codebook_size`` are those of the SVQ layer to compare with. ``match`` "folded": as wide as its
+    hidden layer, so as large as its folded map; "total": as many parameters as it has in all.
     """
 
     layer: ClassVar[str] = "svqkit.quantizers.controls:MLP"
@@ -196,7 +202,7 @@ class SoftmaxSettings:
 
 @dataclass(frozen=True, config=STRICT)
 class GumbelSettings:
-    """Control: one code per position, drawn while training, with the gradient of its softmax."""
+    """Control: one code per position, drawn while training, with the gradient of a softmax at ``temperature``."""
 
     layer: ClassVar[str] = "svqkit.quantizers.mixtures:Gumbel"
     name: Literal["gumbel"] = "gumbel"

@@ -12,13 +12,14 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import get_args
 
 import pandas as pd
 from torch import nn
 
 from svqkit import __version__, models
 from svqkit.checkpoint import load_weights
-from svqkit.config import Experiment, as_tree, experiment_from_tree
+from svqkit.config import Experiment, Study, as_tree, experiment_from_tree
 from svqkit.errors import SvqkitError
 from svqkit.paths import run_path
 
@@ -88,6 +89,15 @@ def find_runs(experiments: list[Experiment], root: str | Path = "runs") -> list[
         SvqkitError: one is not there.
     """
     return [open_run(run_path(experiment, seed, root)) for experiment in experiments for seed in experiment.seeds]
+
+
+def by_study(runs: list[Run]) -> dict[str, list[Run]]:
+    """The runs of each study that has some, the main one first."""
+    return {
+        study: members
+        for study in get_args(Study)
+        if (members := [run for run in runs if study in run.experiment.studies])
+    }
 
 
 def any_run(root: str | Path = "runs", with_codebook: bool = False, dataset: str = "*") -> Run:

@@ -25,6 +25,7 @@ from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.rollout import roll_out
+from svqkit.models.layers import channels_last
 from svqkit.paths import run_path, store_path
 from svqkit.progress import progress
 from svqkit.runs import write_config
@@ -69,7 +70,7 @@ def train(
     steps = learn.steps_per_epoch
 
     torch.manual_seed(seed)
-    model = models.build(experiment, store.frame_shape).to(here.device, memory_format=torch.channels_last)
+    model = channels_last(models.build(experiment, store.frame_shape).to(here.device))
     optimizer = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad])
     now = resume(state_dir, model, optimizer, fingerprint(experiment, seed, store), here)
     parallel, optimizer = here.prepare(model, optimizer)

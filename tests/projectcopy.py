@@ -61,15 +61,16 @@ class Project:
             branch[last] = value
         yaml.dump(tree, self.folder / "params.yaml")
 
-    def keep(self, *datasets: str) -> None:
-        """Take all other datasets, and what is done with them, out of params.yaml and dvc.yaml."""
+    def keep(self, *experiments: str) -> None:
+        """Take all other experiments, and the datasets that none of these is on, out of params.yaml and dvc.yaml."""
         yaml = YAML()
         tree = yaml.load(self.folder / "params.yaml")
-        for branch in (tree["datasets"], *tree["profiles"].values()):
-            for name in set(branch) - set(datasets):
-                del branch[name]
-        for name in [name for name, one in tree["experiments"].items() if one["dataset"] not in datasets]:
+        for name in set(tree["experiments"]) - set(experiments):
             del tree["experiments"][name]
+        datasets = {one["dataset"] for one in tree["experiments"].values()}
+        for branch in (tree["datasets"], *tree["profiles"].values()):
+            for name in set(branch) - datasets:
+                del branch[name]
         yaml.dump(tree, self.folder / "params.yaml")
         pipeline = yaml.load(self.folder / "dvc.yaml")
         pipeline["metrics"] = [path for path in pipeline["metrics"] if path.split("/")[2] in datasets]

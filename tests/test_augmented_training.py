@@ -10,13 +10,14 @@ from safetensors.torch import load_file
 
 from svqkit import config, models, training
 from svqkit.checkpoint import read_progress
-from svqkit.config import Experiment, Model, SVQSettings, Training
+from svqkit.config import Experiment, Model, Training
 from svqkit.data import prepare
 from svqkit.data.augment import augment
 from svqkit.data.store import Store
 from svqkit.datasets import ArrayData
 from svqkit.errors import SvqkitError
 from svqkit.paths import run_path
+from svqkit.quantizer_settings import SVQSettings
 from svqkit.runs import open_run
 
 SIZES = Model(hid_S=4, hid_T=8, N_S=2, N_T=2, mlp_ratio=2.0, drop=0.1, drop_path=0.2)
@@ -110,7 +111,7 @@ def test_training_windows_are_changed_and_a_step_has_its_own_changes(experiment:
 
 def test_the_validation_loss_knows_no_augmentation(experiment: Experiment, store: Store) -> None:
     torch.manual_seed(0)
-    model = models.build(experiment, 1)
+    model = models.build(experiment, store.frame_shape)
     losses = [
         training.Examples(one, store, "validation", Accelerator()).mean_loss(model)
         for one in (experiment, with_augment(experiment), with_augment(experiment, "rotate"), experiment)

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from svqkit import config
 from svqkit.config import Experiment
 from svqkit.errors import SvqkitError
+from svqkit.quantizer_settings import QUANTIZERS, CodebookInit, NoQuantizer, Quantizer, ResidualVQSettings
 
 PARAMS = Path(__file__).resolve().parent.parent / "params.yaml"
 DATASET = "weather_t2m"
@@ -25,10 +26,11 @@ Tree = dict[str, Any]
 Place = tuple[str, ...]
 
 SIZED = ("profiles", "sample", DATASET)
-DATA, MODEL, TRAINING, QUANTIZERS = ((*SIZED, part) for part in ("data", "model", "training", "quantizers"))
+DATA, MODEL, TRAINING, SIZES = ((*SIZED, part) for part in ("data", "model", "training", "quantizers"))
 EXPERIMENT = ("experiments", SVQ)
+PAPER = (*EXPERIMENT, "profiles", "paper")
 DATA_WORDS = f"datasets.{DATASET} with profiles.sample.{DATASET}.data"
-MODEL_WORDS, TRAINING_WORDS, QUANTIZERS_WORDS = (".".join(part) for part in (MODEL, TRAINING, QUANTIZERS))
+MODEL_WORDS, TRAINING_WORDS, SIZES_WORDS = (".".join(part) for part in (MODEL, TRAINING, SIZES))
 
 # Settings of the kind that params.yaml has; its own may change without a word here.
 TEXT = """
@@ -48,7 +50,7 @@ profiles:
   paper:
     weather_t2m:
       data: {train: ["2010", "2015"], validation: ["2016", "2016"], test: ["2017", "2018"]}
-      quantizers: {svq: {}, vq: {}}
+      quantizers: {svq: {codebook_size: 10000}, vq: {}}
 experiments:
   weather_t2m-svq: {dataset: weather_t2m, quantizer: {name: svq, learnable: true}, seeds: [0, 1, 2]}
   weather_t2m-none: {dataset: weather_t2m, quantizer: {name: none}}
@@ -147,10 +149,40 @@ def test_later_places_win(tree: Tree, tmp_path: Path) -> None:
 
 def test_an_experiment_without_a_quantizer_is_plain(tree: Tree, tmp_path: Path) -> None:
     changed = load(put(tree, ("experiments", "plain"), {"dataset": DATASET}), tmp_path)
-    assert changed.experiment("plain").quantizer == config.NoQuantizer()
+    assert changed.experiment("plain").quantizer == NoQuantizer()
     assert changed.experiment("plain").seeds == (0,)
     assert [one.name for one in changed.of_dataset(DATASET)] == [*tree["experiments"], "plain"]
     assert changed.of_dataset("another") == []
+
+
+def test_what_an_experiment_does_in_one_profile_only_wins_there(tree: Tree, tmp_path: Path) -> None:
+    paper = {
+        "model": {"hid_T": 96},
+        "training": {"loss": "mse", "epochs": 90},
+        "quantizer": {"codebook_size": 50},
+        "seeds": [7],
+    }
+    tree = put(tree, (*EXPERIMENT, "training"), {"epochs": 9, "batch_size": 3})
+    plain = load(tree, tmp_path).experiment(SVQ)
+    tree = put(tree, (*EXPERIMENT, "profiles"), {"paper": paper})
+    assert load(tree, tmp_path).experiment(SVQ) == plain, "another profile is as it was"
+    changed = load(tree, tmp_path, "paper").experiment(SVQ)
+    assert (changed.model.hid_T, changed.seeds) == (96, (7,))
+    assert (changed.training.loss, changed.training.epochs, changed.training.batch_size) == ("mse", 90, 3)
+    assert (changed.quantizer.codebook_size, changed.quantizer.learnable) == (50, True)
+
+
+def test_an_experiment_stands_in_the_main_table_unless_it_says_otherwise(tree: Tree, tmp_path: Path) -> None:
+    assert load(tree, tmp_path).experiment(SVQ).studies == ("main",)
+    changed = load(put(tree, (*EXPERIMENT, "studies"), ["relu", "main"]), tmp_path).experiment(SVQ)
+    assert changed.studies == ("relu", "main")
+    assert config.experiment_from_tree(config.as_tree(changed), "here") == changed
+
+
+def test_a_tree_from_before_there_were_studies_is_read(experiment: Experiment) -> None:
+    tree = config.as_tree(experiment)
+    del tree["studies"]
+    assert config.experiment_from_tree(tree, "here") == experiment
 
 
 @pytest.mark.parametrize("written", [[2010, 2013], ["2010", "2013"], ["2010-01", "2013-12-31"], ["2010-06", 2010]])
@@ -177,9 +209,9 @@ UNKNOWN_KEYS: list[tuple[Place, list[str]]] = [
     ((*DATA, "frame_in"), [f"{DATA_WORDS}.frame_in: unknown key", "did you mean 'frames_in'?"]),
     ((*MODEL, "hid_s"), [f"{MODEL_WORDS}.hid_s: unknown key 'hid_s' (did you mean 'hid_S'?)", "valid: N_S, N_T"]),
     ((*TRAINING, "epoch"), [f"{TRAINING_WORDS}.epoch: unknown key", "did you mean 'epochs'?", KEYS_OF_TRAINING]),
-    ((*QUANTIZERS, "svqq"), [f"{QUANTIZERS_WORDS}: unknown quantizer 'svqq'", "Valid: none, svq, vq"]),
-    ((*QUANTIZERS, "svq", "size"), [f"{QUANTIZERS_WORDS}.svq.size: unknown key 'size'", "valid: codebook_size"]),
-    ((*QUANTIZERS, "none", "size"), [f"{QUANTIZERS_WORDS}.none.size: unknown key 'size'", "valid: name"]),
+    ((*SIZES, "svqq"), [f"{SIZES_WORDS}: unknown quantizer 'svqq'", "did you mean 'svq'?", "simvq, softmax, svq, vq"]),
+    ((*SIZES, "svq", "size"), [f"{SIZES_WORDS}.svq.size: unknown key 'size'", "valid: codebook_size"]),
+    ((*SIZES, "none", "size"), [f"{SIZES_WORDS}.none.size: unknown key 'size'", "valid: name"]),
     ((*EXPERIMENT, "seed"), [f"experiments.{SVQ}: unknown key 'seed'", "did you mean 'seeds'?"]),
     ((*EXPERIMENT, "profile"), [f"experiments.{SVQ}: unknown key 'profile'"]),
     ((*EXPERIMENT, "model"), [f"experiments.{SVQ}.model.bad: unknown key 'bad'", "valid: N_S, N_T"]),
@@ -225,13 +257,14 @@ SETTINGS_OF_DATA = [
     ("test", ["2013-12-31", "2015"], ["train ['2010', '2013'] and test ['2013-12-31', '2015'] overlap"]),
 ]
 SETTINGS_OF_MODEL = [
-    ("translator", "gst", ["'gsta'", "got 'gst'"]),
+    ("translator", "gst", ["unknown translator 'gst' (did you mean 'gsta'?)", "valid: convmixer, convnext"]),
     ("hid_S", 15, ["hid_S must be even", "got 15"]),
     ("hid_S", True, ["valid integer", "got True"]),
     ("hid_T", "64", ["valid integer", "got '64'"]),
     ("N_S", 3, ["multiple of 2", "got 3"]),
     ("N_S", 0, ["greater than or equal to 2", "got 0"]),
     ("N_T", 1, ["greater than or equal to 2", "got 1"]),
+    ("translator", 3, ["valid string", "got 3"]),
     ("spatio_kernel_enc", 4, ["must be odd", "got 4"]),
     ("spatio_kernel_dec", -3, ["greater than 0", "got -3"]),
     ("mlp_ratio", 1.0, ["greater than 1", "got 1.0"]),
@@ -274,8 +307,8 @@ WRONG_VALUES = [
         (DATA, DATA_WORDS, SETTINGS_OF_DATA),
         (MODEL, MODEL_WORDS, SETTINGS_OF_MODEL),
         (TRAINING, TRAINING_WORDS, SETTINGS_OF_TRAINING),
-        ((*QUANTIZERS, "svq"), f"{QUANTIZERS_WORDS}.svq", SETTINGS_OF_SVQ),
-        ((*QUANTIZERS, "vq"), f"{QUANTIZERS_WORDS}.vq", SETTINGS_OF_VQ),
+        ((*SIZES, "svq"), f"{SIZES_WORDS}.svq", SETTINGS_OF_SVQ),
+        ((*SIZES, "vq"), f"{SIZES_WORDS}.vq", SETTINGS_OF_VQ),
     )
     for key, value, more in rows
 ]
@@ -311,7 +344,7 @@ WRONG_ENTRIES: list[tuple[Place, object, list[str]]] = [
     ((*EXPERIMENT, "dataset"), None, [f"experiments.{SVQ}.dataset: is missing", f"valid: {DATASET}"]),
     ((*EXPERIMENT, "quantizer"), {"name": "svqs"}, [f"experiments.{SVQ}.quantizer.name: unknown quantizer 'svqs'"]),
     ((*EXPERIMENT, "quantizer"), {"name": ["svq"]}, [f"experiments.{SVQ}.quantizer.name", "'none', 'svq', 'vq'"]),
-    ((*EXPERIMENT, "quantizer"), {"learnable": True}, ["quantizer.name: is missing", "valid: none, svq, vq"]),
+    ((*EXPERIMENT, "quantizer"), {"learnable": True}, ["quantizer.name: is missing", "valid: fsq, ", "svq, vq"]),
     ((*EXPERIMENT, "quantizer"), "svq", [f"experiments.{SVQ}.quantizer must be a mapping", "got 'svq'"]),
     (
         (*EXPERIMENT, "quantizer", "init"),
@@ -325,6 +358,24 @@ WRONG_ENTRIES: list[tuple[Place, object, list[str]]] = [
     ((*EXPERIMENT, "seeds"), [-1], ["1 problem(s)", f"experiments.{SVQ}.seeds.0", "equal to 0, got -1"]),
     ((*EXPERIMENT, "seeds"), [True], ["1 problem(s)", f"experiments.{SVQ}.seeds.0", "valid integer, got True"]),
     ((*EXPERIMENT, "seeds"), 3, [f"experiments.{SVQ}.seeds", "valid array, got 3"]),
+    ((*EXPERIMENT, "studies"), [], [f"experiments.{SVQ}.studies", "at least 1 item"]),
+    ((*EXPERIMENT, "studies"), ["mian"], ["1 problem(s)", f"experiments.{SVQ}.studies.0", "'main'", "got 'mian'"]),
+    ((*EXPERIMENT, "studies"), ["main", "main"], [f"{SVQ}: studies: each study once, got ['main', 'main']"]),
+    ((*EXPERIMENT, "profiles"), ["paper"], [f"experiments.{SVQ}.profiles must be a mapping"]),
+    ((*EXPERIMENT, "profiles"), {"papr": {}}, ["unknown profile 'papr' (did you mean 'paper'?)", "paper, sample"]),
+    ((*PAPER, "seed"), 1, [f"{SVQ}.profiles.paper.seed: unknown key 'seed'", "valid: model, quantizer, seeds"]),
+    ((*PAPER, "dataset"), DATASET, [f"{SVQ}.profiles.paper.dataset: unknown key 'dataset'"]),
+    ((*PAPER, "training"), 1, [f"{SVQ}.profiles.paper.training must be a mapping", "got 1"]),
+    ((*PAPER, "training"), {"epoch": 1}, ["paper.training.epoch: unknown key 'epoch' (did you mean 'epochs'?)"]),
+    ((*PAPER, "model"), {"hid_s": 1}, ["paper.model.hid_s: unknown key", "did you mean 'hid_S'?"]),
+    ((*PAPER, "model"), {"translator": "gst"}, ["paper.model.translator: unknown translator 'gst'", "'gsta'"]),
+    ((*PAPER, "quantizer"), {"decay": 0.5}, ["paper.quantizer.decay: unknown key 'decay'", "valid: codebook_size"]),
+    ((*PAPER, "quantizer"), {"name": "vq"}, ["paper.quantizer.name: unknown key 'name'"]),
+    (
+        (*PAPER[:-1], "sample"),
+        {"training": {"epochs": 0}},
+        [f"{SVQ} with its profiles.sample.training.epochs", "got 0"],
+    ),
     (("experiments", "a b"), {"dataset": DATASET}, ["'a b' names folders", "letters, digits, '_' and '-'"]),
     (("experiments", "../a"), {"dataset": DATASET}, ["'../a' names folders"]),
     (("experiments", "a\n"), {"dataset": DATASET}, ["names folders"]),
@@ -388,6 +439,15 @@ def test_a_file_that_is_no_settings_is_refused(content: bytes, words: str, tmp_p
     assert words in refusal(lambda: config.load(path))
 
 
+def test_names_are_checked_in_every_profile_and_listed_at_once(tree: Tree, tmp_path: Path) -> None:
+    tree = put(tree, (*PAPER, "training"), {"epoch": 3, "los": "mse"})
+    tree = put(tree, (*EXPERIMENT, "profiles", "full"), {})
+    tree = put(tree, (*MODEL, "hid_S"), "many")
+    message = refusal(lambda: load(tree, tmp_path, "sample"))
+    places = ["profiles.paper.training.epoch", "profiles.paper.training.los", "profiles.full", f"{MODEL_WORDS}.hid_S"]
+    holds_all(message, ["has 4 problem(s)", *places])
+
+
 def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
     holds_all(refusal(lambda: config.load(tmp_path / "absent.yaml")), [str(tmp_path / "absent.yaml"), "No "])
     holds_all(refusal(lambda: config.load(tmp_path)), [str(tmp_path), "can't be read"])
@@ -396,6 +456,12 @@ def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
 def test_unknown_names_are_answered_with_the_valid_ones(params: config.Params) -> None:
     holds_all(refusal(lambda: params.experiment("weather_t2m-sqv")), [f"did you mean '{SVQ}'?", f"{DATASET}-none"])
     holds_all(refusal(lambda: params.dataset("t2m")), ["'t2m'", "profile 'sample'", f"Valid: {DATASET}"])
+
+
+def test_an_override_of_the_kind_of_quantizer_starts_from_that_kind_s_defaults(experiment: Experiment) -> None:
+    changed = config.override(experiment, {"quantizer": {"name": "residual_vq", "num_quantizers": 2}})
+    assert changed.quantizer == ResidualVQSettings(num_quantizers=2)
+    assert config.override(changed, {"quantizer": {"decay": 0.9}}).quantizer.num_quantizers == 2
 
 
 def test_override_changes_what_it_names_and_nothing_else(experiment: Experiment) -> None:
@@ -467,14 +533,12 @@ def test_periods_fit_just_when_each_has_a_day_and_no_day_is_in_two(
 
 
 def test_the_registries_have_just_the_names_that_settings_allow() -> None:
-    from svqkit import quantizers, training
-    from svqkit.models import translators
+    from svqkit import training
     from svqkit.quantizers import codebook_init
 
-    kinds = get_args(get_args(config.Quantizer)[0])
-    assert set(quantizers.QUANTIZERS) == {kind.name for kind in kinds} == set(config.QUANTIZERS)
-    assert set(translators.TRANSLATORS) == set(get_args(config.Translator))
-    assert set(codebook_init.CODEBOOK_INITS) == set(get_args(config.CodebookInit))
+    kinds = get_args(get_args(Quantizer)[0])
+    assert set(QUANTIZERS) == {kind.name for kind in kinds} == {kind().name for kind in kinds}
+    assert set(codebook_init.CODEBOOK_INITS) == set(get_args(CodebookInit))
     assert set(training.LOSSES) == set(get_args(config.Loss))
 
 

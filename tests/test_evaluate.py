@@ -15,7 +15,7 @@ from torch import nn
 
 from svqkit import models
 from svqkit.checkpoint import save_weights
-from svqkit.config import Data, Experiment, Model, NoQuantizer, Protocol, Quantizer, SVQSettings, Training, VQSettings
+from svqkit.config import Data, Experiment, Model, Protocol, Training
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch
@@ -35,6 +35,7 @@ from svqkit.evaluation import (
 from svqkit.evaluation.evaluate import BASELINES, COLUMNS, TestSet, error_fields, sample_forecast, summary
 from svqkit.evaluation.rollout import passes, roll_out
 from svqkit.models import Forecast
+from svqkit.quantizer_settings import NoQuantizer, Quantizer, SVQSettings, VQSettings
 from svqkit.runs import Run, open_run, write_config
 
 PROTOCOLS: list[Protocol] = ["clean", "paper"]
@@ -73,7 +74,7 @@ def store(data: Data, tmp_path_factory: pytest.TempPathFactory) -> Store:
     return prepare(data, tmp_path_factory.mktemp("stores") / "x.zarr")
 
 
-def a_run(folder: Path, data: Data, quantizer: Quantizer, seed: int = 0) -> Run:
+def a_run(folder: Path, data: Data, store: Store, quantizer: Quantizer, seed: int = 0) -> Run:
     """A run that was never trained, with the weights of its seed."""
     sizes = Model(hid_S=4, hid_T=8, N_S=2, N_T=2, mlp_ratio=2.0)
     name = f"tiny-{quantizer.name}"
@@ -81,20 +82,20 @@ def a_run(folder: Path, data: Data, quantizer: Quantizer, seed: int = 0) -> Run:
     path = folder / name / f"seed{seed}"
     path.mkdir(parents=True)
     torch.manual_seed(seed)
-    save_weights(models.build(experiment, 2), path / "best.safetensors")
-    write_config(path, experiment, seed, ("t2m", "u10"))
+    save_weights(models.build(experiment, store.frame_shape), path / "best.safetensors")
+    write_config(path, experiment, seed, ("t2m", "u10"), store.frame_shape[1:])
     return open_run(path)
 
 
 @pytest.fixture(scope="module")
-def runs(data: Data, tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+def runs(data: Data, store: Store, tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     folder = tmp_path_factory.mktemp("runs")
     svq, vq = SVQSettings(codebook_size=16, hidden_dim=8), VQSettings(codebook_size=8)
     return [
-        a_run(folder, data, NoQuantizer()),
-        a_run(folder, data, svq),
-        a_run(folder, data, svq, seed=1),
-        a_run(folder, data, vq),
+        a_run(folder, data, store, NoQuantizer()),
+        a_run(folder, data, store, svq),
+        a_run(folder, data, store, svq, seed=1),
+        a_run(folder, data, store, vq),
     ]
 
 

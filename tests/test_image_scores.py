@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from svqkit import models, training
 from svqkit.checkpoint import save_weights
-from svqkit.config import Data, Experiment, Model, NoQuantizer, Quantizer, SVQSettings, Training
+from svqkit.config import Data, Experiment, Model, Training
 from svqkit.data import prepare, windows
 from svqkit.data.store import Store
 from svqkit.data.windows import Normaliser, Windows, batches
@@ -31,6 +31,7 @@ from svqkit.evaluation.evaluate import BASELINES, COLUMNS, TestSet, sample_forec
 from svqkit.evaluation.forecasters import of_model
 from svqkit.evaluation.perceptual import WITHOUT_TRUNK
 from svqkit.models import Forecast
+from svqkit.quantizer_settings import NoQuantizer, Quantizer, SVQSettings
 from svqkit.runs import Run, open_run, write_config
 
 CLIPS, FRAMES, TEST_CLIPS = 10, 12, 2
@@ -111,8 +112,8 @@ def a_run(folder: Path, data: Data, store: Store, quantizer: Quantizer | None = 
     settings, path = experiment(data, quantizer), folder / "tiny" / "seed0"
     path.mkdir(parents=True)
     torch.manual_seed(0)
-    save_weights(models.build(settings, len(store.channels)), path / "best.safetensors")
-    write_config(path, settings, 0, tuple(store.channels))
+    save_weights(models.build(settings, store.frame_shape), path / "best.safetensors")
+    write_config(path, settings, 0, tuple(store.channels), store.frame_shape[1:])
     return open_run(path)
 
 
@@ -423,7 +424,7 @@ def test_the_validation_loss_is_the_mean_over_windows(which: str, request: pytes
     there: Video = request.getfixturevalue(which)
     settings = experiment(there.data, SVQSettings(codebook_size=8, hidden_dim=4))
     torch.manual_seed(0)
-    model = models.build(settings, len(there.store.channels))
+    model = models.build(settings, there.store.frame_shape)
     judge = training.Examples(settings, there.store, "test", Accelerator())
     inputs, targets = there.test_windows()
     expected = abs(fed_by_hand(model.eval(), inputs, targets.shape[1]) - targets).mean()

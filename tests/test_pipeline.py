@@ -10,14 +10,17 @@ import nbformat
 import pandas as pd
 import pytest
 from projectcopy import Project, outputs_of
-from ruamel.yaml import YAML
 
 DATASETS = ("weather_t2m", "taxibj")
+EXPERIMENTS = (
+    *(f"{dataset}-{kind}" for dataset in DATASETS for kind in ("none", "svq", "svq_frozen")),
+    "weather_t2m-vq",
+    "weather_t2m-swin-svq",
+)
 STAGES = {
     "notebooks",
     *(f"{stage}@{dataset}" for stage in ("prepare", "evaluate", "figures") for dataset in DATASETS),
-    *(f"train@{dataset}-{kind}" for kind in ("none", "svq", "svq_frozen") for dataset in DATASETS),
-    "train@weather_t2m-vq",
+    *(f"train@{experiment}" for experiment in EXPERIMENTS),
 }
 # One worker runs all of these, in this order: they share the copy of the project.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
@@ -28,7 +31,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The project after its first `dvc repro`, from the tracked data on."""
     project = Project(tmp_path_factory.mktemp("project"))
     project.run("dvc", "pull", "data.dvc")
-    project.keep(*DATASETS)
+    project.keep(*EXPERIMENTS)
     project.change(
         profiles__sample__taxibj__training__epochs=1,
         profiles__sample__taxibj__training__steps_per_epoch=4,
@@ -37,8 +40,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         profiles__sample__weather_t2m__model__hid_S=4,
         profiles__sample__weather_t2m__model__hid_T=16,
     )
-    tree = YAML(typ="safe").load(project.folder / "params.yaml")
-    for name in tree["experiments"]:
+    for name in EXPERIMENTS:
         project.change(**{f"experiments__{name}__seeds": [0, 1] if name == "weather_t2m-svq" else [0]})
     assert project.repro() == STAGES
     yield project

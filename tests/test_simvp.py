@@ -12,7 +12,7 @@ from svqkit.config import Model
 from svqkit.errors import SvqkitError
 from svqkit.models import SimVP
 from svqkit.models.simvp import perturb
-from svqkit.models.translators.gsta import GSTABlock
+from svqkit.models.translators.blocks import Residual
 from svqkit.quantizers import SVQ, VQ, NoQuantization, Quantized
 
 SMALL = {"hid_S": 4, "hid_T": 10, "N_S": 2, "N_T": 2, "mlp_ratio": 2.0, "drop_path": 0.0}
@@ -33,7 +33,7 @@ class Spy(nn.Module):
 
 def simvp(quantizer: nn.Module | None = None, frames: int = 3, channels: int = 1, **changes: float) -> SimVP:
     torch.manual_seed(0)
-    return SimVP(Model(**{**SMALL, **changes}), quantizer or NoQuantization(), frames, channels)
+    return SimVP(Model(**{**SMALL, **changes}), quantizer or NoQuantization(), frames, (channels, 8, 8))
 
 
 def wavy(*shape: int) -> Tensor:
@@ -146,7 +146,7 @@ def test_frames_of_another_shape_are_refused(shape: tuple[int, ...], call: str) 
 
 def test_drop_path_rises_linearly_from_a_hundredth() -> None:
     model = simvp(N_T=4, drop_path=0.1)
-    rates = [block.drop_path.drop_prob for block in model.modules() if isinstance(block, GSTABlock)]
+    rates = [block.drop_path.drop_prob for block in model.modules() if isinstance(block, Residual)]
     assert rates == pytest.approx([0.01, 0.04, 0.07, 0.1])
 
 
@@ -155,13 +155,13 @@ def test_weights_start_as_documented() -> None:
     for block in (*model.encoder[1:], *model.decoder):
         assert float(block.conv.weight.detach().std()) == pytest.approx(0.02, rel=0.05)
         assert not block.conv.bias.any()
-    first = model.translator.layers[0]
-    assert first.scale1.unique().tolist() == first.scale2.unique().tolist() == pytest.approx([0.01])
+    first = model.translator.blocks[0]
+    assert first.scale1.gamma.unique().tolist() == first.scale2.gamma.unique().tolist() == pytest.approx([0.01])
     # √(2 / fan out); a depthwise convolution has one output channel in each group
-    spreads = {"enter": (2 / 192) ** 0.5, "near": (2 / 25) ** 0.5, "far": (2 / 49) ** 0.5, "split": (2 / 384) ** 0.5}
-    for name, spread in spreads.items():
-        one = getattr(first.attention, name)
-        assert float(one.weight.detach().std()) == pytest.approx(spread, rel=0.05)
+    kernel = first.mix.gate.kernel
+    squares = {first.mix.enter: 2 / 192, kernel.near: 2 / 25, kernel.far: 2 / 49, kernel.point: 2 / 384}
+    for one, square in squares.items():
+        assert float(one.weight.detach().std()) == pytest.approx(square**0.5, rel=0.05)
         assert not one.bias.any()
 
 
@@ -194,13 +194,14 @@ def test_the_papers_model_has_as_many_weights_as_counted_by_hand(
     expected = encoder + blocks + between + decoder + quantizer
     if (experiment, channels) == ("weather_t2m-none", 1):
         assert expected == 12_758_305  # what the published code counts
-    model = models.build(config.load("params.yaml", "paper").experiment(experiment), channels)
+    model = models.build(config.load("params.yaml", "paper").experiment(experiment), (channels, 32, 64))
     assert sum(one.numel() for one in model.parameters() if one.requires_grad) == expected
 
 
 def test_between_equal_widths_the_translator_has_no_extra_convolution() -> None:
-    layers = simvp(hid_T=3 * 4, N_T=3).translator.layers
-    assert [type(layer) for layer in layers] == [GSTABlock] * 3
+    translator = simvp(hid_T=3 * 4, N_T=3).translator
+    assert [type(block) for block in translator.blocks] == [Residual] * 3
+    assert [type(layer) for layer in translator.resize] == [nn.Identity] * 3
 
 
 @pytest.mark.parametrize("post", [False, True])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from svqkit.quantizers import SVQ, VQ, Usage, svq
+from svqkit.quantizers import SVQ, VQ, Usage, mixture
 from svqkit.quantizers.result import perplexity
 from svqkit.quantizers.usage import hard_usage
 
@@ -66,6 +66,7 @@ def test_near_zero_is_measured_against_the_largest_of_the_position() -> None:
     usage = of_weights([[100, 5, -40, 0.9], [0.1, -0.03, 0.04, 0.02]])
     assert usage.near_zero == {0.01: 1 / 8, 0.1: 2 / 8, 0.5: 6 / 8}
     assert usage.sparsity == 2 / 8
+    assert usage.active_codes == {0.01: 3.5, 0.1: 3, 0.5: 1}
 
 
 @pytest.mark.parametrize("output_relu", [False, True])
@@ -126,7 +127,7 @@ def test_weights_that_are_all_alike_have_no_kurtosis_but_a_usage(rows: list[list
 def test_chunks_do_not_show(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     layer, x = random_layer()
     whole = layer.usage(x)
-    monkeypatch.setattr(svq, "CHUNK_ELEMENTS", chunk)
+    monkeypatch.setattr(mixture, "CHUNK_ELEMENTS", chunk)
     sizes = [len(part) for part in layer._weights_by_chunk(x)]
     assert sizes[0] == max(1, chunk // 37)
     assert sum(sizes) == 60
@@ -165,27 +166,61 @@ def test_looking_at_vq_does_not_move_its_codebook_while_training_does() -> None:
     usage = layer.usage(x)
     layer.weights_of(x, torch.arange(3))
     assert layer.training
-    assert layer.layer.training
+    assert layer.codebook.training
     assert all(torch.equal(one, before[name]) for name, one in layer.state_dict().items())
     assert usage.share.sum() == pytest.approx(1)
     layer(x)
-    assert not torch.equal(layer.codes(), before["layer._codebook.embed"].squeeze(0))
+    assert not torch.equal(layer.codes(), before["codebook.embed"][0])
     assert not layer.eval()(x).output.requires_grad
     layer.usage(x)
     assert not layer.training
 
 
 def test_hard_usage_by_hand() -> None:
-    usage = hard_usage(torch.tensor([[[0, 2], [2, 2]]]), 4)
+    usage = hard_usage(torch.tensor([[0], [2], [2], [2]]), 4)
     assert usage.share.tolist() == [0.25, 0, 0.75, 0]
     assert usage.strength.tolist() == [0.25, 0, 0.75, 0]
     assert usage.perplexity == pytest.approx(4 / 3**0.75)
+    assert usage.stage_perplexity == (usage.perplexity,)
     assert usage.dead_codes == 2
     assert usage.sparsity == 0.75
     assert usage.near_zero == {0.01: 0.75, 0.1: 0.75, 0.5: 0.75}
+    assert usage.active_codes == {0.01: 1, 0.1: 1, 0.5: 1}
     assert usage.codes_per_position == 1
     assert usage.kurtosis is None
     assert usage.histogram is None
+
+
+def test_hard_usage_of_several_stages_by_hand() -> None:
+    # Weights 1 1 0 1 0, then 3 0 0 0 0, then 2 0 1 0 0.
+    usage = hard_usage(torch.tensor([[0, 1, 3], [0, 0, 0], [0, 2, 0]]), 5)
+    assert usage.share.tolist() == pytest.approx([6 / 9, 1 / 9, 1 / 9, 1 / 9, 0])
+    assert usage.strength.tolist() == pytest.approx([2, 1 / 3, 1 / 3, 1 / 3, 0])
+    assert usage.perplexity == pytest.approx((9 / 6) ** (6 / 9) * 9 ** (3 / 9))
+    assert usage.stage_perplexity == pytest.approx((1, 3, (3 / 2) ** (2 / 3) * 3 ** (1 / 3)))
+    assert usage.dead_codes == 1
+    assert usage.codes_per_position == 2  # 3, 1 and 2
+    assert usage.near_zero == {0.01: 9 / 15, 0.1: 9 / 15, 0.5: 10 / 15}  # a weight of 1 beside 2 is not above a half
+    assert usage.active_codes == pytest.approx({0.01: 2, 0.1: 2, 0.5: 5 / 3})
+
+
+@given(data=st.data(), stages=st.integers(1, 12), codes=st.integers(1, 6), positions=st.integers(1, 7))
+def test_hard_usage_is_that_of_the_counts(data: st.DataObject, stages: int, codes: int, positions: int) -> None:
+    row = st.lists(st.integers(0, codes - 1), min_size=stages, max_size=stages)
+    rows = data.draw(st.lists(row, min_size=positions, max_size=positions))
+    weights = np.array([[row.count(code) for code in range(codes)] for row in rows])
+    usage = hard_usage(torch.tensor(rows), codes)
+    largest = weights.max(1, keepdims=True)
+    for threshold, near in usage.near_zero.items():
+        assert near == (weights <= threshold * largest).mean()
+        assert usage.active_codes[threshold] == pytest.approx((weights > threshold * largest).sum(1).mean())
+    assert usage.sparsity == usage.near_zero[0.1]
+    assert usage.codes_per_position == (weights > 0).sum(1).mean()
+    assert usage.strength.tolist() == pytest.approx(weights.mean(0).tolist())
+    assert usage.share.tolist() == pytest.approx((weights.sum(0) / weights.sum()).tolist())
+    assert usage.dead_codes == (weights.sum(0) == 0).sum()
+    singles = [hard_usage(torch.tensor(rows)[:, [stage]], codes).perplexity for stage in range(stages)]
+    assert usage.stage_perplexity == pytest.approx(singles)
 
 
 @settings(deadline=None)

@@ -1,11 +1,17 @@
-"""VQ: the nearest code, a straight-through gradient, a commitment loss and a codebook that follows."""
+"""VQ, MultiheadVQ and SimVQ: the nearest code, a straight-through gradient, a loss, and a codebook that follows."""
+
+import copy
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
+from vector_quantize_pytorch import SimVQ as LibrarySimVQ
+from vector_quantize_pytorch import VectorQuantize
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers import VQ
+from svqkit.quantizers import VQ, MultiheadVQ, Quantizer, SimVQ, assignment
 
 
 def layer_and_latents(**options: float) -> tuple[VQ, Tensor]:
@@ -13,18 +19,23 @@ def layer_and_latents(**options: float) -> tuple[VQ, Tensor]:
     return VQ(5, 23, **options), torch.randn(3, 5, 4, 6)
 
 
-def nearest(layer: VQ, x: Tensor) -> Tensor:
+def nearest(layer: Quantizer, x: Tensor) -> Tensor:
     """The number of the closest code at every position, (N, H, W), by trying all."""
     return torch.stack([(x - code[None, :, None, None]).square().sum(1) for code in layer.codes()]).argmin(0)
 
 
-def test_in_eval_every_latent_becomes_its_nearest_code() -> None:
-    layer, x = layer_and_latents()
-    layer.eval()
+def as_channels(codes: Tensor) -> Tensor:
+    return codes.permute(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize("kind", [VQ, SimVQ])
+def test_in_eval_every_latent_becomes_its_nearest_code(kind: type[Quantizer]) -> None:
+    torch.manual_seed(0)
+    layer, x = kind(5, 23).eval(), torch.randn(3, 5, 4, 6)
     indices = nearest(layer, x)
-    assert len(indices.unique()) > 10
+    assert len(indices.unique()) > 8
     result = layer(x)
-    torch.testing.assert_close(result.output, layer.codes()[indices].permute(0, 3, 1, 2))
+    torch.testing.assert_close(result.output, as_channels(layer.codes()[indices]))
     assert result.loss.shape == ()
     assert result.loss == 0
 
@@ -32,7 +43,7 @@ def test_in_eval_every_latent_becomes_its_nearest_code() -> None:
 @pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
 def test_in_training_the_loss_pulls_latents_to_their_codes(weight: float) -> None:
     layer, x = layer_and_latents(commitment_weight=weight)
-    chosen = layer.codes().clone()[nearest(layer, x)].permute(0, 3, 1, 2)
+    chosen = as_channels(layer.codes()[nearest(layer, x)])
     x.requires_grad_()
     result = layer(x)
     assert result.loss.shape == ()
@@ -43,10 +54,11 @@ def test_in_training_the_loss_pulls_latents_to_their_codes(weight: float) -> Non
         torch.testing.assert_close(x.grad, weight * 2 * (x.detach() - chosen) / x.numel())
 
 
-def test_gradients_pass_straight_through() -> None:
-    layer, x = layer_and_latents()
+@pytest.mark.parametrize("kind", [VQ, SimVQ])
+def test_gradients_pass_straight_through(kind: type[Quantizer]) -> None:
+    layer, x = kind(5, 23), torch.randn(3, 5, 4, 6, requires_grad=True)
     towards = torch.randn_like(x)
-    (layer(x.requires_grad_()).output * towards).sum().backward()
+    (layer(x).output * towards).sum().backward()
     assert torch.equal(x.grad, towards)
 
 
@@ -58,6 +70,120 @@ def test_the_codebook_follows_the_latents() -> None:
     for _ in range(60):
         layer(x)
     assert (layer.codes() - mean).norm(dim=1).min() < 0.02
+
+
+def test_one_step_of_the_moving_average_by_hand() -> None:
+    layer = VQ(1, 3, decay=0.75)
+    codes = torch.tensor([[0.0], [1.0], [4.0]])
+    layer.codebook.embed.copy_(codes[None])
+    layer.codebook.embed_avg.copy_(codes[None])
+    layer(torch.tensor([0.2, 0.4, 1.6, -0.2]).view(1, 1, 4, 1))  # three near 0, one near 1, none near 4
+    assert layer.codebook.cluster_size.flatten().tolist() == [0.75, 0.25, 0]
+    # sums 0.25 · 0.4 and 0.75 · 1 + 0.25 · 1.6 over 0.75 and 0.25; the third goes to 0.75 · 4 / 1e-5
+    expected = [0.1 / 0.75, 1.15 / 0.25, 3e5]
+    assert layer.codes().flatten().tolist() == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_code_that_the_first_batch_leaves_out_is_never_found_again() -> None:
+    layer, x = layer_and_latents(decay=0.8)
+    before, unused = layer.codes(), sorted(set(range(23)) - set(nearest(layer, x).flatten().tolist()))
+    assert unused
+    layer(x)
+    torch.testing.assert_close(layer.codes()[unused], 0.8e5 * before[unused], rtol=1e-3, atol=0)
+    for _ in range(20):
+        layer(torch.randn(3, 5, 4, 6))
+    assert (layer.usage(torch.randn(9, 5, 8, 8)).share[unused] == 0).all()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_vq_does_what_the_library_does(seed: int) -> None:
+    torch.manual_seed(seed)
+    ours, theirs = VQ(5, 23), VectorQuantize(dim=5, codebook_size=23, rotation_trick=False)
+    theirs._codebook.load_state_dict(ours.codebook.state_dict())
+    for _ in range(3):
+        x, y = (t.requires_grad_() for t in torch.randn(3, 5, 4, 6).expand(2, -1, -1, -1, -1).unbind())
+        result = ours(x)
+        output, _, loss = theirs(y.flatten(2).transpose(1, 2))
+        (result.output.square().sum() + result.loss).backward()
+        (output.square().sum() + loss).backward()
+        torch.testing.assert_close(result.output.flatten(2).transpose(1, 2), output)
+        torch.testing.assert_close(result.loss, loss)
+        torch.testing.assert_close(x.grad, y.grad)
+        torch.testing.assert_close(ours.codebook.state_dict(), theirs._codebook.state_dict())
+
+
+@pytest.mark.parametrize("separate", [False, True])
+@pytest.mark.parametrize(("heads", "width"), [(3, 2), (2, 3), (1, 4)])
+def test_multihead_does_what_the_library_does(heads: int, width: int, separate: bool) -> None:
+    torch.manual_seed(0)
+    ours = MultiheadVQ(6, 11, heads, width, separate)
+    theirs = VectorQuantize(
+        dim=6,
+        codebook_size=11,
+        heads=heads,
+        codebook_dim=width,
+        separate_codebook_per_head=separate,
+        rotation_trick=False,
+    )
+    theirs.load_state_dict({name.replace("codebook.", "_codebook."): one for name, one in ours.state_dict().items()})
+    x, y = (t.requires_grad_() for t in torch.randn(2, 6, 4, 5).expand(2, -1, -1, -1, -1).unbind())
+    result = ours(x)
+    output, _, loss = theirs(y.flatten(2).transpose(1, 2))
+    (result.output.square().sum() + result.loss).backward()
+    (output.square().sum() + loss).backward()
+    torch.testing.assert_close(result.output.flatten(2).transpose(1, 2), output)
+    torch.testing.assert_close(result.loss, loss)
+    torch.testing.assert_close(x.grad, y.grad)
+    torch.testing.assert_close(ours.codebook.state_dict(), theirs._codebook.state_dict())
+    indices = theirs.eval()(y.flatten(2).transpose(1, 2))[1].reshape(40, heads)
+    own = separate and heads > 1
+    weights = torch.zeros(40, ours.codebook_size).scatter_add_(
+        1, indices + (11 * torch.arange(heads) if own else 0), torch.ones(40, heads)
+    )
+    assert ours.codebook_size == (11 * heads if own else 11)
+    assert ours.codes().shape == (ours.codebook_size, width)
+    found = ours.weights_of(x, torch.arange(ours.codebook_size))
+    assert torch.equal(found.permute(0, 2, 3, 1).flatten(0, 2), weights)
+
+
+def test_heads_of_the_width_of_a_latent_have_no_projection() -> None:
+    assert not list(MultiheadVQ(6, 11, 2, 3).parameters())
+    assert len(list(MultiheadVQ(6, 11, 2, 4).parameters())) == 4
+
+
+def test_a_projection_learns_though_the_latents_need_no_gradient() -> None:
+    layer = MultiheadVQ(6, 11, 2, 4)
+    layer(torch.randn(2, 6, 3, 3)).output.square().sum().backward()
+    assert all(one.grad is not None and one.grad.any() for one in layer.parameters())
+
+
+def test_simvq_has_the_loss_of_the_library_and_its_codes_learn() -> None:
+    torch.manual_seed(0)
+    ours, theirs = SimVQ(5, 13), LibrarySimVQ(5, 13, rotation_trick=False)
+    theirs.load_state_dict(ours.layer.state_dict())
+    x, y = (t.requires_grad_() for t in torch.randn(2, 5, 4, 6).expand(2, -1, -1, -1, -1).unbind())
+    result = ours(x)
+    output, _, loss = theirs(y.flatten(2).transpose(1, 2))
+    (result.output.square().sum() + result.loss).backward()
+    (output.square().sum() + loss).backward()
+    torch.testing.assert_close(result.output.flatten(2).transpose(1, 2), output)
+    torch.testing.assert_close(result.loss, loss)
+    torch.testing.assert_close(x.grad, y.grad)
+    torch.testing.assert_close(ours.layer.code_transform.weight.grad, theirs.code_transform.weight.grad)
+    assert ours.layer.code_transform.weight.grad.any()
+
+
+def test_simvq_pulls_codes_to_latents_and_latents_to_codes() -> None:
+    layer = SimVQ(1, 2, commitment_weight=0.25)
+    with torch.no_grad():
+        layer.layer.frozen_codebook.copy_(torch.tensor([[1.0], [-1.0]]))
+        layer.layer.code_transform.weight.fill_(2.0)
+    x = torch.tensor([1.0, -4.0]).view(1, 1, 2, 1).requires_grad_()
+    loss = layer(x).loss
+    loss.backward()
+    assert loss.item() == pytest.approx(1.25 * (1 + 4) / 2)
+    assert x.grad.flatten().tolist() == pytest.approx([0.25 * -1, 0.25 * -2])  # 0.25 · 2 (x − c) / 2
+    assert layer.layer.code_transform.weight.grad.item() == pytest.approx(1 - 2)  # 2 (c − x) z / 2, both
 
 
 def test_weights_of_are_1_where_a_code_is_given() -> None:
@@ -73,8 +199,34 @@ def test_weights_of_are_1_where_a_code_is_given() -> None:
     assert layer.usage(x).share.tolist() == pytest.approx(every.mean((0, 2, 3)).tolist())
 
 
-@pytest.mark.parametrize("shape", [(4, 5, 4), (2, 4, 4, 5), (2, 6, 4, 4), (1, 5, 2, 4, 4)])
+@given(chunk=st.integers(1, 23 * 80))
+def test_chunks_of_positions_do_not_show(chunk: int) -> None:
+    layer, x = layer_and_latents()
+    whole = layer._chosen(x)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assignment, "CHUNK_ELEMENTS", chunk)
+        assert torch.equal(layer._chosen(x), whole)
+
+
+def test_under_autocast_codes_and_moving_averages_stay_in_float32() -> None:
+    layer, x = layer_and_latents()
+    twin = copy.deepcopy(layer)
+    plain = layer(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = twin(x)
+    assert torch.equal(half.output, plain.output)
+    assert torch.equal(half.loss, plain.loss)
+    torch.testing.assert_close(twin.state_dict(), layer.state_dict(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["codebook_size", "heads", "codebook_dim"])
+def test_sizes_below_1_are_refused(name: str) -> None:
+    with pytest.raises(SvqkitError, match=f"MultiheadVQ needs {name} >= 1, got 0"):
+        MultiheadVQ(4, **{name: 0})
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 4), (2, 4, 4, 5), (2, 6, 4, 4), (1, 6, 2, 4, 4)])
 @pytest.mark.parametrize("call", ["forward", "usage"])
 def test_latents_of_another_shape_are_refused(shape: tuple[int, ...], call: str) -> None:
-    with pytest.raises(SvqkitError, match=r"\(N, 5, H, W\), got \(" + ", ".join(map(str, shape))):
+    with pytest.raises(SvqkitError, match=r"\(N, 5, H, W\).* got \(" + ", ".join(map(str, shape))):
         getattr(VQ(5, 10), call)(torch.ones(shape))

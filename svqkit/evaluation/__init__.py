@@ -12,10 +12,13 @@ from svqkit.evaluation.evaluate import BASELINES, evaluate, look_closely
 from svqkit.evaluation.reading import (
     first_seeds,
     mean_over_channels,
+    of_runs,
     read_errors,
     read_forecasts,
+    read_measures,
     read_notes,
     read_scores,
+    scores_of_runs,
 )
 
 __all__ = [
@@ -28,10 +31,13 @@ __all__ = [
     "first_seeds",
     "look_closely",
     "mean_over_channels",
+    "of_runs",
     "read_errors",
     "read_forecasts",
+    "read_measures",
     "read_notes",
     "read_scores",
     "read_usage",
+    "scores_of_runs",
     "usage_tree",
 ]

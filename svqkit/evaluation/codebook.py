@@ -87,6 +87,23 @@ def usage_tree(usage: Usage) -> dict[str, object]:
     return tree | {"sparsity": usage.near_zero}
 
 
+def measures(usage: Usage) -> dict[str, float]:
+    """The numbers of a usage by name, as they stand in codebook.csv; a hard quantizer has no kurtosis."""
+    by_threshold = {
+        f"{name}_{threshold:g}": value
+        for name in ("active_codes", "near_zero")
+        for threshold, value in getattr(usage, name).items()
+    }
+    found = {
+        "codes": len(usage.share),
+        "perplexity": usage.perplexity,
+        "dead_codes": usage.dead_codes,
+        "codes_per_position": usage.codes_per_position,
+        **by_threshold,
+    }
+    return found if usage.kurtosis is None else found | {"kurtosis": usage.kurtosis}
+
+
 def describe_usage(usage: Usage) -> pd.DataFrame:
     """The numbers of a usage as a table for reading."""
     rows = {
@@ -96,9 +113,18 @@ def describe_usage(usage: Usage) -> pd.DataFrame:
         "codes per position (effective number mixed)": round(usage.codes_per_position, 1),
     }
     rows |= {
+        f"codes above {threshold:g} of the position's largest (mean over positions)": round(count, 1)
+        for threshold, count in usage.active_codes.items()
+    }
+    rows |= {
         f"share of weights below {threshold:g} of the position's largest": round(share, 4)
         for threshold, share in usage.near_zero.items()
     }
+    if len(usage.stage_perplexity) > 1:
+        rows |= {
+            f"perplexity of stage {stage} alone": round(value, 1)
+            for stage, value in enumerate(usage.stage_perplexity, start=1)
+        }
     if usage.kurtosis is not None:
         rows["kurtosis of the weights (normal: 3)"] = round(usage.kurtosis, 2)
     return pd.DataFrame({"value": rows})

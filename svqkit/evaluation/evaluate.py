@@ -16,7 +16,7 @@ from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import forecasters
-from svqkit.evaluation.codebook import codebook_usage, write_usage
+from svqkit.evaluation.codebook import codebook_usage, measures, write_usage
 from svqkit.evaluation.forecasters import Forecaster
 from svqkit.evaluation.metrics import GridErrors
 from svqkit.evaluation.perceptual import Lpips, alexnet_file, lpips_reason
@@ -105,8 +105,9 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
     """Score runs, persistence and climatology on the test split, and write what the figures are made from.
 
     In the folder ``output``: scores.csv (tidy, both protocols), metrics/<experiment>.json (a summary for
-    `dvc metrics show`), errors/<name>.nc (error fields), forecasts/<name>.nc (one sample forecast), codebook.npz
-    (codebook usage), notes.json (what could not be computed, and why).
+    `dvc metrics show`), errors/<name>.nc (error fields) and forecasts/<name>.nc (one sample forecast) of the baselines
+    and of the runs of the study "main", codebook.csv (perplexity, sparsity, … of every run with codes, tidy) and
+    codebook.npz (the distributions behind it), notes.json (what could not be computed, and why).
     The folder is written whole or not at all.
 
     Args:
@@ -121,22 +122,28 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
     lpips = _lpips(store, alexnet)
     tests, absent = _tests(store, lpips)
     baselines = _baselines(store)
-    scores, usage = [], {}
+    scores, usage, numbers = [], {}, []
     with replacing(output) as draft:
         for protocol, test in tests.items():
-            contestants = [(name, name, -1, forecaster) for name, forecaster in baselines.items()]
-            contestants += [(run.name, run.experiment.name, run.seed, test.of_model(run)) for run in runs]
-            for file, name, seed, forecaster in contestants:
+            contestants = [(name, name, -1, True, forecaster) for name, forecaster in baselines.items()]
+            contestants += [
+                (run.name, run.experiment.name, run.seed, "main" in run.experiment.studies, test.of_model(run))
+                for run in runs
+            ]
+            for file, name, seed, in_pictures, forecaster in contestants:
                 result = test.evaluate(forecaster, name, seed)
                 scores.append(result.scores)
                 absent |= result.absent
-                if protocol == "clean":
+                if protocol == "clean" and in_pictures:
                     write_netcdf(error_fields(result.errors, store), draft / "errors" / f"{file}.nc")
                     write_netcdf(sample_forecast(test, forecaster), draft / "forecasts" / f"{file}.nc")
         for run in runs:
             if run.has_codebook:
                 usage[run.name] = codebook_usage(run, store)
+                numbers += [(run.experiment.name, run.seed, *item) for item in measures(usage[run.name]).items()]
         write_usage(usage, draft / "codebook.npz")
+        codebook = pd.DataFrame(numbers, columns=["experiment", "seed", "metric", "value"])
+        codebook.to_csv(draft / "codebook.csv", index=False)
         table = pd.concat(scores, ignore_index=True)
         table.to_csv(draft / "scores.csv", index=False)
         (draft / "notes.json").write_text(json.dumps(absent, indent=2) + "\n", encoding="utf-8")

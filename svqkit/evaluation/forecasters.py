@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from svqkit.data.windows import Batch, Normaliser
 from svqkit.evaluation.rollout import roll_out
+from svqkit.models.layers import channels_last
 
 # (batch in physical units, climatology of the targets) → forecast (B, T_out, C, H, W) in physical units.
 Forecaster = Callable[[Batch, Tensor], Tensor]
@@ -17,7 +18,7 @@ def of_model(model: nn.Module, entering: Normaliser, leaving: Normaliser, device
 
     The two differ only under protocol "paper".
     """
-    model = model.to(device, memory_format=torch.channels_last).eval()
+    model = channels_last(model.to(device)).eval()
     entering, leaving = entering.to(device), leaving.to(device)
 
     @torch.inference_mode()

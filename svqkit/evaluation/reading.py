@@ -1,7 +1,7 @@
 """Reading back what the evaluate stage wrote."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from svqkit.errors import SvqkitError
+from svqkit.runs import Run
 
 T = TypeVar("T")
 
@@ -19,6 +20,17 @@ def read_scores(folder: str | Path) -> pd.DataFrame:
     if not path.exists():
         raise SvqkitError(f"No scores at {path}. Run the evaluate stage: `dvc repro`.")
     return pd.read_csv(path)
+
+
+def read_measures(folder: str | Path) -> pd.DataFrame:
+    """What is known of the codebooks, as a table like the scores: experiment, seed, protocol, metric, lead, value."""
+    return pd.read_csv(Path(folder) / "codebook.csv").assign(protocol="clean", lead=0)
+
+
+def scores_of_runs(scores: pd.DataFrame, runs: Iterable[Run], baselines: bool = True) -> pd.DataFrame:
+    """The rows of some runs' experiments, and of the baselines."""
+    wanted = {run.experiment.name for run in runs}
+    return scores[scores["experiment"].isin(wanted) | (baselines & (scores["seed"] < 0))]
 
 
 def mean_over_channels(scores: pd.DataFrame) -> pd.DataFrame:
@@ -48,6 +60,12 @@ def first_seeds(by_run: Mapping[str, T]) -> dict[str, T]:
         chosen.setdefault(name.rpartition("-seed")[0] or name, by_run[name])
     order = [name.rpartition("-seed")[0] or name for name in by_run]
     return {name: chosen[name] for name in dict.fromkeys(order)}
+
+
+def of_runs(by_experiment: Mapping[str, T], runs: Iterable[Run]) -> dict[str, T]:
+    """The entries of some runs' experiments only."""
+    wanted = {run.experiment.name for run in runs}
+    return {name: entry for name, entry in by_experiment.items() if name in wanted}
 
 
 def _seed_of(name: str) -> int:

@@ -9,14 +9,16 @@ from svqkit.figures.curves import error_over_lead, learning_curves
 from svqkit.figures.forecast import forecast_case
 from svqkit.figures.leads import lead_units, some_leads
 from svqkit.figures.maps import difference_map, error_maps
-from svqkit.figures.names import display_name, display_names, kind, looks
+from svqkit.figures.names import MEASURES, display_name, display_names, kind, looks, study_title
 from svqkit.figures.overview import mean_and_spread
+from svqkit.figures.receptive_fields import receptive_fields_figure
 from svqkit.figures.style import heading, new_figure, save, use
 from svqkit.figures.table import results_table
 from svqkit.figures.tablefiles import latex_table, markdown_table, write_table
 from svqkit.figures.units import metric_units, units_of
 
 __all__ = [
+    "MEASURES",
     "add_coastlines",
     "caption",
     "clip_strip",
@@ -38,10 +40,12 @@ __all__ = [
     "mean_and_spread",
     "metric_units",
     "new_figure",
+    "receptive_fields_figure",
     "results_table",
     "save",
     "similarity_figure",
     "some_leads",
+    "study_title",
     "units_of",
     "usage_figure",
     "use",

@@ -39,15 +39,65 @@ _SPARE_LOOKS = (
 NO_UNITS = frozenset({"(0 - 1)", "1", "dimensionless"})
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SEED = re.compile(r"-seed(\d+)$")  # ends the name of a run
-_DISPLAY = {
+_WORDS = {
     "none": "SimVP",
     "svq": "SVQ",
     "svq_frozen": "SVQ frozen",
     "vq": "VQ",
+    "multihead_vq": "Multi-head VQ",
+    "residual_vq": "Residual VQ",
+    "grouped_residual_vq": "Grouped residual VQ",
+    "lfq": "LFQ",
+    "residual_lfq": "Residual LFQ",
+    "fsq": "FSQ",
+    "residual_fsq": "Residual FSQ",
+    "simvq": "SimVQ",
+    "mlp": "MLP",
+    "linear": "Linear",
+    "softmax": "Softmax",
+    "gumbel": "Gumbel",
+    "lista": "LISTA",
+    "total": "as many parameters",
+    "loss_mae": "MAE loss",
+    "loss_mse": "MSE loss",
+    "loss_huber": "Huber loss",
+    "relu_none": "no ReLU",
+    "relu_weights": "ReLU on the weights only",
+    "relu_both": "ReLU on both",
+    "after_translator": "after the translator",
+    "frozen_projection": "projection frozen",
+    "frozen_both": "both frozen",
+    "l1_weak": "weak L1",
+    "l1_strong": "strong L1",
+    "convmixer": "ConvMixer",
+    "convnext": "ConvNeXt",
+    "hornet": "HorNet",
+    "incepu": "IncepU",
+    "mlpmixer": "MLP-Mixer",
+    "moganet": "MogaNet",
+    "poolformer": "PoolFormer",
+    "swin": "Swin",
+    "tau": "TAU",
+    "uniformer": "UniFormer",
+    "van": "VAN",
+    "vit": "ViT",
     "persistence": "Persistence",
     "climatology": "Climatology",
 }
 BASELINES = ("persistence", "climatology")
+_STUDIES = {
+    "main": "Main results",
+    "translators": "Translators with and without SVQ",
+    "noise": "Share of the input that is perturbed while training",
+    "quantizers": "Quantizers",
+    "controls": "Controls: SVQ without its codebook, and other ways to weigh codes",
+    "parts": "Parts of SVQ: what is frozen, where it stands",
+    "relu": "ReLU on the hidden layer and on the weights",
+    "init": "Initialisation of the codebook",
+    "codebook_size": "Size of the codebook",
+    "loss": "Training loss",
+    "sparsity": "Penalty on the weights",
+}
 
 _METRIC_NAMES = {
     "mse": "MSE",
@@ -61,6 +111,21 @@ _METRIC_NAMES = {
     "lpips": "LPIPS",
 }
 METRICS = tuple(_METRIC_NAMES)  # in the order in which tables show them
+# What is measured of a codebook: no value of these is better than another.
+_MEASURE_NAMES = {
+    "codes": "Codes",
+    "perplexity": "Perplexity",
+    "dead_codes": "Dead codes",
+    "codes_per_position": "Codes mixed (effective)",
+    "active_codes_0.01": "Codes above 1 %",
+    "active_codes_0.1": "Codes above 10 %",
+    "active_codes_0.5": "Codes above 50 %",
+    "near_zero_0.01": "Weights below 1 %",
+    "near_zero_0.1": "Weights below 10 %",
+    "near_zero_0.5": "Weights below 50 %",
+    "kurtosis": "Kurtosis",
+}
+MEASURES = tuple(_MEASURE_NAMES)
 HIGHER_IS_BETTER = frozenset({"acc", "ssim", "ssim_published", "psnr"})
 _OWN_UNITS = {"psnr": "dB"}  # whatever the data are in
 _ORIGINAL = "_original"  # ends the name of a metric in the units of the raw data
@@ -74,13 +139,25 @@ def kind(experiment: str) -> str:
 
 
 def display_name(experiment: str) -> str:
-    """The name for readers: ``"weather_t2m-none"`` → ``"SimVP"``; an unknown kind stays as it is.
+    """The name for readers: ``"weather_t2m-none"`` → ``"SimVP"``; words that are not known stay as they are.
 
-    The name of a single run says which: ``"weather_t2m-none-seed0"`` → ``"SimVP (seed 0)"``.
+    What follows a dash is added: ``"weather_t2m-svq-k16"`` → ``"SVQ, K = 16"``, ``"weather_t2m-swin-svq"`` →
+    ``"Swin, SVQ"``. The name of a single run says which: ``"weather_t2m-none-seed0"`` → ``"SimVP (seed 0)"``.
     """
-    name = _DISPLAY.get(kind(experiment), kind(experiment))
+    words = kind(experiment).split("-")
+    name = ", ".join(_in_words(word) for word in words if word != "none" or len(words) == 1 or word == words[0])
     seed = _SEED.search(experiment)
     return f"{name} (seed {seed.group(1)})" if seed else name
+
+
+def _in_words(word: str) -> str:
+    if size := re.fullmatch(r"k(\d+)", word):
+        return f"K = {size.group(1)}"
+    if noise := re.fullmatch(r"noise(\d+)", word):
+        return f"{noise.group(1)} % noise"
+    if start := re.fullmatch(r"init_(\w+)", word):
+        return f"{start.group(1).replace('_', ' ')} codebook"
+    return _WORDS.get(word, word)
 
 
 def display_names(experiments: Iterable[str]) -> dict[str, str]:
@@ -103,10 +180,15 @@ def looks(experiments: Iterable[str]) -> dict[str, Look]:
     return found
 
 
+def study_title(study: str) -> str:
+    """What a study asks, as the heading of its table."""
+    return _STUDIES.get(study, study)
+
+
 def metric_name(metric: str) -> str:
     """``"rmse"`` → ``"RMSE"``, ``"mae_original"`` → ``"MAE (orig.)"``; an unknown metric stays as it is."""
     known = metric.removesuffix(_ORIGINAL)
-    name = _METRIC_NAMES.get(known, known)
+    name = (_METRIC_NAMES | _MEASURE_NAMES).get(known, known)
     return f"{name} (orig.)" if metric.endswith(_ORIGINAL) else name
 
 

@@ -8,15 +8,13 @@ import numpy as np
 import pandas as pd
 
 from svqkit.atomic import replacing
-from svqkit.figures.names import HIGHER_IS_BETTER, metric_label
+from svqkit.figures.names import HIGHER_IS_BETTER, MEASURES, metric_label
 from svqkit.figures.table import OUR_RUN, metrics_of
 
 _DIGITS = 4  # significant ones, of a typical value of each metric
 _MOST_DECIMALS = 6
-_NOTE = (
-    "Mean ± standard deviation over seeds. The best value among our rows is bold, the second best "
-    "underlined; published numbers are not ranked."
-)
+_MEAN_NOTE = "Mean ± standard deviation over seeds."
+_RANK_NOTE = "The best value among our rows is bold, the second best underlined; published numbers are not ranked."
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}",
@@ -73,7 +71,7 @@ def markdown_table(table: pd.DataFrame, caption: str, units: Mapping[str, str] |
     header, *rows = _cells(table, units or {}, _MARKDOWN)
     ruler = [":--", *["--:"] * (len(header) - 1)]
     lines = ["| " + " | ".join(cells) + " |" for cells in (header, ruler, *rows)]
-    return "\n".join([caption, "", *lines, "", _NOTE, ""])
+    return "\n".join([caption, "", *lines, "", _note(table), ""])
 
 
 def latex_table(table: pd.DataFrame, caption: str, units: Mapping[str, str] | None = None) -> str:
@@ -84,7 +82,7 @@ def latex_table(table: pd.DataFrame, caption: str, units: Mapping[str, str] | No
     lines = [
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{escape_latex(f'{caption} {_NOTE}')}}}",
+        rf"\caption{{{escape_latex(f'{caption} {_note(table)}')}}}",
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
         *header,
@@ -127,14 +125,20 @@ def _cells(table: pd.DataFrame, units: Mapping[str, str], markup: _Markup) -> li
     ]
 
 
+def _note(table: pd.DataFrame) -> str:
+    return _MEAN_NOTE if set(metrics_of(table)) <= set(MEASURES) else f"{_MEAN_NOTE} {_RANK_NOTE}"
+
+
 def _metric_heading(metric: str, units: str | None) -> str:
+    if metric in MEASURES:
+        return metric_label(metric, units)
     return f"{metric_label(metric, units)} {'↑' if metric in HIGHER_IS_BETTER else '↓'}"
 
 
 def _metric_cells(table: pd.DataFrame, metric: str, markup: _Markup) -> list[str]:
     means, spreads = table[f"{metric}_mean"], table[f"{metric}_std"]
     ours = means.where((table["source"] == OUR_RUN).to_numpy())
-    marks = best_and_second(ours, metric in HIGHER_IS_BETTER)
+    marks = best_and_second(ours, metric in HIGHER_IS_BETTER) if metric not in MEASURES else ours.map(lambda _: "")
     wrap = {"best": markup.best, "second": markup.second, "": lambda text: text}
     decimals = _decimals(means)
     texts = [markup.plain(_number(mean, spread, decimals)) for mean, spread in zip(means, spreads, strict=True)]

@@ -8,12 +8,39 @@ from pkgutil import resolve_name
 
 from svqkit.quantizer_settings import Settings
 from svqkit.quantizers.base import Quantizer
+from svqkit.quantizers.controls import MLP, Linear
+from svqkit.quantizers.fsq import FSQ, ResidualFSQ
+from svqkit.quantizers.lfq import LFQ, ResidualLFQ
+from svqkit.quantizers.lista import LISTA
+from svqkit.quantizers.mixtures import Gumbel, Softmax
 from svqkit.quantizers.none import NoQuantization
+from svqkit.quantizers.residual import GroupedResidualVQ, ResidualVQ
 from svqkit.quantizers.result import Quantized, Usage
 from svqkit.quantizers.svq import SVQ
-from svqkit.quantizers.vq import VQ
+from svqkit.quantizers.vq import VQ, MultiheadVQ, SimVQ
 
-__all__ = ["SVQ", "VQ", "NoQuantization", "Quantized", "Quantizer", "Usage", "build"]
+__all__ = [
+    "FSQ",
+    "LFQ",
+    "LISTA",
+    "MLP",
+    "SVQ",
+    "VQ",
+    "GroupedResidualVQ",
+    "Gumbel",
+    "Linear",
+    "MultiheadVQ",
+    "NoQuantization",
+    "Quantized",
+    "Quantizer",
+    "ResidualFSQ",
+    "ResidualLFQ",
+    "ResidualVQ",
+    "SimVQ",
+    "Softmax",
+    "Usage",
+    "build",
+]
 
 
 def build(settings: Settings, dim: int) -> Quantizer:

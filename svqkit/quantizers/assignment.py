@@ -3,26 +3,40 @@
 from abc import abstractmethod
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch import distributed as dist
+from torch.nn import functional as F
 
+from svqkit.errors import SvqkitError
 from svqkit.quantizers.base import Quantizer, as_map, rows
 from svqkit.quantizers.result import Quantized, Usage
 from svqkit.quantizers.usage import hard_usage
 
+# Largest number of distances (positions × codes) held at a time when somebody looks: 2²⁴ are 64 MiB in float32.
+CHUNK_ELEMENTS = 2**24
+
 
 class Assignment(Quantizer):
-    """Every position is given a code in each of S stages (heads, groups, residuals), from K codes in all.
+    r"""Every position is given a code in each of S stages (heads, groups, residual steps), from K codes in all.
 
-    A subclass says in ``_assign`` what the output is and which codes were chosen. Stages that share a codebook choose
-    from the same numbers; those with a codebook of their own have numbers of their own.
+    Stages that share a codebook choose from the same numbers; those with a codebook of their own have numbers of their
+    own. With :math:`w_k` the number of stages that chose code :math:`k`, the output is :math:`y = \sum_k w_k c_k` with
+    the codes of ``codes()``, unless the subclass says otherwise.
+
+    A subclass says in ``_assign`` what the output is and which codes were chosen. It is computed in float32 also under
+    autocast: half precision would choose other codes and round their moving averages.
 
     Args:
         dim: D, the number of channels.
         codebook_size: K, over all stages.
+        sizes: whatever else must be at least 1, by name.
     """
 
-    def __init__(self, dim: int, codebook_size: int) -> None:
+    def __init__(self, dim: int, codebook_size: int, **sizes: int) -> None:
         super().__init__(dim)
+        for name, size in {"codebook_size": codebook_size, **sizes}.items():
+            if size < 1:
+                raise SvqkitError(f"{type(self).__name__} needs {name} >= 1, got {size}.")
         self.codebook_size = codebook_size
 
     @abstractmethod
@@ -31,24 +45,60 @@ class Assignment(Quantizer):
 
     @torch.no_grad()
     def usage(self, x: Tensor) -> Usage:
-        """How the codebook is used over the positions of x."""
+        """How the codebook is used over the positions of x, as in eval mode, in chunks that fit in memory."""
         return hard_usage(self._chosen(self._as_map(x)), self.codebook_size)
 
     def _quantize(self, latents: Tensor) -> Quantized:
-        output, _, loss = self._assign(latents.flatten(2).transpose(1, 2))
-        return Quantized(as_map(output.flatten(0, 1), latents), loss)
+        output, _, loss = self._assign_in_full(latents.flatten(2).transpose(1, 2))
+        return Quantized(as_map(output.flatten(0, 1), latents).to(latents.dtype), loss)
 
     def _weights_of(self, latents: Tensor, codes: Tensor) -> Tensor:
         """How many stages give a position each of ``codes`` (n,): for a single stage 1 or 0."""
-        chosen = self._chosen(latents)
-        given = (chosen[:, :, None] == codes.to(chosen)[None, :, None]).sum(2)
-        return as_map(given.to(latents), latents)
+        given = latents.new_zeros(len(rows(latents)), len(codes))
+        for stage in self._chosen(latents).unbind(1):
+            given += stage[:, None] == codes.to(stage)
+        return as_map(given, latents)
 
     def _chosen(self, latents: Tensor) -> Tensor:
         """The codes that each position is given, (positions, S), without moving the codebook as training does."""
         training = self.training
         self.eval()
         try:
-            return self._assign(rows(latents)[None])[1][0]
+            chunks = rows(latents).split(max(1, CHUNK_ELEMENTS // self.codebook_size))
+            return torch.cat([self._assign_in_full(chunk[None])[1][0] for chunk in chunks])
         finally:
             self.train(training)
+
+    def _assign_in_full(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        with torch.autocast(vectors.device.type, enabled=False):
+            return self._assign(vectors.to(torch.promote_types(vectors.dtype, torch.float32)))
+
+
+def straight_through(vectors: Tensor, codes: Tensor) -> Tensor:
+    """The codes, with the gradient of the vectors that they stand for."""
+    return vectors + (codes - vectors).detach()
+
+
+def projections(dim: int, width: int) -> tuple[nn.Module, nn.Module]:
+    """Linear maps from D channels to ``width`` and back; nothing is done where the two are equal."""
+    if dim == width:
+        return nn.Identity(), nn.Identity()
+    return nn.Linear(dim, width), nn.Linear(width, dim)
+
+
+def project_codes(codes: Tensor, project_out: nn.Module, stages: int = 1) -> Tensor:
+    """Codes (K, width) as they appear in the output, (K, D): each of the S stages brings 1/S of the bias."""
+    if isinstance(project_out, nn.Identity):
+        return codes
+    return F.linear(codes, project_out.weight, project_out.bias / stages)
+
+
+def number_of_processes() -> int:
+    """How many processes train together; 1 without ``torch.distributed``."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def sum_over_processes(tensor: Tensor) -> None:
+    """Add up ``tensor``, in place, over all processes that train together."""
+    if number_of_processes() > 1:
+        dist.all_reduce(tensor)

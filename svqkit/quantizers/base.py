@@ -4,6 +4,7 @@ from abc import abstractmethod
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from svqkit.errors import SvqkitError
 from svqkit.quantizers.result import Quantized, Usage
@@ -27,7 +28,7 @@ class Quantizer(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         if dim < 1:
-            raise SvqkitError(f"{type(self).__name__} needs dim >= 1, got {dim}.")
+            raise SvqkitError(f"{type(self).__name__} needs dim >= 1, got dim={dim}.")
         self.dim = dim
 
     def forward(self, x: Tensor) -> Quantized:
@@ -82,7 +83,12 @@ def rows(latents: Tensor) -> Tensor:
 
 def as_map(vectors: Tensor, like: Tensor) -> Tensor:
     """Rows (N·H·W, D') as a map (N, D', H, W) of the positions of ``like``."""
-    return vectors.unflatten(0, (len(like), *like.shape[-2:])).permute(0, 3, 1, 2)
+    return vectors.unflatten(0, (like.shape[0], *like.shape[-2:])).permute(0, 3, 1, 2)
+
+
+def per_position(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """A linear map of the channels at every position: x (N, in, H, W), weight (out, in) → (N, out, H, W)."""
+    return F.conv2d(x, weight[:, :, None, None], bias)
 
 
 def _like(x: Tensor, result: Tensor) -> Tensor:

@@ -1,17 +1,19 @@
 """Sparse vector quantization (SVQ), folded so that the codebook costs nothing beside the layers around it."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers.mixture import CHUNK_ELEMENTS, Mixture
+from svqkit.quantizers.base import as_map, per_position, rows
+from svqkit.quantizers.mixture import ProjectedMixture, at_a_time, remade
 from svqkit.quantizers.result import Quantized
 
 
-class SVQ(Mixture):
+class SVQ(ProjectedMixture):
     r"""Each latent vector becomes a learned, signed mixture of all codes of a codebook.
 
     For a latent vector :math:`x \in R^D` and a codebook :math:`C \in R^{K \times D}`
@@ -24,7 +26,8 @@ class SVQ(Mixture):
 
     which is the same function with the same gradients for :math:`W_2`, :math:`b_2` and :math:`C`, and never holds
     a tensor of positions × K: time and memory of a step hardly depend on K. With ``output_relu`` that is not
-    possible; then :math:`w` is made for a few codes at a time, and made again in the backward pass.
+    possible, and ``l1`` needs the weights themselves; then :math:`w` is made for a few codes at a time, and made
+    again in the backward pass.
 
     Args:
         dim: D, the number of channels.
@@ -35,9 +38,13 @@ class SVQ(Mixture):
         init: how the codebook starts, see :func:`svqkit.quantizers.codebook_init.new_codebook`.
         hidden_relu: whether φ is the ReLU or nothing.
         output_relu: whether w passes through a ReLU.
+        l1: while training the loss is ``l1`` times the mean over positions of Σ_k |w_k|; 0 costs nothing.
+
+    Raises:
+        SvqkitError: an impossible size, a negative ``l1``, or an unknown ``init``.
 
     Source: Chen et al., "A Differentiable Sparse Vector Quantization (SVQ) for Spatio-Temporal Forecasting",
-    arXiv 2312.03406. The fold is this kit's.
+    arXiv 2312.03406. The fold and ``l1`` are this kit's.
     """
 
     def __init__(
@@ -50,76 +57,105 @@ class SVQ(Mixture):
         init: str = "kaiming",
         hidden_relu: bool = True,
         output_relu: bool = False,
+        l1: float = 0.0,
     ) -> None:
-        if dim < 1 or codebook_size < 1 or hidden_dim < 0:
-            raise SvqkitError(
-                "SVQ needs dim >= 1, codebook_size >= 1 and hidden_dim >= 0, "
-                f"got dim={dim}, codebook_size={codebook_size}, hidden_dim={hidden_dim}."
-            )
-        super().__init__(dim, codebook_size, init, learnable)
-        self.hidden_relu, self.output_relu = hidden_relu, output_relu
-        width = min(hidden_dim, codebook_size)
-        self.hidden = nn.Linear(dim, width) if width else None
-        self.weights = nn.Linear(width or dim, codebook_size)
-        for part in (self.hidden, self.weights):
-            if part is not None:
-                part.requires_grad_(learnable_projection)
+        super().__init__(dim, codebook_size, hidden_dim, init, learnable, learnable_projection, hidden_relu)
+        if not l1 >= 0:
+            raise SvqkitError(f"SVQ needs l1 >= 0, got l1={l1}.")
+        self.output_relu, self.l1 = output_relu, l1
 
     def folded(self) -> tuple[Tensor, Tensor]:
-        """Matrix CᵀW₂ (D, hidden) and vector Cᵀb₂ (D,) of the folded map, in the parameters' own precision."""
+        """Matrix CᵀW₂ (D, hidden) and vector Cᵀb₂ (D,) of the folded map, in the parameters' own precision.
+
+        Raises:
+            SvqkitError: the layer has ``output_relu``, so that there is no such map.
+        """
+        if self.output_relu:
+            raise SvqkitError(
+                "SVQ with output_relu=True cannot be folded: a ReLU stands between W2 and the codebook. "
+                "Use the layer as it is, or one with output_relu=False."
+            )
         # Half precision would round the sum over K codes, so autocast stays out of it.
         with torch.autocast(self.codebook.device.type, enabled=False):
             return _Fold.apply(self.codebook, self.weights.weight, self.weights.bias)
 
+    def folded_layer(self) -> nn.Linear:
+        """The folded map as a linear layer of its own, hidden → D, on the last axis; without a hidden layer D → D.
+
+        Raises:
+            SvqkitError: the layer has ``output_relu``.
+        """
+        return _linear(*self.folded())
+
+    @torch.no_grad()
+    def without_codebook(self) -> nn.Module:
+        """The whole layer as small layers of their own on the last axis, (…, D) → (…, D), for use without this kit.
+
+        ``nn.Sequential(Linear, ReLU, Linear)``; a single ``nn.Linear`` where no ReLU is between the two.
+
+        Raises:
+            SvqkitError: the layer has ``output_relu``.
+        """
+        matrix, vector = self.folded()
+        if self.hidden is None:
+            return _linear(matrix, vector)
+        weight, bias = self.hidden.weight, self.hidden.bias
+        if self.hidden_relu:
+            return nn.Sequential(_linear(weight, bias), nn.ReLU(), _linear(matrix, vector))
+        with torch.autocast(self.codebook.device.type, enabled=False):
+            return _linear(matrix @ weight, matrix @ bias + vector)
+
     def extra_repr(self) -> str:
-        return (
-            f"dim={self.dim}, codebook_size={self.codebook_size}, learnable={self.codebook.requires_grad}, "
-            f"hidden_relu={self.hidden_relu}, output_relu={self.output_relu}"
-        )
+        return f"{super().extra_repr()}, hidden_relu={self.hidden_relu}, output_relu={self.output_relu}, l1={self.l1}"
 
     def _quantize(self, latents: Tensor) -> Quantized:
         hidden = self._hidden(latents)
-        output = self._mix_relu(hidden) if self.output_relu else self._mix_folded(hidden)
-        return Quantized(output, latents.new_zeros(()))
+        penalised = self.training and self.l1 > 0
+        size = latents.new_zeros(1)
+        if not self.output_relu:
+            output = per_position(hidden, *self.folded())
+            if penalised:
+                size = self._sum_over_codes(torch.abs, rows(hidden), self._ones())
+        elif penalised:
+            # Behind a ReLU a weight is its own size, so that one pass with a column of ones beside C does for both.
+            both = self._sum_over_codes(torch.relu, rows(hidden), torch.cat([self.codebook, self._ones()], dim=1))
+            output, size = as_map(both[:, :-1], latents), both[:, -1]
+        else:
+            output = as_map(self._sum_over_codes(torch.relu, rows(hidden), self.codebook), latents)
+        return Quantized(output, self.l1 * size.mean())
 
     def _weigh(self, vectors: Tensor) -> Tensor:
-        hidden = vectors
-        if self.hidden is not None:
-            hidden = self.hidden(vectors)
-            hidden = hidden.relu() if self.hidden_relu else hidden
-        weights = self.weights(hidden)
+        weights = self._scores(vectors)
         return weights.relu() if self.output_relu else weights
 
     def _weights_of(self, latents: Tensor, codes: Tensor) -> Tensor:
         # Only the rows of these codes are needed, so this is cheap whatever K is.
-        weights = _per_position(self._hidden(latents), self.weights.weight[codes], self.weights.bias[codes])
+        weights = per_position(self._hidden(latents), self.weights.weight[codes], self.weights.bias[codes])
         return weights.relu() if self.output_relu else weights
 
     def _hidden(self, x: Tensor) -> Tensor:
         """φ(W₁x + b₁) at every position, (N, hidden, H, W); x itself when there is no hidden layer."""
         if self.hidden is None:
             return x
-        hidden = _per_position(x, self.hidden.weight, self.hidden.bias)
+        hidden = per_position(x, self.hidden.weight, self.hidden.bias)
         return hidden.relu() if self.hidden_relu else hidden
 
-    def _mix_folded(self, hidden: Tensor) -> Tensor:
-        matrix, bias = self.folded()
-        return _per_position(hidden, matrix, bias)
+    def _sum_over_codes(self, function: Callable[[Tensor], Tensor], hidden: Tensor, columns: Tensor) -> Tensor:
+        """function(W₂ hidden + b₂) columns, for hidden (P, hidden) and columns (K, n): (P, n), a few codes at a time.
 
-    def _mix_relu(self, hidden: Tensor) -> Tensor:
-        """Cᵀ relu(W₂ hidden + b₂), a few codes at a time, each chunk computed again in the backward pass."""
-        flat = hidden.permute(0, 2, 3, 1)
-        positions = flat.shape[0] * flat.shape[1] * flat.shape[2]
-        codes = max(1, CHUNK_ELEMENTS // max(1, positions))
+        Each chunk is computed again in the backward pass.
+        """
+        # An exported program leaves the batch open, and the number of chunks would hang on it.
+        codes = self.codebook_size if torch.compiler.is_exporting() else at_a_time(hidden.shape[0])
+        chunks = (part.split(codes) for part in (self.weights.weight, self.weights.bias, columns))
         # The sum over the chunks is kept in the parameters' own precision, whatever autocast makes of each of them.
-        output = self.codebook.new_zeros(*flat.shape[:-1], self.dim)
-        for weight, bias, codebook in zip(
-            self.weights.weight.split(codes), self.weights.bias.split(codes), self.codebook.split(codes), strict=True
-        ):
-            output = output + checkpoint(
-                _relu_mixture, flat, weight, bias, codebook, use_reentrant=False, preserve_rng_state=False
-            )
-        return output.permute(0, 3, 1, 2)
+        total = columns.new_zeros(hidden.shape[0], columns.shape[1])
+        for chunk in zip(*chunks, strict=True):
+            total = total + remade(_part_of_sum, function, hidden, *chunk)
+        return total
+
+    def _ones(self) -> Tensor:
+        return self.codebook.new_ones(self.codebook_size, 1)
 
 
 class _Fold(torch.autograd.Function):
@@ -144,10 +180,16 @@ class _Fold(torch.autograd.Function):
         return to_codebook, to_weight, to_bias
 
 
-def _per_position(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """A linear map of the channels at every position: x (N, in, H, W), weight (out, in) → (N, out, H, W)."""
-    return F.conv2d(x, weight[:, :, None, None], bias)
+def _part_of_sum(
+    function: Callable[[Tensor], Tensor], hidden: Tensor, weight: Tensor, bias: Tensor, columns: Tensor
+) -> Tensor:
+    return function(F.linear(hidden, weight, bias)) @ columns
 
 
-def _relu_mixture(hidden: Tensor, weight: Tensor, bias: Tensor, codebook: Tensor) -> Tensor:
-    return F.linear(hidden, weight, bias).relu() @ codebook
+def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
+    """A linear layer with copies of these values."""
+    layer = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0], device=weight.device, dtype=weight.dtype)
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+        layer.bias.copy_(bias)
+    return layer

@@ -33,6 +33,7 @@ def soft_usage(chunks: Callable[[], Iterator[Tensor]], codebook_size: int) -> Us
     return Usage(
         share=counts.double() / positions,
         perplexity=perplexity(counts),
+        stage_perplexity=(perplexity(counts),),
         dead_codes=int((counts == 0).sum()),
         sparsity=near[0.1],
         near_zero=near,
@@ -43,22 +44,44 @@ def soft_usage(chunks: Callable[[], Iterator[Tensor]], codebook_size: int) -> Us
     )
 
 
-def hard_usage(indices: Tensor, codebook_size: int) -> Usage:
-    """Usage when each position is given one code: ``indices`` of any shape, values in 0 … K − 1."""
-    counts = indices.flatten().bincount(minlength=codebook_size).cpu()
-    share = counts.double() / counts.sum()
-    zeros = (codebook_size - 1) / codebook_size
+def hard_usage(chosen: Tensor, codebook_size: int) -> Usage:
+    """Usage when each position is given one code in each of S stages.
+
+    The weight of a code at a position is the number of stages that chose it. A code of several stages counts as often
+    in ``share``, so that it sums to 1 over all K codes.
+
+    Args:
+        chosen: numbers of the codes (positions, S), 0 … K − 1.
+        codebook_size: K, over all stages.
+    """
+    counts = chosen.flatten().bincount(minlength=codebook_size).cpu()
+    near = _few_are_chosen(chosen, codebook_size)
     return Usage(
-        share=share,
+        share=counts.double() / counts.sum(),
         perplexity=perplexity(counts),
+        stage_perplexity=tuple(perplexity(stage.bincount().cpu()) for stage in chosen.unbind(1)),
         dead_codes=int((counts == 0).sum()),
-        sparsity=zeros,
-        near_zero=dict.fromkeys(THRESHOLDS, zeros),
-        codes_per_position=1.0,
+        sparsity=near[0.1],
+        near_zero=near,
+        codes_per_position=int(_first_of_its_code(chosen).sum()) / len(chosen),
         kurtosis=None,
-        strength=share,
+        strength=counts.double() / len(chosen),
         histogram=None,
     )
+
+
+def _few_are_chosen(chosen: Tensor, codebook_size: int) -> dict[float, float]:
+    """The share of weights at or below each threshold of their position's largest, with no tensor of positions × K."""
+    weights = (chosen[:, :, None] == chosen[:, None, :]).sum(2)
+    weights, largest = weights * _first_of_its_code(chosen), weights.amax(1, keepdim=True)
+    everything = len(chosen) * codebook_size
+    return {t: (everything - int((weights > t * largest).sum())) / everything for t in THRESHOLDS}
+
+
+def _first_of_its_code(chosen: Tensor) -> Tensor:
+    """Whether no earlier stage of the position chose the same code, (positions, S)."""
+    same = chosen[:, :, None] == chosen[:, None, :]
+    return ~same.tril(-1).any(2)
 
 
 def _shape(moments: Tensor) -> tuple[float, float, float]:

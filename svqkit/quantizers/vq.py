@@ -1,42 +1,201 @@
-"""Vector quantization in the implementation of vector-quantize-pytorch, with the result type of this kit."""
+"""Vector quantization: the nearest code, in one codebook (VQ), for several heads, or behind a linear map (SimVQ).
 
-from torch import Tensor
+The codebooks are those of vector-quantize-pytorch; the few lines around them are here, since its layers can't be
+compiled or exported as one graph and compute something else than the published comparison did by default.
+"""
 
-from svqkit.quantizers.assignment import Assignment
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from svqkit.quantizers.assignment import Assignment, projections, straight_through, sum_over_processes
 
 
 class VQ(Assignment):
-    """Vector quantization: each latent vector is replaced by its nearest code, y = c_k, k = argmin ‖x − c_k‖.
+    r"""Each latent vector is replaced by its nearest code, :math:`y = c_k,\ k = \arg\min_k \lVert x - c_k \rVert`.
 
-    The codebook follows the latents as an exponential moving average and gradients pass straight through.
+    Gradients pass straight through, and the loss while training is :math:`\beta` times the mean of
+    :math:`(x - \mathrm{sg}(c_k))^2` over positions and channels. The codebook follows the latents as a moving average,
+    see :func:`moving_codebook`.
 
     Args:
         dim: D, the number of channels.
         codebook_size: K.
         decay: of the moving average.
-        commitment_weight: weight β of the loss β‖x − sg(c_k)‖² that keeps latents near their codes.
+        commitment_weight: β.
 
-    Source: van den Oord et al., "Neural Discrete Representation Learning", arXiv 1711.00937, in the
-    implementation of vector-quantize-pytorch; the defaults are those of the SVQ paper's comparison.
+    Source: van den Oord et al., "Neural Discrete Representation Learning", arXiv 1711.00937. The defaults are those of
+    the SVQ paper's comparison.
     """
 
     def __init__(self, dim: int, codebook_size: int = 1024, decay: float = 0.8, commitment_weight: float = 1.0) -> None:
-        # Its import takes 2 s, which only who uses it should wait for.
-        from vector_quantize_pytorch import VectorQuantize
-
         super().__init__(dim, codebook_size)
-        self.layer = VectorQuantize(
-            dim=dim,
-            codebook_size=codebook_size,
-            decay=decay,
-            commitment_weight=commitment_weight,
-            rotation_trick=False,  # the layer's own default would turn the gradients
-        )
+        self.commitment_weight = commitment_weight
+        self.codebook = moving_codebook(dim, codebook_size, decay)
 
     def codes(self) -> Tensor:
         """The codebook (K, D)."""
+        return self.codebook.embed[0].clone()
+
+    def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        output, chosen, loss = nearest(self.codebook, vectors[None], self.commitment_weight)
+        return output[0], chosen[0, ..., None], loss
+
+
+class MultiheadVQ(Assignment):
+    r"""VQ of several projections of a latent at once.
+
+    A linear map makes H vectors of ``codebook_dim`` numbers of each latent; each is replaced by its nearest code, and
+    another linear map makes D numbers of all of them again. There is no map where H · ``codebook_dim`` = D. Gradients,
+    loss and moving average are those of :class:`VQ`, over all heads.
+
+    Args:
+        dim: D, the number of channels.
+        codebook_size: codes of one codebook. K is that, or H times that with ``separate_codebooks``.
+        heads: H.
+        codebook_dim: numbers in a code.
+        separate_codebooks: whether each head has a codebook of its own.
+        decay: of the moving average.
+        commitment_weight: β.
+
+    Source: vector-quantize-pytorch; the defaults are those of the SVQ paper's comparison.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        codebook_size: int = 1024,
+        heads: int = 8,
+        codebook_dim: int = 32,
+        separate_codebooks: bool = False,
+        decay: float = 0.8,
+        commitment_weight: float = 1.0,
+    ) -> None:
+        codebooks = heads if separate_codebooks else 1
+        super().__init__(dim, codebook_size * codebooks, heads=heads, codebook_dim=codebook_dim)
+        self.heads, self.separate_codebooks, self.commitment_weight = heads, separate_codebooks, commitment_weight
+        self.project_in, self.project_out = projections(dim, heads * codebook_dim)
+        self.codebook = moving_codebook(codebook_dim, codebook_size, decay, codebooks)
+
+    def codes(self) -> Tensor:
+        """The codes (K, ``codebook_dim``), before the map that mixes the heads; head by head if each has its own."""
+        return self.codebook.embed.flatten(0, 1).clone()
+
+    def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        by_head = torch.stack(self.project_in(vectors).chunk(self.heads, -1))
+        codes, chosen, loss = nearest(self.codebook, self._by_codebook(by_head), self.commitment_weight)
+        chosen = chosen.reshape(by_head.shape[:-1])
+        if self.separate_codebooks:
+            size = self.codebook_size // self.heads
+            chosen = chosen + torch.arange(0, self.codebook_size, size, device=chosen.device)[:, None, None]
+        output = self.project_out(torch.cat(codes.reshape(by_head.shape).unbind(), -1))
+        return output, torch.stack(chosen.unbind(), -1), loss
+
+    def _by_codebook(self, by_head: Tensor) -> Tensor:
+        """(H, N, P, d) as (codebooks, N', P, d)."""
+        return by_head if self.separate_codebooks else by_head.flatten(0, 1)[None]
+
+
+class SimVQ(Assignment):
+    r"""VQ whose codes are a learned linear map of a frozen random codebook, :math:`C = Z A^\top`.
+
+    All codes move whenever one of them learns, so that few of them die. Gradients pass straight through, and the loss
+    while training is the mean of :math:`(\mathrm{sg}(x) - c_k)^2 + \beta\,(x - \mathrm{sg}(c_k))^2` over positions and
+    channels.
+
+    Args:
+        dim: D, the number of channels.
+        codebook_size: K.
+        commitment_weight: β.
+
+    Source: Zhu et al., "Addressing Representation Collapse in Vector Quantized Models with One Linear Layer", arXiv
+    2411.02038, with the parameters of vector-quantize-pytorch. The SVQ paper doesn't have it; the size of the codebook
+    is that of its other quantizers. Gradients pass straight through as in that paper, where the library turns them.
+    """
+
+    def __init__(self, dim: int, codebook_size: int = 1024, commitment_weight: float = 0.25) -> None:
+        super().__init__(dim, codebook_size)
+        # Its import takes 2 s, which only who uses it should wait for.
+        from vector_quantize_pytorch import SimVQ as Library
+
+        self.commitment_weight = commitment_weight
+        self.layer = Library(dim, codebook_size)
+
+    def codes(self) -> Tensor:
+        """The codebook C (K, D), as it is now."""
         return self.layer.codebook.detach()
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        output, indices, loss = self.layer(vectors)
-        return output, indices[..., None], loss.sum()
+        # Not the library's own forward: it is compiled anew for every batch size.
+        codebook = self.layer.codebook
+        with torch.no_grad():
+            # Named, since the choice by the number of positions would tie an exported graph to it.
+            distances = torch.cdist(vectors.flatten(0, 1), codebook, compute_mode="use_mm_for_euclid_dist")
+            chosen = distances.argmin(1).view(vectors.shape[:2])
+        codes = F.embedding(chosen, codebook)
+        if not self.training:
+            return codes, chosen[..., None], vectors.new_zeros(())
+        loss = F.mse_loss(codes, vectors.detach()) + self.commitment_weight * F.mse_loss(vectors, codes.detach())
+        return straight_through(vectors, codes), chosen[..., None], loss
+
+
+def moving_codebook(
+    dim: int, codebook_size: int, decay: float, codebooks: int = 1, temperature: float | None = None
+) -> nn.Module:
+    r"""Codebooks (``codebooks``, ``codebook_size``, ``dim``) that follow the latents while training.
+
+    After each batch in which code :math:`k` was given :math:`n_k` vectors with sum :math:`s_k`,
+
+    .. math:: m_k \leftarrow d\,m_k + (1 - d)\,n_k, \qquad a_k \leftarrow d\,a_k + (1 - d)\,s_k, \qquad c_k = a_k / m_k
+
+    with :math:`m_k` smoothed by 1e-5. Counts and sums are those of all processes that train together. As published,
+    :math:`m_k` starts at 0: a code that the first batch doesn't use is thrown d · 10⁵ times as far from 0, where
+    nothing finds it again.
+
+    Args:
+        dim: numbers in a code.
+        codebook_size: codes of one codebook.
+        decay: d.
+        codebooks: how many.
+        temperature: draw codes while training, with probabilities softmax(−distance / temperature); None takes the
+            nearest.
+
+    Source: vector-quantize-pytorch (its codebook); Razavi et al., arXiv 1906.00446, for the moving average.
+    """
+    from vector_quantize_pytorch import VectorQuantize
+
+    stochastic = {} if temperature is None else {"stochastic_sample_codes": True, "sample_codebook_temp": temperature}
+    layer = VectorQuantize(
+        dim=dim * codebooks,
+        codebook_dim=dim,
+        codebook_size=codebook_size,
+        heads=codebooks,
+        separate_codebook_per_head=codebooks > 1,
+        decay=decay,
+        sync_codebook=False,
+        **stochastic,
+    )
+    codebook = layer._codebook
+    # Newer versions of the library start at 1; the published comparison was made with one that starts at 0.
+    codebook.cluster_size.zero_()
+    # The library asks once, when the codebook is made, whether there are other processes; they may come later.
+    codebook.all_reduce_fn = sum_over_processes
+    # Initialisation by k-means isn't used, and asking a buffer whether it is done would end a compiled graph.
+    codebook.init_embed_ = _nothing
+    return codebook
+
+
+def nearest(codebook: nn.Module, vectors: Tensor, commitment_weight: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Vectors (codebooks, N, P, d) → their codes, the numbers (codebooks, N, P) of these, and the commitment loss.
+
+    While training the codebook moves, and gradients pass straight through the codes.
+    """
+    codes, chosen, _ = codebook(vectors)
+    codes = codes.to(vectors)
+    if not codebook.training:
+        return codes, chosen, vectors.new_zeros(())
+    return straight_through(vectors, codes), chosen, commitment_weight * F.mse_loss(vectors, codes)
+
+
+def _nothing(vectors: Tensor, mask: Tensor | None = None) -> None:
+    """Leave the codebook as it is."""

@@ -23,6 +23,9 @@ class LargeKernelAttention(nn.Module):
 
 
 def large_kernel(dim: int, channels_out: int) -> nn.Sequential:
-    """A 21 × 21 kernel in three cheap parts: depthwise 5×5, depthwise 7×7 at every third place, then 1×1."""
+    """What stands for a 21 × 21 kernel, in three cheap parts: depthwise 5×5, dilated depthwise 7×7, then 1×1.
+
+    The 7×7 takes every third place, so that the two reach 23 × 23.
+    """
     parts = {"near": depthwise(dim, 5), "far": depthwise(dim, 7, dilation=3), "point": nn.Conv2d(dim, channels_out, 1)}
     return nn.Sequential(OrderedDict(parts))

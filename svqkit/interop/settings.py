@@ -1,0 +1,118 @@
+"""The reference's config as our settings.
+
+Keys that are missing take the values of SimVP_Model's and SimVPVQ_Model's signatures. The training program's parser
+sets four of them as well, to the same effect: drop and drop_path 0, method SimVP, and model_type None, which both
+models read as gSTA. So a config of a training, which has every key of the parser, and a bare one mean the same.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from svqkit.choices import choose, hint, listed
+from svqkit.config import TRANSLATORS, Model
+from svqkit.errors import SvqkitError
+from svqkit.interop.quantizers import quantizer_of
+from svqkit.quantizer_settings import NoQuantizer, Settings
+
+METHODS = {"simvp": "SimVP", "tau": "TAU", "simvpvq": "SimVPVQ"}
+MODEL_TYPES = {**{name: name for name in TRANSLATORS}, "mlp": "mlpmixer", "moga": "moganet"}
+SIGNATURE = {
+    "hid_S": 16,
+    "hid_T": 256,
+    "N_S": 4,
+    "N_T": 4,
+    "mlp_ratio": 8.0,
+    "drop": 0.0,
+    "drop_path": 0.0,
+    "spatio_kernel_enc": 3,
+    "spatio_kernel_dec": 3,
+    "noise": None,
+}
+OURS = {"method", "in_shape", "model_type", "post_vq", "vq_type", "vq_kwargs", "freeze_projection", *SIGNATURE}
+# What else a config may hold: the parser's options, what the datasets' table adds, and the training's settings.
+_OTHER_KEYS = """
+    act_inplace aft_seq_length alpha auto_resume batch_size broadcast_buffers clip_grad clip_mode config_file data_name
+    data_root dataname decay_epoch decay_rate delta deterministic device diff_seed display_step dist drop_last
+    empty_cache epoch ex_name filter_bias_and_bn final_div_factor find_unused_parameters fp16 fps idx_in idx_out
+    launcher level lista_iter local_rank log_step loss lr lr_k_decay metrics middim min_lr momentum nonlinear
+    num_workers opt opt_betas opt_eps overwrite patience port pre_seq_length res_dir resume_from sched seed step
+    stochastic_sample_codes test test_time torchscript total_length train_time use_augment use_gpu use_prefetcher
+    val_batch_size val_time warmup_epoch warmup_lr weight_decay
+"""
+IGNORED = frozenset(_OTHER_KEYS.split())
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a config says of the model: its settings, its quantizer, and the shape (T, C, H, W) of what goes in."""
+
+    model: Model
+    quantizer: Settings
+    in_shape: tuple[int, int, int, int]
+
+
+def architecture(config: Mapping[str, Any]) -> Architecture:
+    """The model that a config of the reference describes.
+
+    Raises:
+        SvqkitError: a key that the reference doesn't know, a method or model type that isn't SimVP's, or a value
+            that doesn't fit.
+    """
+    _refuse_unknown(config)
+    method = choose(METHODS, str(config.get("method", "SimVP")).lower(), "method")
+    named = config.get("model_type")
+    values = {key: config.get(key, default) for key, default in SIGNATURE.items()}
+    model = checked(
+        Model,
+        {
+            **values,
+            "translator": choose(MODEL_TYPES, "gsta" if named is None else str(named).lower(), "model_type"),
+            "noise": values["noise"] or 0.0,
+            "quantize_after_translator": method == "SimVPVQ" and config.get("post_vq", False),
+        },
+        "The config",
+    )
+    quantizer: Settings = NoQuantizer()
+    if method == "SimVPVQ":
+        frozen = bool(config.get("freeze_projection", False))
+        kind, tree = quantizer_of(config.get("vq_type", "svq"), config.get("vq_kwargs"), model.hid_S, frozen)
+        quantizer = checked(kind, tree, "vq_kwargs of the config")
+    return Architecture(model, quantizer, _in_shape(config.get("in_shape")))
+
+
+def checked(cls: type[T], tree: Mapping[str, Any], where: str) -> T:
+    """An instance of ``cls`` from plain values; what doesn't fit is said in one error."""
+    try:
+        return TypeAdapter(cls).validate_json(json.dumps(tree, default=str))
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(map(str, one['loc'])) or cls.__name__}: {one['msg'].removeprefix('Value error, ')}"
+            + ("" if one["type"] == "value_error" else f", got {one['input']!r}")
+            for one in error.errors()
+        ]
+        raise SvqkitError(f"{where} doesn't fit:\n  " + "\n  ".join(lines)) from error
+
+
+def _refuse_unknown(config: Mapping[str, Any]) -> None:
+    known = OURS | IGNORED
+    problems = [f"{key!r}{hint(key, known)}" for key in config if key not in known]
+    if problems:
+        raise SvqkitError(
+            f"The config has keys that neither the reference's models nor its training know: {', '.join(problems)}. "
+            f"Those that shape the model: {listed(OURS)}."
+        )
+
+
+def _in_shape(given: Any) -> tuple[int, int, int, int]:
+    fits = isinstance(given, list | tuple) and len(given) == 4
+    if not fits or not all(isinstance(size, int) and size > 0 for size in given):
+        raise SvqkitError(
+            f"in_shape must be (T, C, H, W), four numbers such as [12, 1, 32, 64] (the reference's "
+            f"dataset_parameters have it), got {given!r}."
+        )
+    return tuple(given)

@@ -1,0 +1,143 @@
+"""The reference's weights under our names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from svqkit.errors import SvqkitError
+from svqkit.interop.names import copies, pairs, renamed
+from svqkit.interop.settings import Architecture
+from svqkit.quantizer_settings import LFQSettings, ResidualLFQSettings
+
+PREFIX = "module."
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of the reference's state_dict.
+
+    Attributes:
+        ours: our name.
+        like: our tensor.
+        shape: its shape in the reference.
+        copy_of: the entry that it only repeats, if it does.
+    """
+
+    ours: str
+    like: Tensor
+    shape: tuple[int, ...]
+    copy_of: str = ""
+
+
+def translated(weights: Mapping[str, Any], model: nn.Module, wanted: Architecture) -> dict[str, Tensor]:
+    """A state_dict of the reference as one for ``model``, a :class:`svqkit.models.SimVP` made as ``wanted``.
+
+    Raises:
+        SvqkitError: entries are missing, surplus, misshapen, no tensors, not finite, or copies and constants with
+            other values. All are listed, by the reference's names.
+    """
+    given, problems = _bare(weights)
+    expected, constants = entries(model, wanted), _constants(model, wanted)
+    for name, entry in expected.items():
+        problems += _misfit(name, given[name], entry) if name in given else [f"missing: {name} {entry.shape}"]
+    for name, value in given.items():
+        if name in constants:
+            problems += _other_constant(name, value, constants[name])
+        elif name not in expected:
+            problems.append(f"surplus: {name} {_what(value)}")
+    problems = problems or [
+        f"values of {name}: the same as {entry.copy_of} where steps share a codebook, but they are others"
+        for name, entry in expected.items()
+        if entry.copy_of and not torch.equal(given[name], given[entry.copy_of])
+    ]
+    if problems:
+        raise SvqkitError(
+            f"The weights don't fit the config; {len(problems)} problem(s), by the reference's names. Give the config "
+            "that they were trained with:\n  " + "\n  ".join(problems)
+        )
+    return {
+        entry.ours: given[name].detach().to("cpu", entry.like.dtype).reshape(entry.like.shape)
+        for name, entry in expected.items()
+    }
+
+
+def entries(model: nn.Module, wanted: Architecture) -> dict[str, Entry]:
+    """What the reference's state_dict of such a model must hold, by its names."""
+    table, translator = pairs(wanted.model, wanted.quantizer), wanted.model.translator
+    found = {}
+    for ours, like in model.state_dict().items():
+        theirs = renamed(ours, table)
+        found[theirs] = Entry(ours, like, _shape(theirs, like, translator))
+    for copy, first in copies(wanted.quantizer).items():
+        for theirs, entry in list(found.items()):
+            if theirs.startswith(f"{first}."):
+                found[copy + theirs.removeprefix(first)] = replace(entry, copy_of=theirs)
+    return found
+
+
+def _shape(theirs: str, like: Tensor, translator: str) -> tuple[int, ...]:
+    """The shape that a tensor of ours has in the reference."""
+    if translator == "moganet" and "layer_scale" in theirs:
+        return 1, len(like), 1, 1
+    if theirs.endswith("_codebook.initted"):
+        return (1,)  # a plain bool in later versions of vector-quantize-pytorch
+    return tuple(like.shape)
+
+
+def _constants(model: nn.Module, wanted: Architecture) -> dict[str, Tensor | None]:
+    """Entries that hold nothing learned and that need not be there, with their values; None where none are used.
+
+    In swin those of timm <= 0.6.11, which later versions don't save; the mask of shifted windows is made there, and
+    never given to the attention. In LFQ the values of the bits.
+    """
+    known: dict[str, Tensor | None] = {}
+    if wanted.model.translator == "swin":
+        for number, block in enumerate(model.translator.blocks):
+            known[f"hid.enc.{number}.block.attn.relative_position_index"] = block.attn.relative_position_index
+            known[f"hid.enc.{number}.block.attn_mask"] = None
+    if isinstance(wanted.quantizer, LFQSettings | ResidualLFQSettings):
+        bits = wanted.quantizer.codebook_size.bit_length() - 1
+        places = 2 ** torch.arange(bits - 1, -1, -1)
+        steps = getattr(wanted.quantizer, "num_quantizers", 0)
+        known |= {f"vq.vq.layers.{step}.mask": places for step in range(steps)} or {"vq.vq.mask": places}
+    return known
+
+
+def _bare(weights: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The entries without the prefix of a parallel training; and those that stand there twice for that reason."""
+    bare: dict[str, Any] = {}
+    problems = []
+    for name, value in weights.items():
+        short = str(name).removeprefix(PREFIX)
+        if short in bare:
+            problems.append(f"twice, with and without {PREFIX!r}: {short}")
+        bare[short] = value
+    return bare, problems
+
+
+def _misfit(name: str, value: Any, entry: Entry) -> list[str]:
+    if not isinstance(value, Tensor):
+        return [f"no tensor: {name}, expected {entry.shape}, got {_what(value)}"]
+    if tuple(value.shape) != entry.shape:
+        return [f"shape of {name}: expected {entry.shape}, got {tuple(value.shape)}"]
+    if entry.like.is_floating_point() and not value.is_floating_point():
+        return [f"type of {name}: expected a float type, got {value.dtype}"]
+    finite = value.to(entry.like.dtype).isfinite()
+    if not finite.all():
+        return [f"not finite: {name}, {int((~finite).sum())} of {value.numel()} values"]
+    return []
+
+
+def _other_constant(name: str, value: Any, known: Tensor | None) -> list[str]:
+    if not isinstance(value, Tensor):
+        return [f"no tensor: {name}, got {_what(value)}"]
+    if known is None or torch.equal(value.cpu().long(), known.cpu()):
+        return []
+    return [f"values of {name}: a constant of the architecture is another one there; another window, or another K?"]
+
+
+def _what(value: Any) -> str:
+    return str(tuple(value.shape)) if isinstance(value, Tensor) else repr(type(value).__name__)

@@ -1,0 +1,154 @@
+"""docs/add_your_own.md: its examples, put into a copy of the project as it says, train and are scored."""
+
+import json
+import re
+import shlex
+from functools import cached_property
+from pathlib import Path
+
+import nbformat
+import pytest
+from projectcopy import ROOT, Project, outputs_of
+from ruamel.yaml import YAML
+
+DOCUMENT = ROOT / "docs/add_your_own.md"
+# A few steps are enough to see that everything fits.
+SHORT = {"training": {"epochs": 1, "steps_per_epoch": 3, "batch_size": 2}}
+
+
+class Section:
+    """A section of the document: the files that it names, and its blocks of code."""
+
+    def __init__(self, title: str) -> None:
+        self.text = DOCUMENT.read_text(encoding="utf-8").split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+    @cached_property
+    def blocks(self) -> dict[str, list[str]]:
+        """By language, in order."""
+        found: dict[str, list[str]] = {}
+        for language, code in re.findall(r"^```(\w+)\n(.*?)^```$", self.text, flags=re.MULTILINE | re.DOTALL):
+            found.setdefault(language, []).append(code)
+        return found
+
+    @cached_property
+    def file(self) -> str:
+        """Where its first block of Python goes: the path at the end of the line above."""
+        return re.search(r"`([\w/]+\.py)`:\n\n```python\n", self.text).group(1)
+
+    def command(self) -> list[str]:
+        """The words of its command, made short: what it overrides already stays."""
+        (line,) = self.blocks["sh"]
+        words = shlex.split(line)
+        given = {"overrides": {}}
+        if "-y" in words:
+            place = words.index("-y")
+            given = YAML(typ="safe").load(words[place + 1])
+            del words[place : place + 2]
+        return [*words, "-y", json.dumps({"overrides": given["overrides"] | SHORT})]
+
+
+TRANSLATOR, QUANTIZER = Section("A translator"), Section("A quantizer")
+pytestmark = pytest.mark.xdist_group("add_your_own")
+
+
+def put_after(path: Path, line: str, addition: str) -> None:
+    """Put lines after a line of a file, which must be there once."""
+    text = path.read_text(encoding="utf-8")
+    assert text.count(f"\n{line}\n") == 1, line
+    path.write_text(text.replace(f"\n{line}\n", f"\n{line}\n{addition}"), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of the project with the document's translator and quantizer in it."""
+    project = Project(tmp_path_factory.mktemp("project"))
+    folder = project.folder
+    if (ROOT / "data").exists():  # else the copy fetches it
+        (folder / "data").symlink_to(ROOT / "data")
+
+    layer, line = TRANSLATOR.blocks["python"]
+    (folder / TRANSLATOR.file).write_text(layer, encoding="utf-8")
+    put_after(folder / "svqkit/config.py", "TRANSLATORS = {", line)
+
+    layer, settings, line = QUANTIZER.blocks["python"]
+    (folder / QUANTIZER.file).write_text(layer, encoding="utf-8")
+    place = folder / "svqkit/quantizer_settings.py"
+    put_after(place, "    NoQuantizer", line)
+    text = place.read_text(encoding="utf-8")
+    place.write_text(text.replace("\nSettings = (", f"\n{settings}\n\nSettings = ("), encoding="utf-8")
+    put_after(folder / "params.yaml", "experiments:", *QUANTIZER.blocks["yaml"])
+    return project
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("section", "experiment", "part"),
+    [
+        (TRANSLATOR, "weather_t2m-svq", {"model": {"translator": "separable"}}),
+        (QUANTIZER, "weather_t2m-topk", {"quantizer": {"name": "topk", "codebook_size": 256, "k": 8}}),
+    ],
+    ids=["translator", "quantizer"],
+)
+def test_it_trains_as_the_document_says(project: Project, section: Section, experiment: str, part: dict) -> None:
+    project.run(*section.command())
+    texts, pictures = outputs_of(project.folder / "out.ipynb")
+    assert "mse" in texts, "the table of scores"
+    assert pictures >= 3, "curves, a forecast, the error's map"
+    run = project.folder / "scratch/runs/sample/weather_t2m" / experiment / "seed0"
+    trained = json.loads((run / "config.json").read_text(encoding="utf-8"))["experiment"]
+    assert trained["training"]["steps_per_epoch"] == 3
+    for name, settings in part.items():
+        assert settings.items() <= trained[name].items()
+
+
+_CHECK = """
+import torch
+from svqkit import config, models
+settings = config.load()
+chosen = {chosen}
+model = models.build(chosen, (1, 6, 10))
+x = torch.randn(3, chosen.data.frames_in, 1, 6, 10)
+frames = model(x).frames
+assert frames.shape == x.shape
+frames.square().mean().backward()
+print([name for name, one in model.{part}.named_parameters() if not one.grad.any()], type(model.{part}).__name__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("part", "chosen", "kind"),
+    [
+        ("translator", "config.override(settings.experiment('weather_t2m-svq'), {changes})", "Separable"),
+        ("quantizer", "settings.experiment('weather_t2m-topk')", "TopK"),
+    ],
+)
+def test_every_parameter_of_it_learns(project: Project, part: str, chosen: str, kind: str) -> None:
+    chosen = chosen.replace("{changes}", "{'model': {'translator': 'separable'}}")
+    (project.folder / "check.py").write_text(_CHECK.format(chosen=chosen, part=part), encoding="utf-8")
+    assert project.run("check").split() == ["[]", kind]
+
+
+def test_its_codebook_can_be_looked_at_and_its_settings_are_checked(project: Project) -> None:
+    path = project.folder / "check.py"
+    path.write_text(
+        "import torch\nfrom svqkit.quantizers.topk import TopK\n"
+        "usage = TopK(6, 50, k=3).usage(torch.randn(2, 6, 4, 5))\n"
+        "print(1 < usage.codes_per_position <= 3, round(usage.near_zero[0.01], 2))\n",
+        encoding="utf-8",
+    )
+    # At least 47 of the 50 codes of a position have the weight 0.
+    true, share = project.run("check").split()
+    assert true == "True"
+    assert 0.94 <= float(share) < 0.98
+    wrong = "config.override(config.load().experiment('weather_t2m-topk'), {'quantizer': {'kk': 3}})"
+    path.write_text(f"from svqkit import config\n{wrong}\n", encoding="utf-8")
+    assert "quantizer.kk: unknown key 'kk' (did you mean 'k'?)" in project.run("check", check=False)
+
+
+def test_papermill_needs_y_for_a_dict() -> None:
+    (command,) = TRANSLATOR.blocks["sh"]
+    words = shlex.split(command)
+    assert words[:2] == ["papermill", "notebooks/train.ipynb"]
+    assert YAML(typ="safe").load(words[words.index("-y") + 1]) == {"overrides": {"model": {"translator": "separable"}}}
+    parameters = nbformat.read(ROOT / "notebooks/train.ipynb", as_version=4).cells[1].source
+    assert "overrides = {}" in parameters

@@ -1,0 +1,213 @@
+"""A checkpoint of the reference becomes a run that everything else reads; or one clear error, and no trace."""
+
+import json
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from openstlcases import SVQ
+
+from svqkit import models
+from svqkit.config import Data, as_tree, experiment_from_tree
+from svqkit.data.prepare import prepare
+from svqkit.data.store import Store
+from svqkit.errors import SvqkitError
+from svqkit.evaluation import evaluate
+from svqkit.interop.openstl import load, main
+from svqkit.interop.pth import read_state_dict
+from svqkit.interop.settings import architecture
+from svqkit.interop.weights import entries
+from svqkit.paths import store_path
+from svqkit.runs import open_run
+
+SHAPE = (4, 1, 4, 6)
+CONFIG = {"hid_S": 8, "hid_T": 16, "N_S": 2, "N_T": 2, "mlp_ratio": 2.0, "method": "SimVPVQ", "vq_kwargs": SVQ}
+
+
+class Trap:
+    """A Python object in a checkpoint; unpickling it writes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.write_text, (self.path, "ran")
+
+
+class Folder:
+    """A project's folder with params.yaml, a store, a config and a checkpoint of the reference."""
+
+    def __init__(self, root: Path, data: Data) -> None:
+        self.root = root
+        tree = {
+            "profile": "tiny",
+            "datasets": {"weather_t2m": as_tree(data)},
+            "profiles": {"tiny": {"weather_t2m": {}}},
+            "experiments": {"weather_t2m-none": {"dataset": "weather_t2m", "training": {"epochs": 7}}},
+        }
+        (root / "params.yaml").write_text(json.dumps(tree), encoding="utf-8")
+        prepare(data, store_path("tiny", "weather_t2m", root / "stores"))
+        self.config("config.py", CONFIG)
+        self.weights = reference_weights()
+        self.save(self.weights)
+
+    def config(self, name: str, config: dict[str, Any]) -> None:
+        path = self.root / name
+        lines = "".join(f"{key} = {value!r}\n" for key, value in config.items())
+        path.write_text(lines if path.suffix == ".py" else json.dumps(config), encoding="utf-8")
+
+    def save(self, content: Any) -> None:
+        torch.save(content, self.root / "checkpoint.pth")
+
+    def convert(self, *more: str, configs: tuple[str, ...] = ("config.py",)) -> int:
+        options = ["--params", "params.yaml", "--stores", "stores", "--runs", "runs"]
+        paths = [str(self.root / part) if "." in part or part in ("stores", "runs") else part for part in options]
+        named = [part for name in configs for part in ("--config", str(self.root / name))]
+        known = ["--dataset", "weather_t2m", "--profile", "tiny"]
+        return main([str(self.root / "checkpoint.pth"), *known, *paths, *named, *more])
+
+    def run(self, name: str = "weather_t2m-openstl", seed: int = 0) -> Path:
+        return self.root / "runs" / "tiny" / "weather_t2m" / name / f"seed{seed}"
+
+
+def reference_weights() -> dict[str, torch.Tensor]:
+    """Some weights by the reference's names, for ``CONFIG`` on frames of ``SHAPE``."""
+    torch.manual_seed(0)
+    wanted = architecture({**CONFIG, "in_shape": SHAPE})
+    tree = {"model": as_tree(wanted.model), "quantizer": as_tree(wanted.quantizer), "training": {}}
+    data = {"source": "taxibj", "root": "x", "frames_in": 4, "frames_out": 4}
+    named = {"name": "x", "profile": "x", "dataset": "x", "data": data}
+    model = models.build(experiment_from_tree({**tree, **named}, "test"), SHAPE[1:])
+    return {name: entry.like.reshape(entry.shape).clone() for name, entry in entries(model, wanted).items()}
+
+
+@pytest.fixture
+def folder(weather_data: Data, tmp_path: Path) -> Folder:
+    return Folder(tmp_path, weather_data)
+
+
+def test_the_run_forecasts_as_the_reference_does_and_can_be_evaluated(folder: Folder) -> None:
+    assert folder.convert() == 0
+    run = open_run(folder.run())
+    frames = torch.randn(2, *SHAPE)
+    expected = load({**CONFIG, "in_shape": SHAPE}, folder.weights)(frames)
+    for weights in ("best", "last"):
+        assert torch.equal(run.model(weights)(frames).frames, expected)
+    assert (run.experiment.name, run.seed, run.channels, run.size) == ("weather_t2m-openstl", 0, ("t2m",), (4, 6))
+    assert run.experiment.training.epochs == 7
+    assert run.log().empty
+    assert list(run.log()) == ["epoch", "learning_rate", "train_loss", "validation_loss"]
+    scores = evaluate([run], Store.open(folder.root / "stores/tiny/weather_t2m.zarr"), folder.root / "scores")
+    mine = scores[(scores["experiment"] == "weather_t2m-openstl") & (scores["metric"] == "rmse")]
+    assert len(mine) > 0
+    assert (mine["value"] > 0).all()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda weights: weights,
+        lambda weights: OrderedDict((f"module.{name}", one) for name, one in weights.items()),
+        lambda weights: {"epoch": 3, "optimizer": {"state": {}}, "state_dict": weights, "scheduler": {"last_epoch": 2}},
+    ],
+)
+def test_a_bare_state_dict_and_a_whole_checkpoint_give_the_same_run(content: Any, folder: Folder) -> None:
+    assert folder.convert("--name", "plain") == 0
+    folder.save(content(folder.weights))
+    assert folder.convert("--name", "other", "--seed", "3") == 0
+    for name in ("best.safetensors", "last.safetensors", "log.csv"):
+        assert (folder.run("other", 3) / name).read_bytes() == (folder.run("plain") / name).read_bytes()
+    assert open_run(folder.run("other", 3)).seed == 3
+
+
+def test_nothing_in_a_checkpoint_is_run(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.save({"epoch": 1, "state_dict": folder.weights, "scheduler": Trap(folder.root / "trapped")})
+    assert folder.convert() == 1
+    said = capsys.readouterr().err
+    assert "torch.save(checkpoint['state_dict'], 'weights.pth')" in said
+    assert not (folder.root / "trapped").exists()
+    assert not (folder.root / "runs").exists()
+
+
+def test_a_run_that_is_there_is_replaced_only_by_force(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert folder.convert() == 0
+    before = {path.name: path.read_bytes() for path in folder.run().iterdir()}
+    folder.save({name: one + 1 for name, one in folder.weights.items()})
+    assert folder.convert() == 1
+    assert "already" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in folder.run().iterdir()} == before
+    assert folder.convert("--force") == 0
+    assert (folder.run() / "best.safetensors").read_bytes() != before["best.safetensors"]
+
+
+def test_a_failed_conversion_leaves_the_run_that_was_there(folder: Folder) -> None:
+    assert folder.convert() == 0
+    before = {path.name: path.read_bytes() for path in folder.run().iterdir()}
+    folder.save({name: one for name, one in folder.weights.items() if "codebook" not in name})
+    assert folder.convert("--force") == 1
+    assert {path.name: path.read_bytes() for path in folder.run().iterdir()} == before
+    assert [path.name for path in folder.run().parent.iterdir()] == ["seed0"]
+
+
+def test_the_command_tells_what_to_add_to_params_yaml(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert folder.convert("--name", "mine", "--seed", "2") == 0
+    said = capsys.readouterr().out
+    assert "\n  mine: {dataset: weather_t2m, quantizer: {name: svq}, seeds: [2]}\n" in said
+
+
+def test_later_configs_win_and_a_trainings_json_is_one(folder: Folder) -> None:
+    folder.config("wrong.py", {**CONFIG, "hid_T": 64})
+    folder.config("model_param.json", {**CONFIG, "method": "simvpvq", "in_shape": SHAPE, "lr": 0.1, "device": "cuda"})
+    assert folder.convert("--name", "a", configs=("wrong.py",)) == 1
+    assert folder.convert("--name", "a", configs=("wrong.py", "model_param.json")) == 0
+    assert open_run(folder.run("a")).experiment.model.hid_T == 16
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "said"),
+    [
+        ((12, 1, 4, 6), [], "in_shape (T, C, H, W) is (12, 1, 4, 6); weather_t2m of profile 'tiny' has (4, 1, 4, 6)"),
+        ((4, 2, 4, 6), [], "(4, 2, 4, 6)"),
+        ((4, 1, 32, 64), [], "(4, 1, 32, 64)"),
+        (SHAPE, ["--dataset", "weather_r"], "Unknown dataset in profile 'tiny' 'weather_r'"),
+        (SHAPE, ["--profile", "paper"], "Unknown profile 'paper'"),
+        (SHAPE, ["--name", "a/b"], "'a/b' names folders"),
+        (SHAPE, ["--stores", "nowhere"], "No prepared store"),
+        (SHAPE, ["--config", "none.py"], "none.py can't be read"),
+    ],
+)
+def test_what_does_not_fit_is_said_and_nothing_is_written(
+    shape: tuple[int, ...], options: list[str], said: str, folder: Folder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder.config("config.py", {**CONFIG, "in_shape": shape})
+    assert folder.convert(*options) == 1
+    assert said in capsys.readouterr().err
+    assert not (folder.root / "runs").exists()
+
+
+def test_files_that_are_no_checkpoint_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "some.pth"
+    with pytest.raises(SvqkitError, match="There is no checkpoint"):
+        read_state_dict(path)
+    for content in (b"", b"text", b"PK\x03\x04"):
+        path.write_bytes(content)
+        with pytest.raises(SvqkitError, match=r"some\.pth"):
+            read_state_dict(path)
+    for empty in ({}, {"state_dict": None}, [1, 2], torch.ones(2)):
+        torch.save(empty, path)
+        with pytest.raises(SvqkitError, match="must hold a state_dict"):
+            read_state_dict(path)
+    torch.save({"state_dict": {"a": torch.ones(2)}}, path)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(SvqkitError, match=r"some\.pth"):
+        read_state_dict(path)
+
+
+def test_the_experiment_is_whole(folder: Folder) -> None:
+    assert folder.convert("--name", "mine") == 0
+    found = open_run(folder.run("mine")).experiment
+    assert (found.dataset, found.profile, found.seeds, found.protocol) == ("weather_t2m", "tiny", (0,), "clean")
+    assert as_tree(found.data) == Store.open(folder.root / "stores/tiny/weather_t2m.zarr").settings["data"]
+    assert as_tree(found.quantizer)["codebook_size"] == 30

@@ -1,0 +1,312 @@
+"""Translators: shapes, who sees whom, drop path, sizes by hand and as published, and what each refuses."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from timm.layers import DropPath
+from torch import Tensor, nn
+
+from svqkit import config
+from svqkit.config import TRANSLATORS, Model
+from svqkit.errors import SvqkitError
+from svqkit.models import SimVP, translators
+from svqkit.models.translators.metaformer import Place
+from svqkit.models.translators.swin import Swin, SwinBlock
+from svqkit.models.translators.uniformer import UniFormer
+from svqkit.quantizers import NoQuantization
+
+CHANNELS, SIZE = 24, (5, 6)
+SMALL = {"hid_S": 8, "hid_T": 16, "N_T": 3, "mlp_ratio": 2.0, "drop_path": 0.0}
+ANY_SIZE = sorted(set(TRANSLATORS) - {"mlpmixer"})
+NO_DROP_PATH = {"convmixer", "incepu"}
+# Everyone, also a translator that a user has added; and the thirteen of the kit.
+everyone = pytest.mark.parametrize("name", sorted(TRANSLATORS))
+
+# Millions of parameters of the whole model, as OpenSTL's model zoo has them; cut or rounded after the last digit.
+SHAPES = {
+    "weather_t2m": (1, 32, 64),
+    "weather_r": (1, 32, 64),
+    "weather_uv10": (2, 32, 64),
+    "weather_tcc": (1, 32, 64),
+    "weather_mv": (12, 32, 64),
+    "taxibj": (2, 32, 32),
+    "kth": (1, 128, 128),
+    "kitticaltech": (3, 128, 160),
+    "human": (3, 256, 256),
+}
+PUBLISHED = {
+    "convmixer": ["1.13", "1.13", "1.14", "1.13", "0.85", "0.84", "1.5", "1.5", "3.1"],
+    "convnext": ["10.09", "10.09", "10.09", "10.09", "7.85", "7.84", "12.5", "12.5", "31.4"],
+    "gsta": ["12.76", "12.76", "12.76", "12.76", "9.96", "9.96", "15.6", "15.6", "11.3"],
+    "hornet": ["12.42", "12.42", "12.42", "12.42", "9.68", "9.68", "15.3", "15.3", "28.1"],
+    "incepu": ["14.67", "14.67", "14.67", "14.67", "13.80", "13.79", "12.2", "8.6", "41.2"],
+    "mlpmixer": ["11.10", "11.10", "11.10", "11.10", "8.74", "8.24", "20.3", "22.2", "47.0"],
+    "moganet": ["12.76", "12.76", "12.76", "12.76", "9.97", "9.96", "15.6", "15.6", "8.6"],
+    "poolformer": ["9.98", "9.98", "9.99", "9.98", "7.76", "7.75", "12.4", "12.4", "31.2"],
+    "swin": ["12.42", "12.42", "12.42", "12.42", "9.66", "9.66", "15.3", "15.3", "38.8"],
+    # The 44.7 million published of tau on kitticaltech are of no model that we could find.
+    "tau": ["12.22", "12.22", "12.22", "12.22", "9.55", "9.55", "15.0", "", "37.6"],
+    "uniformer": ["12.02", "12.02", "12.03", "12.02", "9.53", "9.52", "11.8", "11.8", "27.7"],
+    "van": ["12.15", "12.15", "12.15", "12.15", "9.49", "9.48", "14.9", "14.9", "37.5"],
+    "vit": ["12.41", "12.41", "12.42", "12.41", "9.66", "9.66", "12.7", "12.7", "28.3"],
+}
+# Where the published model is not as large as that of the dataset's other translators.
+OTHER_SIZES = {
+    ("kth", "uniformer"): {"N_T": 4},
+    ("kth", "vit"): {"N_T": 4},
+    ("kitticaltech", "incepu"): {"N_T": 4},
+    ("kitticaltech", "uniformer"): {"N_T": 4},
+    ("kitticaltech", "vit"): {"N_T": 4},
+    ("human", "gsta"): {"hid_T": 256, "N_T": 8},
+    ("human", "moganet"): {"hid_T": 256},
+    **{
+        ("human", name): {"N_T": 8}
+        for name in ("convmixer", "convnext", "mlpmixer", "poolformer", "swin", "tau", "van")
+    },
+}
+ours = pytest.mark.parametrize("name", sorted(PUBLISHED))
+
+
+def build(name: str, size: tuple[int, int] = SIZE, channels: int = CHANNELS, **changes: float) -> nn.Module:
+    """A small translator in float64, where scales that start at 1e-6 still show."""
+    torch.manual_seed(0)
+    return translators.build(Model(**{**SMALL, **changes}, translator=name), channels, size).double()
+
+
+def noise(*shape: int) -> Tensor:
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+def seen(module: nn.Module, size: tuple[int, int], dim: int, row: int, column: int) -> Tensor:
+    """Which places (H, W) the output of a module at one place depends on."""
+    x = noise(1, dim, *size).requires_grad_()
+    (gradient,) = torch.autograd.grad(module.double().eval()(x)[0, :, row, column].square().sum(), x)
+    return gradient[0].abs().sum(0) > 0
+
+
+def parameters(module: nn.Module) -> int:
+    return sum(one.numel() for one in module.parameters())
+
+
+@everyone
+@given(size=st.tuples(st.integers(1, 9), st.integers(1, 9)), groups=st.integers(2, 4), batch=st.integers(1, 3))
+def test_what_comes_out_has_the_shape_of_what_goes_in(
+    name: str, size: tuple[int, int], groups: int, batch: int
+) -> None:
+    translator = build(name, size, 8 * groups, N_T=2).eval()
+    x = noise(batch, 8 * groups, *size)
+    assert translator(x).shape == x.shape
+    assert torch.isfinite(translator(x)).all()
+
+
+@pytest.mark.parametrize("name", ANY_SIZE)
+@given(size=st.tuples(st.integers(1, 19), st.integers(1, 19)))
+def test_latents_of_another_size_pass_too(name: str, size: tuple[int, int]) -> None:
+    x = noise(1, CHANNELS, *size)
+    assert build(name, N_T=2).eval()(x).shape == x.shape
+
+
+def test_mlpmixer_is_made_for_one_size() -> None:
+    with pytest.raises(SvqkitError, match=r"made for latents of 5 × 6, got 6 × 5; it takes frames of one height and"):
+        build("mlpmixer")(noise(1, CHANNELS, 6, 5))
+
+
+@everyone
+def test_the_samples_of_a_batch_do_not_see_each_other(name: str) -> None:
+    translator = build(name).eval()
+    x = noise(3, CHANNELS, *SIZE).requires_grad_()
+    out = translator(x)
+    torch.testing.assert_close(out, torch.cat([translator(one[None]) for one in x]))
+    (gradient,) = torch.autograd.grad(out[1].square().sum(), x)
+    assert (gradient.flatten(1).abs().sum(1) > 0).tolist() == [False, True, False]
+
+
+@everyone
+def test_every_channel_of_the_past_counts_for_every_channel_of_the_future(name: str) -> None:
+    x = noise(1, CHANNELS, *SIZE).requires_grad_()
+    out = build(name).eval()(x)
+    for channel in (0, CHANNELS - 1):
+        (gradient,) = torch.autograd.grad(out[0, channel].square().sum(), x, retain_graph=True)
+        assert (gradient[0].flatten(1).abs().sum(1) > 0).all()
+
+
+@ours
+def test_drop_path_is_for_training_only(name: str) -> None:
+    x = noise(16, CHANNELS, *SIZE)
+    translator = build(name, drop_path=0.9)
+    torch.manual_seed(2)
+    assert torch.equal(translator(x), translator(x)) == (name in NO_DROP_PATH)
+    plain = build(name, drop_path=0.0)
+    plain.load_state_dict(translator.state_dict())
+    torch.testing.assert_close(translator.eval()(x), plain.eval()(x), rtol=0, atol=0)
+
+
+@ours
+def test_its_rate_rises_linearly_from_a_hundredth(name: str) -> None:
+    rates = {one.drop_prob for one in build(name, N_T=4, drop_path=0.1).modules() if isinstance(one, DropPath)}
+    assert sorted(rates) == ([] if name in NO_DROP_PATH else pytest.approx([0.01, 0.04, 0.07, 0.1]))
+
+
+@ours
+def test_some_have_no_dropout(name: str) -> None:
+    rates = {one.p for one in build(name, drop=0.5).modules() if isinstance(one, nn.Dropout)}
+    assert (0.5 in rates) == (name not in {"convmixer", "convnext", "hornet", "incepu"})
+
+
+@everyone
+def test_every_parameter_learns(name: str) -> None:
+    translator = build(name)
+    translator(noise(3, CHANNELS, *SIZE)).square().sum().backward()
+    assert [name for name, one in translator.named_parameters() if one.grad is None or not one.grad.any()] == []
+
+
+@everyone
+def test_channels_last_gives_the_same(name: str) -> None:
+    translator, x = build(name), noise(2, CHANNELS, *SIZE)
+    state = {key: value.clone() for key, value in translator.state_dict().items()}
+    expected = translator(x)
+    last = build(name).to(memory_format=torch.channels_last)
+    last.load_state_dict(state)
+    found = last(x.to(memory_format=torch.channels_last))
+    torch.testing.assert_close(found, expected, check_stride=False)
+
+
+@pytest.mark.parametrize("name", ["hornet", "incepu", "moganet", "swin", "uniformer", "vit"])
+@pytest.mark.parametrize(("channels", "hid_T"), [(20, 16), (24, 20)])
+def test_channels_that_cannot_be_shared_out_are_refused(name: str, channels: int, hid_T: int) -> None:
+    if name == "incepu" and hid_T == 20:  # half of hid_T is no multiple of 8: then it makes one group of all channels
+        assert build(name, channels=channels, hid_T=hid_T)(noise(2, channels, *SIZE)).shape == (2, channels, *SIZE)
+        return
+    if name == "uniformer" and hid_T == 16:  # the block of 20 channels is a convolution
+        assert build(name, channels=channels, hid_T=hid_T)(noise(2, channels, *SIZE)).shape == (2, channels, *SIZE)
+        return
+    with pytest.raises(SvqkitError, match=rf"{name} needs numbers of channels that 8 divides, got 20; change hid_T"):
+        build(name, channels=channels, hid_T=hid_T)
+
+
+# From a window of 4 up to 8 at a height of 128; 7 where that divides the height; one window has no shift.
+@pytest.mark.parametrize(
+    ("size", "window", "shift"),
+    [
+        ((4, 4), 4, 0),
+        ((4, 32), 4, 0),
+        ((7, 7), 7, 0),
+        ((14, 28), 7, 3),
+        ((16, 32), 4, 2),
+        ((32, 3), 3, 0),
+        ((32, 40), 4, 2),
+        ((64, 64), 4, 2),
+        ((96, 96), 6, 3),
+        ((128, 160), 8, 4),
+        ((256, 256), 8, 4),
+    ],
+)
+def test_swins_windows(size: tuple[int, int], window: int, shift: int) -> None:
+    blocks = build("swin", size, N_T=4).blocks
+    assert [block.window for block in blocks] == [window] * 4
+    assert [block.shift for block in blocks] == [0, shift, 0, shift]
+
+
+@pytest.mark.parametrize(
+    ("shift", "place", "rows", "columns"),
+    [
+        (0, (5, 6), {4, 5, 6, 7}, {4, 5, 6, 7}),
+        (0, (9, 0), {8, 9}, {0, 1, 2, 3}),  # 10 rows fill two windows and a half
+        (2, (5, 6), {2, 3, 4, 5}, {6, 7, 8, 9}),
+        (2, (5, 0), {2, 3, 4, 5}, {14, 15, 0, 1}),  # a shifted window goes around the edge, and nothing hides that
+    ],
+)
+def test_swin_sees_its_window(shift: int, place: tuple[int, int], rows: set[int], columns: set[int]) -> None:
+    size = (10, 16)
+    torch.manual_seed(0)
+    block = SwinBlock(Place(16, size, 2.0, 0.0, 0.0, 0, False), 4, shift)
+    found = seen(block, size, 16, *place)
+    assert set(found.any(1).nonzero().flatten().tolist()) == rows
+    assert set(found.any(0).nonzero().flatten().tolist()) == columns
+    assert int(found.sum()) == len(rows) * len(columns)
+
+
+@pytest.mark.parametrize(("hid_T", "attend"), [(16, [False, True, True, True, False]), (24, [False, *[True] * 4])])
+def test_uniformer_attends_but_in_the_first_block_and_where_channels_change(hid_T: int, attend: list[bool]) -> None:
+    size = (9, 9)
+    translator = build("uniformer", size, hid_T=hid_T, N_T=5)
+    assert isinstance(translator, UniFormer)
+    widths = [CHANNELS, *[hid_T] * 4]
+    assert [
+        bool(seen(block, size, dim, 0, 0).all()) for block, dim in zip(translator.blocks, widths, strict=True)
+    ] == attend
+    # The others: ±1 of the position and ±2 of the convolution.
+    near = seen(translator.blocks[0], size, CHANNELS, 4, 4)
+    assert near[1:8, 1:8].all()
+    assert int(near.sum()) == 49
+
+
+def test_poolformer_takes_the_mean_of_the_places_that_there_are() -> None:
+    pooling = build("poolformer").blocks[0].mix
+    x = torch.zeros(1, 1, 3, 4)
+    x[0, 0, 0, 0] = 36.0
+    expected = torch.zeros(3, 4)
+    expected[0, 0], expected[0, 1], expected[1, 0], expected[1, 1] = 36 / 4 - 36, 36 / 6, 36 / 6, 36 / 9
+    torch.testing.assert_close(pooling(x)[0, 0], expected)
+
+
+def test_a_block_of_vit_is_pytorchs_encoder_layer() -> None:
+    block = build("vit").blocks[0].block
+    theirs = nn.TransformerEncoderLayer(24, 8, 48, 0.0, "gelu", batch_first=True, norm_first=True).double()
+    pairs = {
+        "self_attn.in_proj_": block.attn.qkv,
+        "self_attn.out_proj.": block.attn.proj,
+        "linear1.": block.mlp.fc1,
+        "linear2.": block.mlp.fc2,
+        "norm1.": block.norm1,
+        "norm2.": block.norm2,
+    }
+    theirs.load_state_dict(
+        {f"{key}{part}": getattr(one, part) for key, one in pairs.items() for part in ("weight", "bias")}
+    )
+    x = noise(2, 30, 24)
+    torch.testing.assert_close(block.eval()(x), theirs.eval()(x))
+
+
+# Parameters of one block of d channels with an MLP r times as wide.
+BY_HAND = {
+    # 11×11 and its bias, 1×1 and its bias, two norms of two numbers a channel
+    "convmixer": lambda d, r: (121 * d + d) + (d * d + d) + 4 * d,
+    # two norms, two scales, and the MLP
+    "poolformer": lambda d, r: 4 * d + 2 * d + (d * r * d + r * d) + (r * d * d + d),
+    # two norms; queries, keys and values; their projection; and the MLP
+    "vit": lambda d, r: 4 * d + (d * 3 * d + 3 * d) + (d * d + d) + (d * r * d + r * d) + (r * d * d + d),
+}
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+@given(narrow=st.integers(1, 5), wide=st.integers(1, 5), ratio=st.integers(2, 4), depth=st.integers(2, 4))
+def test_parameters_are_as_many_as_counted_by_hand(name: str, narrow: int, wide: int, ratio: int, depth: int) -> None:
+    channels, hid_T = 8 * narrow, 8 * wide
+    between = 0 if channels == hid_T else (channels * hid_T + hid_T) + (hid_T * channels + channels)
+    blocks = [BY_HAND[name](dim, ratio) for dim in (channels, *[hid_T] * (depth - 1))]
+    found = build(name, channels=channels, hid_T=hid_T, N_T=depth, mlp_ratio=float(ratio))
+    assert parameters(found) == sum(blocks) + between
+
+
+@ours
+def test_models_are_as_large_as_published(name: str) -> None:
+    paper = config.load("params.yaml", "paper")
+    for (dataset, shape), published in zip(SHAPES.items(), PUBLISHED[name], strict=True):
+        if published:
+            about = paper.experiment(f"{dataset}-none")
+            settings = replace(about.model, translator=name, **OTHER_SIZES.get((dataset, name), {}))
+            with torch.device("meta"):
+                model = SimVP(settings, NoQuantization(), about.data.frames_in, shape)
+            last_digit = 10.0 ** -len(published.partition(".")[2])
+            assert abs(parameters(model) / 1e6 - float(published)) < last_digit, dataset
+
+
+def test_the_registry_names_what_is_there() -> None:
+    assert set(PUBLISHED) <= set(TRANSLATORS)
+    assert isinstance(build("swin"), Swin)
+    with pytest.raises(SvqkitError, match=r"'swim' \(did you mean 'swin'\?\); valid: .*convmixer, convnext"):
+        config.override(config.load("params.yaml").experiment("kth-none"), {"model": {"translator": "swim"}})
