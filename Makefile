@@ -11,6 +11,9 @@ VENV := .venv
 VENV_PYTHON := $(VENV)/bin/python
 LOG := $(VENV)/setup.log
 
+# Trainings that `make repro` runs side by side.
+JOBS ?= 2
+
 # Stages of the pipeline start papermill, python and the like by name: ours come first.
 WITH_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
@@ -61,8 +64,8 @@ data: setup  ## fetch the tracked data, where there is none yet
 		if $(VENV_PYTHON) -m dvc pull data.dvc; then rm $$mark; \
 		else [ -e data ] || rm $$mark; exit 1; fi; fi
 
-repro: data  ## run every stage that is out of date, up to the tables and maps
-	@$(WITH_VENV) $(VENV_PYTHON) -m dvc repro
+repro: data  ## run every stage that is out of date, two trainings at a time (JOBS=1: one)
+	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.pipeline --jobs $(JOBS)
 	@echo; echo "The table and the maps are in reports/:"; ls reports | sed 's,^,  reports/,'
 
 test: data  ## run the tests on two cores (ARGS="-k word" picks some)

@@ -22,7 +22,7 @@ from svqkit.checkpoint import Progress, load_state, read_progress, save_state, s
 from svqkit.config import Experiment, Split, as_tree, load
 from svqkit.data.augment import augment
 from svqkit.data.store import Store
-from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order
+from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order, scoring_batch
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.rollout import roll_out
 from svqkit.models.layers import channels_last
@@ -148,7 +148,7 @@ class Examples:
         """
         training = self.training
         rest = self._order(seed, epoch)[skip * training.batch_size :]
-        for step, batch in enumerate(self._batches(rest), start=skip):
+        for step, batch in enumerate(self._batches(rest, training.batch_size), start=skip):
             inputs, targets = self._normalised(batch)
             if training.augment:
                 random = np.random.default_rng([seed, epoch, step, self.here.process_index])
@@ -168,7 +168,8 @@ class Examples:
         """Mean loss over all windows, without the quantizer's own, model in eval mode."""
         model.eval()
         total = torch.zeros(2, device=self.here.device, dtype=torch.float64)
-        for batch in self._batches(np.arange(len(self.windows))):
+        size = scoring_batch(self.windows) * self.here.num_processes
+        for batch in self._batches(np.arange(len(self.windows)), size):
             loss = self.losses(model, *self._normalised(batch))[0].double()
             total += torch.stack([loss * len(batch.inputs), torch.full_like(loss, len(batch.inputs))])
         loss_sum, count = self.here.reduce(total, "sum").tolist()
@@ -181,8 +182,8 @@ class Examples:
     def _order(self, seed: int, epoch: int) -> np.ndarray:
         return epoch_order(self.windows, seed, epoch, self.training.batch_size, self.training.steps_per_epoch)
 
-    def _batches(self, order: np.ndarray) -> Iterator[Batch]:
-        return batches(self.windows, order, self.training.batch_size, self.here.process_index, self.here.num_processes)
+    def _batches(self, order: np.ndarray, size: int) -> Iterator[Batch]:
+        return batches(self.windows, order, size, self.here.process_index, self.here.num_processes)
 
 
 def finite_sum(losses: list[Tensor], now: Progress, steps: int, state_dir: Path) -> float:

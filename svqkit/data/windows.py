@@ -18,6 +18,9 @@ from svqkit.errors import SvqkitError
 # A split up to this size is held in memory; of a larger one a few batches are.
 IN_MEMORY_BYTES = 2**30
 
+# Windows that are scored at once: as many as fit into so many bytes, but not more than these.
+SCORED, SCORED_BYTES = 16, 2**25
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -120,6 +123,12 @@ def batches(windows: Windows, order: np.ndarray, batch_size: int, rank: int = 0,
             yield ahead.popleft().result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def scoring_batch(windows: Windows) -> int:
+    """Windows that are scored at once, where no gradients are needed: as many as fit, at most 16."""
+    window = 4 * int(np.prod(windows.store.frame_shape)) * (len(windows.inputs) + len(windows.targets))
+    return max(1, min(SCORED, SCORED_BYTES // window))
 
 
 def readers() -> int:

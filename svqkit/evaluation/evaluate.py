@@ -13,7 +13,7 @@ from svqkit.atomic import replacing
 from svqkit.choices import choose
 from svqkit.config import Protocol
 from svqkit.data.store import Store
-from svqkit.data.windows import Batch, Normaliser, Windows, batches
+from svqkit.data.windows import Batch, Normaliser, Windows, batches, scoring_batch
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import forecasters
 from svqkit.evaluation.codebook import codebook_usage, measures, write_usage
@@ -25,8 +25,6 @@ from svqkit.progress import progress
 from svqkit.runs import Run
 
 BASELINES: dict[str, Forecaster] = {"persistence": forecasters.persistence, "climatology": forecasters.climatology}
-# Windows that are scored at once: as many as fit, at most 16.
-BATCH, BATCH_BYTES = 16, 2**25
 COLUMNS = ["experiment", "seed", "protocol", "channel", "metric", "lead", "value"]
 
 
@@ -89,10 +87,8 @@ class TestSet:
     def evaluate(self, forecaster: Forecaster, name: str, seed: int) -> Evaluation:
         """Score a forecaster on every window, in one pass of constant memory."""
         scores = scores_of(self.store, self.device, self.lpips)
-        window = 4 * int(np.prod(self.store.frame_shape)) * (len(self.windows.inputs) + len(self.windows.targets))
-        size = max(1, min(BATCH, BATCH_BYTES // window))
         with progress(len(self.windows), f"{name} seed {seed} {self.protocol}", "window") as bar:
-            for batch in batches(self.windows, np.arange(len(self.windows)), size):
+            for batch in batches(self.windows, np.arange(len(self.windows)), scoring_batch(self.windows)):
                 batch = batch.to(self.device)
                 prediction = self.forecast(forecaster, batch)
                 scores.add(prediction, self.truth(batch.targets), self.climatology(batch))

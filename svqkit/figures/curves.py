@@ -135,7 +135,7 @@ def _seeds_together(name: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
         raise SvqkitError(f"{name} has no training log: give one table or more.")
     for table in tables:
         need_columns(table, ("epoch", "learning_rate", *_DASHES), f"A training log of {name}")
-        empty = [column for column in _DASHES if not np.isfinite(table[column]).any()]
+        empty = [column for column in _DASHES if not np.isfinite(table[column].astype(float)).any()]
         if empty:
             raise SvqkitError(f"A training log of {name} has no finite number in {', '.join(empty)}.")
         if table["epoch"].duplicated().any():
