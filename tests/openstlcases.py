@@ -13,6 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from svqkit import quantizers
+from svqkit.interop.settings import architecture
+from svqkit.interop.weights import entries
+from svqkit.models import SimVP
+
 GOLDEN: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parent / "golden" / "openstl.json").read_text(encoding="utf-8")
 )
@@ -117,3 +122,12 @@ def summary(forecast: Tensor, gradient: Tensor) -> list[float]:
 
 def _is_scale(leaf: str, shape: tuple[int, ...]) -> bool:
     return "layer_scale" in leaf or "gamma" in leaf or leaf == "sigma" or (leaf == "weight" and len(shape) == 1)
+
+
+def reference_weights(config: dict[str, Any]) -> dict[str, Tensor]:
+    """Some weights by the reference's names, for a model of a config of the reference with an ``in_shape``."""
+    torch.manual_seed(0)
+    wanted = architecture(config)
+    frames, *frame_shape = wanted.in_shape
+    model = SimVP(wanted.model, quantizers.build(wanted.quantizer, wanted.model.hid_S), frames, tuple(frame_shape))
+    return {name: entry.like.reshape(entry.shape).clone() for name, entry in entries(model, wanted).items()}

@@ -1,4 +1,4 @@
-"""docs/add_your_own.md: its examples, put into a copy of the project as it says, train and are scored."""
+"""The examples of docs/add_your_own.md and of the README, put into a copy of the project as these say, train."""
 
 import json
 import re
@@ -11,16 +11,16 @@ import pytest
 from projectcopy import ROOT, Project, outputs_of
 from ruamel.yaml import YAML
 
-DOCUMENT = ROOT / "docs/add_your_own.md"
+DOCUMENT, README = ROOT / "docs/add_your_own.md", ROOT / "README.md"
 # A few steps are enough to see that everything fits.
 SHORT = {"training": {"epochs": 1, "steps_per_epoch": 3, "batch_size": 2}}
 
 
 class Section:
-    """A section of the document: the files that it names, and its blocks of code."""
+    """A section of a document: the files that it names, and its blocks of code."""
 
-    def __init__(self, title: str) -> None:
-        self.text = DOCUMENT.read_text(encoding="utf-8").split(f"\n## {title}\n")[1].split("\n## ")[0]
+    def __init__(self, title: str, document: Path = DOCUMENT) -> None:
+        self.text = document.read_text(encoding="utf-8").split(f"# {title}\n")[1].split("\n## ")[0]
 
     @cached_property
     def blocks(self) -> dict[str, list[str]]:
@@ -48,6 +48,7 @@ class Section:
 
 
 TRANSLATOR, QUANTIZER = Section("A translator"), Section("A quantizer")
+SHORT_TRANSLATOR = Section("Add your own", README)
 pytestmark = pytest.mark.xdist_group("add_your_own")
 
 
@@ -66,9 +67,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     if (ROOT / "data").exists():  # else the copy fetches it
         (folder / "data").symlink_to(ROOT / "data")
 
-    layer, line = TRANSLATOR.blocks["python"]
-    (folder / TRANSLATOR.file).write_text(layer, encoding="utf-8")
-    put_after(folder / "svqkit/config.py", "TRANSLATORS = {", line)
+    for section in (TRANSLATOR, SHORT_TRANSLATOR):
+        layer, line = section.blocks["python"]
+        (folder / section.file).write_text(layer, encoding="utf-8")
+        put_after(folder / "svqkit/config.py", "TRANSLATORS = {", line)
 
     layer, settings, line = QUANTIZER.blocks["python"]
     (folder / QUANTIZER.file).write_text(layer, encoding="utf-8")
@@ -85,9 +87,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     ("section", "experiment", "part"),
     [
         (TRANSLATOR, "weather_t2m-svq", {"model": {"translator": "separable"}}),
+        (SHORT_TRANSLATOR, "weather_t2m-svq", {"model": {"translator": "fnet"}}),
         (QUANTIZER, "weather_t2m-topk", {"quantizer": {"name": "topk", "codebook_size": 256, "k": 8}}),
     ],
-    ids=["translator", "quantizer"],
+    ids=["translator", "translator of the README", "quantizer"],
 )
 def test_it_trains_as_the_document_says(project: Project, section: Section, experiment: str, part: dict) -> None:
     project.run(*section.command())
@@ -118,12 +121,13 @@ print([name for name, one in model.{part}.named_parameters() if not one.grad.any
 @pytest.mark.parametrize(
     ("part", "chosen", "kind"),
     [
-        ("translator", "config.override(settings.experiment('weather_t2m-svq'), {changes})", "Separable"),
+        ("translator", "config.override(settings.experiment('weather_t2m-svq'), {'separable'})", "Separable"),
+        ("translator", "config.override(settings.experiment('weather_t2m-svq'), {'fnet'})", "FNet"),
         ("quantizer", "settings.experiment('weather_t2m-topk')", "TopK"),
     ],
 )
 def test_every_parameter_of_it_learns(project: Project, part: str, chosen: str, kind: str) -> None:
-    chosen = chosen.replace("{changes}", "{'model': {'translator': 'separable'}}")
+    chosen = re.sub(r"\{('\w+')\}", r"{'model': {'translator': \1}}", chosen)
     (project.folder / "check.py").write_text(_CHECK.format(chosen=chosen, part=part), encoding="utf-8")
     assert project.run("check").split() == ["[]", kind]
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +22,26 @@ from svqkit.data.store import Store
 from svqkit.data.windows import Batch
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import (
+    codebook_usage,
     evaluate,
     first_seeds,
     forecasters,
     look_closely,
     mean_over_channels,
+    of_runs,
     read_errors,
     read_forecasts,
+    read_measures,
     read_notes,
     read_scores,
     read_usage,
+    scores_of_runs,
 )
 from svqkit.evaluation.evaluate import BASELINES, COLUMNS, TestSet, error_fields, sample_forecast, summary
 from svqkit.evaluation.rollout import passes, roll_out
 from svqkit.models import Forecast
 from svqkit.quantizer_settings import NoQuantizer, Quantizer, SVQSettings, VQSettings
-from svqkit.runs import Run, open_run, write_config
+from svqkit.runs import Run, by_study, open_run, write_config
 
 PROTOCOLS: list[Protocol] = ["clean", "paper"]
 TRAIN, TEST = slice(0, 10 * DAY), slice(13 * DAY, 16 * DAY)
@@ -269,7 +274,7 @@ NAMES = ["persistence", "climatology", "tiny-none-seed0", "tiny-svq-seed0", "tin
 
 def test_evaluate_writes_scores_of_every_run_and_baseline(output: Path, runs: list[Run], store: Store) -> None:
     assert sorted(path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()) == sorted(
-        ["scores.csv", "codebook.npz", "notes.json"]
+        ["scores.csv", "codebook.csv", "codebook.npz", "notes.json"]
         + [f"metrics/{name}.json" for name in ("persistence", "climatology", "tiny-none", "tiny-svq", "tiny-vq")]
         + [f"{folder}/{name}.nc" for folder in ("errors", "forecasts") for name in NAMES]
     )
@@ -283,6 +288,40 @@ def test_evaluate_writes_scores_of_every_run_and_baseline(output: Path, runs: li
     assert len(scores) == len(who) * 5 * 3 * 3
     without_acc = scores[(scores["metric"] != "acc") | (scores["experiment"] != "climatology")]
     assert np.isfinite(without_acc["value"]).all()
+
+
+def test_error_fields_are_written_of_the_main_study_only(
+    runs: list[Run], store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aside = replace(runs[3], experiment=replace(runs[3].experiment, studies=("quantizers",)))
+    evaluate([runs[0], aside], store, tmp_path / "scores")
+    written = {path.stem for path in (tmp_path / "scores/errors").iterdir()}
+    assert written == {"persistence", "climatology", "tiny-none-seed0"}
+    scores = read_scores(tmp_path / "scores")
+    assert set(scores["experiment"]) == {"persistence", "climatology", "tiny-none", "tiny-vq"}
+    assert by_study([runs[0], aside]) == {"main": [runs[0]], "quantizers": [aside]}
+    assert set(scores_of_runs(scores, [aside])["experiment"]) == {"persistence", "climatology", "tiny-vq"}
+    assert set(scores_of_runs(scores, [aside], baselines=False)["experiment"]) == {"tiny-vq"}
+    assert of_runs({"tiny-none": 1, "tiny-vq": 2}, [aside]) == {"tiny-vq": 2}
+
+
+def test_the_use_of_every_codebook_is_measured(output: Path, runs: list[Run], store: Store) -> None:
+    measured = read_measures(output).set_index(["experiment", "seed", "metric"])["value"]
+    assert {name for name, _, _ in measured.index} == {"tiny-svq", "tiny-vq"}
+    for run in runs[1:]:
+        usage = codebook_usage(run, store)
+        found = measured[run.experiment.name, run.seed]
+        assert found["codes"] == {"svq": 16, "vq": 8}[run.experiment.quantizer.name]
+        assert found["perplexity"] == pytest.approx(usage.perplexity)
+        assert found["dead_codes"] == usage.dead_codes
+        for threshold in (0.01, 0.1, 0.5):
+            assert found[f"near_zero_{threshold:g}"] == pytest.approx(usage.near_zero[threshold])
+            assert found[f"active_codes_{threshold:g}"] == pytest.approx(
+                found["codes"] * (1 - usage.near_zero[threshold])
+            )
+    assert measured["tiny-vq", 0]["codes_per_position"] == measured["tiny-vq", 0]["active_codes_0.5"] == 1
+    assert "kurtosis" in measured["tiny-svq", 1]
+    assert "kurtosis" not in measured["tiny-vq", 0], "a hard quantizer has none"
 
 
 def test_the_scores_of_a_run_are_those_of_its_weights(

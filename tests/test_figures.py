@@ -218,6 +218,7 @@ def test_rmse_over_leads_is_the_root_of_the_mean_square() -> None:
         (lambda: figures.learning_curves({SVQ: []}), "no training log"),
         (lambda: figures.learning_curves({SVQ: [log().drop(columns="epoch")]}), "column(s) epoch"),
         (lambda: figures.learning_curves({SVQ: [log().assign(train_loss=np.nan)]}), "no finite number in train_loss"),
+        (lambda: figures.learning_curves({SVQ: [log()[:0].astype(object)]}), "no finite number in train_loss"),
         (lambda: figures.learning_curves({SVQ: [pd.concat([log(), log()])]}), "epoch 1 more than once"),
         (lambda: figures.error_over_lead(scores(), "mse"), "some for: acc (clean), rmse (clean)"),
         (lambda: figures.usage_figure({SVQ: usage() | {"perplexity": None}}), "lacks perplexity"),

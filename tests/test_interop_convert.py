@@ -7,18 +7,15 @@ from typing import Any
 
 import pytest
 import torch
-from openstlcases import SVQ
+from openstlcases import SVQ, reference_weights
 
-from svqkit import models
-from svqkit.config import Data, as_tree, experiment_from_tree
+from svqkit.config import Data, as_tree
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import evaluate
 from svqkit.interop.openstl import load, main
 from svqkit.interop.pth import read_state_dict
-from svqkit.interop.settings import architecture
-from svqkit.interop.weights import entries
 from svqkit.paths import store_path
 from svqkit.runs import open_run
 
@@ -50,7 +47,7 @@ class Folder:
         (root / "params.yaml").write_text(json.dumps(tree), encoding="utf-8")
         prepare(data, store_path("tiny", "weather_t2m", root / "stores"))
         self.config("config.py", CONFIG)
-        self.weights = reference_weights()
+        self.weights = reference_weights({**CONFIG, "in_shape": SHAPE})
         self.save(self.weights)
 
     def config(self, name: str, config: dict[str, Any]) -> None:
@@ -70,17 +67,6 @@ class Folder:
 
     def run(self, name: str = "weather_t2m-openstl", seed: int = 0) -> Path:
         return self.root / "runs" / "tiny" / "weather_t2m" / name / f"seed{seed}"
-
-
-def reference_weights() -> dict[str, torch.Tensor]:
-    """Some weights by the reference's names, for ``CONFIG`` on frames of ``SHAPE``."""
-    torch.manual_seed(0)
-    wanted = architecture({**CONFIG, "in_shape": SHAPE})
-    tree = {"model": as_tree(wanted.model), "quantizer": as_tree(wanted.quantizer), "training": {}}
-    data = {"source": "taxibj", "root": "x", "frames_in": 4, "frames_out": 4}
-    named = {"name": "x", "profile": "x", "dataset": "x", "data": data}
-    model = models.build(experiment_from_tree({**tree, **named}, "test"), SHAPE[1:])
-    return {name: entry.like.reshape(entry.shape).clone() for name, entry in entries(model, wanted).items()}
 
 
 @pytest.fixture

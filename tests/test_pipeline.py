@@ -9,6 +9,8 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
+import torch
+from openstlcases import SVQ, reference_weights
 from projectcopy import Project, outputs_of
 
 DATASETS = ("weather_t2m", "taxibj")
@@ -101,6 +103,25 @@ def test_a_changed_setting_of_one_experiment_reruns_that_experiment_and_what_dep
     assert project.repro() == {"train@weather_t2m-svq", "evaluate@weather_t2m", "figures@weather_t2m"}
 
 
+def test_two_trainings_at_a_time_do_what_dvc_repro_does_and_a_failing_one_stops_no_other(project: Project) -> None:
+    before = (project.folder / "params.yaml").read_text()
+    project.change(profiles__sample__taxibj__training__steps_per_epoch=5)
+    project.change(**{"experiments__taxibj-svq__training": {"learning_rate": 1e30}})
+    printed = project.run("svqkit.pipeline", "--jobs", "2", check=False)
+    assert "The loss is" in printed
+    assert "train@taxibj-svq'" in printed.split("ERROR", 1)[1], "the end says which stage failed"
+    logs = {
+        path.parent.parent.name: pd.read_csv(path) for path in project.folder.glob("runs/sample/taxibj/*/*/log.csv")
+    }
+    assert logs.keys() == {"taxibj-none", "taxibj-svq_frozen"}
+    project.change(**{"experiments__taxibj-svq__training": {"learning_rate": 0.02}})
+    printed = project.run("svqkit.pipeline", "--jobs", "2")
+    ran = {line.split("'")[1] for line in printed.splitlines() if line.startswith("Running stage")}
+    assert ran == {"train@taxibj-svq", "evaluate@taxibj", "figures@taxibj"}
+    (project.folder / "params.yaml").write_text(before)
+    project.repro()
+
+
 def test_editing_a_figure_reruns_no_training(project: Project) -> None:
     with (project.folder / "svqkit/figures/maps.py").open("a") as file:
         file.write("\n# edited\n")
@@ -137,4 +158,39 @@ def test_an_unknown_parameter_to_papermill_is_one_clear_error(project: Project, 
 def test_the_explorers_open_on_a_run(name: str, project: Project, tmp_path: Path) -> None:
     out = tmp_path / "out.ipynb"
     project.run("papermill", f"notebooks/{name}.ipynb", str(out))
+    assert outputs_of(out)[1] >= 3
+
+
+def test_the_notebook_on_translators_runs(project: Project, tmp_path: Path) -> None:
+    out = tmp_path / "out.ipynb"
+    small = ("-p", "profile", "sample", "-p", "samples", "1", "-y", "latents: [8, 16]")
+    project.run("papermill", "notebooks/translators.ipynb", str(out), *small)
+    assert outputs_of(out)[1] == 1
+
+
+def test_the_notebook_on_models_of_one_s_own_runs(project: Project, tmp_path: Path) -> None:
+    out = tmp_path / "out.ipynb"
+    small = ("-p", "steps", "10", "-p", "seeds", "1", "-p", "codes", "50")
+    project.run("papermill", "notebooks/svq_in_your_model.ipynb", str(out), *small)
+    texts, pictures = outputs_of(out)
+    assert pictures == 1
+    assert all(word in texts for word in ("persistence", "plain", "SVQ", "VQ", "torch.Size([4, 50, 32])"))
+
+
+def test_a_checkpoint_of_the_reference_is_scored_drawn_and_explored(project: Project, tmp_path: Path) -> None:
+    config = {"method": "SimVPVQ", "hid_S": 8, "hid_T": 16, "N_S": 2, "N_T": 2, "vq_kwargs": SVQ}
+    (project.folder / "config.py").write_text("".join(f"{key} = {value!r}\n" for key, value in config.items()))
+    torch.save(reference_weights({**config, "in_shape": (12, 1, 32, 64)}), project.folder / "weights.pth")
+    where = ("--config", "config.py", "--dataset", "weather_t2m", "--profile", "sample", "--runs", "scratch/runs")
+    project.run("svqkit.interop.openstl", "weights.pth", *where)
+    run = "scratch/runs/sample/weather_t2m/weather_t2m-openstl/seed0"
+    also = ("-y", f"more_runs: [{run}]", "-p", "scores", "scratch/scores")
+    out = tmp_path / "out.ipynb"
+    project.run("papermill", "notebooks/evaluate.ipynb", str(out), *also)
+    project.run("papermill", "notebooks/figures.ipynb", str(out), *also, "-p", "reports", "scratch/reports")
+    reports = project.folder / "scratch/reports/sample/weather_t2m"
+    for name in ("results.md", "codebooks.md"):
+        assert "openstl" in (reports / name).read_text()
+    assert (reports / "forecast_weather_t2m-openstl.png").stat().st_size > 100
+    project.run("papermill", "notebooks/codebook_usage.ipynb", str(out), "-p", "run", run)
     assert outputs_of(out)[1] >= 3

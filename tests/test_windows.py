@@ -1,8 +1,10 @@
 """Windows: the very frames that each one holds, whichever way they are read, ordered and shared out."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from svqkit.data.plan import Clip, every_window, windows_from_end
 from svqkit.data.prepare import prepare
 from svqkit.data.sources import weather
 from svqkit.data.store import Store
-from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order
+from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order, scoring_batch
 from svqkit.datasets import WeatherData
 from svqkit.errors import SvqkitError
 
@@ -291,3 +293,13 @@ def test_the_normaliser_of_protocol_paper_is_without_the_last_frame(raw: RawFile
     np.testing.assert_allclose(paper.mean.squeeze(), without.mean(), rtol=1e-6)
     np.testing.assert_allclose(paper.std.squeeze(), without.std(), rtol=1e-5)
     assert float(Normaliser.of(store, "test").std) > 1000
+
+
+@pytest.mark.parametrize("frame", [(1, 1, 1), (1, 32, 64), (110, 32, 64), (3, 4000, 4000)])
+def test_as_many_windows_are_scored_at_once_as_fit(frame: tuple[int, int, int]) -> None:
+    windows = SimpleNamespace(store=SimpleNamespace(frame_shape=frame), inputs=range(4), targets=range(6))
+    size = scoring_batch(windows)
+    one = 4 * 10 * math.prod(frame)
+    assert 1 <= size <= 16
+    assert size == 1 or size * one <= 2**25
+    assert size == 16 or (size + 1) * one > 2**25
