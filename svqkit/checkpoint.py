@@ -6,6 +6,7 @@ place and renamed, so that a kill at any moment leaves the last whole state.
 
 import json
 import math
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ class Progress:
         loss_sum: of the steps done in this epoch.
         best_loss, best_epoch: the lowest validation loss so far, and the epoch (from 1) that reached it; 0 is none.
         log: one row per finished epoch.
+        looks: one row per look at the loss: the steps done and the mean training loss since the look before.
+        seconds: spent on it until it was last saved.
         finished: whether training has ended.
     """
 
@@ -40,7 +43,20 @@ class Progress:
     best_loss: float = float("inf")
     best_epoch: int = 0
     log: list[dict[str, float]] = field(default_factory=list)
+    looks: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0
     finished: bool = False
+
+    def look(self, loss_sum: float, count: int, step: int) -> None:
+        """Note the sum of the losses of the ``count`` steps up to ``step``, counted from the first epoch on."""
+        self.loss_sum += loss_sum
+        self.looks.append({"step": step, "train_loss": loss_sum / count})
+
+    def stop_clock(self, since: float) -> float:
+        """Add the time since ``since`` to the seconds spent; the time now, by ``time.monotonic``."""
+        now = time.monotonic()
+        self.seconds += now - since
+        return now
 
     def end_epoch(self, learning_rate: float, train_loss: float, validation_loss: float) -> None:
         """Count an epoch as done and note its losses.

@@ -18,3 +18,8 @@ def run_path(experiment: Experiment, seed: int, root: str | Path = "runs") -> Pa
 def scores_path(profile: str, dataset: str, root: str | Path = "scores") -> Path:
     """The scores of a dataset's runs."""
     return Path(root) / profile / dataset
+
+
+def journal_path(experiment: Experiment, root: str | Path = "journal") -> Path:
+    """What was noted of an experiment's trainings."""
+    return Path(root) / experiment.profile / experiment.dataset / f"{experiment.name}.json"

@@ -16,13 +16,14 @@ from accelerate import Accelerator, PartialState
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svqkit import models, schedule
+from svqkit import journal, models, schedule
 from svqkit.atomic import remove, replacing
 from svqkit.checkpoint import Progress, load_state, read_progress, save_state, save_weights
 from svqkit.config import Experiment, Split, as_tree, load
 from svqkit.data.augment import augment
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order, scoring_batch
+from svqkit.domain import Domain
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.rollout import roll_out
 from svqkit.models.layers import channels_last
@@ -41,11 +42,21 @@ SAVE_SECONDS = 300.0
 
 
 def train_all(
-    experiment: Experiment, store: Store, runs: str | Path = "runs", states: str | Path = "states"
+    experiment: Experiment,
+    store: Store,
+    runs: str | Path = "runs",
+    states: str | Path = "states",
+    journals: str | Path | None = None,
 ) -> list[Path]:
-    """Train every seed of an experiment; the folders of the runs. Seeds done before a stop are not trained again."""
+    """Train every seed of an experiment; the folders of the runs. Seeds done before a stop are not trained again.
+
+    What it took, and on which machine, goes into a file below ``journals``, if given (see :mod:`svqkit.journal`).
+    """
     targets = [train(experiment, seed, store, runs, states) for seed in experiment.seeds]
     if PartialState().is_main_process:
+        if journals is not None:
+            done = {seed: read_progress(run_path(experiment, seed, states) / STATE) for seed in experiment.seeds}
+            journal.write(experiment, {seed: one for seed, one in done.items() if one}, journals)
         remove(run_path(experiment, 0, states).parent)
     return targets
 
@@ -95,12 +106,12 @@ def train(
             now.step += 1
             bar.update()
             if len(unseen) == LOOK_EVERY or now.step == steps:
-                now.loss_sum += finite_sum(unseen, now, steps, state_dir)
+                now.look(finite_sum(unseen, now, steps, state_dir), len(unseen), now.epoch * steps + now.step)
                 unseen.clear()
                 bar.set_postfix_str(f"epoch {now.epoch + 1}/{settings.epochs}, loss {now.loss_sum / now.step:.4f}")
                 if time.monotonic() - saved > SAVE_SECONDS and here.is_main_process:
+                    saved = now.stop_clock(saved)
                     save_state(state_dir / STATE, model, optimizer, now)
-                    saved = time.monotonic()
 
         now.end_epoch(
             learning_rate=schedule.learning_rate(settings, now.epoch, steps - 1, steps),
@@ -111,8 +122,8 @@ def train(
         if here.is_main_process:
             if now.best_epoch == now.epoch:
                 save_weights(model, state_dir / BEST)
+            saved = now.stop_clock(saved)
             save_state(state_dir / STATE, model, optimizer, now)
-            saved = time.monotonic()
     bar.close()
     target = run_path(experiment, seed, runs)
     if here.is_main_process:
@@ -251,7 +262,9 @@ def publish(
         shutil.copyfile(state_dir / BEST, draft / "best.safetensors")
         save_weights(model, draft / "last.safetensors")
         pd.DataFrame(now.log).to_csv(draft / "log.csv", index=False)
-        write_config(draft, experiment, seed, tuple(store.channels), store.frame_shape[1:])
+        pd.DataFrame(now.looks).to_csv(draft / "steps.csv", index=False)
+        domain = Domain.of(store, experiment.protocol)
+        write_config(draft, experiment, seed, domain.channels, domain.size, domain)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -264,11 +277,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--profile", help="sample or paper; else the one that params.yaml names")
     parser.add_argument("--runs", default="runs", help="folder of the runs")
     parser.add_argument("--states", default="states", help="folder of what a stopped training needs to go on")
+    parser.add_argument("--journal", default="journal", help="folder of what is noted of machine and duration")
     options = parser.parse_args(arguments)
     try:
         experiment = load(options.params, options.profile).experiment(options.experiment)
         store = Store.open(store_path(experiment.profile, experiment.dataset))
-        train_all(experiment, store, options.runs, options.states)
+        train_all(experiment, store, options.runs, options.states, options.journal)
     except SvqkitError as error:
         print(f"\nerror: {error}", file=sys.stderr)
         return 1

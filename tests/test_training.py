@@ -5,13 +5,15 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from svqkit import config, training
+from svqkit import config, journal, training
 from svqkit.checkpoint import read_progress
 from svqkit.config import Experiment
 from svqkit.data.prepare import prepare
@@ -54,7 +56,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_does_not(
     first = training.train(experiment, 0, store, tmp_path / "a", tmp_path / "sa")
     second = training.train(experiment, 0, store, tmp_path / "b", tmp_path / "sb")
     other = training.train(experiment, 1, store, tmp_path / "c", tmp_path / "sc")
-    for name in ("config.json", "log.csv", "best.safetensors", "last.safetensors"):
+    for name in ("config.json", "log.csv", "steps.csv", "best.safetensors", "last.safetensors"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
     assert not same(weights(first), weights(other))
 
@@ -88,9 +90,9 @@ def test_a_frozen_codebook_stays_as_it_began(experiment: Experiment, store: Stor
 def test_interrupted_within_an_epoch_it_ends_with_the_same_weights(
     experiment: Experiment, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(training, "LOOK_EVERY", 2)
     whole = training.train(experiment, 0, store, tmp_path / "whole", tmp_path / "s1")
     monkeypatch.setattr(training, "SAVE_SECONDS", 0.0)
-    monkeypatch.setattr(training, "LOOK_EVERY", 2)
     saves = []
 
     def save_then_stop(path: Path, *rest: object) -> None:
@@ -108,7 +110,8 @@ def test_interrupted_within_an_epoch_it_ends_with_the_same_weights(
     cut = training.train(experiment, 0, store, tmp_path / "cut", tmp_path / "s2")
     for name in ("best", "last"):
         assert same(weights(whole, name), weights(cut, name))
-    assert (whole / "log.csv").read_bytes() == (cut / "log.csv").read_bytes()
+    for log in ("log.csv", "steps.csv"):
+        assert (whole / log).read_bytes() == (cut / log).read_bytes()
 
 
 KILLED = """
@@ -166,8 +169,27 @@ def test_seeds_that_are_done_are_not_trained_again(
     monkeypatch.setattr(training.Examples, "losses", lambda *_: pytest.fail("seed 0 was trained again"))
     assert same(weights(real(two, 0, store, tmp_path / "runs", tmp_path / "states")), kept)
     monkeypatch.undo()
-    training.train_all(two, store, tmp_path / "runs", tmp_path / "states")
+    training.train_all(two, store, tmp_path / "runs", tmp_path / "states", tmp_path / "journal")
     assert not run_path(two, 0, tmp_path / "states").exists(), "what a stopped training needs is gone when all is done"
+    noted = journal.read(two, tmp_path / "journal")
+    assert noted["runs"].keys() == {"seed0", "seed1"}, "also of the seed that was done before the stop"
+    assert all(one["steps"] == 24 and one["seconds"] > 0 for one in noted["runs"].values())
+    assert noted["versions"]["torch"] == version("torch")
+
+
+def test_a_training_that_was_not_noted_has_an_empty_journal(experiment: Experiment, tmp_path: Path) -> None:
+    assert journal.read(experiment, tmp_path) == {}
+
+
+def test_the_losses_of_steps_have_the_mean_that_the_epoch_has(
+    experiment: Experiment, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "LOOK_EVERY", 4)
+    run = training.train(experiment, 0, store, tmp_path / "runs", tmp_path / "states")
+    steps, log = pd.read_csv(run / "steps.csv"), pd.read_csv(run / "log.csv")
+    assert list(steps["step"]) == [4, 6, 10, 12, 16, 18, 22, 24], "every 4 steps, and at the end of an epoch of 6"
+    by_epoch = steps["train_loss"].to_numpy().reshape(4, 2) @ [4 / 6, 2 / 6]
+    assert by_epoch == pytest.approx(log["train_loss"])
 
 
 def test_a_state_of_other_settings_is_set_aside(
