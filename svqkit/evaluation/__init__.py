@@ -18,6 +18,7 @@ from svqkit.evaluation.reading import (
     read_measures,
     read_notes,
     read_scores,
+    read_windows,
     scores_of_runs,
 )
 
@@ -38,6 +39,7 @@ __all__ = [
     "read_notes",
     "read_scores",
     "read_usage",
+    "read_windows",
     "scores_of_runs",
     "usage_tree",
 ]

@@ -30,7 +30,7 @@ def codebook_usage(run: Run, store: Store, windows: int = WINDOWS) -> Usage:
     if not run.has_codebook:
         raise SvqkitError(f"{run.name} has no codebook: its quantizer is 'none'. Choose a run with svq or vq.")
     model = run.model()
-    return model.quantizer.usage(model.latents(_test_frames(run, store, windows)))
+    return model.quantizer.usage(model.latents(sample_frames(run, store, windows)))
 
 
 @torch.inference_mode()
@@ -48,7 +48,7 @@ def code_activity(run: Run, store: Store, usage: Usage, codes: int = 4, windows:
 
     Latitudes and longitudes are those of the middle of each latent cell.
     """
-    model, frames = run.model(), _test_frames(run, store, windows)
+    model, frames = run.model(), sample_frames(run, store, windows)
     chosen = usage.share.argsort(descending=True)[:codes]
     latent = model.latents(frames)
     weights = model.quantizer.weights_of(latent, chosen).mean(0)
@@ -71,7 +71,7 @@ def _middles(values: np.ndarray, cell: int) -> list[float]:
     return [float(values[i : i + cell].mean()) for i in range(0, len(values), cell)]
 
 
-def _test_frames(run: Run, store: Store, windows: int) -> torch.Tensor:
+def sample_frames(run: Run, store: Store, windows: int) -> torch.Tensor:
     """Normalised input frames of ``windows`` test windows, spread evenly."""
     test = Windows(store, "test")
     chosen = np.unique(np.linspace(0, len(test) - 1, windows).round().astype(int)).tolist()

@@ -21,6 +21,7 @@ from svqkit.evaluation.forecasters import Forecaster
 from svqkit.evaluation.metrics import GridErrors
 from svqkit.evaluation.perceptual import Lpips, alexnet_file, lpips_reason
 from svqkit.evaluation.scores import scores_of
+from svqkit.evaluation.window_errors import stretches, window_errors
 from svqkit.progress import progress
 from svqkit.runs import Run
 
@@ -35,11 +36,13 @@ class Evaluation:
     Attributes:
         scores: tidy.
         errors: the error grids behind them.
+        windows: "mse" and "mae" of each window, (n,), whose means are the scores.
         absent: per metric that could not be computed the reason.
     """
 
     scores: pd.DataFrame
     errors: GridErrors
+    windows: dict[str, np.ndarray]
     absent: dict[str, str]
 
 
@@ -59,9 +62,17 @@ class TestSet:
         self.leaving = Normaliser.of(store, "train", protocol).to(self.device)
         self.entering = Normaliser.of(store, "test", protocol).to(self.device) if protocol == "paper" else self.leaving
 
+    def is_like(self, other: "TestSet") -> bool:
+        """Whether a protocol leaves all as the other has it: images, which nobody normalises, in the same windows."""
+        mine, theirs = self.windows, other.windows
+        same = [np.array_equal(getattr(mine, part), getattr(theirs, part)) for part in ("starts", "inputs", "targets")]
+        return self.store.kind == "image" and all(same)
+
     def of_model(self, run: Run) -> Forecaster:
         """The forecaster of a run's best weights."""
-        return forecasters.of_model(run.model(), self.entering, self.leaving, self.device)
+        after = run.experiment.model.quantize_after_translator
+        inputs = None if after else self.windows.inputs - self.windows.targets[0]
+        return forecasters.of_model(run.model(), self.entering, self.leaving, self.device, inputs)
 
     def truth(self, frames: torch.Tensor) -> torch.Tensor:
         """Stored frames in physical units, as the protocol scores them."""
@@ -79,22 +90,25 @@ class TestSet:
             return None
         return torch.from_numpy(self.store.climatology(batch.target_frames)).to(self.device)
 
-    def forecast(self, forecaster: Forecaster, batch: Batch) -> torch.Tensor:
-        """The forecast of a stored batch, (B, L, C, H, W) in physical units."""
+    def forecast(self, forecaster: Forecaster, batch: Batch, climatology: torch.Tensor | None) -> torch.Tensor:
+        """The forecast of a stored batch, (B, L, C, H, W) in physical units; the climatology is that of its targets."""
         seen = self.as_scored(batch) if forecaster is forecasters.persistence else batch
-        return forecaster(seen, self.climatology(batch)).to(self.device)
+        return forecaster(seen, climatology).to(self.device)
 
     def evaluate(self, forecaster: Forecaster, name: str, seed: int) -> Evaluation:
-        """Score a forecaster on every window, in one pass of constant memory."""
+        """Score a forecaster on every window, in one pass; memory grows by a few numbers per window."""
         scores = scores_of(self.store, self.device, self.lpips)
         with progress(len(self.windows), f"{name} seed {seed} {self.protocol}", "window") as bar:
-            for batch in batches(self.windows, np.arange(len(self.windows)), scoring_batch(self.windows)):
-                batch = batch.to(self.device)
-                prediction = self.forecast(forecaster, batch)
-                scores.add(prediction, self.truth(batch.targets), self.climatology(batch))
-                bar.update(len(prediction))
+            for stretch in stretches(self.windows, self.protocol):
+                for batch in batches(self.windows, stretch, scoring_batch(self.windows)):
+                    batch = batch.to(self.device)
+                    climatology = self.climatology(batch)
+                    prediction = self.forecast(forecaster, batch, climatology)
+                    scores.add(prediction, self.truth(batch.targets), climatology)
+                    bar.update(len(prediction))
+                scores.grids.end_stretch()
         table = scores.table().assign(experiment=name, seed=seed, protocol=self.protocol)[COLUMNS]
-        return Evaluation(table, scores.grids, getattr(scores, "absent", {}))
+        return Evaluation(table, scores.grids, scores.of_windows(), getattr(scores, "absent", {}))
 
 
 def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "") -> pd.DataFrame:
@@ -102,8 +116,9 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
 
     In the folder ``output``: scores.csv (tidy, both protocols), metrics/<experiment>.json (a summary for
     `dvc metrics show`), errors/<name>.nc (error fields) and forecasts/<name>.nc (one sample forecast) of the baselines
-    and of the runs of the study "main", codebook.csv (perplexity, sparsity, … of every run with codes, tidy) and
-    codebook.npz (the distributions behind it), notes.json (what could not be computed, and why).
+    and of the runs of the study "main", windows.nc (the error of every run in every window), codebook.csv (perplexity,
+    sparsity, … of every run with codes, tidy) and codebook.npz (the distributions behind it), notes.json (what could
+    not be computed, and why).
     The folder is written whole or not at all.
 
     Args:
@@ -117,22 +132,28 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
     """
     lpips = _lpips(store, alexnet)
     tests, absent = _tests(store, lpips)
-    baselines = _baselines(store)
-    scores, usage, numbers = [], {}, []
+    contestants: list[Run | str] = [*_baselines(store), *runs]
+    scores: dict[Protocol, list[pd.DataFrame]] = {protocol: [] for protocol in tests}
+    windows, usage, numbers = [], {}, []
     with replacing(output) as draft:
-        for protocol, test in tests.items():
-            contestants = [(name, name, -1, True, forecaster) for name, forecaster in baselines.items()]
-            contestants += [
-                (run.name, run.experiment.name, run.seed, "main" in run.experiment.studies, test.of_model(run))
-                for run in runs
-            ]
-            for file, name, seed, in_pictures, forecaster in contestants:
-                result = test.evaluate(forecaster, name, seed)
-                scores.append(result.scores)
+        for one in contestants:
+            for protocol, test in tests.items():
+                if protocol == "paper" and test.is_like(tests["clean"]):
+                    scores[protocol].append(scores["clean"][-1].assign(protocol=protocol))
+                    continue
+                # Made here, so that one model is in memory at a time.
+                forecaster = _forecaster(one, test)
+                result = test.evaluate(forecaster, *_experiment_and_seed(one))
+                scores[protocol].append(result.scores)
                 absent |= result.absent
-                if protocol == "clean" and in_pictures:
-                    write_netcdf(error_fields(result.errors, store), draft / "errors" / f"{file}.nc")
-                    write_netcdf(sample_forecast(test, forecaster), draft / "forecasts" / f"{file}.nc")
+                if protocol == "clean":
+                    windows.append(result.windows)
+                    if isinstance(one, str) or "main" in one.experiment.studies:
+                        file = f"{one if isinstance(one, str) else one.name}.nc"
+                        write_netcdf(error_fields(result.errors, store), draft / "errors" / file)
+                        write_netcdf(sample_forecast(test, forecaster), draft / "forecasts" / file)
+        who = [_experiment_and_seed(one) for one in contestants]
+        write_netcdf(window_errors(who, windows, tests["clean"].windows), draft / "windows.nc")
         for run in runs:
             if run.has_codebook:
                 usage[run.name] = codebook_usage(run, store)
@@ -140,7 +161,7 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
         write_usage(usage, draft / "codebook.npz")
         codebook = pd.DataFrame(numbers, columns=["experiment", "seed", "metric", "value"])
         codebook.to_csv(draft / "codebook.csv", index=False)
-        table = pd.concat(scores, ignore_index=True)
+        table = pd.concat([part for parts in scores.values() for part in parts], ignore_index=True)
         table.to_csv(draft / "scores.csv", index=False)
         (draft / "notes.json").write_text(json.dumps(absent, indent=2) + "\n", encoding="utf-8")
         for name, values in summary(table).items():
@@ -148,6 +169,15 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
             file.parent.mkdir(exist_ok=True)
             file.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     return table
+
+
+def _forecaster(what: Run | str, test: TestSet) -> Forecaster:
+    return test.of_model(what) if isinstance(what, Run) else BASELINES[what]
+
+
+def _experiment_and_seed(what: Run | str) -> tuple[str, int]:
+    """What stands in the tables of a run; a baseline, by name, has seed −1."""
+    return (what.experiment.name, what.seed) if isinstance(what, Run) else (what, -1)
 
 
 def _baselines(store: Store) -> dict[str, Forecaster]:
@@ -179,14 +209,19 @@ def _lpips(store: Store, alexnet: str) -> Lpips | None:
 def look_closely(what: Run | str, store: Store) -> tuple[xr.Dataset, xr.Dataset]:
     """Error fields and the sample forecast of one run, or of a baseline by name, under protocol clean."""
     test = TestSet(store, "clean")
-    forecaster = test.of_model(what) if isinstance(what, Run) else choose(_baselines(store), what, "baseline")
-    name = what.experiment.name if isinstance(what, Run) else what
-    result = test.evaluate(forecaster, name, what.seed if isinstance(what, Run) else -1)
+    if isinstance(what, str):
+        choose(_baselines(store), what, "baseline")
+    forecaster = _forecaster(what, test)
+    result = test.evaluate(forecaster, *_experiment_and_seed(what))
     return error_fields(result.errors, store), sample_forecast(test, forecaster)
 
 
 def error_fields(errors: GridErrors, store: Store) -> xr.Dataset:
-    """Bias, MAE and RMSE per channel, lead and grid point, with coordinates and units."""
+    """Bias, MAE and RMSE per channel, lead and grid point, with coordinates and units.
+
+    Of a lat-lon record also ``mse_blocks`` (block, channel, lat, lon): the mean squared error over leads and the
+    windows of each stretch of time, see :func:`svqkit.evaluation.window_errors.stretches`.
+    """
     grids = {"bias": errors.mean("bias"), "mae": errors.mean("mae"), "rmse": errors.mean("mse").sqrt()}
     long_names = {
         "bias": "mean error (forecast − truth)",
@@ -195,15 +230,20 @@ def error_fields(errors: GridErrors, store: Store) -> xr.Dataset:
     }
     places, axes = store.places
     unit = _common_unit(store)
+    fields = {
+        name: (
+            ("channel", "lead", *places),
+            grid.transpose(0, 1).float().cpu().numpy(),
+            {"units": unit, "long_name": long_names[name]},
+        )
+        for name, grid in grids.items()
+    }
+    if store.kind == "grid":
+        blocks = errors.of_stretches().float().cpu().numpy()
+        about = "mean squared error over leads and the windows of a stretch of time"
+        fields["mse_blocks"] = (("block", "channel", *places), blocks, {"units": f"({unit})**2", "long_name": about})
     return xr.Dataset(
-        {
-            name: (
-                ("channel", "lead", *places),
-                grid.transpose(0, 1).float().cpu().numpy(),
-                {"units": unit, "long_name": long_names[name]},
-            )
-            for name, grid in grids.items()
-        },
+        fields,
         coords={**_channels(store), "lead": _leads(store, 1 + np.arange(len(grids["bias"]))), **_axes(axes)},
         attrs={
             "windows": errors.count,
@@ -217,7 +257,7 @@ def sample_forecast(test: TestSet, forecaster: Forecaster) -> xr.Dataset:
     """The forecast from the middle of the test split: what was observed, what came, what was forecast."""
     store = test.store
     batch = test.windows[len(test.windows) // 2].to(test.device)
-    prediction, seen = test.forecast(forecaster, batch), test.as_scored(batch)
+    prediction, seen = test.forecast(forecaster, batch, test.climatology(batch)), test.as_scored(batch)
     places, axes = store.places
     first = int(batch.target_frames[0, 0])
     attrs = {"units": _common_unit(store), "data": store.title, "clip": store.clip_name(first)}

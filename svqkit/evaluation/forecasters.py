@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from svqkit.data.windows import Batch, Normaliser
+from svqkit.evaluation.each_frame_once import quantize_once
 from svqkit.evaluation.rollout import roll_out
 from svqkit.models.layers import channels_last
 
@@ -13,10 +15,17 @@ from svqkit.models.layers import channels_last
 Forecaster = Callable[[Batch, Tensor], Tensor]
 
 
-def of_model(model: nn.Module, entering: Normaliser, leaving: Normaliser, device: torch.device) -> Forecaster:
+def of_model(
+    model: nn.Module,
+    entering: Normaliser,
+    leaving: Normaliser,
+    device: torch.device,
+    inputs: np.ndarray | None = None,
+) -> Forecaster:
     """A model that is given frames normalised by ``entering``; its output is brought back by ``leaving``.
 
-    The two differ only under protocol "paper".
+    The two differ only under protocol "paper". ``inputs`` (T_in,), the input frames counted from the first target, is
+    given where the model quantizes them one by one: then a frame that several windows hold is quantized once.
     """
     model = channels_last(model.to(device)).eval()
     entering, leaving = entering.to(device), leaving.to(device)
@@ -24,6 +33,8 @@ def of_model(model: nn.Module, entering: Normaliser, leaving: Normaliser, device
     @torch.inference_mode()
     def forecast(batch: Batch, climatology: Tensor) -> Tensor:
         frames = entering.forward(batch.inputs.to(device))
+        if inputs is not None:
+            quantize_once(model.quantizer, (batch.target_frames[:, :1] + inputs).ravel())
         return leaving.inverse(roll_out(model, frames, batch.targets.shape[1]).frames)
 
     return forecast

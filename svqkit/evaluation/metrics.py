@@ -1,10 +1,13 @@
 """Scores of gridded forecasts from sums over windows: constant memory, however many windows there are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+# Values that are worked on at once, of which float64 copies stay in a core's cache.
+VALUES_AT_ONCE = 2**16
 
 
 def latitude_weights(lat: Tensor) -> Tensor:
@@ -14,26 +17,60 @@ def latitude_weights(lat: Tensor) -> Tensor:
 
 
 class GridErrors:
-    """Errors of forecasts summed per lead time, channel and grid point.
+    """Errors of forecasts summed per lead time, channel and grid point, and averaged per window.
 
     With e = prediction − truth in physical units, over the n windows added: Σe, Σ|e| and Σe², each (L, C, H, W)
-    in float64.
+    in float64; of each window the means of |e| and e² over leads and grid, (C,).
     """
 
     def __init__(self) -> None:
         self.count = 0
         self.sums: dict[str, Tensor] = {}
+        self._windows: list[Tensor] = []
+        self._stretches: list[Tensor] = []
+        self._before = (0, 0)
 
     def add(self, prediction: Tensor, truth: Tensor) -> None:
         """Add windows; both (B, L, C, H, W)."""
-        error = prediction.double() - truth.double()
-        for name, value in {"bias": error, "mae": error.abs(), "mse": error.square()}.items():
-            self.sums[name] = self.sums.get(name, 0) + value.sum(0)
-        self.count += len(error)
+        parts = [_error_sums(*part) for part in _by_channels(prediction, truth)]
+        over_windows, over_grid = (torch.cat(each, dim=2) for each in zip(*parts, strict=True))
+        for name, value in zip(("bias", "mae", "mse"), over_windows, strict=True):
+            self.sums[name] = self.sums.get(name, 0) + value
+        self._windows.append(over_grid)
+        self.count += len(prediction)
 
     def mean(self, name: str) -> Tensor:
         """Mean over windows of "bias", "mae" or "mse", (L, C, H, W)."""
         return self.sums[name] / self.count
+
+    def of_windows(self) -> dict[str, Tensor]:
+        """The "mae" and "mse" of each window, (n, C), over leads and grid."""
+        return dict(zip(("mae", "mse"), torch.cat(self._windows, dim=1), strict=True))
+
+    def end_stretch(self) -> None:
+        """The windows added since the stretch before are one stretch of time."""
+        squares = self.sums["mse"].sum(0)
+        total, count = self._before
+        self._stretches.append((squares - total) / ((self.count - count) * len(self.sums["mse"])))
+        self._before = squares, self.count
+
+    def of_stretches(self) -> Tensor:
+        """Mean of e² over leads and the windows of each stretch, (stretch, C, H, W)."""
+        return torch.stack(self._stretches)
+
+
+def _error_sums(prediction: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """Σ over windows of e, |e|, e², (3, L, C, H, W); means over leads and grid of |e|, e², (2, B, C)."""
+    error = prediction.double() - truth.double()
+    size, square = error.abs(), error.square()
+    over_windows = torch.stack([value.sum(0) for value in (error, size, square)])
+    return over_windows, torch.stack([value.mean((1, 3, 4)) for value in (size, square)])
+
+
+def _by_channels(*fields: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """A few channels of every field (B, L, C, H, W) at a time: what is made of so few values stays in the cache."""
+    channels = max(1, VALUES_AT_ONCE // max(1, fields[0][:, :, 0].numel()))
+    return zip(*(field.split(channels, dim=2) for field in fields), strict=True)
 
 
 class AnomalyCorrelation:
@@ -53,15 +90,20 @@ class AnomalyCorrelation:
 
     def add(self, prediction: Tensor, truth: Tensor, climatology: Tensor) -> None:
         """Add windows; all (B, L, C, H, W)."""
-        f = prediction.double() - climatology.double()
-        t = truth.double() - climatology.double()
+        parts = [self._sums(*part) for part in _by_channels(prediction, truth, climatology)]
+        sums = torch.cat(parts, dim=2)
+        self.sums = sums if self.sums is None else self.sums + sums
+
+    def _sums(self, prediction: Tensor, truth: Tensor, climatology: Tensor) -> Tensor:
+        """The nine sums (9, L, C) that ``_correlation`` needs, in float64."""
+        climatology = climatology.double()
+        f, t = prediction.double() - climatology, truth.double() - climatology
         # Per row of the grid first: the weights are those of rows, and the products need no second copy.
         rows = [value.sum((0, 4)) for value in (f, t, f * t, f * f, t * t)]
         count = torch.full_like(rows[0], f.shape[0] * f.shape[4])
         plain = [count, rows[0], rows[1]]
         weighted = [value * self.weights[:, 0] for value in (count, *rows)]
-        sums = torch.stack([value.sum(-1) for value in (*plain, *weighted)])
-        self.sums = sums if self.sums is None else self.sums + sums
+        return torch.stack([value.sum(-1) for value in (*plain, *weighted)])
 
     def value(self) -> Tensor:
         """ACC (L, C); NaN where forecast or truth has no anomaly at all, as for climatology itself."""

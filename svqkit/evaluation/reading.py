@@ -27,6 +27,14 @@ def read_measures(folder: str | Path) -> pd.DataFrame:
     return pd.read_csv(Path(folder) / "codebook.csv").assign(protocol="clean", lead=0)
 
 
+def read_windows(folder: str | Path) -> xr.Dataset:
+    """The errors of every run and baseline in each test window, see :mod:`svqkit.evaluation.window_errors`."""
+    path = Path(folder) / "windows.nc"
+    if not path.exists():
+        raise SvqkitError(f"No errors by window at {path}. Run the evaluate stage: `dvc repro`.")
+    return xr.load_dataset(path, engine="netcdf4")
+
+
 def scores_of_runs(scores: pd.DataFrame, runs: Iterable[Run], baselines: bool = True) -> pd.DataFrame:
     """The rows of some runs' experiments, and of the baselines."""
     wanted = {run.experiment.name for run in runs}

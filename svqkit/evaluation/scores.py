@@ -27,6 +27,9 @@ class Scores(Protocol):
         The channel "mean" is the mean over channels, or over variables where published scores are.
         """
 
+    def of_windows(self) -> dict[str, np.ndarray]:
+        """ "mse" and "mae" of each window, (n,), whose means over windows are the scores "mean", lead 0."""
+
 
 def scores_of(store: Store, device: torch.device, lpips: Lpips | None = None) -> Scores:
     """An empty collection of the scores that suit a store."""
@@ -53,10 +56,7 @@ class GridScores:
 
     def table(self) -> pd.DataFrame:
         """See :class:`Scores`."""
-        groups = self.store.groups
-        names = list(dict.fromkeys(groups))
-        member = torch.tensor([[group == name for group in groups] for name in names]).double()
-        member = (member / member.sum(1, keepdim=True)).to(self.weights.device)
+        member = self._members()
         rows: list[dict] = []
         for name, metric in self.metrics.items():
             means = metric.mean(self.grids, self.weights)  # (L, C), before any root
@@ -65,6 +65,18 @@ class GridScores:
             acc = torch.cat([self.correlation.over_leads()[None], self.correlation.value()])
             rows += self._rows("acc", acc, member, root=False)
         return pd.DataFrame(rows)
+
+    def of_windows(self) -> dict[str, np.ndarray]:
+        """See :class:`Scores`."""
+        member = self._members()
+        return {name: (value @ member.T).mean(1).cpu().numpy() for name, value in self.grids.of_windows().items()}
+
+    def _members(self) -> Tensor:
+        """(groups, C) the share that each channel has in the mean of its group."""
+        groups = self.store.groups
+        names = list(dict.fromkeys(groups))
+        member = torch.tensor([[group == name for group in groups] for name in names]).double()
+        return (member / member.sum(1, keepdim=True)).to(self.weights.device)
 
     def _rows(self, metric: str, values: Tensor, member: Tensor, root: bool) -> list[dict]:
         """Rows of one metric; ``values`` (1 + L, C), over all leads first, averaged over groups before the root."""
@@ -117,3 +129,8 @@ class ImageScores:
             for name, values in per_lead.items()
             for lead, value in enumerate([over_leads[name], *values])
         )
+
+    def of_windows(self) -> dict[str, np.ndarray]:
+        """See :class:`Scores`: sums over a frame."""
+        values = int(np.prod(self.store.frame_shape))
+        return {name: values * value.mean(1).cpu().numpy() for name, value in self.grids.of_windows().items()}

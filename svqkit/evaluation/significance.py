@@ -1,0 +1,204 @@
+"""Is one experiment better than another, and where on the map? Tests that know that errors near in time are alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from svqkit.choices import choose
+from svqkit.errors import SvqkitError
+from svqkit.evaluation.bootstrap import block_length, fitting, means_of_blocks, means_of_clips
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the errors of one experiment differ from those of another; negative is better.
+
+    Attributes:
+        experiment, base, metric: what is compared.
+        difference: mean error of the experiment − that of the base, in the metric's unit.
+        relative: that, divided by the mean error of the base.
+        low, high: ends of the 95 % interval of ``relative``.
+        p_value: two-sided, of no difference.
+        seeds: how many pairs of trainings; 1 says nothing of the spread over seeds.
+        windows: how many test windows.
+        block_length: windows that are drawn together; where whole clips are drawn, the mean number in one.
+    """
+
+    experiment: str
+    base: str
+    metric: str
+    difference: float
+    relative: float
+    low: float
+    high: float
+    p_value: float
+    seeds: int
+    windows: int
+    block_length: int
+
+
+def compare(
+    windows: xr.Dataset, experiment: str, base: str, metric: str = "mse", resamples: int = 2000, seed: int = 0
+) -> Comparison:
+    """Compare two experiments window by window, by a bootstrap over seeds and over time.
+
+    Pairs are the runs of equal seed; a baseline is paired with every seed of the other; without a common seed the
+    means over seeds are one pair. A resample draws as many pairs with replacement and, the same for all of them,
+    windows: of a lat-lon record, or a single clip, circular blocks as long as :func:`block_length` finds for the mean
+    difference, but at least as long as one window of frames, and at most a third of the record; of video and traffic
+    whole clips. The interval has the 2.5 and 97.5 % quantiles of the resampled relative difference as ends, and
+
+        p = min(1, 2 (1 + min(#{difference* ≤ 0}, #{difference* ≥ 0})) / (1 + resamples))
+
+    What S seeds vary in resamples is widened by √(S / (S − 1)), and what time does in the same way, since draws from a
+    sample vary less than the sample does.
+
+    Few seeds or little time make intervals too short and p-values too small. Of simulated differences that remember
+    (AR(1), ρ = 0.9, windows of 24 frames) the intervals held the truth in 85 % of 300 records of 361 windows with one
+    seed, in 90 % with three alike and 81 % with three that differ; in 69 % of records of 49 windows.
+
+    Args:
+        windows: as :func:`svqkit.evaluation.read_windows` gives them.
+        experiment, base: two of its experiments or baselines.
+        metric: "mse" or "mae".
+        resamples: how many; p can't be below 2 / (1 + resamples).
+        seed: of the draws; equal seeds give equal numbers.
+
+    Raises:
+        SvqkitError: an unknown experiment or metric, fewer than one resample, no window with errors of both, or a base
+            without any error.
+
+    Source: Davison & Hinkley 1997, "Bootstrap Methods and their Application", ch. 3 and 8.
+    """
+    choose(dict.fromkeys(windows.data_vars), metric, "metric")
+    if resamples < 1:
+        raise SvqkitError(f"A comparison needs one resample or more, got {resamples}. 2000 are the default.")
+    one, other = _pairs(_by_seed(windows, experiment, metric), _by_seed(windows, base, metric))
+    common = np.isfinite(one).all(0) & np.isfinite(other).all(0)
+    if not common.any():
+        raise SvqkitError(
+            f"{experiment!r} and {base!r} have no test window in common. Compare runs that were scored on one store."
+        )
+    one, other, windows = one[:, common], other[:, common], windows.isel(window=common)
+    mean, base_mean = one.mean(), other.mean()
+    if not base_mean > 0:
+        raise SvqkitError(
+            f"{base!r} has a {metric} of {base_mean:g}, so nothing is relative to it. Choose another base."
+        )
+    pairs, rng = len(one), np.random.default_rng(seed)
+    drawn, length = _over_time(windows, np.concatenate([one - other, other]), resamples, rng)
+    picks = rng.integers(pairs, size=(resamples, pairs))
+    differences, bases = (_over_seeds(part, picks) for part in (drawn[:, :pairs], drawn[:, pairs:]))
+    low, high = np.quantile(differences / bases, [0.025, 0.975])
+    one_sided = min((differences <= 0).sum(), (differences >= 0).sum())
+    return Comparison(
+        experiment=experiment,
+        base=base,
+        metric=metric,
+        difference=float(mean - base_mean),
+        relative=float((mean - base_mean) / base_mean),
+        low=float(low),
+        high=float(high),
+        p_value=float(min(1, 2 * (1 + one_sided) / (1 + resamples))),
+        seeds=pairs,
+        windows=one.shape[1],
+        block_length=length,
+    )
+
+
+def significant_places(a: Sequence[xr.Dataset], b: Sequence[xr.Dataset], rate: float = 0.05) -> xr.DataArray:
+    """Where on the map the errors of two experiments differ, (channel, lat, lon) of True and False.
+
+    At each place a t-test of the differences between their mean squared errors in each stretch of time, means over
+    seeds first; among the places that are marked on a channel's map the share of false ones is held at ``rate``, by
+    the procedure of Benjamini and Hochberg. With fewer than two stretches nothing is marked.
+
+    Args:
+        a, b: error fields of the seeds of each, with ``mse_blocks``, see :func:`svqkit.evaluation.read_errors`.
+        rate: the false discovery rate.
+
+    Raises:
+        SvqkitError: no error fields, fields without ``mse_blocks``, or of different places or stretches.
+
+    Source: Wilks 2016, "The stippling shows statistically significant grid points", BAMS 97.
+    """
+    blocks = [_mean_blocks(each) for each in (a, b)]
+    if blocks[0].shape != blocks[1].shape or blocks[0].dims != blocks[1].dims:
+        raise SvqkitError(
+            "Error fields of one grid and the same stretches of time are needed, got "
+            f"{dict(blocks[0].sizes)} and {dict(blocks[1].sizes)}. Evaluate both on one store."
+        )
+    difference = (blocks[0] - blocks[1].values).transpose("block", "channel", ...)
+    count, mean = difference.sizes["block"], difference.mean("block")
+    if count < 2:
+        return xr.zeros_like(mean, dtype=bool)
+    error = difference.std("block", ddof=1) / sqrt(count)
+    # Differences that never vary: none at all is no sign of anything, any other is a sure one.
+    t = np.where(error > 0, abs(mean) / error.where(error > 0, 1), np.where(mean == 0, 0, np.inf))
+    p_values = 2 * stats.t.sf(t, count - 1)
+    adjusted = stats.false_discovery_control(p_values.reshape(len(p_values), -1), axis=1)
+    return mean.copy(data=adjusted.reshape(mean.shape) <= rate)
+
+
+def _by_seed(windows: xr.Dataset, experiment: str, metric: str) -> dict[int, np.ndarray]:
+    """The errors (n,) of each seed of an experiment."""
+    names = windows["experiment"].values
+    choose(dict.fromkeys(names.tolist()), experiment, "experiment")
+    mine = windows.isel(run=names == experiment)
+    return dict(zip(mine["seed"].values.tolist(), mine[metric].values.astype(np.float64), strict=True))
+
+
+def _pairs(one: dict[int, np.ndarray], other: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Errors (pairs, n) of both, run by run."""
+    seeds = sorted(one.keys() & other.keys())
+    if not seeds and (one.keys() == {-1} or other.keys() == {-1}):  # a baseline has no seed of its own
+        seeds = sorted((one.keys() | other.keys()) - {-1})
+        return tuple(np.stack([each.get(seed, each.get(-1)) for seed in seeds]) for each in (one, other))
+    if not seeds:
+        return tuple(np.mean([each[seed] for seed in sorted(each)], axis=0)[None] for each in (one, other))
+    return tuple(np.stack([each[seed] for seed in seeds]) for each in (one, other))
+
+
+def _over_time(
+    windows: xr.Dataset, values: np.ndarray, resamples: int, rng: np.random.Generator
+) -> tuple[np.ndarray, int]:
+    """Means (resamples, V) of values (V, n) over resampled windows, and how many windows are drawn together.
+
+    The first half of the rows are the differences, by which the length of blocks is found.
+    """
+    order = np.lexsort((windows["start"].values, windows["block"].values))
+    numbers, starts = windows["block"].values[order], windows["start"].values[order]
+    edges = np.flatnonzero(np.diff(numbers)) + 1
+    stretches = np.split(order, edges)
+    if windows.attrs.get("kind") != "grid" and len(stretches) > 1:
+        return means_of_clips(values, stretches, resamples, rng), round(values.shape[1] / len(stretches))
+    steps = np.diff(starts)[np.diff(numbers) == 0]
+    of_one_window = -(-windows.attrs.get("frames_per_window", 1) // max(1, np.median(steps) if len(steps) else 1))
+    difference = values[: len(values) // 2].mean(0)
+    length = max(block_length([difference[stretch] for stretch in stretches]), int(of_one_window))
+    longest = fitting(length, max(map(len, stretches)))
+    return means_of_blocks(values, stretches, length, resamples, rng), longest
+
+
+def _over_seeds(drawn: np.ndarray, picks: np.ndarray) -> np.ndarray:
+    """Means (resamples,) over the pairs that ``picks`` (resamples, S) chose, of ``drawn`` (resamples, S)."""
+    mean, pairs = drawn.mean(1), drawn.shape[1]
+    wider = sqrt(pairs / max(1, pairs - 1))
+    return mean + wider * (np.take_along_axis(drawn, picks, axis=1).mean(1) - mean)
+
+
+def _mean_blocks(seeds: Sequence[xr.Dataset]) -> xr.DataArray:
+    """``mse_blocks`` in float64, mean over seeds."""
+    if not seeds:
+        raise SvqkitError("No error fields to compare: give one or more of each experiment.")
+    for each in seeds:
+        if "mse_blocks" not in each:
+            raise SvqkitError(
+                "These error fields have no `mse_blocks`: only those of lat-lon records have, when written by this "
+                "version. Run the evaluate stage again: `dvc repro`."
+            )
+    return sum(each["mse_blocks"].astype(np.float64) for each in seeds) / len(seeds)
