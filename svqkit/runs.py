@@ -1,26 +1,34 @@
 """Runs: the folder that a training leaves, and how to open it again.
 
 ``<root>/<profile>/<dataset>/<experiment>/seed<seed>/`` holds
-    config.json         the experiment with all its settings, the seed, channels and size of frames, version of the kit
+    config.json         the experiment with all its settings, the seed, channels and size of frames, what these frames
+                        are (svqkit.domain: statistics, units, coordinates, spacing), versions of the libraries
     best.safetensors    weights of the epoch with the lowest validation loss
     last.safetensors    weights of the last epoch
     log.csv             one row per epoch: epoch, learning_rate, train_loss, validation_loss
-Nothing in it depends on the machine's clock, so equal runs are equal files.
+    steps.csv           one row per look at the loss: step, train_loss (mean since the look before)
+The folder is all that a forecast needs: copied to another machine it works there, without store, params.yaml or raw
+files. Nothing in it depends on the clock or the machine's name, so equal runs are equal files.
 """
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import get_args
+from typing import Any, get_args
+from warnings import warn
 
 import pandas as pd
+import torch
 from torch import nn
 
-from svqkit import __version__, models
+from svqkit import models
 from svqkit.checkpoint import load_weights
 from svqkit.config import Experiment, Study, as_tree, experiment_from_tree
+from svqkit.domain import Domain
 from svqkit.errors import SvqkitError
+from svqkit.journal import versions
 from svqkit.paths import run_path
 
 
@@ -38,6 +46,42 @@ class Run:
     def name(self) -> str:
         """``<experiment>-seed<seed>``."""
         return f"{self.experiment.name}-seed{self.seed}"
+
+    @cached_property
+    def _config(self) -> dict[str, Any]:
+        return json.loads((self.path / "config.json").read_text(encoding="utf-8"))
+
+    @property
+    def domain(self) -> Domain:
+        """What its frames are: statistics, units, coordinates, spacing.
+
+        Raises:
+            SvqkitError: the run was made before these were kept.
+        """
+        try:
+            return Domain.from_tree({**self._config["domain"], "channels": self.channels, "size": self.size})
+        except KeyError as error:
+            raise SvqkitError(
+                f"{self.path} keeps no {error} of its training data, which a forecast needs: it was made by an earlier "
+                "version of svqkit. Train it again, e.g. with `dvc repro`."
+            ) from error
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of svqkit and of what it was trained with."""
+        return dict(self._config.get("versions", {}))
+
+    def forecast(self, x: Any, frames: int | None = None, device: str | torch.device | None = None) -> Any:
+        """What comes after ``x``, in the same form; see :func:`svqkit.forecasting.forecast`.
+
+        What a user should know of how ``x`` was taken is said by warnings.
+        """
+        from svqkit.forecasting import forecast
+
+        made = forecast(self, x, frames, device)
+        for note in made.notes:
+            warn(f"{self.name}: {note}", stacklevel=2)
+        return made.result
 
     @property
     def has_codebook(self) -> bool:
@@ -58,12 +102,35 @@ class Run:
         """One row per epoch."""
         return pd.read_csv(self.path / "log.csv")
 
+    def steps(self) -> pd.DataFrame:
+        """step, train_loss: the mean training loss since the row before; without rows where it was not kept."""
+        path = self.path / "steps.csv"
+        empty = pd.DataFrame({"step": pd.Series(dtype=int), "train_loss": pd.Series(dtype=float)})
+        # A training of no step leaves a file without even a header.
+        return pd.read_csv(path) if path.exists() and path.stat().st_size > 1 else empty
+
 
 def write_config(
-    path: Path, experiment: Experiment, seed: int, channels: tuple[str, ...], size: tuple[int, int]
+    path: Path,
+    experiment: Experiment,
+    seed: int,
+    channels: tuple[str, ...],
+    size: tuple[int, int],
+    domain: Domain | None = None,
 ) -> None:
-    """Write config.json into a run's folder; ``size`` is the height and width of frames."""
-    tree = {"svqkit": __version__, "experiment": as_tree(experiment), "seed": seed, "channels": channels, "size": size}
+    """Write config.json into a run's folder; ``size`` is the height and width of frames.
+
+    Without a ``domain`` the run can be evaluated on a store, but not asked for forecasts of its own.
+    """
+    tree = {
+        "versions": versions(),
+        "experiment": as_tree(experiment),
+        "seed": seed,
+        "channels": channels,
+        "size": size,
+    }
+    if domain:
+        tree["domain"] = {name: value for name, value in domain.tree().items() if name not in tree}
     (path / "config.json").write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
 
 
@@ -83,12 +150,21 @@ def open_run(path: str | Path) -> Run:
 
 
 def find_runs(experiments: list[Experiment], root: str | Path = "runs") -> list[Run]:
-    """The finished runs of ``experiments``, all seeds, in the order of params.yaml.
+    """The finished runs of ``experiments``, all seeds, in the order of params.yaml; says which are not there.
+
+    A training that failed thus keeps no other from being scored.
 
     Raises:
-        SvqkitError: one is not there.
+        SvqkitError: none is there.
     """
-    return [open_run(run_path(experiment, seed, root)) for experiment in experiments for seed in experiment.seeds]
+    wanted = [run_path(experiment, seed, root) for experiment in experiments for seed in experiment.seeds]
+    finished = [path for path in wanted if (path / "config.json").exists()]
+    if wanted and not finished:
+        raise SvqkitError(f"No finished run at {wanted[0]}, nor any other. Train first, e.g. with `dvc repro`.")
+    for path in wanted:
+        if path not in finished:
+            print(f"Left out, since it is not trained: {path}")
+    return [open_run(path) for path in finished]
 
 
 def by_study(runs: list[Run]) -> dict[str, list[Run]]:

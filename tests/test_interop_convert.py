@@ -12,6 +12,7 @@ from openstlcases import SVQ, reference_weights
 from svqkit.config import Data, as_tree
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
+from svqkit.domain import Domain
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import evaluate
 from svqkit.interop.openstl import load, main
@@ -83,9 +84,12 @@ def test_the_run_forecasts_as_the_reference_does_and_can_be_evaluated(folder: Fo
         assert torch.equal(run.model(weights)(frames).frames, expected)
     assert (run.experiment.name, run.seed, run.channels, run.size) == ("weather_t2m-openstl", 0, ("t2m",), (4, 6))
     assert run.experiment.training.epochs == 7
+    store = Store.open(folder.root / "stores/tiny/weather_t2m.zarr")
+    assert run.domain == Domain.of(store)
+    assert run.forecast(store.frames[:4], frames=3).shape == (3, 1, 4, 6)
     assert run.log().empty
     assert list(run.log()) == ["epoch", "learning_rate", "train_loss", "validation_loss"]
-    scores = evaluate([run], Store.open(folder.root / "stores/tiny/weather_t2m.zarr"), folder.root / "scores")
+    scores = evaluate([run], store, folder.root / "scores")
     mine = scores[(scores["experiment"] == "weather_t2m-openstl") & (scores["metric"] == "rmse")]
     assert len(mine) > 0
     assert (mine["value"] > 0).all()
@@ -137,10 +141,12 @@ def test_a_failed_conversion_leaves_the_run_that_was_there(folder: Folder) -> No
     assert [path.name for path in folder.run().parent.iterdir()] == ["seed0"]
 
 
-def test_the_command_tells_what_to_add_to_params_yaml(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_tells_how_to_score_draw_and_explore(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     assert folder.convert("--name", "mine", "--seed", "2") == 0
     said = capsys.readouterr().out
-    assert "\n  mine: {dataset: weather_t2m, quantizer: {name: svq}, seeds: [2]}\n" in said
+    path = folder.run("mine", 2)
+    for words in (f"more_runs: [{path}]", "-p dataset weather_t2m", f"codebook_usage.ipynb out.ipynb -p run {path}"):
+        assert words in said
 
 
 def test_later_configs_win_and_a_trainings_json_is_one(folder: Folder) -> None:

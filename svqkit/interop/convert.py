@@ -9,6 +9,7 @@ from svqkit.atomic import replacing
 from svqkit.checkpoint import save_weights
 from svqkit.config import Experiment, Params, Training, as_tree, experiment_from_tree
 from svqkit.data.store import Store
+from svqkit.domain import Domain
 from svqkit.errors import SvqkitError
 from svqkit.interop.configfile import read_configs
 from svqkit.interop.openstl import build
@@ -76,7 +77,8 @@ def convert(
         for weights in ("best", "last"):
             save_weights(model, draft / f"{weights}.safetensors")
         pd.DataFrame(columns=LOG).to_csv(draft / "log.csv", index=False)
-        write_config(draft, experiment, seed, tuple(store.channels), store.frame_shape[1:])
+        domain = Domain.of(store, experiment.protocol)
+        write_config(draft, experiment, seed, domain.channels, domain.size, domain)
     return target
 
 

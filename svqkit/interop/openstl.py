@@ -91,12 +91,13 @@ def main(arguments: list[str] | None = None) -> int:
     except SvqkitError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    made = open_run(path).experiment
+    dataset = open_run(path).experiment.dataset
+    also = f"-p dataset {dataset} -y 'more_runs: [{path}]' -p scores scratch/scores"
     print(
-        f"{path} is made. For evaluate and figures to take it, list it in {options.params} under experiments:\n"
-        f"  {made.name}: {{dataset: {made.dataset}, quantizer: {{name: {made.quantizer.name}}}, "
-        f"seeds: [{options.seed}]}}\n"
-        "and run their notebooks; `dvc repro` would train it anew."
+        f"{path} is made. To score it beside the kit's own runs, draw it, and look into it:\n"
+        f"  papermill notebooks/evaluate.ipynb out.ipynb {also}\n"
+        f"  papermill notebooks/figures.ipynb out.ipynb {also} -p reports scratch/reports\n"
+        f"  papermill notebooks/codebook_usage.ipynb out.ipynb -p run {path}"
     )
     return 0
 

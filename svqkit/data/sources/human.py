@@ -97,7 +97,7 @@ class ImageFiles:
         Raises:
             SvqkitError: a file is truncated or no image.
         """
-        yield np.stack([channels_first(_cubic(read_image(path, colour=True), self.size)) for path in self.paths])
+        yield np.stack([channels_first(resized_cubic(read_image(path, colour=True), self.size)) for path in self.paths])
 
 
 def plan(data: HumanData) -> Plan:
@@ -277,7 +277,7 @@ def _notes(data: HumanData, lists: Sequence[Sequences], paper: Windowing, length
     return tuple(notes)
 
 
-def _cubic(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resized_cubic(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """(H, W, 3) uint8 brought to ``size`` (height, width), bicubic, as the reference resizes Human3.6M."""
     if image.shape[:2] == size:
         return image

@@ -159,7 +159,7 @@ def _frame_folders(folder: Path) -> dict[str, tuple[Path, ...]]:
                 f"Two folders hold frames of {name}: {places[name]} and {place}. Remove one of them, or a model "
                 "would see the recording twice."
             )
-        found[name] = tuple(sorted(images, key=lambda path: (_number(path), path.name)))
+        found[name] = tuple(sorted(images, key=lambda path: (frame_number(path), path.name)))
         places[name] = Path(place)
     if not found:
         raise SvqkitError(
@@ -184,10 +184,10 @@ def _drive(name: str) -> str:
     return drive if category in CATEGORIES else name
 
 
-def _number(path: Path) -> int:
+def frame_number(path: Path) -> int:
     digits = re.search(r"\d+$", path.stem)
     return int(digits.group()) if digits else -1
 
 
 def _has_hole(paths: tuple[Path, ...]) -> bool:
-    return len(paths) > 1 and len(set(np.diff([_number(path) for path in paths]).tolist())) > 1
+    return len(paths) > 1 and len(set(np.diff([frame_number(path) for path in paths]).tolist())) > 1

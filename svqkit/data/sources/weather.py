@@ -253,11 +253,11 @@ def _files(root: Path, variable: str) -> list[Path]:
 
 
 def _holds(path: Path, variable: str) -> bool:
-    with _open(path) as file:
+    with open_file(path) as file:
         return variable in file
 
 
-def _open(path: Path) -> xr.Dataset:
+def open_file(path: Path) -> xr.Dataset:
     try:
         file = xr.open_dataset(path, engine="netcdf4")
     except (OSError, ValueError, RuntimeError) as error:
@@ -272,7 +272,7 @@ def _open(path: Path) -> xr.Dataset:
 
 def _inspect(path: Path, variable: str, data: WeatherData) -> _File:
     """Everything of a file but its values, checked on its own."""
-    with _open(path) as file:
+    with open_file(path) as file:
         if variable not in file:
             raise SvqkitError(f"{path} has no variable {variable!r}; it has: {listed(map(str, file.data_vars))}.")
         array = file[variable]
@@ -439,7 +439,7 @@ def _read(variable: str, pieces: list[Piece], times: np.ndarray, levels: tuple[i
         rows = piece.indices[np.isin(piece.times, times)]
         if len(rows) == 0:
             continue
-        with _open(piece.path) as file:
+        with open_file(piece.path) as file:
             array = file[variable].isel(time=slice(int(rows[0]), int(rows[-1]) + 1))
             try:
                 if "level" in array.dims:

@@ -1,0 +1,115 @@
+"""Files as the start of a forecast: NetCDF, arrays, clips; one path, a pattern of paths, or a list of them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from svqkit.data.sources.arrayfiles import NpzMember
+from svqkit.data.sources.clips import natural
+from svqkit.data.sources.images import SUFFIXES
+from svqkit.data.sources.weather import open_file
+from svqkit.datasets import Dataset, TaxiBJData, WeatherData
+from svqkit.domain import Domain
+from svqkit.errors import SvqkitError
+from svqkit.forecasting.arrays import from_array
+from svqkit.forecasting.clips import CLIP_SUFFIXES, images_in, read_clip
+from svqkit.forecasting.given import Given
+from svqkit.forecasting.labelled import from_labelled
+from svqkit.forecasting.values import leave
+
+NETCDF = (".nc", ".nc4", ".cdf", ".netcdf")
+KINDS = f"NetCDF ({', '.join(NETCDF[:2])}), an array (.npy), a video ({', '.join(CLIP_SUFFIXES)}) or images"
+
+
+def is_files(x: Any) -> bool:
+    """Whether ``x`` names files."""
+    return isinstance(x, str | Path) or (
+        isinstance(x, list | tuple) and len(x) > 0 and all(isinstance(one, str | Path) for one in x)
+    )
+
+
+def from_files(x: str | Path | Sequence[str | Path], data: Dataset, domain: Domain, frames: Sequence[int]) -> Given:
+    """The input frames that files hold.
+
+    NetCDF goes back as a Dataset, also several files, whose variables and times are put together; an array as an
+    array; a clip as an array (T, C, H, W) of bytes.
+
+    Raises:
+        SvqkitError: there is no such file, it is of another kind or damaged, or what it holds does not fit.
+    """
+    files = _files(x)
+    suffix = files[0].suffix.lower()
+    if suffix in NETCDF:
+        return from_labelled(_dataset(files, data), data, domain, frames)
+    if suffix == ".npy":
+        return from_array(_array(files[0]), domain)
+    if suffix == ".npz" and isinstance(data, TaxiBJData):
+        return _of_samples(files[0], domain)
+    if suffix in CLIP_SUFFIXES or suffix in SUFFIXES:
+        clip, notes = read_clip(files, data, domain)
+        given = from_array(clip, replace(domain, inputs=tuple(range(1 - len(clip), 1))))
+        return replace(given, notes=(*notes, *given.notes))
+    raise SvqkitError(f"{files[0]} is no file that forecasts start from: {KINDS}.")
+
+
+def _files(x: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The files that are meant: of a folder the images in it, of a pattern with ``*`` what it matches."""
+    if not isinstance(x, str | Path):
+        files = [Path(one) for one in x]
+    elif Path(x).is_dir():
+        files = images_in(Path(x))
+    elif "*" in str(x) or "?" in str(x):
+        files = sorted(map(Path, glob(str(x))), key=lambda path: natural(str(path)))
+    else:
+        files = [Path(x)]
+    absent = [path for path in files if not path.is_file()]
+    if absent or not files:
+        raise SvqkitError(f"There is no file {absent[0] if absent else x} ({Path.cwd()}). Name {KINDS}.")
+    kinds = {path.suffix.lower() for path in files}
+    if len(kinds) > 1:
+        raise SvqkitError(f"The files are of several kinds: {', '.join(sorted(kinds))}. Name those of one kind.")
+    return files
+
+
+def _dataset(files: Sequence[Path], data: Dataset) -> xr.Dataset:
+    """One file as it is, or several put together by their coordinates, without variables that the run does not take."""
+    opened = [_as_named(path) for path in files]
+    if len(opened) == 1:
+        return opened[0]
+    wanted = data.variables if isinstance(data, WeatherData) else ()
+    useful = [file[[name for name in wanted if name in file]] for file in opened]
+    try:
+        return xr.combine_by_coords([file for file in useful if file.data_vars], join="inner", combine_attrs="override")
+    except ValueError as error:
+        raise SvqkitError(
+            f"The {len(files)} files from {files[0]} on can't be put together: {error}. Give files of the same times, "
+            "one variable each, or one file with all."
+        ) from error
+
+
+def _as_named(path: Path) -> xr.Dataset:
+    """A NetCDF file with its own names: the check of the weather source renames, so only its verdict is used."""
+    open_file(path).close()
+    return xr.open_dataset(path, engine="netcdf4")
+
+
+def _array(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise SvqkitError(f"{path} can't be read as a plain NumPy array ({error}). Save it again.") from error
+
+
+def _of_samples(path: Path, domain: Domain) -> Given:
+    """The last test sample of TaxiBJ's dataset.npz, whose inputs are scaled to [-1, 1]; back in taxis."""
+    member = NpzMember.open(path, "X_test")
+    length = member.shape[1]
+    last = (member.shape[0] - 1) * length
+    sample = np.concatenate(list(member.read(last, last + length, length)))
+    given = from_array(leave((sample.astype(np.float32) + 1) / 2, domain, as_bytes=False), domain)
+    return replace(given, notes=(f"the last test sample of {path.name}, in {domain.own_units[0]}", *given.notes))

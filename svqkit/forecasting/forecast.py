@@ -1,0 +1,150 @@
+"""A run and frames of the user's own → what comes after them."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from svqkit.data.windows import SCORED, Batch
+from svqkit.domain import Domain
+from svqkit.errors import SvqkitError
+from svqkit.evaluation import forecasters
+from svqkit.forecasting.arrays import from_array
+from svqkit.forecasting.files import from_files, is_files
+from svqkit.forecasting.given import Given
+from svqkit.forecasting.labelled import PLANES, from_labelled
+from svqkit.forecasting.values import far_off, leave
+from svqkit.runs import Run
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A forecast, and what it was made from.
+
+    Attributes:
+        result: in the form of the input.
+        frames: (time, channel, lat, lon) or (time, channel, y, x): the input frames and, after them, those forecast,
+            in the order of the run's channels and grid, of the first clip where there are several. ``time`` counts
+            from the last input frame (0), in its attribute ``units``.
+        notes: what a user should know of how the input was taken.
+        last: when the last input frame is, where its time is known.
+    """
+
+    result: Any
+    frames: xr.DataArray
+    notes: tuple[str, ...]
+    last: np.datetime64 | None = None
+
+
+def forecast(run: Run, x: Any, frames: int | None = None, device: str | torch.device | None = None) -> Forecast:
+    """What comes after the last input frames of ``x``.
+
+    The best weights of the run forecast the T frames after T frames; for more, the model is fed with its own frames,
+    pass after pass, as often as it takes. Everything is computed as in :mod:`svqkit.evaluation`.
+
+    Args:
+        run: see :func:`svqkit.runs.open_run`.
+        x: a DataArray or Dataset with variables, levels, units and times as in the run's raw files; an array or a
+            tensor (T, C, H, W) or (B, T, C, H, W) in the units of the raw files (images: bytes, or floats in [0, 1]);
+            or files: NetCDF, .npy, a video, a folder of images, a pattern, or a list of paths. Only the last frames
+            that the model takes are used.
+        frames: how many; None: as many as the run was trained for.
+        device: "cpu", "cuda", …; None: a GPU where there is one.
+
+    Returns:
+        The result in the form of ``x``: a DataArray, a Dataset (also for NetCDF; its attributes name the run), an
+        array or tensor. A clip gives an array (L, C, H, W) of bytes at the model's size. Floats are not clipped.
+
+    Raises:
+        SvqkitError: the run keeps too little of its data (an older one), or ``x`` does not fit it: each says what was
+            expected, what came and what to do.
+    """
+    domain = run.domain
+    ahead = _ahead(frames, domain)
+    given = _given(x, run, domain, ahead)
+    predicted = predict(run, given.frames, len(ahead), device)
+    result = given.back(predicted)
+    if isinstance(result, xr.Dataset):
+        result.attrs |= {"forecast_by": run.name, "forecast_trained_on": domain.title}
+    notes = (*given.notes, *far_off(given.frames, domain), *_simulated(domain))
+    return Forecast(result, _frames(given, predicted, domain, ahead), notes, given.last)
+
+
+def predict(run: Run, frames: np.ndarray, count: int, device: str | torch.device | None = None) -> np.ndarray:
+    """Frames (B, T, C, H, W) of the run's domain → the ``count`` after them, (B, count, C, H, W) float32."""
+    domain = run.domain
+    scale = domain.normaliser if frames.dtype == np.uint8 else replace(domain.normaliser, scale=1.0)
+    forecaster = forecasters.of_model(run.model(), scale, scale, _device(device))
+    some = torch.from_numpy(np.ascontiguousarray(frames)).split(SCORED)
+    # Of the targets a forecaster asks no more than how many there are.
+    batches = [Batch(inputs, torch.empty(len(inputs), count), np.zeros(0)) for inputs in some]
+    return torch.cat([forecaster(batch, torch.empty(0)).cpu() for batch in batches]).numpy()
+
+
+def _ahead(frames: int | None, domain: Domain) -> tuple[int, ...]:
+    """The steps ahead of the last input frame that are forecast."""
+    count = len(domain.targets) if frames is None else frames
+    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
+        raise SvqkitError(f"`frames` is how many frames to forecast, a whole number from 1; got {frames!r}.")
+    if domain.consecutive:
+        return tuple(range(1, int(count) + 1))
+    if count > len(domain.targets):
+        raise SvqkitError(
+            f"This run was trained on windows with frames at {[*domain.inputs, *domain.targets]}, which can't be fed "
+            f"back: it forecasts {len(domain.targets)} frames at most, {count} were asked for."
+        )
+    return domain.targets[: int(count)]
+
+
+def _given(x: Any, run: Run, domain: Domain, ahead: tuple[int, ...]) -> Given:
+    data = run.experiment.data
+    if isinstance(x, xr.DataArray | xr.Dataset):
+        return from_labelled(x, data, domain, ahead)
+    if is_files(x):
+        return from_files(x, data, domain, ahead)
+    if isinstance(x, np.ndarray | Tensor):
+        return from_array(x, domain)
+    raise SvqkitError(
+        "Expected a DataArray or Dataset of xarray, a NumPy array, a tensor, or the path of a file; got "
+        f"{type(x).__name__}."
+    )
+
+
+def _simulated(domain: Domain) -> list[str]:
+    return [f"the model was trained on this: {domain.title}"] if "simulated" in domain.title.lower() else []
+
+
+def _device(wanted: str | torch.device | None) -> torch.device:
+    if wanted is None or wanted == "":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        there = "cpu and cuda" if torch.cuda.is_available() else "cpu only"
+        reason = str(error).splitlines()[0]
+        raise SvqkitError(f"The device {str(wanted)!r} can't be used ({reason}); this machine has {there}.") from error
+    return device
+
+
+def _frames(given: Given, predicted: np.ndarray, domain: Domain, ahead: tuple[int, ...]) -> xr.DataArray:
+    observed = given.frames[0].astype(np.float32) * np.float32(domain.scale if given.frames.dtype == np.uint8 else 1)
+    values = leave(np.concatenate([observed, predicted[0]]), domain, as_bytes=False)
+    plane = PLANES[domain.kind]
+    axes = {name: (name, list(axis)) for name, axis in (("lat", domain.lat), ("lon", domain.lon)) if axis}
+    time = domain.lead_step * np.array([*domain.inputs, *ahead])
+    return xr.DataArray(
+        values,
+        dims=("time", "channel", *plane),
+        coords={
+            "time": ("time", time, {"units": domain.lead_units}),
+            "channel": list(domain.channels),
+            "unit": ("channel", list(domain.own_units)),
+            **axes,
+        },
+        name="frames",
+        attrs={"data": domain.title},
+    )

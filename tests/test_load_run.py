@@ -1,0 +1,119 @@
+"""A run's folder is all that a forecast needs: what it keeps of its data, and what older ones lack."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import svqkit
+from svqkit import config, training
+from svqkit.config import Data, Experiment
+from svqkit.data.prepare import prepare
+from svqkit.data.store import Store
+from svqkit.data.windows import Normaliser
+from svqkit.domain import Domain
+from svqkit.errors import SvqkitError
+from svqkit.runs import open_run, write_config
+
+SMALL = {
+    "model": {"hid_S": 4, "hid_T": 8, "N_T": 2, "mlp_ratio": 2.0},
+    "quantizer": {"codebook_size": 20, "hidden_dim": 4},
+    "training": {"epochs": 2, "batch_size": 4, "steps_per_epoch": 2, "warmup_epochs": 0},
+    "seeds": [0],
+}
+
+
+@pytest.fixture
+def experiment(weather_data: Data) -> Experiment:
+    settings = config.load("params.yaml", "sample").experiment("weather_t2m-svq")
+    return config.override(settings, {**SMALL, "data": config.as_tree(weather_data)})
+
+
+@pytest.fixture
+def store(experiment: Experiment, tmp_path: Path) -> Store:
+    return prepare(experiment.data, tmp_path / "store.zarr")
+
+
+@pytest.fixture
+def path(experiment: Experiment, store: Store, tmp_path: Path) -> Path:
+    return training.train(experiment, 0, store, tmp_path / "runs", tmp_path / "states")
+
+
+def test_import_svqkit_loads_no_torch_and_has_load_run() -> None:
+    program = "import sys, svqkit; assert 'torch' not in sys.modules; from svqkit import load_run; print(load_run)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "open_run" in done.stdout
+    with pytest.raises(AttributeError, match="no_such_name"):
+        svqkit.no_such_name  # noqa: B018 - the access is what is tested
+
+
+def test_a_copied_run_forecasts_without_anything_else(
+    path: Path, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = 270 + 20 * np.random.default_rng(0).random((4, 1, 4, 6), dtype=np.float32)
+    before = svqkit.load_run(path).forecast(frames)
+    copied = tmp_path / "elsewhere" / "my_run"
+    shutil.copytree(path, copied)
+    for gone in (path, tmp_path / "store.zarr", Path(experiment.data.root)):
+        shutil.rmtree(gone)
+    monkeypatch.chdir(copied.parent)
+    np.testing.assert_array_equal(svqkit.load_run("my_run").forecast(frames), before)
+
+
+def test_the_domain_is_what_the_store_and_the_training_had(path: Path, store: Store) -> None:
+    domain = open_run(path).domain
+    assert domain == Domain.of(store)
+    assert (domain.kind, domain.channels, domain.units, domain.size) == ("grid", ("t2m",), ("K",), (4, 6))
+    assert (domain.lead_step, domain.lead_units, domain.first_hour) == (1, "hours", 0)
+    assert (domain.inputs, domain.targets) == ((-3, -2, -1, 0), (1, 2, 3, 4))
+    assert domain.raw == store.settings["raw"]
+    np.testing.assert_array_equal(domain.lat, store.lat)
+    np.testing.assert_array_equal(domain.lon, store.lon)
+    of_training = Normaliser.of(store)
+    assert torch.equal(domain.normaliser.mean, of_training.mean)
+    assert torch.equal(domain.normaliser.std, of_training.std)
+
+
+def test_under_the_papers_offsets_frames_are_those_of_its_windows(weather_data: Data, tmp_path: Path) -> None:
+    apart = config.as_tree(weather_data) | {"frames_in": 2, "frames_out": 2}
+    apart["paper_offsets"] = {"inputs": [-5, 0], "targets": [1, 7]}
+    settings = config.load("params.yaml", "sample").experiment("weather_t2m-svq")
+    data = config.override(settings, {"data": apart}).data
+    store = prepare(data, tmp_path / "apart.zarr")
+    assert (Domain.of(store, "paper").inputs, Domain.of(store, "paper").targets) == ((-5, 0), (1, 7))
+    assert not Domain.of(store, "paper").consecutive
+    assert Domain.of(store, "clean").consecutive
+
+
+def test_versions_are_kept_and_nothing_of_the_machine(path: Path) -> None:
+    kept = json.loads((path / "config.json").read_text())
+    assert {"svqkit", "torch", "numpy", "python"} <= kept["versions"].keys()
+    assert kept["versions"]["numpy"] == np.__version__
+    assert open_run(path).versions == kept["versions"]
+
+
+def test_steps_are_the_looks_at_the_loss_and_may_be_absent(path: Path) -> None:
+    run = open_run(path)
+    assert list(run.steps()) == ["step", "train_loss"]
+    assert run.steps()["step"].tolist() == [2, 4]
+    (path / "steps.csv").unlink()
+    assert run.steps().empty
+    assert list(run.steps()) == ["step", "train_loss"]
+
+
+def test_an_older_run_opens_but_says_that_it_must_be_trained_again(path: Path) -> None:
+    run = open_run(path)
+    write_config(path, run.experiment, run.seed, run.channels, run.size)
+    older = open_run(path)
+    older.model()
+    with pytest.raises(SvqkitError, match="Train it again"):
+        older.forecast(np.zeros((4, 1, 4, 6), np.float32))
+    tree = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps(tree | {"domain": {"kind": "grid"}}))
+    with pytest.raises(SvqkitError, match=r"keeps no 'title'.*Train it again"):
+        _ = open_run(path).domain
