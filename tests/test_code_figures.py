@@ -1,11 +1,37 @@
-"""Figures of single codes and of a dataset, and the units that go with scores."""
+"""Figures of single codes and of a dataset, what codes decode to, and the units that go with scores."""
 
+from dataclasses import replace
+from math import pi
+from pathlib import Path
+
+import matplotlib
 import numpy as np
 import pytest
+import torch
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from rawfiles import LAT as RAW_LAT
+from rawfiles import LON as RAW_LON
+from rawfiles import RawFiles
 
-from svqkit import figures
+from svqkit import evaluation, figures, models
+from svqkit.checkpoint import save_weights
+from svqkit.config import Data, Experiment, Model, Params, Training
+from svqkit.data.prepare import prepare
+from svqkit.data.store import Store
+from svqkit.errors import SvqkitError
+from svqkit.evaluation.codebook import sample_frames
+from svqkit.evaluation.decoding import decode_codes, strongest_cells
+from svqkit.figures.codebook import rank_frequency
+from svqkit.figures.codes import code_effects, random_similarity, similarities
+from svqkit.paper.figures import codebook
+from svqkit.paper.results import Results
+from svqkit.paths import run_path, scores_path, store_path
+from svqkit.quantizer_settings import MultiheadVQSettings, NoQuantizer, Quantizer, SVQSettings, VQSettings
+from svqkit.runs import Run, open_run, write_config
 
 LAT, LON = np.linspace(-80, 80, 9), np.arange(0, 360, 360 / 13)
 
@@ -48,3 +74,207 @@ def test_the_mse_has_the_squared_unit(unit: str, squared: str) -> None:
 )
 def test_some_leads_are_spread_from_the_first_to_the_last(leads: range, shown: list[int]) -> None:
     assert figures.some_leads(xr.Dataset(coords={"lead": list(leads)})) == shown
+
+
+def texts(figure: Figure) -> str:
+    return "\n".join(item.get_text() for item in figure.findobj(matplotlib.text.Text))
+
+
+def test_rank_and_frequency_have_a_plot_for_each_quantizer_and_a_line_for_each_seed() -> None:
+    hard = {"share": np.array([0.25, 0.75, 0.0, 0.0]), "perplexity": 1.755, "dead_codes": 2}
+    soft = {"share": np.full(10, 0.1), "perplexity": 10.0, "dead_codes": 0, "histogram": ([0, 1], [1])}
+    figure = rank_frequency({"VQ": [hard, {**hard, "perplexity": 2.6}], "SVQ": [soft]})
+    vq, svq = figure.axes
+    assert vq.get_title() == "VQ\nperplexity 2–3 of 4"
+    assert svq.get_title() == "SVQ\nperplexity 10 of 10"
+    first, second, even = vq.lines
+    assert first.get_xydata().tolist() == second.get_xydata().tolist() == [[1, 0.75], [2, 0.25]]
+    assert even.get_xydata().tolist() == [[1, 0.25], [4, 0.25]]
+    assert svq.lines[0].get_color() != first.get_color()
+
+
+def test_rank_and_frequency_of_nothing_are_refused() -> None:
+    for usage in ({}, {"VQ": []}, {"VQ": [{"share": np.zeros(4), "perplexity": 1.0, "dead_codes": 4}]}):
+        with pytest.raises(SvqkitError):
+            rank_frequency(usage)
+
+
+@pytest.mark.parametrize(("width", "mean"), [(1, 1.0), (2, 2 / pi), (3, 0.5), (4, 4 / (3 * pi))])
+def test_random_directions_are_as_alike_as_geometry_says(width: int, mean: float) -> None:
+    assert random_similarity(width) == pytest.approx(mean)
+
+
+@settings(max_examples=8)
+@given(st.integers(2, 60))
+def test_random_directions_are_as_alike_as_drawn_ones(width: int) -> None:
+    first, second = np.random.default_rng(width).normal(size=(2, 40_000, width))
+    cosine = (first * second).sum(1) / np.linalg.norm(first, axis=1) / np.linalg.norm(second, axis=1)
+    assert random_similarity(width) == pytest.approx(np.abs(cosine).mean(), rel=0.03)
+
+
+def test_similarities_stand_beside_chance() -> None:
+    alike = np.array([[1.0, -0.5, 0.1], [-0.5, 1.0, 0.3], [0.1, 0.3, 1.0]])
+    figure = similarities({"SVQ": alike, "VQ": np.eye(3)}, width=3)
+    assert "SVQ\nmean |cos| 0.30 (random 0.50)" in texts(figure)
+    assert "VQ\nmean |cos| 0.00 (random 0.50)" in texts(figure)
+    with pytest.raises(SvqkitError, match="two codes"):
+        similarities({"SVQ": np.eye(1)}, width=3)
+
+
+def test_effects_of_codes_stand_in_rows_with_readable_numbers() -> None:
+    draw = np.random.default_rng(0)
+    coords = {"code": [5, 9], "lat": LAT, "lon": LON}
+    weights, large, small = (
+        xr.DataArray(scale * draw.uniform(-1, 1, (2, 9, 13)), coords, ("code", "lat", "lon")) for scale in (1, 1, 1e-5)
+    )
+    cells = [(0, 3), (8, 12)]
+    figure = code_effects(weights + 4, large, small, cells, "K")
+    said = texts(figure).split("\n")
+    assert {"Code 5", "Code 9", "Change of forecast [K]", "Change of forecast [10⁻⁶ K]"} <= set(said)
+    assert f"mean {float(weights[0].mean()) + 4:.2f}" in said
+    first = figure.axes[0].collections[0].get_array()
+    assert abs(float(first.mean())) < 1  # the mean is taken off
+    crosses = [sum(line.get_marker() == "x" for line in axes.lines) for axes in figure.axes[:6]]
+    assert [count > 0 for count in crosses] == [True, False, False] * 2
+    with pytest.raises(SvqkitError, match="same codes"):
+        code_effects(weights, large.assign_coords(code=[5, 8]), small, cells, "K")
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 5))
+def test_the_strongest_cell_is_the_largest_in_size(seed: int, rows: int, columns: int) -> None:
+    values = np.random.default_rng(seed).normal(size=(3, rows, columns))
+    for code, (row, column) in enumerate(strongest_cells(xr.DataArray(values, dims=("code", "lat", "lon")))):
+        assert abs(values[code, row, column]) == np.abs(values[code]).max()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    files = RawFiles(tmp_path_factory.mktemp("raw"))
+    files.write("t2m")
+    return files.data(variables=("t2m",), frames_in=3, frames_out=5)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("project")
+
+
+@pytest.fixture(scope="module")
+def store(data: Data, project: Path) -> Store:
+    return prepare(data, store_path("sample", "tiny", project / "stores"))
+
+
+def a_run(project: Path, data: Data, store: Store, quantizer: Quantizer, after: bool = False, seed: int = 0) -> Run:
+    """A run that was never trained, with random weights."""
+    sizes = Model(hid_S=4, hid_T=8, N_S=2, N_T=2, mlp_ratio=2.0, quantize_after_translator=after)
+    name = f"tiny-{quantizer.name}" + "-after_translator" * after
+    experiment = Experiment(name, "sample", "tiny", data, sizes, quantizer, Training(), studies=("main",))
+    path = run_path(experiment, seed, project / "runs")
+    if not path.exists():
+        path.mkdir(parents=True)
+        torch.manual_seed(seed)
+        save_weights(models.build(experiment, store.frame_shape), path / "best.safetensors")
+        write_config(path, experiment, seed, ("t2m",), store.frame_shape[1:])
+    return open_run(path)
+
+
+SVQ = SVQSettings(codebook_size=12, hidden_dim=6)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_code_decodes_to_what_adding_it_by_hand_changes(project: Path, data: Data, store: Store, after: bool) -> None:
+    """Put into the middle of SimVP step by step, without the hook; the forecast of 5 frames takes two passes of 3."""
+    run = a_run(project, data, store, SVQ, after)
+    model, frames = run.model().double(), sample_frames(run, store, 2).double()
+    weights = model.quantizer.weights_of(model.latents(frames), torch.tensor([7])).detach()
+    added = weights.std(correction=0) * model.quantizer.codes()[7].double()[:, None, None]
+
+    def forecast(change: torch.Tensor) -> torch.Tensor:
+        seen, made = frames, []
+        for _ in range(2):
+            latent, skip = model._encode(model._pad(seen.flatten(0, 1)))
+            if not model.post:
+                latent = model.quantizer(latent).output + change
+            latent = model._translate(latent, len(seen))
+            if model.post:
+                latent = model.quantizer(latent).output + change
+            seen = model._decode(latent, skip).reshape(seen.shape)
+            made.append(seen)
+        return torch.cat(made, 1)[:, :5]
+
+    with torch.no_grad():
+        expected = (forecast(added) - forecast(torch.zeros(()))).mean(0)[:, 0] * float(store.statistics()[1][0])
+    found = decode_codes(run, store, [7])
+    assert found.dims == ("code", "channel", "lead", "lat", "lon")
+    assert np.allclose(found[0, 0], expected, rtol=1e-4, atol=1e-7)
+    assert found["lead"].to_numpy().tolist() == [1, 2, 3, 4, 5]
+    assert found["unit"].item() == "K"
+    assert float(abs(found).max()) > 0
+
+
+def test_a_code_that_is_nowhere_used_decodes_to_nothing(project: Path, data: Data, store: Store) -> None:
+    run = a_run(project, data, store, VQSettings(codebook_size=64))
+    usage = evaluation.codebook_usage(run, store)
+    used, dead = int(usage.share.argmax()), int((usage.share == 0).nonzero()[0])
+    found = abs(decode_codes(run, store, [used, dead])).max(("channel", "lead", "lat", "lon"))
+    assert float(found[1]) == 0 < float(found[0])
+
+
+def test_a_code_in_one_place_is_another_than_everywhere(project: Path, data: Data, store: Store) -> None:
+    run = a_run(project, data, store, SVQ)
+    everywhere, here, there = (decode_codes(run, store, [3], at) for at in (None, [(0, 0)], [(1, 2)]))
+    assert not np.allclose(everywhere, here)
+    assert not np.allclose(here, there)
+
+
+def test_looking_at_codes_leaves_no_trace(project: Path, data: Data, store: Store) -> None:
+    run = a_run(project, data, store, SVQ)
+    assert decode_codes(run, store, [1, 5])[1].equals(decode_codes(run, store, [5])[0])
+
+
+@pytest.mark.parametrize(
+    ("quantizer", "codes", "at", "words"),
+    [
+        (NoQuantizer(), [0], None, "has no codebook"),
+        (MultiheadVQSettings(codebook_size=8, heads=2, codebook_dim=4), [0], None, "no latent vector"),
+        (SVQ, [12], None, "no code 12; it has 0 to 11"),
+        (SVQ, [], None, "none asked for"),
+        (SVQ, [0, 1], [(0, 0)], "2 codes and 1 cells"),
+        (SVQ, [0], [(2, 0)], r"maps of 2 × 3: there is no cell \(2, 0\)"),
+    ],
+)
+def test_what_can_not_be_decoded_is_said(
+    project: Path,
+    data: Data,
+    store: Store,
+    quantizer: Quantizer,
+    codes: list[int],
+    at: list[tuple[int, int]] | None,
+    words: str,
+) -> None:
+    assert (len(RAW_LAT), len(RAW_LON)) == (4, 6)
+    with pytest.raises(SvqkitError, match=words):
+        decode_codes(a_run(project, data, store, quantizer), store, codes, at)
+
+
+def test_figure_8_shows_frequencies_similarities_and_single_codes(project: Path, data: Data, store: Store) -> None:
+    runs = [a_run(project, data, store, one) for one in (NoQuantizer(), SVQ, VQSettings(codebook_size=64))]
+    folder = scores_path("sample", "tiny", project / "scores")
+    evaluation.evaluate(runs, store, folder)
+    settings = Params("sample", {"tiny": data}, {run.experiment.name: run.experiment for run in runs})
+    results = Results(settings, project / "runs", project / "scores", stores_root=project / "stores")
+    drawn = {one.name: one for one in codebook.draw(results)}
+    assert list(drawn) == ["f8_frequency_tiny", "f8_similarity_tiny", "f8_codes_tiny"]
+    assert [axes.get_title().split("\n")[0] for axes in drawn["f8_frequency_tiny"].figure.axes] == ["SVQ", "VQ"]
+    assert "mean over lead times" in drawn["f8_codes_tiny"].caption
+    assert all(store.title in one.caption for one in drawn.values())
+    without_store = replace(results, stores_root=project / "nowhere")
+    assert [one.name for one in codebook.draw(without_store)] == ["f8_frequency_tiny"]
+
+
+def test_without_codes_there_is_no_figure_8(project: Path, data: Data, store: Store, tmp_path: Path) -> None:
+    run = a_run(project, data, store, NoQuantizer())
+    evaluation.evaluate([run], store, scores_path("sample", "tiny", tmp_path))
+    settings = Params("sample", {"tiny": data}, {run.experiment.name: run.experiment})
+    with pytest.raises(SvqkitError, match="no run with one was scored"):
+        codebook.draw(Results(settings, project / "runs", tmp_path))

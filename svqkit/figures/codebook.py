@@ -1,6 +1,6 @@
 """How much of a codebook is used, and how sparse the weights on it are."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from svqkit.errors import SvqkitError
-from svqkit.figures.names import display_names, looks
+from svqkit.figures.multiples import small_multiples
+from svqkit.figures.names import LOOKS, display_names, looks
 from svqkit.figures.style import FULL_WIDTH, heading, new_figure, use
 
 Usage = Mapping[str, Any]
@@ -65,6 +66,41 @@ def usage_figure(usage: Mapping[str, Usage], title: str | None = None) -> Figure
     return figure
 
 
+def rank_frequency(usage: Mapping[str, Sequence[Usage]], title: str | None = None) -> Figure:
+    """How often each code is the strongest one, by rank: a plot for each quantizer, a line for each seed.
+
+    Quantizers that mix codes (with a ``histogram`` of their weights) are orange, hard ones blue. A grey line shows K
+    codes that all win equally often. Above each plot stand the perplexity (of the seeds the lowest
+    and the highest) and K. Codes that never win have no place on the logarithmic axes; the line ends before them.
+
+    Args:
+        usage: by the quantizer's name the usage of each seed, with the keys ``share``, ``perplexity`` and
+            ``dead_codes`` of ``usage_figure``, and ``histogram`` where there is one.
+        title: what the figure shows.
+
+    Raises:
+        SvqkitError: there is no usage, or one uses no code or lacks a key.
+    """
+    if not usage:
+        _check({})
+    for name, seeds in usage.items():
+        _check({f"{name}, seed {number}": one for number, one in enumerate(seeds)} if seeds else {})
+    with use():
+        figure, axes = small_multiples(len(usage), 1.55, "Rank of the code", "Share of wins")
+        for place, (name, seeds) in zip(axes, usage.items(), strict=True):
+            for one in seeds:
+                mixes = one.get("histogram") is not None
+                _draw_by_rank(place, one["share"], LOOKS["svq" if mixes else "none"].colour, few=2)
+            codes = len(seeds[0]["share"])
+            place.plot([1, codes], [1 / codes] * 2, color="#999999", linewidth=0.8, zorder=1)
+            perplexities = [float(one["perplexity"]) for one in seeds]
+            low, high = f"{min(perplexities):.0f}", f"{max(perplexities):.0f}"
+            place.set_title(f"{name}\nperplexity {low if low == high else f'{low}–{high}'} of {codes:,}", size=7)
+            place.grid(True)
+        heading(figure, title or "How often each code is the strongest")
+    return figure
+
+
 def _check(usage: Mapping[str, Usage]) -> None:
     if not usage:
         raise SvqkitError("There is no codebook to draw: give the usage of one experiment or more.")
@@ -105,10 +141,11 @@ def _say_who_is_hard(axes: Axes, names: list[str]) -> None:
         axes.set_title(f"{axes.get_title()}\n({', '.join(names)}: {_HARD})")
 
 
-def _draw_by_rank(axes: Axes, amounts: np.ndarray, colour: str, label: str | None = None) -> None:
+def _draw_by_rank(axes: Axes, amounts: np.ndarray, colour: str, label: str | None = None, few: int = 20) -> None:
+    """Draw amounts from the largest to the smallest, with a marker each where there are fewer than ``few``."""
     ranked = np.sort(np.asarray(amounts, dtype=float))[::-1]
     ranked = ranked[ranked > 0]  # codes that are never used have no place on a logarithmic axis
-    marker = "o" if ranked.size < 20 else ""  # a single code would be no line
+    marker = "o" if ranked.size < few else ""  # a single code would be no line
     axes.plot(np.arange(1, ranked.size + 1), ranked, marker=marker, color=colour, label=label)
     axes.set(xscale="log", yscale="log")
 

@@ -7,13 +7,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter
 
 from svqkit.errors import SvqkitError
 from svqkit.figures.leads import short_units
 from svqkit.figures.names import (
     BASELINES,
     HIGHER_IS_BETTER,
+    Look,
     display_names,
     kind,
     looks,
@@ -24,6 +25,7 @@ from svqkit.figures.names import (
 from svqkit.figures.style import COLUMN_WIDTH, heading, new_figure, use
 
 _LOG_FROM = 4.0  # losses that fall by this factor or more get a logarithmic axis
+_TICKS = 6  # so many numbers stand below a narrow panel
 _DASHES = {"train_loss": "--", "validation_loss": "-"}
 
 
@@ -113,20 +115,36 @@ def error_over_lead(
     with use():
         figure = new_figure(COLUMN_WIDTH, 2.9)
         axes = figure.subplots()
-        for name in experiments:
-            by_lead = chosen[chosen["experiment"] == name].groupby("lead")["value"].agg(["mean", "min", "max"])
-            colour, marker = look[name]
-            dash = "--" if kind(name) in BASELINES else "-"
-            axes.plot(by_lead.index, by_lead["mean"], dash, color=colour, marker=marker, label=names[name])
-            axes.fill_between(by_lead.index, by_lead["min"], by_lead["max"], color=colour, alpha=0.2, linewidth=0)
-        axes.grid(True)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        lines_by_lead(axes, chosen, look, names)
         axes.set_xlabel(f"Lead time [{short_units(lead_units)}]")
         better = "higher" if metric in HIGHER_IS_BETTER else "lower"
         axes.set_ylabel(f"{metric_label(metric, units)} ({better} is better)")
         figure.legend(loc="outside lower center", ncols=3)
         heading(figure, title or f"{metric_name(metric)} by lead time")
     return figure
+
+
+def lines_by_lead(axes: Axes, scores: pd.DataFrame, look: Mapping[str, Look], names: Mapping[str, str]) -> None:
+    """Draw a line over lead time for each experiment: mean over seeds, a band from the lowest to the highest.
+
+    Args:
+        axes: where; it gets a grid and the lead times as ticks, or whole numbers where these are many. Its labels are
+            left to the caller.
+        scores: columns ``experiment``, ``seed``, ``lead`` and ``value``, of one metric.
+        look, names: colour and marker, and name in the legend, by experiment; baselines are dashed.
+    """
+    for name in scores["experiment"].unique():
+        by_lead = scores[scores["experiment"] == name].groupby("lead")["value"].agg(["mean", "min", "max"])
+        colour, marker = look[name]
+        dash = "--" if kind(name) in BASELINES else "-"
+        # hollow markers: of two lines that lie on one another both are seen
+        style = {"color": colour, "marker": marker, "markerfacecolor": "none", "label": names[name]}
+        axes.plot(by_lead.index, by_lead["mean"], dash, **style)
+        axes.fill_between(by_lead.index, by_lead["min"], by_lead["max"], color=colour, alpha=0.2, linewidth=0)
+    axes.grid(True)
+    leads = np.unique(scores["lead"])
+    few = len(leads) <= _TICKS
+    axes.xaxis.set_major_locator(FixedLocator(leads) if few else MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
 
 
 def _seeds_together(name: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -41,6 +41,30 @@ def error_map(
     return need_values(together.transpose(*plane_of(together)).assign_attrs(attrs), f"{variable} of {name}")
 
 
+def over_seeds(errors: Sequence[xr.Dataset]) -> xr.Dataset:
+    """The error fields of several runs as those of one: biases and MAEs averaged, of the RMSE the mean square.
+
+    The RMSE of n seeds is √(Σ RMSE² / n), that over all their forecasts together; not the mean of their RMSEs.
+
+    Args:
+        errors: ``bias``, ``mae``, ``rmse``, or some of them, each (channel, lead, …) on the same places.
+
+    Raises:
+        SvqkitError: there are none, or they are not of the same places, channels and lead times.
+    """
+    if not errors:
+        raise SvqkitError("There are no error fields to take together: give those of one run or more.")
+    shared = [name for name in ("bias", "mae", "rmse") if all(name in run for run in errors)]
+    try:
+        runs = xr.concat([run[shared] for run in errors], "run", join="exact", combine_attrs="override")
+    except ValueError as error:
+        raise SvqkitError(f"Error fields of other places, channels or lead times can't be averaged: {error}") from error
+    together = runs.mean("run", keep_attrs=True)
+    if "rmse" in shared:
+        together["rmse"] = (np.square(runs["rmse"]).mean("run") ** 0.5).assign_attrs(errors[0]["rmse"].attrs)
+    return together.assign_attrs(errors[0].attrs)
+
+
 def need_variable(data: xr.Dataset, variable: str, name: str) -> xr.DataArray:
     """The variable of that name.
 

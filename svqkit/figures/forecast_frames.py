@@ -1,22 +1,24 @@
 """One forecast of frames next to what happened: the last frames seen, those that came, those forecast, the error."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from svqkit.errors import SvqkitError
 from svqkit.figures.channels import channel_of, is_colour, is_grey, pick_or_colour, unit_of
-from svqkit.figures.fields import need_values
+from svqkit.figures.fields import need_values, need_variable
 from svqkit.figures.grounds import draw_field
-from svqkit.figures.leads import FRAMES, ahead, lead_units, pick_leads
+from svqkit.figures.leads import FRAMES, ahead, lead_units, pick_leads, some_leads
 from svqkit.figures.limits import amount_scale, decimals_for, robust_scale
-from svqkit.figures.names import display_name, with_units
+from svqkit.figures.names import display_names, with_units
 from svqkit.figures.panels import colour_bar, field_panels, trim
 from svqkit.figures.pictures import draw_picture, needs_bar, one_value
 from svqkit.figures.style import ERROR, FULL_WIDTH, SEQUENTIAL, heading, use
 
+_OBSERVED = "Observed"
 # the frames of one row, each with the words above it
 Row = list[tuple[str, xr.DataArray]]
 
@@ -29,42 +31,86 @@ def forecast_frames(
     A row of each, with a column for each lead time; a forecast of a single lead time is one row of all four. The
     arguments are those of ``forecast_case``, with fields (…, y, x).
     """
-    truth, prediction = (
-        pick_leads(pick_or_colour(case[field], channel, name), leads, name) for field in ("truth", "prediction")
-    )
-    need_values(truth, f"the truth for {name}")
-    error = need_values(one_value(np.abs(prediction - truth)), f"the error of {name}")
-    times = [ahead(lead, lead_units(truth)) for lead in leads]
+    return forecasts_side_by_side({name: case}, leads, title, channel)
+
+
+def forecasts_side_by_side(
+    cases: Mapping[str, xr.Dataset],
+    leads: Sequence[int] | None = None,
+    title: str | None = None,
+    channel: int | str | None = None,
+) -> Figure:
+    """As ``forecast_frames``, of several forecasts of the same frames: a row of each, and below a row of each error.
+
+    All frames share one scale, and all errors another. Of a single lead time the frames stand side by side, those of
+    several forecasts above their errors.
+
+    Args:
+        cases: by experiment, as for ``forecast_case``, with fields (…, y, x).
+        leads, title, channel: as for ``forecast_case``.
+
+    Raises:
+        SvqkitError: there is no forecast; a field, channel or lead isn't there, or all values are NaN; or forecasts
+            are not of the same frames.
+    """
+    if not cases:
+        raise SvqkitError("There is no forecast to draw: give one or more.")
+    name, case = next(iter(cases.items()))
+    leads = some_leads(case) if leads is None else leads
+    names = display_names(cases)
+    truth = need_values(_field(case, "truth", name, leads, channel), f"the truth for {name}")
     frames = {
-        "Observed": _last_seen(case, channel, name, len(leads)),
-        "Truth": list(zip(times, truth.transpose("lead", ...), strict=True)),
-        display_name(name): [("", frame) for frame in prediction.transpose("lead", ...)],
+        _OBSERVED: _last_seen(case, channel, name, len(leads)),
+        "Truth": [(ahead(lead, lead_units(truth)), truth.sel(lead=lead)) for lead in leads],
     }
     frames = {row: cells for row, cells in frames.items() if cells}
-    errors = _with_means(error.transpose("lead", "y", "x"))
+    errors = {}
+    for each, one in cases.items():
+        _need_same_truth(truth, _field(one, "truth", each, leads, channel), name, each)
+        prediction = _field(one, "prediction", each, leads, channel)
+        frames[names[each]] = [("", prediction.sel(lead=lead)) for lead in leads]
+        row = "Error" if len(cases) == 1 else f"Error {names[each]}"
+        errors[row] = need_values(one_value(np.abs(prediction - truth)), f"the error of {each}")
+    wrong_frames = _with_means(errors)
 
     shown = [frame.to_numpy() for row in frames.values() for _, frame in row]
-    wrong = [error.to_numpy()]
+    wrong = [error.to_numpy() for error in errors.values()]
     scale, error_scale = robust_scale(shown), amount_scale(wrong)
     units = unit_of(truth, otherwise=str(case.attrs.get("units", "")))
     what = str(case.attrs.get("long_name") or truth.attrs.get("long_name") or channel_of(truth) or "value")
-    bars, thin, thick = ("bottom", 45, 16) if len(leads) == 1 else ("right", 10 * len(frames), 10)
     with use():
-        figure, axes, places = _places(truth, [*frames, "Error"], len(leads))
+        figure, axes, places = _places(truth, list(frames), list(wrong_frames), len(leads))
         for row, cells in frames.items():
             for place, (words, frame) in _paired(places[row], cells):
                 draw_picture(place, frame, scale)
                 _add_title(place, words)
-        for place, (words, frame) in _paired(places["Error"], errors):
-            draw_field(place, frame, ERROR, error_scale)
-            _add_title(place, words)
+        for row, cells in wrong_frames.items():
+            for place, (words, frame) in _paired(places[row], cells):
+                draw_field(place, frame, ERROR, error_scale)
+                _add_title(place, words)
+        of_values, of_errors = ([place for row in rows for place in places[row]] for rows in (frames, wrong_frames))
+        if len(leads) == 1 and len(cases) == 1:
+            bars, thin, thick = "bottom", 45, 16
+        else:
+            bars, thin, thick = "right", 10 * _rows_of(of_values), 10 * _rows_of(of_errors)
         if needs_bar(truth):
-            of_values = [place for row in frames for place in places[row]]
             colour_bar(of_values, scale, SEQUENTIAL, shown, with_units(what, units), bars, thin)
-        colour_bar(places["Error"], error_scale, ERROR, wrong, with_units("|Error|", units), bars, thick)
-        heading(figure, title or _title(case, truth, what, display_name(name)))
+        colour_bar(of_errors, error_scale, ERROR, wrong, with_units("|Error|", units), bars, thick)
+        heading(figure, title or _title(case, truth, what, " and ".join(names.values())))
         trim(figure, axes)
     return figure
+
+
+def _field(case: xr.Dataset, field: str, name: str, leads: Sequence[int], channel: int | str | None) -> xr.DataArray:
+    return pick_leads(pick_or_colour(need_variable(case, field, name), channel, name), leads, name)
+
+
+def _need_same_truth(truth: xr.DataArray, other: xr.DataArray, name: str, other_name: str) -> None:
+    if truth.shape != other.shape or not np.array_equal(truth.to_numpy(), other.to_numpy(), equal_nan=True):
+        raise SvqkitError(
+            f"{name} and {other_name} are forecasts of different frames, so their errors can't stand side by side. "
+            "Score both on the same store."
+        )
 
 
 def _last_seen(case: xr.Dataset, channel: int | str | None, name: str, most: int) -> Row:
@@ -80,25 +126,50 @@ def _last_seen(case: xr.Dataset, channel: int | str | None, name: str, most: int
     return row[-most:]
 
 
-def _with_means(error: xr.DataArray) -> Row:
-    """The error (lead, y, x) frame by frame, each with its mean."""
-    means = error.mean(("y", "x")).to_numpy()
-    decimals = decimals_for(float(means.max()))
-    return [(f"MAE {mean:.{decimals}f}", frame) for mean, frame in zip(means, error, strict=True)]
+def _with_means(errors: Mapping[str, xr.DataArray]) -> dict[str, Row]:
+    """Errors (lead, y, x) frame by frame, each with its mean; all means with as many decimals."""
+    means = {row: error.mean(("y", "x")).to_numpy() for row, error in errors.items()}
+    decimals = decimals_for(max(float(values.max()) for values in means.values()))
+    return {
+        row: [
+            (f"MAE {mean:.{decimals}f}", frame)
+            for mean, frame in zip(means[row], error.transpose("lead", "y", "x"), strict=True)
+        ]
+        for row, error in errors.items()
+    }
 
 
-def _places(truth: xr.DataArray, rows: list[str], columns: int) -> tuple[Figure, np.ndarray, dict[str, list[Axes]]]:
+def _places(
+    truth: xr.DataArray, frames: list[str], errors: list[str], columns: int
+) -> tuple[Figure, np.ndarray, dict[str, list[Axes]]]:
     """A figure, its axes (rows, columns), and those of each row by name.
 
-    A single column would be high and narrow: its rows stand side by side instead.
+    A single column would be high and narrow: its rows stand side by side instead; what was observed and the truth
+    below it first, then each of several forecasts above its error.
     """
+    rows = [*frames, *errors]
     if columns > 1:
         figure, axes = field_panels(truth, len(rows), columns, FULL_WIDTH, rows)
         return figure, axes, {row: list(line) for row, line in zip(rows, axes, strict=True)}
-    figure, axes = field_panels(truth, 1, len(rows), FULL_WIDTH)
-    for place, row in zip(axes[0], rows, strict=True):
+    if len(errors) == 1:
+        figure, axes = field_panels(truth, 1, len(rows), FULL_WIDTH)
+        places = dict(zip(rows, axes[0], strict=True))
+    else:
+        above, below = frames[-len(errors) :], errors
+        first = frames[: -len(errors)]  # observed, if it is known, and the truth
+        figure, axes = field_panels(truth, 2, 1 + len(errors), FULL_WIDTH)
+        places = dict(zip(above, axes[0, 1:], strict=True)) | dict(zip(below, axes[1, 1:], strict=True))
+        places |= dict(zip(first, axes[:, 0], strict=False))
+        for place in axes[len(first) :, 0]:
+            place.axis("off")
+    for row, place in places.items():
         place.set_title(row)
-    return figure, axes, {row: [place] for row, place in zip(rows, axes[0], strict=True)}
+    return figure, axes, {row: [place] for row, place in places.items()}
+
+
+def _rows_of(places: list[Axes]) -> int:
+    """How many rows of a figure some axes stand in."""
+    return len({place.get_subplotspec().rowspan.start for place in places})
 
 
 def _paired(places: list[Axes], cells: Row) -> list[tuple[Axes, tuple[str, xr.DataArray]]]:

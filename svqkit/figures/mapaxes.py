@@ -1,6 +1,7 @@
 """One map: which projection suits a grid, and a field drawn on it without a gap where longitudes wrap."""
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import cartopy.crs as ccrs
 import numpy as np
@@ -9,11 +10,16 @@ from cartopy.mpl.geoaxes import GeoAxes
 from cartopy.mpl.ticker import LatitudeFormatter, LongitudeFormatter
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import Colormap, Normalize
+from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
 from svqkit.errors import SvqkitError
 from svqkit.figures.coastlines import add_coastlines
 from svqkit.figures.style import MISSING
+
+# How the Earth is looked at: all of it (or the region that the grid covers), or one pole from above.
+View = Literal["world", "north", "south"]
+POLAR_FROM = 30.0  # degrees of latitude, north or south: the edge of a polar view
 
 # cells are cut into pieces no larger than this, so that their edges follow the curved edge of a world map
 _LARGEST_PIECE = 3.0  # degrees
@@ -31,6 +37,7 @@ class Grid:
         columns: the order (columns,) that sorts the field's own longitudes into ``lon``.
         rows: the order (rows,) that sorts the field's own latitudes into ``lat``.
         world: whether the cells go all the way round.
+        view: how they are looked at; only such that go round can be seen from above a pole.
     """
 
     lon: np.ndarray
@@ -38,8 +45,14 @@ class Grid:
     columns: np.ndarray
     rows: np.ndarray
     world: bool
+    view: View = "world"
 
     whole = "area"  # what all cells together are
+
+    @property
+    def polar(self) -> bool:
+        """Whether a pole is in the middle."""
+        return self.view != "world"
 
     @property
     def margin(self) -> float:
@@ -53,12 +66,16 @@ class Grid:
 
     @property
     def projection(self) -> ccrs.Projection:
-        """Robinson for the world, equal degrees for a region."""
+        """Robinson for the world, stereographic around a pole, equal degrees for a region."""
+        if self.polar:
+            return ccrs.NorthPolarStereo() if self.view == "north" else ccrs.SouthPolarStereo()
         return ccrs.Robinson() if self.world else ccrs.PlateCarree(central_longitude=self.centre)
 
     @property
     def aspect(self) -> float:
         """How high the map is for each unit of width."""
+        if self.polar:
+            return 1.0
         if self.world:
             return 0.507  # Robinson's map of the whole Earth
         return float(np.ptp(_edges(self.lat)) / np.ptp(_edges(self.lon)) * self.stretch)
@@ -81,12 +98,15 @@ class Grid:
             axes.xaxis.set_major_formatter(LongitudeFormatter())
 
 
-def grid_of(field: xr.DataArray | xr.Dataset) -> Grid:
+def grid_of(field: xr.DataArray | xr.Dataset, view: View = "world") -> Grid:
     """The grid of a field with coordinates ``lat`` and ``lon`` in degrees, in any order and from 0 or -180.
 
     Raises:
-        SvqkitError: a coordinate is missing, has fewer than two values, or repeats one.
+        SvqkitError: a coordinate is missing, has fewer than two values, or repeats one; there is no such view, or a
+            pole is to be seen of cells that do not go round.
     """
+    if view not in get_args(View):
+        raise SvqkitError(f"Unknown projection {view!r}. Valid: {', '.join(get_args(View))}.")
     for name in ("lat", "lon"):
         if name not in field.coords or field[name].ndim != 1 or field[name].size < 2:
             raise SvqkitError(f"A map needs the coordinate {name!r} in degrees with two values or more.")
@@ -108,7 +128,35 @@ def grid_of(field: xr.DataArray | xr.Dataset) -> Grid:
     ascending = np.r_[ascending[start:], ascending[:start] + 360]
     if not world and ascending.mean() > 180:
         ascending = ascending - 360
-    return Grid(ascending, lat[rows], np.roll(columns, -start), rows, world)
+    if view != "world" and not world:
+        raise SvqkitError(
+            f"A view from above a pole (projection {view!r}) needs cells that go all the way round; these cover "
+            f"{ascending[0]:g} to {ascending[-1]:g} degrees east. Draw a region with projection 'world'."
+        )
+    return Grid(ascending, lat[rows], np.roll(columns, -start), rows, world, view)
+
+
+def seen(field: xr.DataArray, view: View) -> xr.DataArray:
+    """The rows of a field (…, lat, lon) that a view shows a part of: all, or those beyond the edge of a polar view.
+
+    Raises:
+        SvqkitError: there is no such view of the field's grid, or no row is beyond that edge.
+    """
+    grid = grid_of(field, view)
+    if not grid.polar:
+        return field
+    edges = _edges(grid.lat)
+    shown = edges[1:] > POLAR_FROM if view == "north" else edges[:-1] < -POLAR_FROM
+    if not shown.any():
+        raise SvqkitError(
+            f"No row of the field lies {polar_words(view)}: there is nothing to see from above that pole."
+        )
+    return field.isel(lat=np.sort(grid.rows[shown]))
+
+
+def polar_words(view: View) -> str:
+    """``"north of 30° N"``."""
+    return f"{view} of {POLAR_FROM:g}° {'N' if view == 'north' else 'S'}"
 
 
 def draw_field(axes: GeoAxes, field: xr.DataArray, colours: str | Colormap, scale: Normalize) -> QuadMesh:
@@ -117,32 +165,76 @@ def draw_field(axes: GeoAxes, field: xr.DataArray, colours: str | Colormap, scal
     Cells without data (NaN) are grey. World maps are closed: a cell on the edge of the map is drawn on both
     sides of it.
     """
-    grid = grid_of(field)
+    grid = grid_of(field, _view_of(axes))
     values = field.transpose("lat", "lon").to_numpy()[grid.rows][:, grid.columns]
     lon, lat = _edges(grid.lon), np.clip(_edges(grid.lat), -90, 90)
-    if grid.world:
+    if grid.polar:
+        lon[-1] = lon[0] + 360  # the last cell ends where the first begins
+    elif grid.world:
         lon, values = _cut_at_date_line(lon, values)
     lon, values = _refined(lon, values, axis=1)
     lat, values = _refined(lat, values, axis=0)
 
     projection = axes.projection
-    corners = projection.transform_points(ccrs.PlateCarree(), *np.meshgrid(_on_map(lon, grid), lat))
+    lon = lon if grid.polar else _on_map(lon, grid)
+    corners = projection.transform_points(ccrs.PlateCarree(), *np.meshgrid(lon, lat))
     # one picture inside a PDF: drawn as single shapes, many viewers show hairlines between the cells
     mesh = axes.pcolormesh(
         corners[..., 0], corners[..., 1], values, cmap=colours, norm=scale, rasterized=True, zorder=1
     )
     axes.set_facecolor(MISSING)
     axes.spines["geo"].set(linewidth=0.5, edgecolor="#555555")
-    if grid.world:
+    if grid.polar:
+        _cut_to_circle(axes)
+    elif grid.world:
         axes.set_global()
     else:
         axes.set_xlim(corners[..., 0].min(), corners[..., 0].max())
         axes.set_ylim(lat.min(), lat.max())
         axes.set_aspect(grid.stretch)
-    inches = axes.get_position().width * axes.figure.get_figwidth()
+    inches = _inches(axes)
     # on a small map of the world, lines of the usual width would fill in the islands of the north
     add_coastlines(axes, width=float(np.clip(inches / 5, 0.35, 0.5)) if grid.world else 0.5)
     return mesh
+
+
+def places_on_map(axes: GeoAxes, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
+    """Where places (n,) in degrees lie in the axes' own coordinates, (n, 2)."""
+    return axes.projection.transform_points(ccrs.PlateCarree(), lon, lat)[:, :2]
+
+
+def _view_of(axes: GeoAxes) -> View:
+    """The view that axes were made for."""
+    if not isinstance(axes.projection, ccrs.Stereographic):
+        return "world"
+    return "north" if isinstance(axes.projection, ccrs.NorthPolarStereo) else "south"
+
+
+def _inches(axes: GeoAxes) -> float:
+    """How wide a map is, about: figures are laid out later."""
+    return axes.get_position().width * axes.figure.get_figwidth()
+
+
+def _cut_to_circle(axes: GeoAxes) -> None:
+    """Cut a polar map to a circle, with thin lines of latitude and longitude inside it."""
+    sign = 1 if _view_of(axes) == "north" else -1
+    degrees, ring = ccrs.PlateCarree(), np.linspace(-180, 180, 181)
+
+    def radius(lat: float) -> float:
+        return float(np.hypot(*axes.projection.transform_point(0, sign * lat, degrees)))
+
+    edge = radius(POLAR_FROM)
+    axes.set_xlim(-edge, edge)
+    axes.set_ylim(-edge, edge)
+    turns = np.deg2rad(ring)
+    axes.set_boundary(Path(0.5 + 0.5 * np.column_stack([np.cos(turns), np.sin(turns)])), transform=axes.transAxes)
+    thin = {"color": "#555555", "linewidth": 0.3, "linestyle": (0, (4, 3)), "zorder": 2.5}
+    axes.plot(radius(60) * np.cos(turns), radius(60) * np.sin(turns), **thin)
+    if _inches(axes) > 2:
+        axes.text(0, radius(60), f"60° {'N' if sign > 0 else 'S'}", size=5, ha="center", va="bottom", zorder=4)
+    for meridian in (0, 90, 180, 270):
+        ends = axes.projection.transform_points(degrees, np.full(2, meridian), sign * np.array([POLAR_FROM, 89.9]))
+        axes.plot(ends[:, 0], ends[:, 1], **thin)
 
 
 def _ticks(edges: np.ndarray) -> np.ndarray:

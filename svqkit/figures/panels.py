@@ -9,8 +9,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from svqkit.figures.grounds import ground_of, is_flat
+from svqkit.figures.grounds import ground_of, is_flat, on_earth, plane_of
 from svqkit.figures.limits import arrows
+from svqkit.figures.mapaxes import View, grid_of, places_on_map
 from svqkit.figures.style import COLUMN_WIDTH, FULL_WIDTH, new_figure
 
 # inches that a figure needs beside its panels
@@ -21,11 +22,18 @@ _HIGHEST = 9.0  # what fits on a page
 _LETTER = 0.062  # how wide one is, on average, in a title or a label
 _SHRINK = 0.85  # how long a bar is, as a share of its panels
 _NAME_SIZE, _SMALLEST = 8.0, 5.0  # points, of a row's name
+_MOST_DOTS = 96  # in a row
+_DOT = 0.9  # points
 _TRIMS = 3  # after that many steps nothing to speak of is left to take off
 
 
 def field_panels(
-    field: xr.DataArray | xr.Dataset, rows: int, columns: int, width: float, row_names: Sequence[str] = ()
+    field: xr.DataArray | xr.Dataset,
+    rows: int,
+    columns: int,
+    width: float,
+    row_names: Sequence[str] = (),
+    projection: View = "world",
 ) -> tuple[Figure, np.ndarray]:
     """A figure with panels (rows, columns) that suit the ground of ``field``: maps or pictures.
 
@@ -35,8 +43,12 @@ def field_panels(
         width: of the figure at most, inches; less where so many rows as wide as that would not fit on a page. Its
             height is enough for the panels: ``trim`` takes off what is left over.
         row_names: names to write left of the rows, if any.
+        projection: how maps look at the Earth: "world", or "north" or "south" from above a pole.
+
+    Raises:
+        SvqkitError: the field has no ground, or not one that is seen from above a pole.
     """
-    ground = ground_of(field)
+    ground = ground_of(field) if projection == "world" else grid_of(field, projection)
     highest = (_HIGHEST - _HEADING - _BAR) / rows - _TITLE  # of one panel
     width = max(min(width, highest / ground.aspect * columns), min(width, COLUMN_WIDTH))
     one = width / columns * ground.aspect + _TITLE
@@ -53,11 +65,12 @@ def field_panels(
     return figure, axes
 
 
-def one_panel_each(field: xr.DataArray, panels: int) -> tuple[Figure, np.ndarray]:
-    """Flat panels below one another, in two columns when they are many; high ones side by side."""
-    if not is_flat(field):
+def one_panel_each(field: xr.DataArray, panels: int, projection: View = "world") -> tuple[Figure, np.ndarray]:
+    """Flat panels below one another, in two columns when they are many; high ones, as of poles, side by side."""
+    if projection != "world" or not is_flat(field):
         columns = min(panels, 4)
-        return field_panels(field, -(-panels // columns), columns, COLUMN_WIDTH if panels == 1 else FULL_WIDTH)
+        width = COLUMN_WIDTH if panels == 1 else FULL_WIDTH
+        return field_panels(field, -(-panels // columns), columns, width, projection=projection)
     if panels <= 3:
         return field_panels(field, panels, 1, COLUMN_WIDTH)
     return field_panels(field, -(-panels // 2), 2, FULL_WIDTH)
@@ -68,11 +81,40 @@ def title_panel(axes: Axes, what: str, number: str, units: str) -> None:
 
     Where the panel is too narrow for the units they are left out: the colour bar says them.
     """
-    room = axes.figure.get_figwidth() / axes.get_gridspec().ncols
     with_its_units = f"{number} {units}".strip()
     ways = (f"{what}:  {with_its_units}", f"{what}:\n{with_its_units}", f"{what}:\n{number}")
-    fitting = (way for way in ways if max(map(len, way.split("\n"))) * _LETTER < room)
-    axes.set_title(next(fitting, ways[-1]))
+    axes.set_title(next((way for way in ways if fits(way, axes)), ways[-1]))
+
+
+def fits(title: str, axes: Axes) -> bool:
+    """Whether the lines of a title are no longer than its panel has room for."""
+    room = axes.figure.get_figwidth() / axes.get_gridspec().ncols
+    return max(map(len, title.split("\n"))) * _LETTER < room
+
+
+def draw_dots(axes: Axes, where: xr.DataArray) -> None:
+    """A small black dot at each place of a field (lat, lon) or (y, x), already drawn on ``axes``, that is true.
+
+    Of more than 96 columns some are left out, and of the rows as many, or the dots would cover the colours.
+    """
+    plane = plane_of(where)
+    every = -(-where.sizes[plane[1]] // _MOST_DOTS)
+    rows, columns = np.nonzero(where.transpose(*plane).to_numpy()[::every, ::every])
+    if on_earth(where):
+        places = places_on_map(axes, where["lat"].to_numpy()[::every][rows], where["lon"].to_numpy()[::every][columns])
+    else:
+        places = np.column_stack([columns, rows]) * every
+    axes.plot(*places.T, "o", color="black", markersize=_DOT, markeredgewidth=0, zorder=4)
+
+
+def mark_place(axes: Axes, field: xr.DataArray, cell: tuple[int, int]) -> None:
+    """A cross at one place (row, column) of a field (lat, lon) or (y, x), already drawn on ``axes``."""
+    row, column = cell
+    at = np.array([[column, row]])
+    if on_earth(field):
+        at = places_on_map(axes, field["lat"].to_numpy()[[row]], field["lon"].to_numpy()[[column]])
+    for width, colour in ((2.2, "white"), (1.0, "black")):
+        axes.plot(*at.T, "x", color=colour, markersize=5, markeredgewidth=width, zorder=5)
 
 
 def colour_bar(

@@ -19,22 +19,24 @@ _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}",
     "<": "$<$", ">": "$>$",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "²": "$^2$", "³": "$^3$", "⁻": "$^-$", "¹": "$^1$",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "⁻": "$^-$",
     "±": r"$\pm$", "–": "--", "−": "$-$", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
-    "∞": r"$\infty$", "°": r"$^\circ$", "·": r"$\cdot$",
-}  # fmt: skip
+    "∞": r"$\infty$", "°": r"$^\circ$", "·": r"$\cdot$", "×": r"$\times$", "→": r"$\rightarrow$", "…": r"\dots{}",
+} | {sign: f"$^{number}$" for number, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}  # fmt: skip
 
 
 @dataclass(frozen=True)
-class _Markup:
-    """How one kind of text writes plain words, the best value and the second best."""
+class Markup:
+    """How one kind of text writes plain words, the best value, the second best, and where a number is from."""
 
     plain: Callable[[str], str]
     best: Callable[[str], str]
     second: Callable[[str], str]
+    link: Callable[[str, str], str] = lambda text, target: text
 
-
-_MARKDOWN = _Markup(lambda text: text.replace("|", "\\|"), lambda text: f"**{text}**", lambda text: f"<u>{text}</u>")
+    def marked(self, text: str, mark: str) -> str:
+        """``text`` as "best", "second" or, for "", as it is."""
+        return {"best": self.best, "second": self.second, "": lambda text: text}[mark](text)
 
 
 def write_table(
@@ -68,7 +70,7 @@ def write_table(
 
 def markdown_table(table: pd.DataFrame, caption: str, units: Mapping[str, str] | None = None) -> str:
     """A table of ``results_table`` as Markdown, with its caption above and a note on the marks below."""
-    header, *rows = _cells(table, units or {}, _MARKDOWN)
+    header, *rows = _cells(table, units or {}, MARKDOWN)
     ruler = [":--", *["--:"] * (len(header) - 1)]
     lines = ["| " + " | ".join(cells) + " |" for cells in (header, ruler, *rows)]
     return "\n".join([caption, "", *lines, "", _note(table), ""])
@@ -76,8 +78,7 @@ def markdown_table(table: pd.DataFrame, caption: str, units: Mapping[str, str] |
 
 def latex_table(table: pd.DataFrame, caption: str, units: Mapping[str, str] | None = None) -> str:
     r"""A table of ``results_table`` as a LaTeX ``table``; the document needs ``\usepackage{booktabs}``."""
-    markup = _Markup(escape_latex, lambda text: rf"\textbf{{{text}}}", lambda text: rf"\underline{{{text}}}")
-    header, *rows = ([" & ".join(cells) + r" \\"] for cells in _cells(table, units or {}, markup))
+    header, *rows = ([" & ".join(cells) + r" \\"] for cells in _cells(table, units or {}, LATEX))
     columns = "l" + "r" * (1 + len(metrics_of(table)))
     lines = [
         r"\begin{table}",
@@ -100,6 +101,15 @@ def escape_latex(text: str) -> str:
     return "".join(_LATEX.get(sign, sign) for sign in text)
 
 
+MARKDOWN = Markup(
+    lambda text: text.replace("|", "\\|"),
+    lambda text: f"**{text}**",
+    lambda text: f"<u>{text}</u>",
+    lambda text, target: f"[{text}]({target})",
+)
+LATEX = Markup(escape_latex, lambda text: rf"\textbf{{{text}}}", lambda text: rf"\underline{{{text}}}")
+
+
 def best_and_second(values: pd.Series, higher_is_better: bool) -> pd.Series:
     """``"best"``, ``"second"`` or ``""``; equal values share a mark, NaN and a lone value get none."""
     order = values.rank(method="dense", ascending=not higher_is_better)
@@ -108,7 +118,7 @@ def best_and_second(values: pd.Series, higher_is_better: bool) -> pd.Series:
     return order.map({1.0: "best", 2.0: "second"}).fillna("")
 
 
-def _cells(table: pd.DataFrame, units: Mapping[str, str], markup: _Markup) -> list[list[str]]:
+def _cells(table: pd.DataFrame, units: Mapping[str, str], markup: Markup) -> list[list[str]]:
     """The header and the rows as text, cell by cell."""
     metrics = metrics_of(table)
     header = ["Experiment", "Seeds", *(_metric_heading(metric, units.get(metric)) for metric in metrics)]
@@ -135,18 +145,17 @@ def _metric_heading(metric: str, units: str | None) -> str:
     return f"{metric_label(metric, units)} {'↑' if metric in HIGHER_IS_BETTER else '↓'}"
 
 
-def _metric_cells(table: pd.DataFrame, metric: str, markup: _Markup) -> list[str]:
+def _metric_cells(table: pd.DataFrame, metric: str, markup: Markup) -> list[str]:
     means, spreads = table[f"{metric}_mean"], table[f"{metric}_std"]
     ours = means.where((table["source"] == OUR_RUN).to_numpy())
     marks = best_and_second(ours, metric in HIGHER_IS_BETTER) if metric not in MEASURES else ours.map(lambda _: "")
-    wrap = {"best": markup.best, "second": markup.second, "": lambda text: text}
-    decimals = _decimals(means)
-    texts = [markup.plain(_number(mean, spread, decimals)) for mean, spread in zip(means, spreads, strict=True)]
-    return [wrap[mark](text) for mark, text in zip(marks, texts, strict=True)]
+    decimals = decimals_of(means)
+    texts = [markup.plain(number_text(mean, spread, decimals)) for mean, spread in zip(means, spreads, strict=True)]
+    return [markup.marked(text, mark) for mark, text in zip(marks, texts, strict=True)]
 
 
-def _decimals(values: pd.Series) -> int:
-    """Decimals for a whole column, such that its typical value has the significant digits wanted."""
+def decimals_of(values: pd.Series) -> int:
+    """Decimals for a whole column, such that its typical value has four significant digits; at most six."""
     sizes = values.abs()
     typical = sizes[(sizes > 0) & np.isfinite(sizes)].median()
     if not np.isfinite(typical):
@@ -154,7 +163,8 @@ def _decimals(values: pd.Series) -> int:
     return int(np.clip(_DIGITS - 1 - np.floor(np.log10(typical)), 0, _MOST_DECIMALS))
 
 
-def _number(mean: float, spread: float, decimals: int) -> str:
+def number_text(mean: float, spread: float, decimals: int) -> str:
+    """``"8.040 ± 0.452"``; without a spread (NaN) the mean only, and ``"–"`` where there is none."""
     if pd.isna(mean):
         return "–"
     if np.isinf(mean):  # the PSNR of a forecast without any error
