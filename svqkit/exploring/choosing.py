@@ -1,0 +1,178 @@
+"""Which runs an explorer looks at: those that are named, or the first ones that are found."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from svqkit.config import as_tree
+from svqkit.data.store import Store
+from svqkit.errors import SvqkitError
+from svqkit.runs import Run, any_run, open_run
+
+# What two trainings may differ in and still be seeds, or twins, of each other.
+_OWN = ("name", "seeds", "studies")
+_NAMED = 4  # runs in a message
+
+
+def codebook_run(folder: str | Path = "", root: str | Path = "runs") -> Run:
+    """The run in ``folder``, or the first one below ``root`` that has a codebook.
+
+    Raises:
+        SvqkitError: it has no codebook; the message says which runs beside it have one, and what to open instead.
+    """
+    if not folder:
+        return any_run(root, with_codebook=True)
+    run = open_run(folder)
+    if run.has_codebook:
+        return run
+    there = sorted(neighbours(run), key=lambda other: "main" not in other.experiment.studies)
+    others = list(dict.fromkeys(other.path.as_posix() for other in there if other.has_codebook))
+    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    beside = f"Beside it these have one: {', '.join(others[:_NAMED])}{more}." if others else "No run beside it has one."
+    raise SvqkitError(
+        f"{run.path} has no codebook to look into: its quantizer is {run.experiment.quantizer.name!r}. {beside} "
+        "To compare it with other runs, open compare_runs.ipynb."
+    )
+
+
+def neighbours(run: Run) -> list[Run]:
+    """The other finished runs on the same dataset that lie where this one does: <dataset>/<experiment>/seed<n>.
+
+    Those of another version of the kit, which can't be opened, are left out.
+    """
+    dataset = (run.path if len(run.path.parts) > 2 else run.path.absolute()).parents[1]
+    folders = sorted(dataset.glob("*/seed*/config.json"))
+    return [other for other in _opened(path.parent for path in folders) if other.path.resolve() != run.path.resolve()]
+
+
+def twins(run: Run) -> dict[str, Run]:
+    """The runs that differ from this one in their seed, or in what of the codebook learns; itself first.
+
+    By what they are: ``"seed 0"``, ``"seed 1"``, ``"seed 0, frozen"``. A twin with another frozen part has this run's
+    seed.
+    """
+    found = {f"seed {run.seed}": run}
+    for other in neighbours(run):
+        if _same(run, other):
+            found.setdefault(f"seed {other.seed}", other)
+        elif other.seed == run.seed and _same(run, other, but="learnable"):
+            word = "learnable" if other.experiment.quantizer.learnable else "frozen"
+            found.setdefault(f"seed {other.seed}, {word}", other)
+    return found
+
+
+def comparable(folders: Sequence[str | Path] = (), root: str | Path = "runs") -> list[Run]:
+    """The runs in ``folders``; when there are none, all seeds of the first base and SVQ experiments below ``root``.
+
+    A folder of an experiment, which holds seed0, seed1, …, stands for all of them.
+
+    Raises:
+        SvqkitError: fewer than two runs, runs on different data, or two of one name.
+    """
+    runs = [run for folder in folders for run in _runs_in(Path(folder))] or _base_and_svq(Path(root))
+    if len(runs) < 2:
+        raise SvqkitError(
+            f"A comparison needs two runs or more, got {', '.join(str(run.path) for run in runs) or 'none'}. "
+            f"Name their folders, or train with and without SVQ: `dvc repro`."
+        )
+    for run in runs[1:]:
+        if (run.experiment.dataset, run.experiment.data) != (runs[0].experiment.dataset, runs[0].experiment.data):
+            raise SvqkitError(
+                f"Only runs on the same data can be compared: {runs[0].path} is of {_data_of(runs[0])}, {run.path} of "
+                f"{_data_of(run)}, or of other periods. Name runs of one dataset."
+            )
+    names = [run.name for run in runs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        places = " and ".join(str(run.path) for run in runs if run.name == twice)
+        raise SvqkitError(f"Two of the runs are called {twice}: {places}. Name each once.")
+    return runs
+
+
+def mapped_channel(store: Store, channel: int | str | None = None) -> int | str:
+    """The channel that maps of errors are drawn of: the one asked for, else the first of temperature (units K).
+
+    Raises:
+        SvqkitError: the store has no maps, or no temperature; the message says what to open, or to ask for.
+    """
+    if store.kind != "grid":
+        raise SvqkitError(
+            f"{store.path} has frames, not maps: open compare_runs.ipynb, which compares runs of any data."
+        )
+    if channel is not None:
+        return channel
+    of_temperature = [place for place, unit in enumerate(store.units) if unit == "K"]
+    if not of_temperature:
+        raise SvqkitError(
+            f"{store.path} has no temperature (units K). Give the channel to look at: {', '.join(store.channels[:20])}."
+        )
+    near_ground = [place for place in of_temperature if store.channels[place] == "t2m"]
+    return (near_ground or of_temperature)[0]
+
+
+def channel_name(store: Store, channel: int | str) -> str:
+    """The name of a channel that is given by name or number, as scores have it."""
+    return channel if isinstance(channel, str) else store.channels[channel]
+
+
+def in_groups(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """The runs of each experiment, by its name, in the order in which they come.
+
+    Of a single experiment each run is a group of its own, ``"<experiment>, seed 0"``: so seeds are compared.
+    """
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(run.experiment.name, []).append(run)
+    return found if len(found) > 1 else {one_seed(run.experiment.name, run.seed): [run] for run in runs}
+
+
+def one_seed(experiment: str, seed: int) -> str:
+    """How a run is called beside another seed of its experiment."""
+    return f"{experiment}, seed {seed}"
+
+
+def _runs_in(folder: Path) -> list[Run]:
+    if (folder / "config.json").exists():
+        return [open_run(folder)]
+    seeds = sorted(path.parent for path in folder.glob("seed*/config.json"))
+    return [open_run(path) for path in seeds] or [open_run(folder)]
+
+
+def _base_and_svq(root: Path) -> list[Run]:
+    """The runs of the first dataset that was trained without a quantizer and, all else being equal, with SVQ."""
+    for dataset in sorted({path.parents[2] for path in root.glob("*/*/*/seed*/config.json")}):
+        by_name: dict[str, list[Run]] = {}
+        for run in _opened(path.parent for path in sorted(dataset.glob("*/seed*/config.json"))):
+            by_name.setdefault(run.experiment.name, []).append(run)
+        # first those of the main results: a dataset may have many pairs
+        order = sorted(by_name.values(), key=lambda runs: "main" not in runs[0].experiment.studies)
+        for base in order:
+            if base[0].experiment.quantizer.name == "none":
+                for svq in order:
+                    if svq[0].experiment.quantizer.name == "svq" and _same(base[0], svq[0], but="quantizer"):
+                        return [*base, *svq]
+    raise SvqkitError(f"No dataset in {root} was trained both with and without SVQ. Train: `dvc repro`.")
+
+
+def _opened(folders: Iterable[Path]) -> list[Run]:
+    runs = []
+    for folder in folders:
+        with suppress(SvqkitError):
+            runs.append(open_run(folder))
+    return runs
+
+
+def _same(a: Run, b: Run, but: str = "") -> bool:
+    """Whether two runs are of the same settings, whatever the one called ``but`` (the quantizer, or one of its own)."""
+    trees = [as_tree(run.experiment) for run in (a, b)]
+    if but and not all(but in tree or but in tree["quantizer"] for tree in trees):
+        return False
+    for tree in trees:
+        for key in (*_OWN, but):
+            tree.pop(key, None)
+        tree.get("quantizer", {}).pop(but, None)
+    return trees[0] == trees[1]
+
+
+def _data_of(run: Run) -> str:
+    return f"{run.experiment.dataset} ({run.experiment.profile})"

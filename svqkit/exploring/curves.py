@@ -1,0 +1,158 @@
+"""Line plots of the explorers: error over codes kept, over hours and seasons, over latitude, over steps."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+from svqkit.errors import SvqkitError
+from svqkit.exploring.looking import Look, told_apart
+from svqkit.exploring.moments import by_latitude, by_local_hour, by_season
+from svqkit.figures import display_names, heading, looks, new_figure, use
+from svqkit.figures.channels import pick_channel, unit_of
+from svqkit.figures.leads import lead_units, one_lead
+from svqkit.figures.names import with_units
+from svqkit.figures.style import COLUMN_WIDTH, FULL_WIDTH
+
+_WAYS = (("#D55E00", "o"), ("#0072B2", "s"))  # of keeping codes
+_LOG_FROM = 4.0  # losses that fall by this factor or more get a logarithmic axis
+_LOCAL_HOUR = "Local solar time [h]"
+
+
+def kept_figure(kept: pd.DataFrame, title: str) -> Figure:
+    """The error over the number of codes that are kept, as ``error_by_codes_kept`` measures it; both axes by factors.
+
+    The point left of 1 is a model whose quantizer gives nothing at all.
+    """
+    with use():
+        figure = new_figure(COLUMN_WIDTH, 2.8)
+        axes = figure.subplots()
+        for (how, part), (colour, marker) in zip(kept.groupby("kept", sort=False), _WAYS, strict=True):
+            axes.plot(part["codes"], part["error"], color=colour, marker=marker, label=how, clip_on=False)
+        axes.axhline(1, color="#555555", linestyle=":", linewidth=1, label="all codes")
+        # 0 has a place on this axis, and from 1 on it is logarithmic
+        axes.set_xscale("symlog", base=2, linthresh=1, linscale=0.5)
+        counts = sorted(set(kept["codes"]))
+        shown = [count for place, count in enumerate(counts) if place == 0 or (len(counts) - 1 - place) % 2 == 0]
+        axes.set_xticks(shown, [f"{count:g}" for count in shown])
+        axes.set_xticks([], minor=True)
+        axes.set_xlim(0, counts[-1])
+        if kept["error"].max() > 4:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
+        axes.grid(True)
+        axes.set_xlabel("Codes kept")
+        axes.set_ylabel("RMSE / RMSE with all codes")
+        figure.legend(loc="outside lower center", ncols=1)
+        heading(figure, title)
+    return figure
+
+
+def when_figure(looked_at: Sequence[Look], channel: int | str | None = None) -> Figure:
+    """RMSE (above) and bias (below) by local hour, where there are hours, and by month or day of the forecast time."""
+    names = told_apart(looked_at)
+    colours, words = looks(names), display_names(names)
+    columns = {"season": by_season} if looked_at[0].hours is None else {"hour": by_local_hour, "season": by_season}
+    units = unit_of(pick_channel(looked_at[0].errors["rmse"], channel, looked_at[0].name))
+    with use():
+        figure = new_figure(FULL_WIDTH, 3.6)
+        panels = figure.subplots(2, len(columns), sharex="col", squeeze=False)
+        for column, tabulate in enumerate(columns.values()):
+            for name, look in names.items():
+                table = tabulate(look, channel)
+                for axes, part in zip(panels[:, column], ("rmse", "bias"), strict=True):
+                    colour, marker = colours[name]
+                    axes.plot(table.index, table[part], color=colour, marker=marker, label=words[name])
+            _label_times(panels[1, column], table)
+        for axes in panels.flat:
+            axes.grid(True)
+        for axes in panels[1]:
+            axes.axhline(0, color="#555555", linewidth=0.8)
+        panels[0, 0].set_ylabel(with_units("RMSE", units))
+        panels[1, 0].set_ylabel(with_units("Bias", units))
+        figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        heading(figure, "When the error is large, over all lead times and places")
+    return figure
+
+
+def latitude_figure(
+    looked_at: Sequence[Look], channel: int | str | None = None, leads: Sequence[int] | None = None
+) -> Figure:
+    """The RMSE of each latitude; each model's line is over all ``leads`` (when None, over all there are)."""
+    names = told_apart(looked_at)
+    colours, words = looks(names), display_names(names)
+    errors = looked_at[0].errors
+    units = unit_of(pick_channel(errors["rmse"], channel, looked_at[0].name))
+    with use():
+        figure = new_figure(COLUMN_WIDTH, 2.9)
+        axes = figure.subplots()
+        for name, look in names.items():
+            row = by_latitude(look.errors, channel, leads)
+            axes.plot(row.index, row, color=colours[name].colour, label=words[name])
+        axes.set_xticks(np.arange(-90, 91, 30), ["90°S", "60°S", "30°S", "0°", "30°N", "60°N", "90°N"])
+        south, north = float(row.index.min()), float(row.index.max())
+        axes.set_xlim(south, north)
+        axes.set_ylim(bottom=0)
+        axes.grid(True)
+        axes.set_xlabel("Latitude")
+        axes.set_ylabel(with_units("RMSE", units))
+        figure.legend(loc="outside lower center", ncols=3)
+        over = "all lead times" if leads is None else " and ".join(one_lead(lead, lead_units(errors)) for lead in leads)
+        heading(figure, f"RMSE by latitude, {over}")
+    return figure
+
+
+def steps_figure(trainings: Mapping[str, Sequence[pd.DataFrame]], loss: str = "Training loss") -> Figure:
+    """The training loss by step, a line for each seed: jumps show that a training was not stable.
+
+    Args:
+        trainings: by experiment, for each seed a table with the columns ``step`` and ``train_loss``, as a run's
+            ``steps()`` gives it; those without rows are left out.
+        loss: what the loss is, for the axis.
+
+    Raises:
+        SvqkitError: no training has a row.
+    """
+    there = {name: [one for one in seeds if len(one)] for name, seeds in trainings.items()}
+    there = {name: seeds for name, seeds in there.items() if seeds}
+    if not there:
+        raise SvqkitError(
+            "These runs have no record of their steps (steps.csv): train them again with this version of the kit."
+        )
+    colours, words = looks(there), display_names(there)
+    with use():
+        figure = new_figure(COLUMN_WIDTH, 2.8)
+        axes = figure.subplots()
+        for name, seeds in there.items():
+            for number, one in enumerate(seeds):
+                label = words[name] if number == 0 else None
+                axes.plot(one["step"], one["train_loss"], color=colours[name].colour, linewidth=0.8, label=label)
+        losses = np.concatenate([one["train_loss"].to_numpy() for seeds in there.values() for one in seeds])
+        finite = losses[np.isfinite(losses)]
+        if finite.size and finite.min() > 0 and finite.max() / finite.min() >= _LOG_FROM:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.grid(True)
+        axes.set_xlabel("Step")
+        axes.set_ylabel(loss)
+        figure.legend(loc="outside lower center", ncols=3)
+        heading(figure, "Training loss by step")
+    return figure
+
+
+def _label_times(axes: Axes, table: pd.DataFrame) -> None:
+    if table.index.name == "hour":
+        axes.set_xlabel(_LOCAL_HOUR)
+        axes.set_xticks(range(0, 24, 6))
+    elif table.index.name == "month":
+        axes.set_xlabel("Month")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    else:
+        axes.set_xlabel("Day that is forecast")
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.tick_params(axis="x", rotation=0)
