@@ -21,27 +21,22 @@ import argparse
 import importlib
 import os
 import sys
-import time
 import types
-import weakref
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import pandas as pd
-import psutil
 import timm.layers
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from svqkit import config, models
 from svqkit.config import Experiment
-from svqkit.quantizers import SVQ, Quantized
+from svqkit.paper.costs import Ledger, PlainSVQ, free_bytes, now
+from svqkit.quantizers import SVQ
 
 CODES, QUICK_CODES = (1_000, 10_000, 100_000, 1_000_000), (1_000, 3_000)
 # The latents of the paper's t2m model: channels, frames, height and width (half of the grid's 32 × 64).
@@ -49,47 +44,6 @@ DIM, FRAMES, HEIGHT, WIDTH = 32, 12, 16, 32
 FRAME = (1, 2 * HEIGHT, 2 * WIDTH)
 FREE_SHARE = 0.6
 MAKES = dict[str, tuple[Callable[[], nn.Module], int]]
-
-
-class PlainSVQ(SVQ):
-    """SVQ with all K weights of every position in memory at once."""
-
-    def forward(self, x: Tensor) -> Quantized:
-        """Quantize x (N, D, H, W)."""
-        mixed = self.code_weights(x) @ self.codebook
-        return Quantized(mixed.transpose(1, 2).reshape(x.shape), x.new_zeros(()))
-
-
-class Ledger(TorchDispatchMode):
-    """Books the bytes of every tensor that is made in this context: ``entries`` of (tensor's number, ± bytes)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.entries: list[tuple[int, int]] = []
-        self.numbers: dict[int, int] = {}  # of the storages that are alive
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        given = {id(leaf.untyped_storage()) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
-        for leaf in tree_leaves(result):
-            storage = leaf.untyped_storage() if isinstance(leaf, Tensor) else None
-            if storage is not None and id(storage) not in self.numbers and id(storage) not in given:
-                number = self.numbers[id(storage)] = len(self.entries)
-                self.entries.append((number, storage.nbytes()))
-                weakref.finalize(storage, self._freed, id(storage), number, storage.nbytes())
-        return result
-
-    def _freed(self, key: int, number: int, size: int) -> None:
-        del self.numbers[key]
-        self.entries.append((number, -size))
-
-    def peak(self, without: set[int]) -> int:
-        """The most bytes at a time, but for the tensors numbered in ``without``."""
-        held = most = 0
-        for number, size in self.entries:
-            held += 0 if number in without else size
-            most = max(most, held)
-        return most
 
 
 def memory(model: nn.Module, step: Callable[[nn.Module], None], device: str) -> tuple[int, int]:
@@ -136,21 +90,6 @@ def measure(makes: MAKES, step: Callable[[nn.Module], None], repeats: int, devic
     return pd.DataFrame(rows.values())
 
 
-def free_bytes(device: str) -> int:
-    """Free memory of the device."""
-    if device == "cuda":
-        torch.cuda.empty_cache()
-        return torch.cuda.mem_get_info()[0]
-    return psutil.virtual_memory().available
-
-
-def now(device: str) -> float:
-    """Seconds, once the device has done all that it was given."""
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
 def layers(codes: int, batch: int, repeats: int, device: str, bf16: bool) -> pd.DataFrame:
     """The layer alone, with ``codes`` codes."""
     x = torch.randn(batch * FRAMES, DIM, HEIGHT, WIDTH, device=device)
@@ -165,7 +104,7 @@ def layers(codes: int, batch: int, repeats: int, device: str, bf16: bool) -> pd.
     folded = 5 * learnt + 10 * x.nbytes  # parameters, gradients, Adam's two; temporaries; latents and hidden layer
     makes = {
         "folded": (lambda: SVQ(DIM, codes, init="normal"), folded),
-        "plain": (lambda: PlainSVQ(DIM, codes, init="normal"), folded + all_weights(batch, codes)),
+        "plain": (lambda: PlainSVQ(SVQ(DIM, codes, init="normal")), folded + all_weights(batch, codes)),
     }
     return measure(makes, step, repeats, device).assign(part="layer", codes=codes)
 
@@ -188,7 +127,7 @@ def simvps(profile: str, batch: int, repeats: int, device: str, bf16: bool, chec
         "none": (lambda: models.build(none, FRAME), 300 * latent),
         "folded": (lambda: models.build(svq, FRAME), 300 * latent),
         "plain": (
-            lambda: models.SimVP(svq.model, PlainSVQ(svq.model.hid_S, **options), FRAMES, FRAME),
+            lambda: models.SimVP(svq.model, PlainSVQ(SVQ(svq.model.hid_S, **options)), FRAMES, FRAME),
             300 * latent + all_weights(batch, codes),
         ),
     }

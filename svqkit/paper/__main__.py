@@ -1,0 +1,89 @@
+"""Tables and figures of the paper, one by one:
+
+    python -m svqkit.paper table t4             one table: its files, and its text
+    python -m svqkit.paper figure f1 f3         two figures
+    python -m svqkit.paper table all            every table that can be made, with the reason for each that can't
+
+Files go to ``<reports>/<profile>/tables`` and ``<reports>/<profile>/figures``. Ends with 0 when everything that was
+asked for was written, or, of "all", anything; else with 1.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from svqkit import config
+from svqkit.errors import SvqkitError
+from svqkit.paper.results import Results
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line."""
+    options = _parser().parse_args(arguments)
+    try:
+        results = _results(options)
+        out = results.reports_root / results.profile / f"{options.what}s"
+        known, write = _tables(results, out) if options.what == "table" else _figures(results, out)
+    except SvqkitError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    wants_all = "all" in options.keys
+    failed = 0
+    keys = list(known) if wants_all else options.keys
+    for key in keys:
+        try:
+            print(write(key))
+        except SvqkitError as error:
+            failed += 1
+            print(f"{key}: {error}" if wants_all else f"error: {error}", file=sys.stderr)
+    return int(failed == len(keys) if wants_all else failed > 0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m svqkit.paper", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["table", "figure"])
+    parser.add_argument("keys", nargs="+", metavar="key", help="t1 to t9, f1 to f11, or all")
+    parser.add_argument("--params", default="params.yaml", help="the settings")
+    parser.add_argument("--profile", help="sample or paper; without it the one that params.yaml names")
+    for name in ("runs", "scores", "stores", "reports"):
+        parser.add_argument(f"--{name}", type=Path, default=Path(name), help=f"folder of the {name}")
+    parser.add_argument("--costs", type=Path, default=Path("costs"), help="folder of the measured costs")
+    return parser
+
+
+def _results(options: argparse.Namespace) -> Results:
+    return Results(
+        config.load(options.params, options.profile),
+        runs_root=options.runs,
+        scores_root=options.scores,
+        costs_root=options.costs,
+        reports_root=options.reports,
+        stores_root=options.stores,
+    )
+
+
+def _tables(results: Results, out: Path) -> tuple[list[str], Callable[[str], str]]:
+    """The keys of all tables, and what writes one and gives its files and its text."""
+    from svqkit.paper.tables import TABLES
+    from svqkit.paper.tables.writing import make, write
+
+    def one(key: str) -> str:
+        table = make(key, results)
+        return "\n".join([*map(str, write(table, out)), "", table.markdown(out)])
+
+    return list(TABLES), one
+
+
+def _figures(results: Results, out: Path) -> tuple[list[str], Callable[[str], str]]:
+    """The keys of all figures, and what draws one and gives its files. Imported late: a table needs no pictures."""
+    from svqkit.paper.figures import FIGURES
+    from svqkit.paper.figures.writing import write
+
+    return list(FIGURES), lambda key: "\n".join(map(str, write(key, results, out)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

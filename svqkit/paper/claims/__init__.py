@@ -1,0 +1,39 @@
+"""The claims of the SVQ paper, judged by what was measured; the rules are those of :mod:`svqkit.paper.claims.rules`."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from svqkit.errors import SvqkitError
+from svqkit.paper.claims.paper import CLAIMS
+from svqkit.paper.claims.rules import RULES, judge
+from svqkit.paper.claims.verdict import Answer, Claim, Evidence, Finding, Verdict
+from svqkit.paper.results import Results
+
+__all__ = ["CLAIMS", "RULES", "Answer", "Claim", "Evidence", "Finding", "Verdict", "as_frame", "judge_all"]
+
+
+def judge_all(results: Results) -> list[Verdict]:
+    """The verdict on every claim, in the order of ``CLAIMS``; what a claim lacks stands in its verdict."""
+    return [judge(claim, _evidence(claim, results)) for claim in CLAIMS.values()]
+
+
+def _evidence(claim: Claim, results: Results) -> Evidence:
+    try:
+        return claim.check(results)
+    except SvqkitError as error:
+        return Evidence(missing=(str(error),))
+
+
+def as_frame(verdicts: Iterable[Verdict]) -> pd.DataFrame:
+    """Verdicts as a table for reading: claim, verdict, what the numbers alone would say, why."""
+    rows = [
+        {
+            "claim": one.claim.sentence,
+            "verdict": str(one.answer),
+            "numbers alone": str(one.alone),
+            "why": one.reason,
+        }
+        for one in verdicts
+    ]
+    return pd.DataFrame(rows).set_index("claim")

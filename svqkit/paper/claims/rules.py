@@ -1,0 +1,181 @@
+"""The rules by which a claim is judged.
+
+Relative changes, their 95 % intervals and p-values come from a paired test over seeds and test windows
+(svqkit.evaluation.significance). A claim is
+
+- "reproduced" if the effect has the claimed sign and is significant (p < 5 %) and, where the claim names a size, that
+  size lies in the interval or is exceeded;
+- "not reproduced" if the effect is significant in the other direction, or if the interval excludes the claimed size
+  (where none is named: an effect of at least 1 %);
+- otherwise it "can't be said with this data".
+
+"As good as" means that the whole interval lies within ±2 %, "no worse than" that it lies below +2 %; either is not
+reproduced if the whole interval lies beyond. A level, such as a kurtosis, must lie above (or below) its limit with the
+whole interval.
+
+A claim about several comparisons needs them all, unless it says otherwise; one that fails refutes it. Their p-values
+are corrected by Holm, their intervals are widened as Bonferroni's are. Different claims are judged one by one, without
+correction: of forty with nothing behind them, one is expected to look right.
+
+Some numbers can't settle a claim, whatever they are: those of simulated data, for a claim about real data (costs are
+not of data); those of fewer than 2 trainings of each kind, because the interval then knows nothing of the chance in
+training; and those of another profile than "paper", whose models and trainings are not the published ones. Then the
+verdict is "can't be said with this data", with what the numbers alone would say beside it. Missing datasets and runs
+are named; without them a claim about all of them is not reproduced if one of those that are there fails, and else
+can't be said.
+"""
+
+import inspect
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from scipy import stats
+
+from svqkit.paper.claims.verdict import Answer, Claim, Evidence, Finding, Verdict
+
+SIGNIFICANT = 0.05
+RELEVANT = 0.01
+SAME = 0.02
+FEWEST_TRAININGS = 2
+SIMULATED = "simulated data"
+RULES = inspect.cleandoc(__doc__)
+
+
+def effects(findings: Sequence[Finding], sign: int, size: float = 0.0) -> list[Finding]:
+    """Findings with the answer to "it changes in the direction of ``sign``, by ``size`` (0: none is named)".
+
+    p-values and intervals are corrected for their number.
+    """
+    return [replace(one, answer=_effect(one, sign, abs(size))) for one in corrected(findings)]
+
+
+def _effect(finding: Finding, sign: int, size: float) -> Answer:
+    significant = finding.p_value < SIGNIFICANT
+    most = sign * (finding.high if sign > 0 else finding.low)  # the largest effect as claimed that the interval allows
+    if significant and sign * finding.value < 0:
+        return Answer.NOT_REPRODUCED
+    if significant and finding.value != 0 and (not size or most >= size):
+        return Answer.REPRODUCED
+    return Answer.NOT_REPRODUCED if most < (size or RELEVANT) else Answer.OPEN
+
+
+def equivalent(findings: Sequence[Finding]) -> list[Finding]:
+    """Findings with the answer to "there is no difference"."""
+    return [
+        replace(one, answer=_within(one, one.low > -SAME and one.high < SAME, one.low > SAME or one.high < -SAME))
+        for one in corrected(findings)
+    ]
+
+
+def no_worse(findings: Sequence[Finding]) -> list[Finding]:
+    """Findings, changes of an error, with the answer to "it is no larger"."""
+    return [replace(one, answer=_within(one, one.high < SAME, one.low > SAME)) for one in corrected(findings)]
+
+
+def above(finding: Finding, limit: float) -> Finding:
+    """A finding with the answer to "it is above the limit"."""
+    return replace(finding, answer=_within(finding, finding.low > limit, finding.high < limit))
+
+
+def below(finding: Finding, limit: float) -> Finding:
+    """A finding with the answer to "it is below the limit"."""
+    return replace(finding, answer=_within(finding, finding.high < limit, finding.low > limit))
+
+
+def _within(finding: Finding, inside: bool, outside: bool) -> Answer:
+    if math.isnan(finding.low):
+        return Answer.OPEN
+    return Answer.REPRODUCED if inside else Answer.NOT_REPRODUCED if outside else Answer.OPEN
+
+
+def corrected(findings: Sequence[Finding]) -> list[Finding]:
+    """Findings with Holm's p-values and Bonferroni's intervals; one alone stays as it is.
+
+    Each side of an interval is widened by z(1 − 0.025/m) / z(0.975), m being the number of findings and z the
+    quantile of the normal distribution.
+    """
+    if not findings:
+        return []
+    widening = stats.norm.ppf(1 - SIGNIFICANT / 2 / len(findings)) / stats.norm.ppf(1 - SIGNIFICANT / 2)
+    return [
+        replace(
+            one,
+            p_value=p_value,
+            low=one.value - widening * (one.value - one.low),
+            high=one.value + widening * (one.high - one.value),
+        )
+        for one, p_value in zip(findings, holm([one.p_value for one in findings]), strict=True)
+    ]
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values as Holm (1979) corrects them; NaN stays NaN and is not counted.
+
+    The i-th smallest of m is multiplied by m − i + 1; none is smaller than one before it, none is above 1.
+    """
+    order = sorted((p_value, place) for place, p_value in enumerate(p_values) if not math.isnan(p_value))
+    result = list(p_values)
+    largest = 0.0
+    for rank, (p_value, place) in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p_value))
+        result[place] = largest
+    return result
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float, float, float]:
+    """Mean, 95 % t-interval (low, high), and p of a mean of 0; interval and p are NaN for fewer than two values."""
+    mean = math.fsum(values) / len(values)
+    if len(values) < 2:
+        return mean, math.nan, math.nan, math.nan
+    error = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1) / len(values))
+    if error == 0:
+        return mean, mean, mean, float(mean == 0)
+    freedom = len(values) - 1
+    reach = error * stats.t.ppf(1 - SIGNIFICANT / 2, freedom)
+    return mean, mean - reach, mean + reach, 2 * stats.t.sf(abs(mean) / error, freedom)
+
+
+def together(answers: Iterable[Answer], holds: str, complete: bool = True) -> Answer:
+    """The answer to "all hold" or "any holds"; ``complete`` is False when some could not be asked."""
+    decisive, otherwise = Answer.NOT_REPRODUCED, Answer.REPRODUCED
+    if holds == "any":
+        decisive, otherwise = otherwise, decisive
+    answers = list(answers)
+    if decisive in answers:
+        return decisive
+    settled = complete and answers and all(answer is otherwise for answer in answers)
+    return otherwise if settled else Answer.OPEN
+
+
+def judge(claim: Claim, evidence: Evidence) -> Verdict:
+    """The verdict on a claim."""
+    asked = [one for one in evidence.findings if one.answer is not None]
+    alone = together([one.answer for one in asked], evidence.holds, not evidence.missing)
+    answer = together([one.firm_answer for one in asked], evidence.holds, not evidence.missing)
+    reason = " ".join(_reasons(asked, evidence.missing))
+    aside = ""
+    if answer is not alone:
+        simulated = any(SIMULATED in one.doubts for one in asked)
+        aside = f"{'on the simulated data ' * simulated}the numbers alone would say: {alone}"
+    return Verdict(claim, answer, alone, aside, reason, evidence.findings, evidence.missing)
+
+
+def _reasons(asked: Sequence[Finding], missing: Sequence[str]) -> Iterable[str]:
+    if len(asked) == 1:
+        yield f"{asked[0].what}: {asked[0].number}{f' ({asked[0].basis})' * bool(asked[0].basis)}."
+    elif asked:
+        counts = [(sum(one.answer is each for one in asked), words) for each, words in _OUTCOMES.items()]
+        told = ", ".join(f"{count} {words}" for count, words in counts if count)
+        yield f"Of {len(asked)} numbers: {told}."
+    if doubts := dict.fromkeys(doubt for one in asked for doubt in one.doubts):
+        yield f"What keeps that from settling the claim: {', '.join(doubts)}."
+    if missing:
+        yield f"Missing: {'; '.join(each.rstrip('.') for each in missing)}."
+
+
+_OUTCOMES = {
+    Answer.REPRODUCED: "as claimed",
+    Answer.NOT_REPRODUCED: "against the claim",
+    Answer.OPEN: "undecided",
+}

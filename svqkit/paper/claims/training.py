@@ -1,0 +1,67 @@
+"""Evidence on stability: whether trainings with a quantizer go smoothly, before and after the translator."""
+
+from svqkit.config import Experiment
+from svqkit.errors import SvqkitError
+from svqkit.paper.claims import rules
+from svqkit.paper.claims.accuracy import STUDIED
+from svqkit.paper.claims.evidence import Pair, comparisons, doubts
+from svqkit.paper.claims.quantizers import RIVALS
+from svqkit.paper.claims.verdict import Evidence, Finding
+from svqkit.paper.results import Results
+from svqkit.paper.rises import largest_rise
+from svqkit.paper.selection import experiments_of, role
+
+WORST_RISE = 1.0  # a loss that comes to more than twice what it had been is no smooth one
+
+
+def smooth(results: Results) -> Evidence:
+    """In each training with SVQ before the translator, the training loss never rises by more than ``WORST_RISE``."""
+    members = [one for one in _stability(results) if role(one) == "svq" and not one.model.quantize_after_translator]
+    if not members:
+        raise SvqkitError("runs of study stability with SVQ before the translator")
+    findings = [
+        Finding(
+            f"{STUDIED}: {one.name}, largest rise of the training loss in any of its trainings",
+            worst := max(rises),
+            worst,
+            worst,
+            trainings=len(rises),
+            links=(results.run_link(one.name),),
+            doubts=doubts(results, STUDIED, len(rises)),
+        )
+        for one in members
+        if (rises := _rises(results, one))
+    ]
+    if not findings:
+        raise SvqkitError("steps.csv of the runs of study stability")
+    return Evidence(tuple(rules.below(one, WORST_RISE) for one in findings))
+
+
+def unstable_after_translator(results: Results) -> Evidence:
+    """Some other quantizer has a higher MSE after the translator than before it."""
+    by_place: dict[str, dict[bool, str]] = {}
+    for one in _stability(results):
+        by_place.setdefault(role(one), {})[one.model.quantize_after_translator] = one.name
+    pairs = [
+        Pair(STUDIED, names[True], names[False])
+        for kind, names in by_place.items()
+        if kind in RIVALS and len(names) == 2
+    ]
+    if not pairs:
+        raise SvqkitError("runs of study stability with other quantizers before and after the translator")
+    found, missing = comparisons(results, pairs)
+    return Evidence(tuple(rules.effects(found, 1)), tuple(missing), "any")
+
+
+def _rises(results: Results, experiment: Experiment) -> list[float]:
+    """The largest rise of each training that kept its loss by steps."""
+    losses = [
+        run.steps()["train_loss"]
+        for run in results.runs(STUDIED, "stability")
+        if run.experiment.name == experiment.name
+    ]
+    return [largest_rise(one) for one in losses if len(one)]
+
+
+def _stability(results: Results) -> list[Experiment]:
+    return experiments_of(results, STUDIED, "stability")

@@ -1,0 +1,29 @@
+"""A table as Markdown, for reading in an editor or on a code-hosting site."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from svqkit.figures.tablefiles import MARKDOWN
+from svqkit.paper.tables.grid import grid
+
+if TYPE_CHECKING:
+    from svqkit.paper.tables.table import Section, Table
+
+
+def markdown(table: "Table", start: str | Path, level: int) -> str:
+    """The table under its title, every section under its own one level below, notes and sources at their ends."""
+    sharps = "#" * level
+    lines = [f"{sharps} {table.key.upper()}. {table.title}", "", table.caption]
+    for part in table.sections:
+        lines += ["", f"{sharps}# {part.title}", "", *_section(part, table.sources, start)]
+    if table.sources:
+        lines += ["", "Sources of published numbers:", ""]
+        lines += [f"- [{number}] {source}" for number, source in enumerate(table.sources, 1)]
+    return "\n".join(lines) + "\n"
+
+
+def _section(part: "Section", sources: list[str], start: str | Path) -> list[str]:
+    header, *rows = grid(part, sources, MARKDOWN, start)
+    ruler = [":--", *["--:"] * (len(header) - 1)]
+    lines = ["| " + " | ".join(cells) + " |" for cells in (header, ruler, *rows)]
+    return [*lines, *(line for note in part.notes for line in ("", note))]

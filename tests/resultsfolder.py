@@ -1,0 +1,110 @@
+"""Small results of experiments of params.yaml, for tests of claims and of the report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from svqkit import config
+from svqkit.config import Loss, Params
+from svqkit.paper.results import Results
+from svqkit.paths import run_path, scores_path
+from svqkit.runs import write_config
+
+SETTINGS = config.load(Path(__file__).parents[1] / "params.yaml", "sample")
+REAL, SIMULATED = "ERA5, as it was measured", "Simulated for a test: <no> measurements & no model"
+WINDOWS = 240
+# The MSE of each seed, or its LPIPS or a measure of its codebook.
+BySeed = Mapping[str, Sequence[float]]
+
+
+def results_folder(
+    root: Path,
+    errors: BySeed,
+    note: str = REAL,
+    lpips: BySeed | None = None,
+    measures: Mapping[str, BySeed] | None = None,
+    losses: Mapping[str, Loss] | None = None,
+    noise: float = 0.02,
+    profile: str = "paper",
+) -> Results:
+    """Results in which experiments have these errors: seed 0, 1, …, in ``WINDOWS`` windows that differ at random.
+
+    Args:
+        root: an empty folder.
+        errors: MSE and MAE by experiment of params.yaml.
+        note: what the data say of themselves.
+        lpips, measures: by experiment; measures of codebooks by name first.
+        losses: what experiments were trained with, if not as in params.yaml.
+        noise: spread of a run's windows around what all runs have in common, relative to the error.
+        profile: what the settings are said to be of.
+    """
+    experiments = {
+        name: replace(SETTINGS.experiment(name), seeds=tuple(range(len(values))), profile=profile)
+        for name, values in errors.items()
+    }
+    for name, loss in (losses or {}).items():
+        experiments[name] = replace(experiments[name], training=replace(experiments[name].training, loss=loss))
+    names = list(dict.fromkeys(one.dataset for one in experiments.values()))
+    settings = Params(profile, {name: SETTINGS.datasets[name] for name in names}, experiments)
+    for dataset in names:
+        folder = scores_path(profile, dataset, root / "scores")
+        (folder / "errors").mkdir(parents=True)
+        members = [name for name, one in experiments.items() if one.dataset == dataset]
+        rows = [
+            _score(name, seed, metric, value)
+            for metric in ("mse", "mae")
+            for name, seed, value in _each(errors, members)
+        ]
+        rows += [_score(name, seed, "lpips", value) for name, seed, value in _each(lpips or {}, members)]
+        pd.DataFrame(rows).to_csv(folder / "scores.csv", index=False)
+        found = [
+            (name, seed, measure, value)
+            for measure, by_seed in (measures or {}).items()
+            for name, seed, value in _each(by_seed, members)
+        ]
+        pd.DataFrame(found, columns=["experiment", "seed", "metric", "value"]).to_csv(
+            folder / "codebook.csv", index=False
+        )
+        _windows(list(_each(errors, members)), noise, note).to_netcdf(folder / "windows.nc", engine="netcdf4")
+        xr.Dataset(attrs={"data": note, "windows": WINDOWS}).to_netcdf(
+            folder / "errors" / "persistence.nc", engine="netcdf4"
+        )
+        for name, seed, _ in _each(errors, members):
+            path = run_path(experiments[name], seed, root / "runs")
+            path.mkdir(parents=True)
+            write_config(path, experiments[name], seed, ("x",), (4, 8))
+    return Results(
+        settings, root / "runs", root / "scores", root / "costs", root / "reports", stores_root=root / "stores"
+    )
+
+
+def _each(values: BySeed, members: Sequence[str]) -> list[tuple[str, int, float]]:
+    return [(name, seed, value) for name in members for seed, value in enumerate(values.get(name, ()))]
+
+
+def _score(name: str, seed: int, metric: str, value: float) -> dict[str, object]:
+    where = {"protocol": "clean", "channel": "mean", "metric": metric, "lead": 0}
+    return {"experiment": name, "seed": seed, **where, "value": value}
+
+
+def _windows(runs: Sequence[tuple[str, int, float]], noise: float, note: str) -> xr.Dataset:
+    """Errors whose mean over windows is that of the run."""
+    random = np.random.default_rng(0)
+    common = random.uniform(0.5, 1.5, WINDOWS)
+    shapes = common / common.mean() + noise * random.standard_normal((len(runs), WINDOWS))
+    shapes /= shapes.mean(1, keepdims=True)
+    values = (shapes * np.array([[value] for *_, value in runs])).astype(np.float32)
+    return xr.Dataset(
+        {"mse": (("run", "window"), values), "mae": (("run", "window"), values)},
+        {
+            "experiment": ("run", [name for name, *_ in runs]),
+            "seed": ("run", [seed for _, seed, _ in runs]),
+            "block": ("window", np.zeros(WINDOWS, int)),
+            "start": ("window", np.arange(WINDOWS)),
+        },
+        {"kind": "grid", "frames_per_window": 4, "data": note},
+    )
