@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup data repro test lint lab lock clean
+.PHONY: help setup data repro report table figure test lint lab lock clean
 
 # Any Python from 3.11 on will do: make setup PYTHON=/path/to/python
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -11,8 +11,11 @@ VENV := .venv
 VENV_PYTHON := $(VENV)/bin/python
 LOG := $(VENV)/setup.log
 
-# Trainings that `make repro` runs side by side.
-JOBS ?= 2
+# Stages that `make repro` runs side by side; 0: two, or one for each GPU.
+JOBS ?= 0
+# What `make table` and `make figure` make.
+T ?= all
+F ?= all
 
 # Stages of the pipeline start papermill, python and the like by name: ours come first.
 WITH_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
@@ -64,9 +67,18 @@ data: setup  ## fetch the tracked data, where there is none yet
 		if $(VENV_PYTHON) -m dvc pull data.dvc; then rm $$mark; \
 		else [ -e data ] || rm $$mark; exit 1; fi; fi
 
-repro: data  ## run every stage that is out of date, two trainings at a time (JOBS=1: one)
+repro: data  ## run every stage that is out of date, JOBS=2 at a time; the report is reports/index.html
 	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.pipeline --jobs $(JOBS)
-	@echo; echo "The table and the maps are in reports/:"; ls reports | sed 's,^,  reports/,'
+	@echo; echo "Everything is in reports/index.html"
+
+report: setup  ## make tables, figures and the report again, from the scores that there are
+	@$(WITH_VENV) $(VENV_PYTHON) -m dvc repro --single-item notebooks settings tables paper_figures report
+
+table: setup  ## make one of the paper's tables again, T=t1 to t9
+	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.paper table $(T)
+
+figure: setup  ## make one of the paper's figures again, F=f1 to f11
+	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.paper figure $(F)
 
 test: data  ## run the tests on two cores (ARGS="-k word" picks some)
 	@$(WITH_VENV) $(VENV_PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)

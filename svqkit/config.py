@@ -1,10 +1,10 @@
 """params.yaml read into frozen dataclasses; whatever does not fit is refused before anything runs.
 
 An experiment's settings come from four places of params.yaml, the later one winning: ``datasets.<dataset>``
-(what is forecast), ``profiles.<profile>.<dataset>`` (periods, sizes of the model and of each quantizer, training),
-``experiments.<experiment>`` (what this experiment does differently) and ``experiments.<experiment>.profiles.<profile>``
-(what it does differently in that profile only). This module imports no torch, so that a typing error in params.yaml is
-answered at once.
+(what is forecast), ``profiles.<profile>.<dataset>`` (periods, sizes of the model and of each quantizer, training,
+seeds), ``experiments.<experiment>`` (what this experiment does differently) and
+``experiments.<experiment>.profiles.<profile>`` (what it does differently in that profile only). This module imports no
+torch, so that a typing error in params.yaml is answered at once.
 """
 
 import json
@@ -54,6 +54,7 @@ Study = Literal[
     "translators",
     "noise",
     "quantizers",
+    "stability",
     "controls",
     "parts",
     "relu",
@@ -218,7 +219,7 @@ def load(path: str | Path = "params.yaml", profile: str | None = None) -> Params
     for dataset, entry in sized.items():
         where = f"profiles.{name}.{dataset}"
         entry = _mapping(entry, where)
-        _refuse_unknown(entry, {"data", "model", "quantizers", "training"}, where, "key")
+        _refuse_unknown(entry, {"data", "model", "quantizers", "training", "seeds"}, where, "key")
         settings = _of_dataset(entries[dataset], entry, where)
         data = _build(Data, settings, f"datasets.{dataset} with {where}.data", problems)
         model = _build(Model, _mapping(entry.get("model"), where), f"{where}.model", problems)
@@ -291,6 +292,7 @@ def _experiment(key: str, profile: str, entry: dict, dataset: dict, sized: dict,
     quantizer = _mapping(entry.get("quantizer", {"name": "none"}), f"{where}.quantizer")
     sized_quantizer = _mapping(sized.get("quantizers"), f"{where}.quantizer").get(str(quantizer.get("name")))
     settings = {
+        **({"seeds": sized["seeds"]} if "seeds" in sized else {}),
         **{part: value for part, value in entry.items() if part != "profiles"},
         "name": key,
         "profile": profile,

@@ -129,6 +129,9 @@ def run(name: str, output: Path, parameters: Mapping[str, Any], sources: Path = 
     ]
     check_parameters(parameters, known, str(source))
     os.environ.setdefault(progress.SECONDS, "0.5" if sys.stderr.isatty() else "10")
+    # Sums over several threads differ in their last digits: with one, results don't depend on how many cores a machine
+    # has, nor on how many stages run side by side, which is what its cores are better used for.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     papermill_engines.register("svqkit", _engine())
     failed = output.with_name(f"{output.stem}.failed.ipynb")
     failed.parent.mkdir(parents=True, exist_ok=True)

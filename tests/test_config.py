@@ -172,6 +172,13 @@ def test_what_an_experiment_does_in_one_profile_only_wins_there(tree: Tree, tmp_
     assert (changed.quantizer.codebook_size, changed.quantizer.learnable) == (50, True)
 
 
+def test_seeds_are_the_experiments_own_else_the_profiles_else_the_first(tree: Tree, tmp_path: Path) -> None:
+    settings = load(put(tree, (*SIZED, "seeds"), [4, 5]), tmp_path)
+    assert settings.experiment(SVQ).seeds == (0, 1, 2)
+    assert settings.experiment(f"{DATASET}-none").seeds == (4, 5)
+    assert load(tree, tmp_path, "paper").experiment(f"{DATASET}-none").seeds == (0,)
+
+
 def test_an_experiment_stands_in_the_main_table_unless_it_says_otherwise(tree: Tree, tmp_path: Path) -> None:
     assert load(tree, tmp_path).experiment(SVQ).studies == ("main",)
     changed = load(put(tree, (*EXPERIMENT, "studies"), ["relu", "main"]), tmp_path).experiment(SVQ)
@@ -204,7 +211,7 @@ UNKNOWN_KEYS: list[tuple[Place, list[str]]] = [
         ["params.yaml: unknown key 'datasts'", "did you mean 'datasets'?", "profile, profiles"],
     ),
     (("profiles", "sample", "weather"), ["profiles.sample: unknown dataset 'weather'", f"Valid: {DATASET}"]),
-    ((*SIZED, "modell"), [f"profiles.sample.{DATASET}: unknown key 'modell'", "data, model, quantizers, training"]),
+    ((*SIZED, "modell"), [f"profiles.sample.{DATASET}: unknown key 'modell'", "model, quantizers, seeds, training"]),
     (("datasets", DATASET, "vars"), [f"{DATA_WORDS}.vars: unknown key", "valid: frames_in, frames_out, gaps"]),
     ((*DATA, "frame_in"), [f"{DATA_WORDS}.frame_in: unknown key", "did you mean 'frames_in'?"]),
     ((*MODEL, "hid_s"), [f"{MODEL_WORDS}.hid_s: unknown key 'hid_s' (did you mean 'hid_S'?)", "valid: N_S, N_T"]),

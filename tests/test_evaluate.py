@@ -35,6 +35,7 @@ from svqkit.evaluation import (
     read_notes,
     read_scores,
     read_usage,
+    read_windows,
     scores_of_runs,
 )
 from svqkit.evaluation.evaluate import BASELINES, COLUMNS, TestSet, error_fields, sample_forecast, summary
@@ -274,7 +275,7 @@ NAMES = ["persistence", "climatology", "tiny-none-seed0", "tiny-svq-seed0", "tin
 
 def test_evaluate_writes_scores_of_every_run_and_baseline(output: Path, runs: list[Run], store: Store) -> None:
     assert sorted(path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()) == sorted(
-        ["scores.csv", "codebook.csv", "codebook.npz", "notes.json"]
+        ["scores.csv", "windows.nc", "codebook.csv", "codebook.npz", "notes.json"]
         + [f"metrics/{name}.json" for name in ("persistence", "climatology", "tiny-none", "tiny-svq", "tiny-vq")]
         + [f"{folder}/{name}.nc" for folder in ("errors", "forecasts") for name in NAMES]
     )
@@ -373,7 +374,7 @@ def test_what_was_written_is_read_back(output: Path) -> None:
     assert len(means) * 3 == len(read_scores(output))
 
 
-@pytest.mark.parametrize("read", [read_scores, read_errors, read_forecasts])
+@pytest.mark.parametrize("read", [read_scores, read_errors, read_forecasts, read_windows])
 def test_absent_scores_are_said_with_their_place(read: Callable[[Path], Any], tmp_path: Path) -> None:
     with pytest.raises(SvqkitError, match="Run the evaluate stage") as caught:
         read(tmp_path / "nowhere")

@@ -42,8 +42,14 @@ def test_there_is_a_notebook_for_every_stage_and_explorer() -> None:
         "train",
         "evaluate",
         "figures",
+        "costs",
+        "tables",
+        "paper_figures",
+        "report",
+        "forecast",
         "codebook_usage",
         "temperature_error_maps",
+        "compare_runs",
     }
 
 

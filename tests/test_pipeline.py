@@ -19,8 +19,12 @@ EXPERIMENTS = (
     "weather_t2m-vq",
     "weather_t2m-swin-svq",
 )
+PAPER = {"tables", "paper_figures", "report"}
 STAGES = {
     "notebooks",
+    "settings",
+    "costs",
+    *PAPER,
     *(f"{stage}@{dataset}" for stage in ("prepare", "evaluate", "figures") for dataset in DATASETS),
     *(f"train@{experiment}" for experiment in EXPERIMENTS),
 }
@@ -54,7 +58,10 @@ def test_results_are_there(project: Project) -> None:
     for name in ("results.md", "results.csv", "results.tex", "maps_rmse.png", "maps_bias.pdf", "error_over_lead.png"):
         assert (reports / name).stat().st_size > 100
     table = (reports / "results.md").read_text()
-    assert all(name in table for name in ("SimVP", "SVQ", "SVQ frozen", "VQ", "Persistence", "Climatology"))
+    assert all(f"| {name} |" in table for name in ("SimVP", "SVQ", "SVQ frozen", "Persistence", "Climatology"))
+    assert "| VQ |" in (reports / "results_quantizers.md").read_text()
+    assert "Swin" in (reports / "results_translators.md").read_text()
+    assert "| VQ |" in (reports / "codebooks.md").read_text()
     assert "imulated" in table, "a table of simulated data says so"
     scores = pd.read_csv(project.folder / "scores/sample/weather_t2m/scores.csv")
     assert set(scores["protocol"]) == {"clean", "paper"}
@@ -100,7 +107,8 @@ def test_opening_and_running_a_notebook_makes_no_other_stage_run(project: Projec
 
 def test_a_changed_setting_of_one_experiment_reruns_that_experiment_and_what_depends_on_it(project: Project) -> None:
     project.change(**{"experiments__weather_t2m-svq__training": {"learning_rate": 0.001}})
-    assert project.repro() == {"train@weather_t2m-svq", "evaluate@weather_t2m", "figures@weather_t2m"}
+    ran = {"settings", "train@weather_t2m-svq", "evaluate@weather_t2m", "figures@weather_t2m"}
+    assert project.repro() == ran | PAPER
 
 
 def test_two_trainings_at_a_time_do_what_dvc_repro_does_and_a_failing_one_stops_no_other(project: Project) -> None:
@@ -125,7 +133,7 @@ def test_two_trainings_at_a_time_do_what_dvc_repro_does_and_a_failing_one_stops_
 def test_editing_a_figure_reruns_no_training(project: Project) -> None:
     with (project.folder / "svqkit/figures/maps.py").open("a") as file:
         file.write("\n# edited\n")
-    assert project.repro() == {"figures@weather_t2m", "figures@taxibj"}
+    assert project.repro() == {"figures@weather_t2m", "figures@taxibj"} | PAPER
 
 
 def test_a_mistake_in_params_is_refused_before_anything_runs(project: Project) -> None:

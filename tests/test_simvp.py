@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 import torch
+from openstlcases import wavy
 from torch import Tensor, nn
 
 from svqkit import config, models
@@ -36,11 +37,6 @@ class Spy(nn.Module):
 def simvp(quantizer: nn.Module | None = None, frames: int = 3, channels: int = 1, **changes: float) -> SimVP:
     torch.manual_seed(0)
     return SimVP(Model(**{**SMALL, **changes}), quantizer or NoQuantization(), frames, (channels, 8, 8))
-
-
-def wavy(*shape: int) -> Tensor:
-    """Numbers that look random and are the same everywhere: sin(0), sin(1), … in float64."""
-    return torch.arange(torch.Size(shape).numel(), dtype=torch.float64).sin().view(shape)
 
 
 @pytest.mark.parametrize("quantizer", [NoQuantization, partial(SVQ, 4, 30, 8), partial(VQ, 4, 8)])

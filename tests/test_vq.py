@@ -95,21 +95,26 @@ def test_a_code_that_the_first_batch_leaves_out_is_never_found_again() -> None:
     assert (layer.usage(torch.randn(9, 5, 8, 8)).share[unused] == 0).all()
 
 
+def assert_same_training_step(ours: VQ, theirs: VectorQuantize, frames: torch.Tensor) -> None:
+    """Outputs, losses, gradients and codebooks of both after a step on ``frames`` (N, C, H, W)."""
+    x, y = (frames.clone().requires_grad_() for _ in range(2))
+    result = ours(x)
+    output, _, loss = theirs(y.flatten(2).transpose(1, 2))
+    (result.output.square().sum() + result.loss).backward()
+    (output.square().sum() + loss).backward()
+    torch.testing.assert_close(result.output.flatten(2).transpose(1, 2), output)
+    torch.testing.assert_close(result.loss, loss)
+    torch.testing.assert_close(x.grad, y.grad)
+    torch.testing.assert_close(ours.codebook.state_dict(), theirs._codebook.state_dict())
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_vq_does_what_the_library_does(seed: int) -> None:
     torch.manual_seed(seed)
     ours, theirs = VQ(5, 23), VectorQuantize(dim=5, codebook_size=23, rotation_trick=False)
     theirs._codebook.load_state_dict(ours.codebook.state_dict())
     for _ in range(3):
-        x, y = (t.requires_grad_() for t in torch.randn(3, 5, 4, 6).expand(2, -1, -1, -1, -1).unbind())
-        result = ours(x)
-        output, _, loss = theirs(y.flatten(2).transpose(1, 2))
-        (result.output.square().sum() + result.loss).backward()
-        (output.square().sum() + loss).backward()
-        torch.testing.assert_close(result.output.flatten(2).transpose(1, 2), output)
-        torch.testing.assert_close(result.loss, loss)
-        torch.testing.assert_close(x.grad, y.grad)
-        torch.testing.assert_close(ours.codebook.state_dict(), theirs._codebook.state_dict())
+        assert_same_training_step(ours, theirs, torch.randn(3, 5, 4, 6))
 
 
 @pytest.mark.parametrize("separate", [False, True])
@@ -126,16 +131,9 @@ def test_multihead_does_what_the_library_does(heads: int, width: int, separate: 
         rotation_trick=False,
     )
     theirs.load_state_dict({name.replace("codebook.", "_codebook."): one for name, one in ours.state_dict().items()})
-    x, y = (t.requires_grad_() for t in torch.randn(2, 6, 4, 5).expand(2, -1, -1, -1, -1).unbind())
-    result = ours(x)
-    output, _, loss = theirs(y.flatten(2).transpose(1, 2))
-    (result.output.square().sum() + result.loss).backward()
-    (output.square().sum() + loss).backward()
-    torch.testing.assert_close(result.output.flatten(2).transpose(1, 2), output)
-    torch.testing.assert_close(result.loss, loss)
-    torch.testing.assert_close(x.grad, y.grad)
-    torch.testing.assert_close(ours.codebook.state_dict(), theirs._codebook.state_dict())
-    indices = theirs.eval()(y.flatten(2).transpose(1, 2))[1].reshape(40, heads)
+    x = torch.randn(2, 6, 4, 5)
+    assert_same_training_step(ours, theirs, x)
+    indices = theirs.eval()(x.flatten(2).transpose(1, 2))[1].reshape(40, heads)
     own = separate and heads > 1
     weights = torch.zeros(40, ours.codebook_size).scatter_add_(
         1, indices + (11 * torch.arange(heads) if own else 0), torch.ones(40, heads)

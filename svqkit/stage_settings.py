@@ -1,0 +1,66 @@
+"""``python -m svqkit.stage_settings``: params.yaml, checked, as one small file for each stage that reads of it.
+
+A stage depends on its own file, and so runs again when a setting changes that it reads, and not when another one
+does. (DVC can name keys of params.yaml instead, but parses the whole file for each stage: 20 s for 150 stages.)
+
+    build/settings/<profile>/data/<dataset>.json         what is forecast, splits: for prepare
+    build/settings/<profile>/training/<experiment>.json  all settings but `studies`: for train
+    build/settings/<profile>/scoring/<dataset>.json      which runs are scored, and how: for evaluate and figures
+    build/settings/<profile>/costs.json                  the models whose cost is measured
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from svqkit.atomic import replacing
+from svqkit.config import Experiment, Params, as_tree, load
+from svqkit.errors import SvqkitError
+
+FOLDER = Path("build/settings")
+# The studies whose models svqkit.paper.costs measures.
+COSTED = {"translators", "codebook_size"}
+
+
+def write(settings: Params, folder: Path = FOLDER) -> None:
+    """Write the files of all stages, whole or not at all; what no stage reads any more is gone."""
+    with replacing(folder / settings.profile) as draft:
+        for name, tree in _files(settings):
+            path = draft / f"{name}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(tree, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _files(settings: Params) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The name of each file and what is in it."""
+    for name, data in settings.datasets.items():
+        yield f"data/{name}", as_tree(data)
+        runs = {one.name: {"seeds": one.seeds, "studies": one.studies} for one in settings.of_dataset(name)}
+        yield f"scoring/{name}", {"lpips_alexnet": settings.lpips_alexnet, "runs": runs}
+    for name, experiment in settings.experiments.items():
+        yield f"training/{name}", {key: value for key, value in as_tree(experiment).items() if key != "studies"}
+    yield "costs", {name: _model(one) for name, one in settings.experiments.items() if COSTED & set(one.studies)}
+
+
+def _model(experiment: Experiment) -> dict[str, Any]:
+    """What a model costs depends on, of its settings."""
+    tree = as_tree(experiment)
+    return {part: tree[part] for part in ("model", "quantizer", "data")} | {
+        part: tree["training"][part] for part in ("batch_size", "loss", "precision")
+    }
+
+
+def main() -> int:
+    """The command line; 1 after an error that is meant for the user."""
+    try:
+        write(load())
+    except SvqkitError as error:
+        print(f"\nerror: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""The small files of settings that stages depend on: a changed setting changes the files of what reads it, no other."""
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from svqkit import config, stage_settings
+
+PARAMS = Path(__file__).resolve().parent.parent / "params.yaml"
+
+
+def files(folder: Path, changes: dict[tuple[str, ...], object], profile: str = "sample") -> dict[str, bytes]:
+    """The files for params.yaml with some values changed, by name."""
+    tree = YAML(typ="safe").load(PARAMS)
+    for (*above, last), value in changes.items():
+        branch = tree
+        for key in above:
+            branch = branch[key]
+        branch[last] = value
+    folder.mkdir(exist_ok=True)
+    YAML(typ="safe").dump(tree, folder / "params.yaml")
+    stage_settings.write(config.load(folder / "params.yaml", profile), folder)
+    made = folder / profile
+    return {str(path.relative_to(made)): path.read_bytes() for path in made.rglob("*.json")}
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return files(tmp_path_factory.mktemp("before"), {})
+
+
+SVQ = ("experiments", "weather_t2m-svq")
+RUNS_OF_T2M = {f"training/{name}.json" for name, one in config.load(PARAMS).experiments.items() if "t2m" in one.dataset}
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "changed"),
+    [
+        ((*SVQ, "training"), {"learning_rate": 0.5}, {"training/weather_t2m-svq.json"}),
+        ((*SVQ, "studies"), ["main"], {"scoring/weather_t2m.json", "costs.json"}),
+        ((*SVQ, "seeds"), [7], {"training/weather_t2m-svq.json", "scoring/weather_t2m.json"}),
+        (("profiles", "paper", "kth", "training", "epochs"), 3, set()),
+        (("profiles", "sample", "weather_t2m", "training", "patience"), 1, RUNS_OF_T2M),
+        (("profiles", "sample", "weather_t2m", "quantizers", "lfq", "codebook_size"), 512,
+         {"training/weather_t2m-lfq.json", "training/weather_t2m-lfq-after_translator.json"}),
+        (("datasets", "kth", "frames_out"), 40,
+         {"data/kth.json", *(f"training/kth-{kind}.json" for kind in ("none", "svq", "svq_frozen"))}),
+    ],
+)  # fmt: skip
+def test_a_setting_changes_the_files_of_what_reads_it(
+    place: tuple[str, ...], value: object, changed: set[str], before: dict[str, bytes], tmp_path: Path
+) -> None:
+    after = files(tmp_path, {place: value})
+    assert after.keys() == before.keys()
+    assert {name for name in after if after[name] != before[name]} == changed
+
+
+def test_a_file_of_an_experiment_that_is_gone_is_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "sample/training"
+    folder.mkdir(parents=True)
+    (folder / "old.json").write_text("{}")
+    assert "training/old.json" not in files(tmp_path, {})
