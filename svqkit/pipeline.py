@@ -1,29 +1,42 @@
 """``python -m svqkit.pipeline --jobs 2``: the pipeline with several stages side by side.
 
-Leaves the same files as ``dvc repro``. Kinds of stages follow each other (prepare, train, evaluate, figures, then
-whatever is left, one by one, since the stage of costs measures times); those of one kind don't depend on each other
-and are shared out among so many processes. On a machine with several GPUs there is one process for each, and it sees
-that one only. A stage that fails stops no other: what could be trained is scored and drawn, and the end says what
-failed and why. Stopped and started again, it goes on.
+Leaves the same files as ``dvc repro``. Of each dataset prepare, train, evaluate and figures follow each other, and of
+different datasets they run beside each other, in so many processes; what joins all of them (tables, the report)
+comes at the end, one by one, since costs are measured there. On a machine with several GPUs there is one process for
+each, and it sees that one only. A stage that fails stops no other: what could be trained is scored and drawn, and the
+end says what failed and why. Stopped and started again, it goes on.
 """
 
 import argparse
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from queue import SimpleQueue
 
-# Stages of one kind are named <kind>@<item>; they run in this order, all others before them or after.
-FIRST, KINDS = ("notebooks", "settings"), ("prepare", "train", "evaluate", "figures")
-# Each process is given its stages in so many lots: a lot costs a start of DVC, and few lots end unevenly.
+from svqkit import config
+from svqkit.errors import SvqkitError
+
+# What every other stage needs.
+FIRST = ("notebooks", "settings")
+# The trainings of a dataset come in lots, so many for each process: a lot costs a start of DVC, few lots end unevenly.
 LOTS = 4
 _FAILED = re.compile(r"failed to reproduce '([^']+)'")
 _RUNNING = re.compile(r"Running stage '([^']+)'")
+
+
+@dataclass(frozen=True)
+class Task:
+    """Stages for one process, and the stages that must have been tried before them."""
+
+    stages: tuple[str, ...]
+    after: frozenset[str] = frozenset()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,27 +45,52 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=0, help="stages at a time; 0: one per GPU, without any two")
     devices = gpus()
     jobs = parser.parse_args(arguments).jobs or max(2, len(devices))
-    # A stopped `make` must not leave trainings behind that nobody sees.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     workers = Workers(jobs, devices)
-    stages = stage_names()
-    grouped = [[name for name in stages if name.startswith(f"{kind}@")] for kind in KINDS]
-    last = [name for name in stages if name not in FIRST and not any(name in group for group in grouped)]
+    # A pipeline that is stopped must not leave trainings behind that nobody sees.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda number, _: (workers.stop(), os._exit(128 + number)))
     try:
-        workers.run([[name for name in stages if name in FIRST]])
-        # With settings that can't be read there is nothing to go on with.
-        if not workers.failures:
-            for group in grouped:
-                workers.run(lots(group, jobs))
-            workers.run([last])
-    finally:
-        workers.stop()
+        datasets = {one.name: one.dataset for one in config.load().experiments.values()}
+    except SvqkitError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    stages = stage_names()
+    workers.run([Task(tuple(name for name in stages if name in FIRST))])
+    if not workers.failures:
+        workers.run(plan(stages, datasets, jobs))
+        workers.run([Task(tuple(name for name in stages if name not in FIRST and "@" not in name))])
     if workers.failures:
         print(f"\n{len(workers.failures)} stage(s) failed:")
         for name, reason in workers.failures.items():
             print(f"  {name}: {reason}")
         return 1
     return 0
+
+
+def plan(stages: Sequence[str], datasets: Mapping[str, str], jobs: int) -> list[Task]:
+    """The stages of each dataset as tasks; the dataset with the most trainings comes first.
+
+    Args:
+        stages: names such as train@kth-svq and evaluate@kth; those without an @ are left out.
+        datasets: of each experiment its dataset.
+        jobs: processes.
+    """
+    by_dataset: dict[str, list[str]] = {}
+    for stage in stages:
+        kind, at, item = stage.partition("@")
+        if at:
+            by_dataset.setdefault(datasets[item] if kind == "train" else item, []).append(stage)
+    tasks = []
+    for dataset, members in sorted(by_dataset.items(), key=lambda entry: -len(entry[1])):
+        trainings = [name for name in members if name.startswith("train@")]
+        prepare, evaluate, figures = (f"{kind}@{dataset}" for kind in ("prepare", "evaluate", "figures"))
+        count = min(len(trainings), LOTS * jobs)
+        tasks.append(Task((prepare,)))
+        # Neighbours, which cost about the same, come into different lots.
+        tasks += [Task(tuple(trainings[first::count]), frozenset([prepare])) for first in range(count)]
+        tasks.append(Task((evaluate,), frozenset([prepare, *trainings])))
+        tasks.append(Task((figures,), frozenset([evaluate])))
+    return tasks
 
 
 class Workers:
@@ -71,33 +109,47 @@ class Workers:
         self._running: set[subprocess.Popen] = set()
         self._lock = threading.Lock()
 
-    def run(self, groups: Sequence[Sequence[str]]) -> None:
-        """Bring groups of stages up to date, side by side; returns when all are done."""
+    def run(self, tasks: Sequence[Task]) -> None:
+        """Bring the stages of all tasks up to date; a task waits for those that it comes after."""
+        waiting = [task for task in tasks if task.stages]
+        running: dict[Future[None], Task] = {}
         with ThreadPoolExecutor(self.jobs) as pool:
-            for done in [pool.submit(self._repro, group) for group in groups if group]:
-                done.result()
+            while waiting or running:
+                ahead = {stage for task in (*waiting, *running.values()) for stage in task.stages}
+                ready = [task for task in waiting if not task.after & ahead][: self.jobs - len(running)]
+                for task in ready:
+                    waiting.remove(task)
+                    running[pool.submit(self._repro, task.stages)] = task
+                for done in wait(running, return_when=FIRST_COMPLETED).done:
+                    running.pop(done)
+                    done.result()
 
     def stop(self) -> None:
-        """End what is still running."""
-        with self._lock:
-            for process in self._running:
-                process.terminate()
+        """End what is running, with everything that it has started."""
+        for process in set(self._running):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
 
     def _repro(self, stages: Sequence[str]) -> None:
         device = self._free.get()
         command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--keep-going", "--single-item", *stages]
-        seen = {} if device is None else {"CUDA_VISIBLE_DEVICES": device}
         process = subprocess.Popen(
-            command, env=os.environ | seen, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
+            command,
+            env=os.environ | ({} if device is None else {"CUDA_VISIBLE_DEVICES": device}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            start_new_session=True,  # a group of its own, to be ended as a whole
         )
         with self._lock:
             self._running.add(process)
         printed = passed_on(process)
+        failed = failures(printed)
+        if process.returncode and not failed:
+            failed = {", ".join(stages): last_line(printed)}
         with self._lock:
             self._running.discard(process)
-            self.failures |= failures(printed)
-            if process.returncode and not failures(printed):
-                self.failures[", ".join(stages)] = last_line(printed)
+            self.failures |= failed
         self._free.put(device)
 
 
@@ -127,12 +179,6 @@ def failures(printed: str) -> dict[str, str]:
 def last_line(printed: str) -> str:
     """The last line that says something."""
     return next((line for line in reversed(printed.splitlines()) if line.strip()), "it printed nothing")
-
-
-def lots(stages: Sequence[str], jobs: int) -> list[list[str]]:
-    """Stages in lots; neighbours, which cost about the same, come into different ones."""
-    count = min(len(stages), jobs * LOTS if jobs > 1 else 1)
-    return [list(stages[first::count]) for first in range(count)]
 
 
 def gpus() -> list[str]:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 import torch
+import xarray as xr
 from openstlcases import SVQ, reference_weights
 from projectcopy import Project, outputs_of
 
@@ -81,6 +83,22 @@ def test_results_of_traffic_are_there(project: Project) -> None:
     assert "LPIPS is defined for grey or RGB frames" in table
 
 
+def test_the_paper_is_there(project: Project) -> None:
+    reports = project.folder / "reports"
+    for key in ("t1", "t2", "t3", "t4", "t5", "t6", "t9"):
+        for suffix in ("md", "csv", "tex"):
+            assert (reports / f"sample/tables/{key}.{suffix}").stat().st_size > 100
+        assert "imulated" in (reports / f"sample/tables/{key}.md").read_text()
+    drawn = {path.stem.partition("_")[0] for path in (reports / "sample/figures").glob("*.png")}
+    assert drawn >= {"f1", "f2", "f3", "f4", "f7", "f8", "f9", "f11"}
+    page = (reports / "index.html").read_text()
+    for words in ('id="t1"', 'id="f3"', "can't be said", "imulated", "data:image/png;base64,"):
+        assert words in page
+    linked = "runs/sample/weather_t2m/weather_t2m-svq"
+    assert f"../{linked}" in page
+    assert (project.folder / linked).exists()
+
+
 def test_metrics_and_params_are_readable(project: Project) -> None:
     shown = json.loads(project.run("dvc", "metrics", "show", "--json"))
     metrics = {Path(path).stem: entry["data"] for path, entry in shown[""]["data"].items()}
@@ -111,23 +129,25 @@ def test_a_changed_setting_of_one_experiment_reruns_that_experiment_and_what_dep
     assert project.repro() == ran | PAPER
 
 
-def test_two_trainings_at_a_time_do_what_dvc_repro_does_and_a_failing_one_stops_no_other(project: Project) -> None:
-    before = (project.folder / "params.yaml").read_text()
+def test_side_by_side_a_failing_training_stops_no_other_and_the_end_says_why(project: Project) -> None:
     project.change(profiles__sample__taxibj__training__steps_per_epoch=5)
     project.change(**{"experiments__taxibj-svq__training": {"learning_rate": 1e30}})
     printed = project.run("svqkit.pipeline", "--jobs", "2", check=False)
-    assert "The loss is" in printed
-    assert "train@taxibj-svq'" in printed.split("ERROR", 1)[1], "the end says which stage failed"
-    logs = {
-        path.parent.parent.name: pd.read_csv(path) for path in project.folder.glob("runs/sample/taxibj/*/*/log.csv")
-    }
-    assert logs.keys() == {"taxibj-none", "taxibj-svq_frozen"}
+    summary = printed[printed.rindex("stage(s) failed") :]
+    assert "train@taxibj-svq: The loss is" in summary, "which, and why"
+    assert "1 stage(s) failed" in printed
+    scored = pd.read_csv(project.folder / "scores/sample/taxibj/scores.csv")
+    assert set(scores_of(scored)) == {"taxibj-none", "taxibj-svq_frozen"}, "what was trained is scored"
     project.change(**{"experiments__taxibj-svq__training": {"learning_rate": 0.02}})
     printed = project.run("svqkit.pipeline", "--jobs", "2")
     ran = {line.split("'")[1] for line in printed.splitlines() if line.startswith("Running stage")}
-    assert ran == {"train@taxibj-svq", "evaluate@taxibj", "figures@taxibj"}
-    (project.folder / "params.yaml").write_text(before)
-    project.repro()
+    assert ran == {"settings", "train@taxibj-svq", "evaluate@taxibj", "figures@taxibj"} | PAPER
+    assert project.repro() == set(), "it leaves nothing to do for dvc repro"
+
+
+def scores_of(table: pd.DataFrame) -> list[str]:
+    """The experiments in a table of scores, without the baselines."""
+    return list(table.loc[table["seed"] >= 0, "experiment"])
 
 
 def test_editing_a_figure_reruns_no_training(project: Project) -> None:
@@ -149,10 +169,14 @@ def test_train_on_its_own_prepares_trains_and_shows_scores(project: Project, tmp
     for made in ("data", "stores", "scratch"):
         shutil.rmtree(project.folder / made, ignore_errors=True)
     out = tmp_path / "out.ipynb"
-    project.run("papermill", "notebooks/train.ipynb", str(out), "-p", "dataset", "weather_t2m")
+    given = {"dataset": "weather_t2m", "translator": "poolformer", "quantizer": "fsq", "seed": "3"}
+    what = [word for name, value in given.items() for word in ("-p", name, value)]
+    project.run("papermill", "notebooks/train.ipynb", str(out), *what)
     texts, pictures = outputs_of(out)
     assert "mse_mean" in texts
     assert pictures >= 3
+    (run,) = (project.folder / "scratch/runs/sample/weather_t2m").glob("*/seed3")
+    assert {"poolformer", "fsq"} <= set(run.parent.name.split("-"))
 
 
 def test_an_unknown_parameter_to_papermill_is_one_clear_error(project: Project, tmp_path: Path) -> None:
@@ -162,11 +186,26 @@ def test_an_unknown_parameter_to_papermill_is_one_clear_error(project: Project, 
     assert "has no parameter 'datset' (did you mean 'dataset'?)" in printed
 
 
-@pytest.mark.parametrize("name", ["codebook_usage", "temperature_error_maps"])
+@pytest.mark.parametrize("name", ["codebook_usage", "temperature_error_maps", "compare_runs"])
 def test_the_explorers_open_on_a_run(name: str, project: Project, tmp_path: Path) -> None:
     out = tmp_path / "out.ipynb"
     project.run("papermill", f"notebooks/{name}.ipynb", str(out))
     assert outputs_of(out)[1] >= 3
+
+
+def test_forecasting_after_frames_of_one_s_own(project: Project, tmp_path: Path) -> None:
+    out, made = tmp_path / "out.ipynb", tmp_path / "after.nc"
+    run = "runs/sample/weather_t2m/weather_t2m-svq/seed0"
+    record = "data/weather/2m_temperature/2m_temperature_2015_5.625deg.nc"
+    project.run(
+        "papermill", "notebooks/forecast.ipynb", str(out), "-p", "run", run, "-p", "input", record,
+        "-p", "frames", "15", "-p", "output", str(made),
+    )  # fmt: skip
+    assert outputs_of(out)[1] >= 1
+    with xr.open_dataset(made) as after, xr.open_dataset(project.folder / record) as before:
+        assert after.sizes["time"] == 15
+        assert after["time"].values[0] - before["time"].values[-1] == np.timedelta64(1, "h")
+        assert (after["lat"].values == before["lat"].values).all()
 
 
 def test_the_notebook_on_translators_runs(project: Project, tmp_path: Path) -> None:

@@ -1,5 +1,14 @@
 """How stages are shared out among processes and GPUs, and what is said of those that fail."""
 
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,13 +35,20 @@ def test_each_failed_stage_has_its_own_reason() -> None:
     assert pipeline.failures("Running stage 'train@b':\nall is well") == {}
 
 
-@given(st.integers(0, 200), st.integers(1, 9))
-def test_every_stage_is_in_one_lot_and_lots_are_alike(count: int, jobs: int) -> None:
-    stages = [f"train@{number}" for number in range(count)]
-    shared = pipeline.lots(stages, jobs)
-    assert sorted(name for lot in shared for name in lot) == sorted(stages)
-    assert max(map(len, shared), default=0) - min(map(len, shared), default=0) <= 1
-    assert len(shared) <= jobs * pipeline.LOTS
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=5), st.integers(1, 4))
+def test_every_stage_is_in_one_task_after_what_it_needs(counts: list[int], jobs: int) -> None:
+    datasets = {f"d{number}-{one}": f"d{number}" for number, count in enumerate(counts) for one in range(count)}
+    items = [f"{kind}@d{number}" for kind in ("prepare", "evaluate", "figures") for number in range(len(counts))]
+    stages = ["notebooks", *items, *(f"train@{name}" for name in datasets), "report"]
+    tasks = pipeline.plan(stages, datasets, jobs)
+    planned = [name for task in tasks for name in task.stages]
+    assert sorted(planned) == sorted(name for name in stages if "@" in name)
+    needs = {name: task.after for task in tasks for name in task.stages}
+    for name, dataset in datasets.items():
+        assert f"prepare@{dataset}" in needs[f"train@{name}"]
+        assert f"train@{name}" in needs[f"evaluate@{dataset}"]
+    assert all(f"evaluate@d{number}" in needs[f"figures@d{number}"] for number in range(len(counts)))
+    assert tasks[0].stages == (f"prepare@d{counts.index(max(counts))}",), "the longest begins first"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +71,7 @@ def test_each_process_sees_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     real = pipeline.subprocess.Popen
     monkeypatch.setattr(pipeline.subprocess, "Popen", fake)
     workers = pipeline.Workers(2, ["5", "7"])
-    workers.run([["train@a"], ["train@b"], ["train@c"], ["train@d"]])
+    workers.run([pipeline.Task((f"train@{name}",)) for name in "abcd"])
     assert sorted(seen[:2]) == ["5", "7"], "the first two run side by side, one on each"
     assert set(seen) == {"5", "7"}
     assert len(seen) == 4
@@ -68,5 +84,58 @@ def test_a_process_that_dies_without_a_word_is_a_failure(monkeypatch: pytest.Mon
         pipeline.subprocess, "Popen", lambda command, **options: real([*command[:1], "-c", "exit(3)"], **options)
     )
     workers = pipeline.Workers(1, [])
-    workers.run([["train@a", "train@b"]])
+    workers.run([pipeline.Task(("train@a", "train@b"))])
     assert workers.failures == {"train@a, train@b": "it printed nothing"}
+
+
+def test_a_task_waits_for_what_it_comes_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    log: list[str] = []
+
+    def repro(self: pipeline.Workers, stages: tuple[str, ...]) -> None:
+        log.append(f"begin {stages[0]}")
+        time.sleep(0.2 if stages[0] == "a" else 0.01)
+        log.append(f"end {stages[0]}")
+
+    monkeypatch.setattr(pipeline.Workers, "_repro", repro)
+    tasks = [pipeline.Task(("a",)), pipeline.Task(("b",), frozenset("a")), pipeline.Task(("c",))]
+    pipeline.Workers(2, []).run(tasks)
+    assert log.index("begin b") > log.index("end a")
+    assert log.index("begin c") < log.index("end a"), "what can run runs meanwhile"
+
+
+SLOW = """
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)  # of {mark}"])
+time.sleep(60)
+"""
+
+
+def test_a_pipeline_that_is_stopped_leaves_nothing_running(tmp_path: Path) -> None:
+    mark = tmp_path.as_posix()
+    program = f"""
+import signal, subprocess, sys
+from svqkit import pipeline
+real = subprocess.Popen
+slow = [sys.executable, "-c", {SLOW.format(mark=mark)!r}]
+pipeline.subprocess.Popen = lambda command, **options: real(slow, **options)
+pipeline.config.load = lambda: type("Params", (), {{"experiments": {{}}}})
+pipeline.stage_names = lambda: ["notebooks", "settings"]
+pipeline.main(["--jobs", "2"])
+"""
+    process = subprocess.Popen([sys.executable, "-c", program], env=os.environ | {"CUDA_VISIBLE_DEVICES": ""})
+    while not left_of(mark):
+        time.sleep(0.05)
+    process.terminate()
+    assert process.wait(10) == 128 + signal.SIGTERM
+    time.sleep(0.5)
+    assert not left_of(mark)
+
+
+def left_of(mark: str) -> list[int]:
+    """Processes that sleep for the test."""
+    found = []
+    for one in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if f"# of {mark}" in " ".join(one.cmdline()) and "subprocess" not in " ".join(one.cmdline()):
+                found.append(one.pid)
+    return found
