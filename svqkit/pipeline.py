@@ -25,8 +25,8 @@ from svqkit.errors import SvqkitError
 
 # What every other stage needs.
 FIRST = ("notebooks", "settings")
-# The trainings of a dataset come in lots, so many for each process: a lot costs a start of DVC, few lots end unevenly.
-LOTS = 4
+# The trainings of a dataset come in lots, so many for each process, none of fewer stages: each costs a start of DVC.
+LOTS, FEWEST = 4, 4
 _FAILED = re.compile(r"failed to reproduce '([^']+)'")
 _RUNNING = re.compile(r"Running stage '([^']+)'")
 
@@ -84,12 +84,15 @@ def plan(stages: Sequence[str], datasets: Mapping[str, str], jobs: int) -> list[
     for dataset, members in sorted(by_dataset.items(), key=lambda entry: -len(entry[1])):
         trainings = [name for name in members if name.startswith("train@")]
         prepare, evaluate, figures = (f"{kind}@{dataset}" for kind in ("prepare", "evaluate", "figures"))
-        count = min(len(trainings), LOTS * jobs)
-        tasks.append(Task((prepare,)))
-        # Neighbours, which cost about the same, come into different lots.
-        tasks += [Task(tuple(trainings[first::count]), frozenset([prepare])) for first in range(count)]
-        tasks.append(Task((evaluate,), frozenset([prepare, *trainings])))
-        tasks.append(Task((figures,), frozenset([evaluate])))
+        count = min(len(trainings) // FEWEST, LOTS * jobs)
+        if count > 1:
+            tasks.append(Task((prepare,)))
+            # Neighbours, which cost about the same, come into different lots.
+            tasks += [Task(tuple(trainings[first::count]), frozenset([prepare])) for first in range(count)]
+        else:
+            tasks.append(Task((prepare, *trainings)))
+        # A process of its own: in that of the trainings DVC would leave it out when one of them fails.
+        tasks.append(Task((evaluate, figures), frozenset([prepare, *trainings])))
     return tasks
 
 

@@ -6,13 +6,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from timm.layers import DropPath
+from timm.layers import DropPath as TimmDropPath
+from timm.layers import LayerScale2d
 from torch import Tensor, nn
 
 from svqkit import config
 from svqkit.config import TRANSLATORS, Model
 from svqkit.errors import SvqkitError
 from svqkit.models import SimVP, translators
+from svqkit.models.translators.blocks import DropPath, LayerScale
 from svqkit.models.translators.metaformer import Place
 from svqkit.models.translators.swin import Swin, SwinBlock
 from svqkit.models.translators.uniformer import UniFormer
@@ -146,8 +148,25 @@ def test_drop_path_is_for_training_only(name: str) -> None:
 
 @ours
 def test_its_rate_rises_linearly_from_a_hundredth(name: str) -> None:
-    rates = {one.drop_prob for one in build(name, N_T=4, drop_path=0.1).modules() if isinstance(one, DropPath)}
+    kinds = (DropPath, TimmDropPath)
+    rates = {one.drop_prob for one in build(name, N_T=4, drop_path=0.1).modules() if isinstance(one, kinds)}
     assert sorted(rates) == ([] if name in NO_DROP_PATH else pytest.approx([0.01, 0.04, 0.07, 0.1]))
+
+
+def test_drop_path_and_scale_are_timm_s() -> None:
+    x = torch.randn(64, 3, 2, 2)
+    for rate in (0.0, 0.3):
+        found = []
+        for layer in (DropPath(rate), TimmDropPath(rate)):
+            torch.manual_seed(1)
+            found.append(layer(x))
+            assert torch.equal(layer.eval()(x), x)
+        assert torch.allclose(*found, rtol=1e-6)
+    theirs = LayerScale2d(3, 0.01)
+    nn.init.normal_(theirs.gamma)
+    ours = LayerScale(3, 0.01)
+    ours.load_state_dict(theirs.state_dict())
+    assert torch.equal(ours(x), theirs(x))
 
 
 @ours

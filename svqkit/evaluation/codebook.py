@@ -28,7 +28,8 @@ def codebook_usage(run: Run, store: Store, windows: int = WINDOWS) -> Usage:
         SvqkitError: the run's quantizer has no codebook.
     """
     if not run.has_codebook:
-        raise SvqkitError(f"{run.name} has no codebook: its quantizer is 'none'. Choose a run with svq or vq.")
+        kind = run.experiment.quantizer.name
+        raise SvqkitError(f"{run.name} has no codebook: its quantizer is {kind!r}. Choose a run with svq or vq.")
     model = run.model()
     return model.quantizer.usage(model.latents(sample_frames(run, store, windows)))
 

@@ -15,6 +15,11 @@ _CHANGE = (
     "blocks of time, or whole clips (svqkit.evaluation.significance). With one seed they leave out the chance in "
     "training. Each stands for itself: of twenty such intervals one is expected to miss."
 )
+_SHORT = (
+    "Intervals are too short where windows are few: of simulated records of 361 windows they held the truth in 81 to "
+    "90 % instead of 95 %."
+)
+_FEW_WINDOWS = 2000
 _PUBLISHED = (
     "Published numbers stand in columns of their own and are not ranked; what compares with them is measured under "
     "protocol paper."
@@ -37,6 +42,8 @@ def table_of(
         sentences.append(_RANK)
     if any(isinstance(cell, Change) and cell.seeds for cell in cells):
         sentences.append(_CHANGE)
+        if any(cell.windows < _FEW_WINDOWS for cell in cells if isinstance(cell, Change) and cell.seeds):
+            sentences.append(_SHORT)
     simulated = [name for name in datasets if name in results.simulated]
     if any(isinstance(cell, Published) for cell in cells):
         sentences.append(_PUBLISHED)
