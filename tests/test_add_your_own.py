@@ -86,8 +86,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.mark.parametrize(
     ("section", "experiment", "part"),
     [
-        (TRANSLATOR, "weather_t2m-svq", {"model": {"translator": "separable"}}),
-        (SHORT_TRANSLATOR, "weather_t2m-svq", {"model": {"translator": "fnet"}}),
+        (TRANSLATOR, "weather_t2m-separable-svq", {"model": {"translator": "separable"}}),
+        (SHORT_TRANSLATOR, "weather_t2m-fnet-svq", {"model": {"translator": "fnet"}}),
         (QUANTIZER, "weather_t2m-topk", {"quantizer": {"name": "topk", "codebook_size": 256, "k": 8}}),
     ],
     ids=["translator", "translator of the README", "quantizer"],

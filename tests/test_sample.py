@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -31,9 +32,14 @@ def test_the_sample_lies_as_weatherbench_names_it_and_says_that_it_is_simulated(
 
 def test_the_settings_fit_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    record = open_record(config.load("params.yaml", "sample").dataset("weather_t2m"))
+    settings = config.load("params.yaml", "sample").dataset("weather_t2m")
+    record = open_record(settings)
     assert record.channels == ("t2m",)
-    assert len(record.times) == 6 * 16 * 24
+    days = pd.DatetimeIndex(record.times).normalize().unique()
+    for first, last in (settings.train, settings.validation, settings.test):
+        wanted = [day for day in days if first <= str(day)[: len(first)] and str(day)[: len(last)] <= last]
+        assert len(wanted) in (4, 10, 4 * 16), "every period lies within the six times 16 days of the sample"
+    assert len(days) == 4 * 16 + 4 + 10
 
 
 def test_the_simulation_of_the_package_makes_the_sample() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from svqkit.errors import SvqkitError
 from svqkit.paper.results import Results
 from svqkit.paper.tables.cells import Change, Number, Published
 from svqkit.paper.tables.table import Section, Table
@@ -16,7 +17,7 @@ _CHANGE = (
     "training. Each stands for itself: of twenty such intervals one is expected to miss."
 )
 _SHORT = (
-    "Intervals are too short where windows are few: of simulated records of 361 windows they held the truth in 81 to "
+    "Intervals are too short where windows are few: of 300 made-up records of 361 windows they held the truth in 81 to "
     "90 % instead of 95 %."
 )
 _FEW_WINDOWS = 2000
@@ -33,7 +34,13 @@ _NOT_ALIKE = (
 def table_of(
     results: Results, key: str, title: str, sections: Sequence[Section], datasets: Sequence[str], words: str = ""
 ) -> Table:
-    """A table with the caption that suits what its sections hold; ``words`` come first in it."""
+    """A table with the caption that suits what its sections hold; ``words`` come first in it.
+
+    Raises:
+        SvqkitError: there are no sections: of the studies that it needs nothing but the main experiments was run.
+    """
+    if not sections:
+        raise SvqkitError(f"{key.upper()} has nothing to show yet: none of its variants is scored. Run `dvc repro`.")
     cells = [cell for part in sections for row in part.rows for cell in row.cells.values()]
     sentences = [words, _PLACE]
     if any(isinstance(cell, Number) and cell.seeds for cell in cells):
