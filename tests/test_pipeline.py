@@ -88,7 +88,8 @@ def test_the_paper_is_there(project: Project) -> None:
     for key in ("t1", "t2", "t3", "t4", "t9"):
         for suffix in ("md", "csv", "tex"):
             assert (reports / f"sample/tables/{key}.{suffix}").stat().st_size > 100
-        assert "imulated" in (reports / f"sample/tables/{key}.md").read_text()
+        if key != "t9":  # costs are measured on random frames
+            assert "imulated" in (reports / f"sample/tables/{key}.md").read_text()
     drawn = {path.stem.partition("_")[0] for path in (reports / "sample/figures").glob("*.png")}
     assert drawn >= {"f1", "f2", "f3", "f4", "f7", "f8", "f9", "f11"}
     page = (reports / "index.html").read_text()
