@@ -151,6 +151,15 @@ def scores_of(table: pd.DataFrame) -> list[str]:
     return list(table.loc[table["seed"] >= 0, "experiment"])
 
 
+def test_a_dry_run_lists_every_run_of_the_paper(project: Project) -> None:
+    project.change(profile="paper")
+    printed = project.run("dvc", "repro", "--dry", "--force")
+    listed = {line.split("'")[1] for line in printed.splitlines() if line.startswith("Running stage")}
+    assert listed == STAGES
+    assert "-p profile paper -p dataset taxibj -p experiment taxibj-svq" in printed
+    project.change(profile="sample")
+
+
 def test_editing_a_figure_reruns_no_training(project: Project) -> None:
     with (project.folder / "svqkit/figures/maps.py").open("a") as file:
         file.write("\n# edited\n")
