@@ -307,8 +307,7 @@ def _experiment(key: str, profile: str, entry: dict, dataset: dict, sized: dict,
 def _unfit_in_profiles(where: str, entry: dict, profiles: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the names under an experiment's ``profiles``, also of profiles that are not the chosen one.
 
-    A quantizer's ``name`` is not valid there: which settings a stage of DVC depends on would be another one in every
-    profile.
+    A quantizer's ``name`` is not valid there: an experiment is of one kind, as its own name says, in every profile.
     """
     kind = _mapping(entry.get("quantizer"), f"{where}.quantizer").get("name", "none")
     parts = {"model": Model, "training": Training}

@@ -1,7 +1,7 @@
 """``python -m svqkit.stage_settings``: params.yaml, checked, as one small file for each stage that reads of it.
 
 A stage depends on its own file, and so runs again when a setting changes that it reads, and not when another one
-does. (DVC can name keys of params.yaml instead, but parses the whole file for each stage: 20 s for 150 stages.)
+does. (DVC can name keys of params.yaml instead, but parses the whole file for each stage: 22 s for 143 stages.)
 
     build/settings/<profile>/data/<dataset>.json         what is forecast, splits: for prepare
     build/settings/<profile>/training/<experiment>.json  all settings but `studies`: for train

@@ -13,10 +13,9 @@ import torch
 import xarray as xr
 from rawfiles import DAY, LAT, LON, RawFiles, files_below
 from torch import nn
+from untrained import a_run
 
-from svqkit import models
-from svqkit.checkpoint import save_weights
-from svqkit.config import Data, Experiment, Model, Protocol, Training
+from svqkit.config import Data, Protocol
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch
@@ -41,8 +40,8 @@ from svqkit.evaluation import (
 from svqkit.evaluation.evaluate import BASELINES, COLUMNS, TestSet, error_fields, sample_forecast, summary
 from svqkit.evaluation.rollout import passes, roll_out
 from svqkit.models import Forecast
-from svqkit.quantizer_settings import NoQuantizer, Quantizer, SVQSettings, VQSettings
-from svqkit.runs import Run, by_study, open_run, write_config
+from svqkit.quantizer_settings import NoQuantizer, SVQSettings, VQSettings
+from svqkit.runs import Run, by_study
 
 PROTOCOLS: list[Protocol] = ["clean", "paper"]
 TRAIN, TEST = slice(0, 10 * DAY), slice(13 * DAY, 16 * DAY)
@@ -78,19 +77,6 @@ def data(raw: RawFiles) -> Data:
 @pytest.fixture(scope="module")
 def store(data: Data, tmp_path_factory: pytest.TempPathFactory) -> Store:
     return prepare(data, tmp_path_factory.mktemp("stores") / "x.zarr")
-
-
-def a_run(folder: Path, data: Data, store: Store, quantizer: Quantizer, seed: int = 0) -> Run:
-    """A run that was never trained, with the weights of its seed."""
-    sizes = Model(hid_S=4, hid_T=8, N_S=2, N_T=2, mlp_ratio=2.0)
-    name = f"tiny-{quantizer.name}"
-    experiment = Experiment(name, "sample", "tiny", data, sizes, quantizer, Training(), seeds=(0, 1))
-    path = folder / name / f"seed{seed}"
-    path.mkdir(parents=True)
-    torch.manual_seed(seed)
-    save_weights(models.build(experiment, store.frame_shape), path / "best.safetensors")
-    write_config(path, experiment, seed, ("t2m", "u10"), store.frame_shape[1:])
-    return open_run(path)
 
 
 @pytest.fixture(scope="module")

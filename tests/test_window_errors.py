@@ -13,10 +13,10 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from rawfiles import DAY, RawFiles
+from untrained import a_run
 
-from svqkit import models, quantizers
-from svqkit.checkpoint import save_weights
-from svqkit.config import Data, Experiment, Model, Training
+from svqkit import quantizers
+from svqkit.config import Data
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.data.windows import Windows
@@ -25,23 +25,9 @@ from svqkit.evaluation import evaluate, forecasters, read_errors, read_scores, r
 from svqkit.evaluation.each_frame_once import quantize_once
 from svqkit.evaluation.evaluate import BASELINES, TestSet
 from svqkit.evaluation.window_errors import SHORTEST, STRETCHES, clip_numbers, stretches
-from svqkit.quantizer_settings import QUANTIZERS, NoQuantizer, Quantizer, SVQSettings
-from svqkit.runs import Run, open_run, write_config
+from svqkit.quantizer_settings import QUANTIZERS, NoQuantizer, SVQSettings
 
 SMALL = {"codebook_size": 16, "hidden_dim": 8}
-
-
-def a_run(folder: Path, data: Data, store: Store, quantizer: Quantizer, seed: int = 0) -> Run:
-    """A run that was never trained, with the weights of its seed."""
-    sizes = Model(hid_S=4, hid_T=8, N_S=2, N_T=2, mlp_ratio=2.0)
-    name = f"tiny-{quantizer.name}"
-    experiment = Experiment(name, "sample", "tiny", data, sizes, quantizer, Training(), seeds=(0, 1))
-    path = folder / name / f"seed{seed}"
-    path.mkdir(parents=True)
-    torch.manual_seed(seed)
-    save_weights(models.build(experiment, store.frame_shape), path / "best.safetensors")
-    write_config(path, experiment, seed, tuple(store.channels), store.frame_shape[1:])
-    return open_run(path)
 
 
 @dataclass(frozen=True)
