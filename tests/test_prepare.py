@@ -4,6 +4,7 @@ import importlib
 import math
 import os
 import shutil
+import time
 import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
@@ -25,6 +26,7 @@ from svqkit.data.sources import weather
 from svqkit.data.sources.weather import clips_of
 from svqkit.data.statistics import ChannelStatistics
 from svqkit.data.store import Store
+from svqkit.data.streaming import in_order
 from svqkit.data.windows import Windows
 from svqkit.errors import SvqkitError
 
@@ -75,6 +77,26 @@ def test_thinned_to_six_hours(raw: RawFiles, tmp_path: Path) -> None:
     np.testing.assert_array_equal(store.frames[:, 0], raw.values()[::6])
     assert store.clips("train") == [(0, 40)]
     assert (store.clips("validation"), store.clips("test")) == ([(40, 52)], [(52, 64)])
+
+
+def test_one_thread_at_a_time_is_in_the_netcdf_library(raw: RawFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw.write()
+    inside, most = 0, 0
+    read = weather._read
+
+    def counted(*arguments: Any) -> np.ndarray:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        time.sleep(0.01)  # long enough for the next thread to come
+        inside -= 1
+        return read(*arguments)
+
+    monkeypatch.setattr(weather, "_read", counted)
+    parts = weather.open_record(raw.data()).parts(60)
+    frames = np.concatenate(list(in_order(parts, 4)))
+    np.testing.assert_array_equal(frames[:, 0], raw.values())
+    assert most == 1
 
 
 def test_other_programs_can_open_the_store(raw: RawFiles, tmp_path: Path) -> None:

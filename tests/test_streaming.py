@@ -87,6 +87,22 @@ def test_a_reader_that_stops_leaves_no_thread() -> None:
     assert not _left()
 
 
+def test_a_reader_that_stops_waits_for_what_is_being_read() -> None:
+    class Slow(Counting):
+        done = False
+
+        def read(self) -> Iterator[np.ndarray]:
+            yield np.zeros(1)
+            time.sleep(0.3)
+            self.done = True
+
+    slow = Slow(0, [1])
+    pieces = in_order([slow])
+    next(pieces)
+    pieces.close()
+    assert slow.done, "files are closed when the reader is"
+
+
 def _left() -> list[str]:
     """Threads that are still reading after a second."""
     end = time.monotonic() + 1

@@ -22,7 +22,7 @@ def in_order(parts: Sequence[Part], workers: int | None = None) -> Iterator[np.n
     """
     workers = workers or os.cpu_count() or 1
     stop = threading.Event()
-    running: list[queue.Queue] = []
+    running: list[tuple[queue.Queue, threading.Thread]] = []
     ahead = iter(parts)
     try:
         while True:
@@ -30,13 +30,16 @@ def in_order(parts: Sequence[Part], workers: int | None = None) -> Iterator[np.n
                 running.append(_start(part, stop))
             if not running:
                 return
-            while (piece := running[0].get()) is not _END:
+            first, _ = running[0]
+            while (piece := first.get()) is not _END:
                 if isinstance(piece, BaseException):
                     raise piece
                 yield piece
             running.pop(0)
     finally:
         stop.set()
+        for _, thread in running:  # whoever opens the same files next must find nobody there
+            thread.join()
 
 
 def in_blocks(pieces: Iterator[np.ndarray], frames: int, skip: int = 0) -> Iterator[np.ndarray]:
@@ -58,8 +61,8 @@ def in_blocks(pieces: Iterator[np.ndarray], frames: int, skip: int = 0) -> Itera
         yield np.concatenate(held)
 
 
-def _start(part: Part, stop: threading.Event) -> queue.Queue:
-    """A thread that reads ``part`` into the queue that is given back; its end, or its error, comes last."""
+def _start(part: Part, stop: threading.Event) -> tuple[queue.Queue, threading.Thread]:
+    """A queue, and a running thread that reads ``part`` into it; its end, or its error, comes last."""
     pieces: queue.Queue = queue.Queue(WAITING)
 
     def put(item: object) -> bool:
@@ -80,5 +83,6 @@ def _start(part: Part, stop: threading.Event) -> queue.Queue:
         except BaseException as error:  # handed to the reader, who raises it
             put(error)
 
-    threading.Thread(target=read, daemon=True).start()
-    return pieces
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    return pieces, thread

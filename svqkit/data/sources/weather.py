@@ -5,6 +5,7 @@ a folder of its own name; or all variables lie together in ``<root>/*.nc``. Ever
 checked before any of its data are read; files without a frame in any period are left alone.
 """
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -46,6 +47,8 @@ OTHER_NAMES = {
 }
 HOUR = np.timedelta64(1, "h")
 PART_BYTES = 2**26
+# The netCDF library is not made for threads: two that open files at the same time crash the process.
+_ONE_READS = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,8 @@ class Block:
             SvqkitError: a file can't be read to its end, or holds a value that is not a finite number.
         """
         record = self.record
-        parts = [_read(name, pieces, self.times, record.levels) for name, pieces in record.pieces.items()]
+        with _ONE_READS:
+            parts = [_read(name, pieces, self.times, record.levels) for name, pieces in record.pieces.items()]
         yield np.concatenate(parts, axis=1)
 
 
