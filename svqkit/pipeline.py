@@ -1,8 +1,8 @@
 """``python -m svqkit.pipeline --jobs 2``: the pipeline with several stages side by side.
 
 Leaves the same files as ``dvc repro``. Of each dataset prepare, train, evaluate and figures follow each other, and of
-different datasets they run beside each other, in so many processes; what joins all of them (tables, the report)
-comes at the end, one by one, since costs are measured there. On a machine with several GPUs there is one process for
+different datasets they run beside each other, in so many processes; what joins all of them comes at the end, after
+costs, which are measured and have the machine for themselves. On a machine with several GPUs there is one process for
 each, and it sees that one only. A stage that fails stops no other: what could be trained is scored and drawn, and the
 end says what failed and why. Stopped and started again, it goes on.
 """
@@ -25,6 +25,13 @@ from svqkit.errors import SvqkitError
 
 # What every other stage needs.
 FIRST = ("notebooks", "settings")
+# What joins the datasets, and what each comes after.
+LAST = {
+    "costs": (),
+    "tables": ("costs",),
+    "paper_figures": ("costs",),
+    "report": ("tables", "paper_figures"),
+}
 # The trainings of a dataset come in lots, so many for each process, none of fewer stages: each costs a start of DVC.
 LOTS, FEWEST = 4, 4
 _FAILED = re.compile(r"failed to reproduce '([^']+)'")
@@ -58,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     workers.run([Task(tuple(name for name in stages if name in FIRST))])
     if not workers.failures:
         workers.run(plan(stages, datasets, jobs))
-        workers.run([Task(tuple(name for name in stages if name not in FIRST and "@" not in name))])
+        workers.run([Task((name,), frozenset(LAST[name])) for name in stages if name in LAST])
     if workers.failures:
         print(f"\n{len(workers.failures)} stage(s) failed:")
         for name, reason in workers.failures.items():

@@ -8,6 +8,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from svqkit import notebooks
 from svqkit.errors import SvqkitError
+from svqkit.notebooks import executing
+from svqkit.notebooks.__main__ import main
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -55,7 +57,7 @@ def test_there_is_a_notebook_for_every_stage_and_explorer() -> None:
 
 def test_strip_gives_the_same_bytes_before_and_after_a_notebook_was_run(tmp_path: Path) -> None:
     path = write(tmp_path / "in", "a", "print(x)")
-    notebooks.strip(tmp_path / "in", tmp_path / "out")
+    executing.strip(tmp_path / "in", tmp_path / "out")
     before = (tmp_path / "out" / "a.ipynb").read_bytes()
     used = nbformat.read(path, as_version=4)
     used.metadata["language_info"] = {"name": "python"}
@@ -65,11 +67,11 @@ def test_strip_gives_the_same_bytes_before_and_after_a_notebook_was_run(tmp_path
     used.cells[2].execution_count = 7
     used.cells[2].outputs = [new_output("stream", text="1\n")]
     nbformat.write(used, path)
-    notebooks.strip(tmp_path / "in", tmp_path / "out")
+    executing.strip(tmp_path / "in", tmp_path / "out")
     assert (tmp_path / "out" / "a.ipynb").read_bytes() == before
     used.cells[2].source = "print(x + 1)"
     nbformat.write(used, path)
-    notebooks.strip(tmp_path / "in", tmp_path / "out")
+    executing.strip(tmp_path / "in", tmp_path / "out")
     assert (tmp_path / "out" / "a.ipynb").read_bytes() != before
 
 
@@ -88,7 +90,7 @@ def test_an_unknown_parameter_is_refused_with_the_known_ones() -> None:
 def test_run_passes_output_through_and_repeats_to_the_byte(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     write(tmp_path / "in", "a", "import sys\nprint('value', x)\nprint('bar', file=sys.stderr)", "x + 1")
     for output in ("one", "two"):
-        notebooks.run("a", tmp_path / f"{output}.ipynb", {"x": 41}, tmp_path / "in")
+        executing.run("a", tmp_path / f"{output}.ipynb", {"x": 41}, tmp_path / "in")
     captured = capfd.readouterr()
     assert "value 41" in captured.out
     assert "bar" in captured.err
@@ -106,7 +108,7 @@ def test_the_kernel_is_the_interpreter_that_runs_the_stage(tmp_path: Path, monke
     (kernel / "kernel.json").write_text('{"argv": ["/bin/false"], "display_name": "Wrong", "language": "python"}')
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
     write(tmp_path / "in", "a", "import sys\nsys.executable")
-    notebooks.run("a", tmp_path / "out.ipynb", {}, tmp_path / "in")
+    executing.run("a", tmp_path / "out.ipynb", {}, tmp_path / "in")
     shown = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[-1].outputs[0].data["text/plain"]
     assert shown == repr(sys.executable)
 
@@ -114,11 +116,11 @@ def test_the_kernel_is_the_interpreter_that_runs_the_stage(tmp_path: Path, monke
 def test_run_refuses_before_it_starts_and_says_what_failed(tmp_path: Path) -> None:
     write(tmp_path / "in", "a", "from svqkit.errors import SvqkitError\nraise SvqkitError(f'no {x}')")
     with pytest.raises(SvqkitError, match=r"No notebook 'b'.*There are: a"):
-        notebooks.run("b", tmp_path / "out.ipynb", {}, tmp_path / "in")
+        executing.run("b", tmp_path / "out.ipynb", {}, tmp_path / "in")
     with pytest.raises(SvqkitError, match=r"no parameter 'y'.*It has: x"):
-        notebooks.run("a", tmp_path / "out.ipynb", {"y": 1}, tmp_path / "in")
+        executing.run("a", tmp_path / "out.ipynb", {"y": 1}, tmp_path / "in")
     with pytest.raises(SvqkitError, match=r"^no 5\n\(in cell"):
-        notebooks.run("a", tmp_path / "out.ipynb", {"x": 5}, tmp_path / "in")
+        executing.run("a", tmp_path / "out.ipynb", {"x": 5}, tmp_path / "in")
     assert not (tmp_path / "out.ipynb").exists()
     assert (tmp_path / "out.failed.ipynb").exists(), "the failed notebook is kept to look at"
 
@@ -127,5 +129,5 @@ def test_command_line_gives_one_line_and_exit_code_1(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert notebooks.main(["run", "nothing", "--output", "out.ipynb"]) == 1
+    assert main(["run", "nothing", "--output", "out.ipynb"]) == 1
     assert "error: No notebook 'nothing'" in capsys.readouterr().err

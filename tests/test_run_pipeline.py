@@ -12,6 +12,7 @@ import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from svqkit import pipeline
 
@@ -51,6 +52,20 @@ def test_every_stage_is_in_one_task_after_what_it_needs(counts: list[int], jobs:
         assert f"evaluate@{dataset}" not in together.stages, "DVC would leave it out when a training fails"
     assert all(f"evaluate@d{number}" in before[f"figures@d{number}"] for number in range(len(counts)))
     assert tasks[0].stages[0] == f"prepare@d{counts.index(max(counts))}", "the longest begins first"
+
+
+def test_every_stage_of_the_pipeline_is_run() -> None:
+    stages = YAML(typ="safe").load(Path(__file__).parents[1] / "dvc.yaml")["stages"]
+    for name, stage in stages.items():
+        assert ("foreach" in stage) != (name in {*pipeline.FIRST, *pipeline.LAST}), name
+    # DVC waits for nobody: what a stage reads must have been made by those that it comes after.
+    made = {
+        name: {str(path) for out in stage["outs"] for path in out} for name, stage in stages.items() if "outs" in stage
+    }
+    for name, after in pipeline.LAST.items():
+        ahead = {*after, *(earlier for one in after for earlier in pipeline.LAST[one])}
+        for other in set(pipeline.LAST) - ahead:
+            assert not made[other] & {*stages[name]["deps"]}, f"{name} needs what {other} makes"
 
 
 @pytest.mark.parametrize(
