@@ -27,7 +27,7 @@ from typing import get_args
 import pandas as pd
 import torch
 
-from benchmarks.loader import SHAPES
+from benchmarks.stores import SHAPES
 from svqkit import config
 from svqkit.atomic import replacing
 from svqkit.config import Experiment, Params, Study, as_tree

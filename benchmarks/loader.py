@@ -23,49 +23,13 @@ import pandas as pd
 import torch
 from accelerate import Accelerator
 
-from svqkit import config, data, models
+from benchmarks.stores import SHAPES, synthetic_store
+from svqkit import config, models
 from svqkit.config import Experiment
 from svqkit.data import windows as loading
 from svqkit.data.store import Store
 from svqkit.data.windows import Windows, batches
-from svqkit.datasets import ArrayData
-from svqkit.models.layers import channels_last
-from svqkit.training import Examples
-
-# Channels, height, width and type of the published frames (DESIGN.md, sections 6 and 7).
-SHAPES: dict[str, tuple[int, int, int, str]] = {
-    "weather_t2m": (1, 32, 64, "float32"),
-    "weather_r": (1, 32, 64, "float32"),
-    "weather_uv10": (2, 32, 64, "float32"),
-    "weather_tcc": (1, 32, 64, "float32"),
-    "weather_mv": (12, 32, 64, "float32"),
-    "weather_hmv": (110, 32, 64, "float32"),
-    "kth": (1, 128, 128, "uint8"),
-    "kitticaltech": (3, 128, 160, "uint8"),
-    "human": (3, 256, 256, "uint8"),
-    "taxibj": (2, 32, 32, "float32"),
-}
-
-
-def synthetic_store(folder: Path, name: str, experiment: Experiment, frames: int) -> Store:
-    """A store of random frames in the dataset's shape, made by prepare from an array file."""
-    *shape, kind = SHAPES[name]
-    random = np.random.default_rng(0)
-    file = folder / f"{name}.npy"
-    array = np.lib.format.open_memmap(file, "w+", dtype=kind, shape=(frames, *shape))
-    for start in range(0, frames, 64):
-        size = (min(64, frames - start), *shape)
-        array[start : start + 64] = random.integers(0, 256, size) if kind == "uint8" else random.normal(size=size)
-    array.flush()
-    settings = ArrayData(
-        root=str(file),
-        frames_in=experiment.data.frames_in,
-        frames_out=experiment.data.frames_out,
-        channels=_names(shape),
-    )
-    store = data.prepare(settings, folder / f"{name}.zarr")
-    file.unlink()
-    return store
+from svqkit.training import Examples, ready
 
 
 def loader_rate(store: Store, batch_size: int, seconds: float, in_memory: bool) -> float:
@@ -87,12 +51,11 @@ def step_rate(experiment: Experiment, store: Store, device: torch.device, second
     loading.IN_MEMORY_BYTES = 2**40
     here = Accelerator(cpu=device.type == "cpu")
     examples = Examples(experiment, store, "train", here)
-    model = channels_last(models.build(experiment, store.frame_shape).to(device)).train()
-    optimizer = torch.optim.Adam(model.parameters())
+    objective, optimizer = ready(models.build(experiment, store.frame_shape), experiment.training, device)
     inputs, targets = next(examples.epoch(0, 0))
 
     def step() -> None:
-        sum(examples.losses(model, inputs, targets)).backward()
+        sum(objective(inputs, targets)).backward()
         optimizer.step()
         optimizer.zero_grad()
 
@@ -156,11 +119,6 @@ def main(arguments: list[str] | None = None) -> int:
     if options.csv:
         pd.DataFrame(rows).to_csv(options.csv, index=False)
     return 0
-
-
-def _names(shape: list[int]) -> tuple[str, ...]:
-    """Names for the channels, so that (110, 32, 64) isn't taken for channels last."""
-    return tuple(f"channel_{number}" for number in range(shape[0]))
 
 
 if __name__ == "__main__":

@@ -14,19 +14,23 @@ import pandas as pd
 import torch
 from accelerate import Accelerator, PartialState
 from torch import Tensor, nn
+from torch.distributed.elastic.multiprocessing.errors import record
 from torch.nn import functional as F
 
 from svqkit import journal, models, schedule
 from svqkit.atomic import remove, replacing
 from svqkit.checkpoint import Progress, load_state, read_progress, save_state, save_weights
-from svqkit.config import Experiment, Split, as_tree, load
+from svqkit.compiling import compiled
+from svqkit.config import Experiment, Split, Training, as_tree, load
 from svqkit.data.augment import augment
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order, scoring_batch
+from svqkit.distributed import refuse_uneven
 from svqkit.domain import Domain
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.rollout import roll_out
 from svqkit.models.layers import channels_last
+from svqkit.models.whole_batch import as_one
 from svqkit.paths import run_path, store_path
 from svqkit.progress import progress
 from svqkit.runs import write_config
@@ -81,10 +85,11 @@ def train(
     steps = learn.steps_per_epoch
 
     torch.manual_seed(seed)
-    model = channels_last(models.build(experiment, store.frame_shape).to(here.device))
-    optimizer = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad])
+    objective, optimizer = ready(models.build(experiment, store.frame_shape), settings, here.device)
+    model = objective.model
     now = resume(state_dir, model, optimizer, fingerprint(experiment, seed, store), here)
-    parallel, optimizer = here.prepare(model, optimizer)
+    parallel, optimizer = here.prepare(objective, optimizer)
+    losses = compiled(parallel, settings.compile, learn.example(), here.print)
     saved = time.monotonic()
     name, done = f"{experiment.name} seed {seed}", now.epoch * steps + now.step
     bar = progress(settings.epochs * steps, name, "step", done, shown=here.is_main_process)
@@ -96,17 +101,17 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = schedule.learning_rate(settings, now.epoch, now.step, steps)
                 group["betas"] = (schedule.momentum(settings, now.epoch, now.step, steps), 0.999)
-            loss = sum(learn.losses(parallel, inputs, targets))
+            loss = sum(losses(inputs, targets))
             here.backward(loss)
             if settings.clip_norm:
                 here.clip_grad_norm_(parallel.parameters(), settings.clip_norm)
             optimizer.step()
             optimizer.zero_grad()
-            unseen.append(loss.detach())
+            unseen.append(loss.detach().clone())  # a compiled step may write the next loss where this one is
             now.step += 1
             bar.update()
             if len(unseen) == LOOK_EVERY or now.step == steps:
-                now.look(finite_sum(unseen, now, steps, state_dir), len(unseen), now.epoch * steps + now.step)
+                now.look(finite_sum(unseen, now, steps, state_dir, here), len(unseen), now.epoch * steps + now.step)
                 unseen.clear()
                 bar.set_postfix_str(f"epoch {now.epoch + 1}/{settings.epochs}, loss {now.loss_sum / now.step:.4f}")
                 if time.monotonic() - saved > SAVE_SECONDS and here.is_main_process:
@@ -116,7 +121,7 @@ def train(
         now.end_epoch(
             learning_rate=schedule.learning_rate(settings, now.epoch, steps - 1, steps),
             train_loss=now.loss_sum / steps,
-            validation_loss=judge.mean_loss(model),
+            validation_loss=judge.mean_loss(objective),
         )
         now.finished = now.epoch == settings.epochs or now.epoch - now.best_epoch >= settings.patience
         if here.is_main_process:
@@ -132,14 +137,37 @@ def train(
     return target
 
 
+class Objective(nn.Module):
+    """A model and its loss as one module, so that a step is one call however often the model is rolled out in it."""
+
+    def __init__(self, model: nn.Module, training: Training) -> None:
+        super().__init__()
+        self.model, self.loss, self.bf16 = model, LOSSES[training.loss], training.precision == "bf16"
+
+    def forward(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss on normalised frames, and the quantizer's own loss."""
+        # Not Accelerate's own mixed precision: that is fixed once per process, this per experiment.
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.bf16):
+            forecast = roll_out(self.model, inputs, targets.shape[1])
+        return self.loss(forecast.frames.float(), targets), forecast.loss
+
+
+def ready(model: nn.Module, training: Training, device: torch.device | str) -> tuple[Objective, torch.optim.Adam]:
+    """A model on its device, laid out for speed, with its loss; and its optimizer, to be given a learning rate."""
+    model = channels_last(as_one(model).to(device))
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    return Objective(model, training), torch.optim.Adam(trained, fused=True)
+
+
 class Examples:
-    """The windows of a split, normalised on the device, and the loss of a model on them."""
+    """The windows of a split, normalised on the device."""
 
     def __init__(self, experiment: Experiment, store: Store, split: Split, here: Accelerator) -> None:
         self.training, self.here = experiment.training, here
-        self.windows = Windows(store, split, experiment.protocol)
+        self.windows = Windows(store, split, experiment.protocol, here.device)
         self.scale = Normaliser.of(store, split if split == "test" else "train", experiment.protocol).to(here.device)
-        self.loss = LOSSES[experiment.training.loss]
+        if split == "train" and len(self.windows) < self.training.batch_size:
+            refuse_uneven("The only batch, of all windows:", len(self.windows), here.num_processes)
         height, width = store.frame_shape[1:]
         if split == "train" and "rotate" in self.training.augment and height != width:
             raise SvqkitError(
@@ -155,33 +183,31 @@ class Examples:
     def epoch(self, seed: int, epoch: int, skip: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """The shuffled inputs and targets of an epoch, without the first ``skip`` batches.
 
-        They are normalised and augmented on the device; a function of seed, epoch and process only.
+        They are normalised and augmented on the device; a function of seed and epoch only, however many processes
+        share them.
         """
         training = self.training
         rest = self._order(seed, epoch)[skip * training.batch_size :]
         for step, batch in enumerate(self._batches(rest, training.batch_size), start=skip):
             inputs, targets = self._normalised(batch)
             if training.augment:
-                random = np.random.default_rng([seed, epoch, step, self.here.process_index])
+                random = np.random.default_rng([seed, epoch, step])
                 both = augment(torch.cat([inputs, targets], 1), training.augment, training.crop_scale, random)
                 inputs, targets = both.split([inputs.shape[1], targets.shape[1]], dim=1)
             yield inputs, targets
 
-    def losses(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss on normalised frames, and the quantizer's own loss."""
-        # Not Accelerate's own mixed precision: that is fixed once per process, this per experiment.
-        with torch.autocast(self.here.device.type, torch.bfloat16, enabled=self.training.precision == "bf16"):
-            forecast = roll_out(model, inputs, targets.shape[1])
-        return self.loss(forecast.frames.float(), targets), forecast.loss
+    def example(self) -> tuple[Tensor, Tensor]:
+        """Some batch, to try a step on."""
+        return self._normalised(next(self._batches(self._order(0, 0), self.training.batch_size)))
 
     @torch.no_grad()
-    def mean_loss(self, model: nn.Module) -> float:
+    def mean_loss(self, objective: Objective) -> float:
         """Mean loss over all windows, without the quantizer's own, model in eval mode."""
-        model.eval()
+        objective.eval()
         total = torch.zeros(2, device=self.here.device, dtype=torch.float64)
         size = scoring_batch(self.windows) * self.here.num_processes
         for batch in self._batches(np.arange(len(self.windows)), size):
-            loss = self.losses(model, *self._normalised(batch))[0].double()
+            loss = objective(*self._normalised(batch))[0].double()
             total += torch.stack([loss * len(batch.inputs), torch.full_like(loss, len(batch.inputs))])
         loss_sum, count = self.here.reduce(total, "sum").tolist()
         return loss_sum / count
@@ -197,13 +223,13 @@ class Examples:
         return batches(self.windows, order, size, self.here.process_index, self.here.num_processes)
 
 
-def finite_sum(losses: list[Tensor], now: Progress, steps: int, state_dir: Path) -> float:
-    """The sum of the latest losses.
+def finite_sum(losses: list[Tensor], now: Progress, steps: int, state_dir: Path, here: Accelerator) -> float:
+    """The sum of the latest losses, each the mean over the processes.
 
     Raises:
         SvqkitError: one of them is not finite; says at which step, and what to try.
     """
-    values = torch.stack(losses).double().cpu()
+    values = here.reduce(torch.stack(losses).double(), "mean").cpu()
     bad = ~values.isfinite()
     if bad.any():
         step = now.epoch * steps + now.step - len(losses) + int(bad.nonzero()[0]) + 1
@@ -272,15 +298,26 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m svqkit.training", description="Train an experiment of params.yaml."
     )
-    parser.add_argument("experiment", help="its name in params.yaml")
+    parser.add_argument("experiment", nargs="?", help="its name in params.yaml")
+    parser.add_argument("--list", action="store_true", help="print the names of the experiments, and train none")
+    parser.add_argument("--dataset", help="list those of one dataset only")
     parser.add_argument("--params", default="params.yaml", help="the settings")
     parser.add_argument("--profile", help="sample or paper; else the one that params.yaml names")
     parser.add_argument("--runs", default="runs", help="folder of the runs")
     parser.add_argument("--states", default="states", help="folder of what a stopped training needs to go on")
     parser.add_argument("--journal", default="journal", help="folder of what is noted of machine and duration")
     options = parser.parse_args(arguments)
+    if options.list == bool(options.experiment):
+        parser.error("give the name of an experiment, or --list")
     try:
-        experiment = load(options.params, options.profile).experiment(options.experiment)
+        settings = load(options.params, options.profile)
+        if options.list:
+            datasets = [options.dataset] if options.dataset else list(settings.datasets)
+            for dataset in datasets:
+                settings.dataset(dataset)  # refuses an unknown one
+                print(*(one.name for one in settings.of_dataset(dataset)), sep="\n")
+            return 0
+        experiment = settings.experiment(options.experiment)
         store = Store.open(store_path(experiment.profile, experiment.dataset))
         train_all(experiment, store, options.runs, options.states, options.journal)
     except SvqkitError as error:
@@ -294,4 +331,4 @@ def _digest(tree: object) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record(main)())  # torchrun then shows the traceback of the process that failed first

@@ -13,10 +13,16 @@ from torch import Tensor
 
 from svqkit.config import Protocol, Split
 from svqkit.data.store import Store
+from svqkit.distributed import refuse_uneven, share
 from svqkit.errors import SvqkitError
 
-# A split up to this size is held in memory; of a larger one a few batches are.
-IN_MEMORY_BYTES = 2**30
+# A split is held on the GPU if it takes at most this share of its free memory, else in the host's if it is at most so
+# large; of a larger one a few batches are.
+OF_FREE_MEMORY, IN_MEMORY_BYTES = 0.25, 2**30
+# Frames that are brought to the GPU at a time.
+AT_A_TIME_BYTES = 2**26
+
+DTYPES = {"uint8": torch.uint8, "float32": torch.float32}
 
 # Windows that are scored at once: as many as fit into so many bytes, but not more than these.
 SCORED, SCORED_BYTES = 16, 2**25
@@ -47,10 +53,12 @@ class Batch:
 
 
 class Windows:
-    """All windows of a split of a store, under a protocol."""
+    """All windows of a split of a store, under a protocol; ``device`` is where batches of them will go."""
 
-    def __init__(self, store: Store, split: Split, protocol: Protocol = "clean") -> None:
-        self.store, self.split = store, split
+    def __init__(
+        self, store: Store, split: Split, protocol: Protocol = "clean", device: torch.device | None = None
+    ) -> None:
+        self.store, self.split, self.device = store, split, device or torch.device("cpu")
         self.starts = store.starts(split, protocol)
         self.inputs, self.targets = store.offsets(protocol)
         if len(self.starts) == 0:
@@ -72,11 +80,11 @@ class Windows:
         places = starts[:, None] + np.concatenate([self.inputs, self.targets])
         frames, cut = self._take(places), len(self.inputs)
         batch = Batch(frames[:, :cut], frames[:, cut:], starts[:, None] + self.targets)
-        return batch.pin_memory() if torch.cuda.is_available() else batch
+        return batch.pin_memory() if self.device.type == "cuda" and not frames.is_cuda else batch
 
     def _take(self, places: np.ndarray) -> Tensor:
         if self.in_memory is not None:
-            return self.in_memory[torch.from_numpy(places - self._first)]
+            return self.in_memory[torch.from_numpy(places - self._first).to(self.in_memory.device)]
         stored = self.store.frames
         frames = np.empty((*places.shape, *stored.shape[1:]), stored.dtype)
         for window, row in zip(frames, places, strict=True):
@@ -88,14 +96,26 @@ class Windows:
     def _first(self) -> int:
         return int(self.starts.min())
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether a batch is there as soon as it is asked for, with nothing to read or to send."""
+        return self.in_memory is not None and self.in_memory.device.type == self.device.type
+
     @cached_property
     def in_memory(self) -> Tensor | None:
-        """The split's frames, when they are few enough to be held."""
+        """The split's frames, in the device's memory or the host's, when they are few enough to be held."""
+        frames, first = self.store.frames, self._first
         stop = int(self.starts.max() + self.targets[-1]) + 1
-        frames = self.store.frames
-        if frames.dtype.itemsize * (stop - self._first) * int(np.prod(frames.shape[1:])) > IN_MEMORY_BYTES:
-            return None
-        return torch.from_numpy(frames[self._first : stop])
+        frame_bytes = frames.dtype.itemsize * int(np.prod(frames.shape[1:]))
+        needed = (stop - first) * frame_bytes
+        if self.device.type == "cuda" and needed <= OF_FREE_MEMORY * torch.cuda.mem_get_info(self.device)[0]:
+            step = max(1, AT_A_TIME_BYTES // frame_bytes)
+            parts = (frames[start : min(start + step, stop)] for start in range(first, stop, step))
+            held = torch.empty((stop - first, *frames.shape[1:]), dtype=DTYPES[str(frames.dtype)], device=self.device)
+            for place, part in enumerate(parts):
+                held[place * step :][: len(part)] = torch.from_numpy(part)
+            return held
+        return torch.from_numpy(frames[first:stop]) if needed <= IN_MEMORY_BYTES else None
 
 
 def batches(windows: Windows, order: np.ndarray, batch_size: int, rank: int = 0, ranks: int = 1) -> Iterator[Batch]:
@@ -103,12 +123,14 @@ def batches(windows: Windows, order: np.ndarray, batch_size: int, rank: int = 0,
 
     ``batch_size`` is that of all processes together, so that results follow the settings and not the number of
     processes.
+
+    Raises:
+        SvqkitError: the processes can't share ``batch_size`` evenly.
     """
-    if batch_size % ranks:
-        raise SvqkitError(f"batch_size {batch_size} can't be shared evenly by {ranks} processes; choose a multiple.")
-    lots = [order[i : i + batch_size][rank::ranks].tolist() for i in range(0, len(order), batch_size)]
+    refuse_uneven("batch_size", batch_size, ranks)
+    lots = [share(order[i : i + batch_size], rank, ranks).tolist() for i in range(0, len(order), batch_size)]
     lots = [lot for lot in lots if lot]
-    if windows.in_memory is not None:
+    if windows.at_hand:
         yield from map(windows.read, lots)
         return
     # Threads, not processes: reading lets others run, and a batch need not be sent from one process to another.

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svqkit.config import Model
+from svqkit.distributed import own_rows
 from svqkit.errors import SvqkitError
 from svqkit.models import translators
 from svqkit.models.layers import ConvBlock
@@ -109,7 +110,10 @@ class SimVP(nn.Module):
 
 def perturb(x: Tensor, share: float) -> Tensor:
     """x with a random ``share`` of its values multiplied by U(−2, 2), as in the paper's noise experiments."""
-    count = int(x.numel() * share)
-    factor = torch.ones(x.numel(), device=x.device, dtype=x.dtype)
-    factor[:count].uniform_(-2, 2)
-    return x * factor[torch.randperm(x.numel(), device=x.device)].view_as(x)
+
+    def factors(rows: int) -> Tensor:
+        factor = torch.ones(rows * x[0].numel(), device=x.device, dtype=x.dtype)
+        factor[: int(len(factor) * share)].uniform_(-2, 2)
+        return factor[torch.randperm(len(factor), device=x.device)].view(rows, *x.shape[1:])
+
+    return x * own_rows(factors, len(x))

@@ -55,11 +55,10 @@ from svqkit.atomic import replacing
 from svqkit.config import Experiment, Params
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.rollout import roll_out
-from svqkit.models.layers import channels_last
 from svqkit.progress import progress
 from svqkit.quantizer_settings import NoQuantizer
 from svqkit.quantizers import SVQ, Quantized
-from svqkit.training import LOSSES
+from svqkit.training import Objective, ready
 
 COLUMNS = (
     "dataset", "experiment", "translator", "quantizer", "form", "codebook_size", "batch_size", "frame_shape",
@@ -256,8 +255,8 @@ class Subject:
     def __init__(self, case: Case, frame_shape: tuple[int, int, int], batch_size: int, device: str) -> None:
         self.case, self.device, self.batch_size = case, device, batch_size
         data = case.experiment.data
-        self.model = channels_last(case.build(frame_shape).to(device))
-        self.optimizer = torch.optim.Adam([one for one in self.model.parameters() if one.requires_grad], lr=1e-4)
+        self.objective, self.optimizer = self._make(frame_shape)
+        self.model = self.objective.model
         random = torch.Generator().manual_seed(0)
         self.inputs, self.targets = (
             torch.randn(batch_size, frames, *frame_shape, generator=random).to(device)
@@ -267,11 +266,9 @@ class Subject:
 
     def step(self, samples: int | None = None) -> None:
         """A training step, on the whole batch or on the first ``samples`` of it."""
-        self.model.train()
-        inputs, targets = self.inputs[:samples], self.targets[:samples]
+        self.objective.train()
         self.optimizer.zero_grad()
-        frames, own_loss = self._forecast(inputs)
-        (LOSSES[self.case.experiment.training.loss](frames.float(), targets) + own_loss).backward()
+        sum(self.objective(self.inputs[:samples], self.targets[:samples])).backward()
         self.optimizer.step()
 
     @torch.inference_mode()
@@ -318,6 +315,9 @@ class Subject:
         taken = now(self.device) - begun
         self.optimizer.zero_grad()  # the gradients of a model that waits for its turn are room for the others
         return taken
+
+    def _make(self, frame_shape: tuple[int, int, int]) -> tuple[Objective, torch.optim.Optimizer]:
+        return ready(self.case.build(frame_shape), self.case.experiment.training, self.device)
 
     def _forecast(self, inputs: Tensor) -> models.Forecast:
         bf16 = self.case.experiment.training.precision == "bf16"

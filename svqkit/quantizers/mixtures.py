@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from svqkit.distributed import own_rows
 from svqkit.errors import SvqkitError
 from svqkit.quantizers.mixture import ProjectedMixture
 
@@ -84,7 +85,8 @@ class Gumbel(_Distribution):
     def _mix(self, vectors: Tensor) -> Tensor:
         scores = self._scores(vectors)
         if self.training:
-            scores = scores - torch.empty_like(scores).exponential_().log()  # − ln of Exp(1) is Gumbel noise
+            noise = own_rows(lambda rows: scores.new_empty(rows, self.codebook_size).exponential_(), len(scores))
+            scores = scores - noise.log()  # − ln of Exp(1) is Gumbel noise
         return self._one_code(scores).to(self.codebook.dtype) @ self.codebook
 
     def _one_code(self, scores: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from svqkit.errors import SvqkitError
 from svqkit.models.translators.metaformer import Place
+from svqkit.models.whole_batch import DropPath
 
 
 class Residual(nn.Module):
@@ -41,26 +42,8 @@ class Residual(nn.Module):
         return x + self.drop_path(self.scale2(self.mlp(self.norm2(x))))
 
 
-# timm has these two as well, but importing it brings torchvision along: 1.5 of the 4 seconds in which a training
-# starts, for ten lines.
-class DropPath(nn.Module):
-    """Stochastic depth: while training, a sample's branch is 0 with probability p, else x / (1 − p).
-
-    Source: Huang et al. 2016, "Deep networks with stochastic depth".
-    """
-
-    def __init__(self, drop_prob: float) -> None:
-        super().__init__()
-        self.drop_prob = drop_prob
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x (B, dim, H, W) → the same shape."""
-        if not self.training or self.drop_prob == 0:
-            return x
-        kept = torch.empty(len(x), 1, 1, 1, dtype=x.dtype, device=x.device).bernoulli_(1 - self.drop_prob)
-        return x * (kept / (1 - self.drop_prob))
-
-
+# timm has this as well, but importing it brings torchvision along: 1.5 of the 4 seconds in which a training starts, for
+# ten lines.
 class LayerScale(nn.Module):
     """γ ⊙ x with a learned scale γ for each channel, all ``start`` at first.
 

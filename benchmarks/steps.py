@@ -1,0 +1,107 @@
+"""A training step: its seconds and peak memory, of each translator with SVQ and without, ours and the published."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+import pandas as pd
+import torch
+
+from benchmarks import published
+from benchmarks.rounds import ratio, take_turns
+from svqkit import config
+from svqkit.compiling import compiled
+from svqkit.config import Compile, Experiment, Precision
+from svqkit.errors import SvqkitError
+from svqkit.paper.costs import Case, Subject, machine, out_of_memory_as_error
+
+QUANTIZERS = ("none", "svq")
+
+
+class OwnSubject(Subject):
+    """Our step, compiled if that is asked for."""
+
+    def compile(self, how: Compile) -> str:
+        """Why it could not be compiled, or nothing."""
+        reasons: list[str] = []
+        self.objective.train()
+        losses = compiled(self.objective, how, (self.inputs, self.targets), reasons.append)
+        self.losses = losses
+        return " ".join(reasons)
+
+    def step(self, samples: int | None = None) -> None:
+        """As :func:`svqkit.training.train` takes it."""
+        self.objective.train()
+        losses = getattr(self, "losses", self.objective) if samples is None else self.objective
+        sum(losses(self.inputs[:samples], self.targets[:samples])).backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+
+def measure(
+    experiments: dict[str, Experiment],
+    frame_shape: tuple[int, int, int],
+    device: str,
+    batch_size: int,
+    repeats: int,
+    precisions: Sequence[Precision],
+    compilings: Sequence[Compile],
+    checkout: Path | None,
+) -> pd.DataFrame:
+    """A row for each contestant; ``experiments`` are those without a quantizer and with SVQ, of one translator.
+
+    ``times`` is how many times longer the published step of the same quantizer takes, ``of_plain`` how many times
+    longer the published step without a quantizer takes, ``of_own`` this step as a multiple of our own without a
+    quantizer of the same kind: medians over the rounds.
+    """
+    rows: dict[str, dict[str, object]] = {}
+    subjects: dict[str, Subject] = {}
+    for quantizer, experiment in experiments.items():
+        kinds: list[tuple[str, Precision, Compile]] = [
+            ("svqkit", precision, how) for precision in precisions for how in compilings
+        ]
+        kinds += [("published", "fp32", "off")] if checkout else []
+        for who, precision, how in kinds:
+            name = f"{who} {quantizer} {precision} {how}"
+            chosen = config.override(experiment, {"training": {"precision": precision}})
+            maker = OwnSubject if who == "svqkit" else published.PublishedSubject
+            row: dict[str, object] = {
+                "part": "step",
+                "dataset": experiment.dataset,
+                "translator": experiment.model.translator,
+                "quantizer": quantizer,
+                "who": who,
+                "precision": precision,
+                "compile": how,
+                "batch_size": batch_size,
+                "codes": getattr(experiment.quantizer, "codebook_size", 0),
+                "machine": machine(device),
+                "note": "",
+            }
+            rows[name] = row
+            try:
+                with out_of_memory_as_error():
+                    torch.manual_seed(0)
+                    subject = maker(Case(chosen, "folded"), frame_shape, batch_size, device)
+                    subject.check_fit()
+                    row["peak_MB"] = subject.peak_bytes() / 1e6
+                    if isinstance(subject, OwnSubject) and how != "off":
+                        row["note"] = subject.compile(how)
+            except SvqkitError as error:
+                row["note"] = str(error)
+                continue
+            subjects[name] = subject
+    turns = {name: subject.step for name, subject in subjects.items()}
+    seconds = take_turns(turns, repeats, device, f"steps of {next(iter(experiments.values())).model.translator}")
+    for name, each in seconds.items():
+        row = rows[name]
+        row |= {"seconds": median(each), "samples_per_second": batch_size / median(each)}
+        same = f"published {row['quantizer']} fp32 off"
+        if same in seconds and row["who"] == "svqkit":
+            row["times"], row["times_low"], row["times_high"] = ratio(seconds[same], each)
+        if "published none fp32 off" in seconds and row["quantizer"] == "svq":
+            row["of_plain"] = ratio(seconds["published none fp32 off"], each)[0]
+        own = f"{row['who']} none {row['precision']} {row['compile']}"
+        if own in seconds and row["quantizer"] == "svq":
+            row["of_own"] = ratio(each, seconds[own])[0]
+    return pd.DataFrame(rows.values())

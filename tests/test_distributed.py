@@ -1,0 +1,242 @@
+"""Several processes: they train as one would, go on where another number of them stopped, and end when one dies."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import distributed, multiprocessing, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from svqkit import config, training
+from svqkit.config import Experiment
+from svqkit.data.augment import augment
+from svqkit.data.prepare import prepare
+from svqkit.data.store import Store
+from svqkit.distributed import own_rows, share
+from svqkit.errors import SvqkitError
+from svqkit.models import whole_batch
+from svqkit.models.simvp import perturb
+from svqkit.paths import run_path
+from svqkit.quantizers import Gumbel
+from svqkit.runs import open_run
+
+# Everything random that a model can have, and batch normalisation.
+SMALL = {
+    "model": {"hid_S": 4, "hid_T": 8, "N_T": 2, "mlp_ratio": 2.0, "drop_path": 0.2, "drop": 0.1, "noise": 0.1},
+    "quantizer": {"codebook_size": 50, "hidden_dim": 8},
+    "training": {"epochs": 2, "batch_size": 4, "steps_per_epoch": 25, "warmup_epochs": 1, "learning_rate": 1e-3},
+    "seeds": [0],
+}
+TRAIN = """
+import json, sys
+from svqkit import config, training
+from svqkit.data.store import Store
+from svqkit.distributed import rank_and_count
+
+experiment, store, runs, states, dies = sys.argv[1:]
+training.LOOK_EVERY = 1
+step = training.Examples.epoch
+
+def epoch(self, seed, epoch, skip):
+    for number, batch in enumerate(step(self, seed, epoch, skip)):
+        if dies and epoch == 1 and number == 3 and rank_and_count()[0] == 1:
+            raise RuntimeError("the second process dies here")
+        yield batch
+
+training.Examples.epoch = epoch
+training.train(config.experiment_from_tree(json.loads(experiment), "test"), 0, Store.open(store), runs, states)
+"""
+
+
+@given(st.lists(st.integers()), st.integers(1, 6))
+def test_shares_are_neighbours_and_make_up_the_whole(many: list[int], count: int) -> None:
+    shares = [share(many, rank, count) for rank in range(count)]
+    assert [one for part in shares for one in part] == many
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_one_process_keeps_all_that_is_drawn() -> None:
+    torch.manual_seed(3)
+    drawn = own_rows(lambda rows: torch.rand(rows, 2), 5)
+    torch.manual_seed(3)
+    assert torch.equal(drawn, torch.rand(5, 2))
+
+
+def test_layers_are_replaced_with_their_weights_and_names() -> None:
+    from timm.layers import DropPath as TimmDropPath
+
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Sequential(TimmDropPath(0.3), nn.Dropout(0.2)), nn.Dropout(0.0))
+    names = list(model.state_dict())
+    whole_batch.as_one(model)
+    drop_path, dropout = model[1]
+    assert (type(drop_path), drop_path.drop_prob) == (whole_batch.DropPath, 0.3)
+    assert (type(dropout), dropout.p) == (whole_batch.Dropout, 0.2)
+    assert list(model.state_dict()) == names
+
+
+@pytest.mark.parametrize("training_mode", [True, False])
+def test_batch_normalisation_of_one_process_is_torchs(training_mode: bool) -> None:
+    torch.manual_seed(0)
+    theirs = nn.BatchNorm2d(5).train(training_mode)
+    nn.init.normal_(theirs.weight)
+    nn.init.normal_(theirs.bias)
+    state = {name: value.clone() for name, value in theirs.state_dict().items()}
+    ours = whole_batch.BatchNorm2d.like(nn.BatchNorm2d(5)).train(training_mode)
+    ours.load_state_dict(state)
+    x, y = (3 + 2 * torch.randn(6, 5, 4, 3)).expand(2, 6, 5, 4, 3).clone().requires_grad_().unbind()
+    x.retain_grad()
+    y.retain_grad()
+    towards = torch.randn(6, 5, 4, 3)
+    for module, frames in ((theirs, x), (ours, y)):
+        (module(frames) * towards).sum().backward()
+    torch.testing.assert_close(x.grad, y.grad, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours.weight.grad, theirs.weight.grad, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(ours.bias.grad, theirs.bias.grad)
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
+
+
+def drawn_at_random(samples: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What every random part makes of samples."""
+    torch.manual_seed(7)
+    gumbel = Gumbel(4, codebook_size=7, hidden_dim=0).train()
+    parts: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+        "dropout": whole_batch.Dropout(0.4),
+        "drop path": whole_batch.DropPath(0.4),
+        "noise": lambda x: perturb(x, 0.5),
+        "gumbel": lambda x: gumbel(x.flatten(0, 1)).output.unflatten(0, (-1, 3)),
+        "augment": lambda x: augment(x, ["crop", "flip", "rotate"], 0.8, np.random.default_rng(5)),
+    }
+    made = {}
+    for name, part in parts.items():
+        torch.manual_seed(11)
+        made[name] = part(samples).detach()
+    return made
+
+
+def one_of_two(rank: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    torch.manual_seed(0)
+    samples = torch.randn(6, 3, 4, 6, 6)
+    norm = DistributedDataParallel(nn.Sequential(whole_batch.BatchNorm2d(4), nn.SiLU()))
+    output = norm(share(samples, rank, 2)[:, 0])
+    (output * torch.arange(6.0)).mean().backward()
+    own = norm.module[0]
+    found = drawn_at_random(share(samples, rank, 2))
+    found |= {"norm": output.detach(), "norm weight": own.weight.grad, "norm mean": own.running_mean}
+    torch.save(found, f"{folder}/{rank}.pt")
+    distributed.destroy_process_group()
+
+
+def test_two_processes_draw_and_normalise_as_one_does(tmp_path: Path) -> None:
+    multiprocessing.spawn(one_of_two, (str(tmp_path),), nprocs=2)
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    torch.manual_seed(0)
+    samples = torch.randn(6, 3, 4, 6, 6)
+    for name, whole in drawn_at_random(samples).items():
+        torch.testing.assert_close(torch.cat([first[name], second[name]]), whole, msg=name)
+    norm = nn.BatchNorm2d(4)
+    output = nn.functional.silu(norm(samples[:, 0]))
+    (output * torch.arange(6.0)).mean().backward()
+    torch.testing.assert_close(torch.cat([first["norm"], second["norm"]]), output.detach())
+    for one in (first, second):
+        torch.testing.assert_close(one["norm weight"], norm.weight.grad)
+        torch.testing.assert_close(one["norm mean"], norm.running_mean)
+
+
+@pytest.fixture
+def experiment(weather_data: config.Data) -> Experiment:
+    settings = config.load("params.yaml", "sample").experiment("weather_t2m-svq")
+    return config.override(settings, {**SMALL, "data": config.as_tree(weather_data)})
+
+
+@pytest.fixture
+def store(experiment: Experiment, tmp_path: Path) -> Store:
+    return prepare(experiment.data, tmp_path / "store.zarr")
+
+
+def trained(
+    experiment: Experiment, store: Store, folder: Path, processes: int, dies: bool = False
+) -> subprocess.CompletedProcess:
+    """A training by so many processes, its runs and states below ``folder``."""
+    import json
+
+    folder.mkdir(exist_ok=True)
+    script = folder / "train.py"
+    script.write_text(TRAIN)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    arguments = [json.dumps(config.as_tree(experiment)), str(store.path), str(folder / "runs"), str(folder / "states")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    return subprocess.run(
+        [*command, str(script), *arguments, "dies" if dies else ""],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=300,
+        check=False,
+    )
+
+
+def losses(folder: Path, experiment: Experiment) -> np.ndarray:
+    return open_run(run_path(experiment, 0, folder / "runs")).steps()["train_loss"].to_numpy()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("frames_out", [4, 7])
+def test_two_processes_have_the_losses_of_one_over_50_steps(
+    frames_out: int, experiment: Experiment, tmp_path: Path
+) -> None:
+    """Also where the model is rolled out, so that it is called twice in a step."""
+    chosen = config.override(experiment, {"data": {"frames_out": frames_out}})
+    store = prepare(chosen.data, tmp_path / "of_this_length.zarr")
+    for processes in (1, 2):
+        done = trained(chosen, store, tmp_path / str(processes), processes)
+        assert done.returncode == 0, done.stderr
+    one, two = losses(tmp_path / "1", chosen), losses(tmp_path / "2", chosen)
+    assert len(one) == 50
+    np.testing.assert_allclose(two, one, rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_ends_all_with_its_traceback_and_another_number_goes_on(
+    experiment: Experiment, store: Store, tmp_path: Path
+) -> None:
+    short = config.override(experiment, {"training": {"steps_per_epoch": 6}})
+    done = trained(short, store, tmp_path / "cut", 2, dies=True)
+    assert done.returncode != 0
+    assert "RuntimeError: the second process dies here" in done.stderr
+    assert "train.py" in done.stderr, "the traceback says where"
+    again = trained(short, store, tmp_path / "cut", 1)
+    assert again.returncode == 0, again.stderr
+    assert "1 epoch(s) and 0 step(s) are done" in again.stdout
+    assert trained(short, store, tmp_path / "whole", 1).returncode == 0
+    np.testing.assert_allclose(losses(tmp_path / "cut", short), losses(tmp_path / "whole", short), rtol=0, atol=1e-6)
+
+
+def test_a_batch_that_the_processes_can_not_share_is_refused(
+    experiment: Experiment, store: Store, tmp_path: Path
+) -> None:
+    odd = config.override(experiment, {"training": {"batch_size": 3}})
+    done = trained(odd, store, tmp_path / "odd", 2)
+    assert done.returncode != 0
+    assert "batch_size 3 can't be shared evenly by 2 processes" in done.stderr
+
+
+def test_a_single_batch_of_all_windows_must_be_even_too(experiment: Experiment, store: Store) -> None:
+    class Here:
+        process_index, device = 0, torch.device("cpu")
+
+        def __init__(self, processes: int) -> None:
+            self.num_processes = processes
+
+    windows = len(training.Examples(experiment, store, "train", Here(1)).windows)
+    large = config.override(experiment, {"training": {"batch_size": 2 * windows}})
+    with pytest.raises(SvqkitError, match=f"The only batch, of all windows: {windows} can't be shared evenly"):
+        training.Examples(large, store, "train", Here(windows - 1))
