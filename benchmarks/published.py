@@ -23,6 +23,9 @@ from svqkit.training import Objective
 
 SIZES = ("hid_S", "hid_T", "N_S", "N_T", "mlp_ratio", "drop", "drop_path", "spatio_kernel_enc", "spatio_kernel_dec")
 
+# The published name of each translator.
+NAMES = {ours: theirs for theirs, ours in MODEL_TYPES.items()}
+
 
 def use(checkout: Path) -> None:
     """Make the checkout's models and metrics importable.
@@ -56,8 +59,7 @@ class Published(nn.Module):
         super().__init__()
         settings, quantizer = experiment.model, experiment.quantizer
         size = {name: getattr(settings, name) for name in SIZES}
-        theirs = next(name for name, ours in MODEL_TYPES.items() if ours == settings.translator and name != "mlpmixer")
-        size |= {"model_type": theirs, "in_shape": (experiment.data.frames_in, *frame_shape)}
+        size |= {"model_type": NAMES[settings.translator], "in_shape": (experiment.data.frames_in, *frame_shape)}
         if quantizer.name == "none":
             self.model = importlib.import_module("openstl.models.simvp_model").SimVP_Model(**size)
         elif quantizer.name == "svq":

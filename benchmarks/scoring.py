@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import published
-from benchmarks.rounds import ratio, take_turns
+from benchmarks.rounds import as_each_runs, ratio, take_turns
 from benchmarks.stores import synthetic_store
 from svqkit import models
 from svqkit.config import Experiment
@@ -45,7 +45,9 @@ def measure(
             turns["svqkit", quantizer] = _ours(test, experiment if quantizer else None)
             if checkout:
                 turns["published", quantizer] = _theirs(test, experiment if quantizer else None, experiment, device)
-        seconds = take_turns({" ".join(key): turn for key, turn in turns.items()}, repeats, device, "evaluation")
+        seconds = take_turns(
+            {" ".join(key): turn for key, turn in turns.items()}, repeats, device, "evaluation", as_each_runs
+        )
         count = len(test.windows)
     rows = []
     for who, quantizer in turns:

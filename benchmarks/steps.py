@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from benchmarks import published
-from benchmarks.rounds import ratio, take_turns
+from benchmarks.rounds import as_each_runs, ratio, take_turns
 from svqkit import config
 from svqkit.compiling import compiled
 from svqkit.config import Compile, Experiment, Precision
@@ -92,7 +92,8 @@ def measure(
                 continue
             subjects[name] = subject
     turns = {name: subject.step for name, subject in subjects.items()}
-    seconds = take_turns(turns, repeats, device, f"steps of {next(iter(experiments.values())).model.translator}")
+    what = f"steps of {next(iter(experiments.values())).model.translator}"
+    seconds = take_turns(turns, repeats, device, what, as_each_runs)
     for name, each in seconds.items():
         row = rows[name]
         row |= {"seconds": median(each), "samples_per_second": batch_size / median(each)}

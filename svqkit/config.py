@@ -107,7 +107,7 @@ class Training:
     ``steps_per_epoch`` ends an epoch after that many steps (0: all windows once); ``patience`` is the number of
     epochs without a better validation loss after which training stops; ``clip_norm`` 0 does not clip. ``augment``
     names what is done to training windows at random (see :mod:`svqkit.data.augment`); a crop keeps ``crop_scale`` of
-    the height and width. ``compile`` is whether torch.compile works on the steps (see :mod:`svqkit.compiling`).
+    the height and width. ``torch_compile`` is whether the steps are compiled (see :mod:`svqkit.compiling`).
     """
 
     loss: Loss = "mae"
@@ -122,7 +122,7 @@ class Training:
     steps_per_epoch: Natural = 0
     clip_norm: Annotated[float, Field(ge=0)] = 0.0
     precision: Precision = "fp32"
-    compile: Compile = "auto"
+    torch_compile: Compile = "auto"
     augment: tuple[Augmentation, ...] = ()
     crop_scale: Annotated[float, Field(gt=0, le=1)] = 0.95
 

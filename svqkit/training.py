@@ -18,6 +18,7 @@ from torch.distributed.elastic.multiprocessing.errors import record
 from torch.nn import functional as F
 
 from svqkit import journal, models, schedule
+from svqkit.allocation import freed_memory_kept
 from svqkit.atomic import remove, replacing
 from svqkit.checkpoint import Progress, load_state, read_progress, save_state, save_weights
 from svqkit.compiling import compiled
@@ -65,6 +66,7 @@ def train_all(
     return targets
 
 
+@freed_memory_kept()
 def train(
     experiment: Experiment, seed: int, store: Store, runs: str | Path = "runs", states: str | Path = "states"
 ) -> Path:
@@ -84,12 +86,13 @@ def train(
     judge = Examples(experiment, store, "test" if experiment.protocol == "paper" else "validation", here)
     steps = learn.steps_per_epoch
 
+    torch.backends.cudnn.benchmark = True  # batches are all of one shape
     torch.manual_seed(seed)
-    objective, optimizer = ready(models.build(experiment, store.frame_shape), settings, here.device)
-    model = objective.model
+    model = models.build(experiment, store.frame_shape)
+    objective, optimizer = ready(model, settings, here.device)
     now = resume(state_dir, model, optimizer, fingerprint(experiment, seed, store), here)
     parallel, optimizer = here.prepare(objective, optimizer)
-    losses = compiled(parallel, settings.compile, learn.example(), here.print)
+    losses = compiled(parallel, settings.torch_compile, learn.example(), here.print)
     saved = time.monotonic()
     name, done = f"{experiment.name} seed {seed}", now.epoch * steps + now.step
     bar = progress(settings.epochs * steps, name, "step", done, shown=here.is_main_process)
@@ -121,7 +124,7 @@ def train(
         now.end_epoch(
             learning_rate=schedule.learning_rate(settings, now.epoch, steps - 1, steps),
             train_loss=now.loss_sum / steps,
-            validation_loss=judge.mean_loss(objective),
+            validation_loss=judge.mean_loss(model),
         )
         now.finished = now.epoch == settings.epochs or now.epoch - now.best_epoch >= settings.patience
         if here.is_main_process:
@@ -149,7 +152,7 @@ class Objective(nn.Module):
         # Not Accelerate's own mixed precision: that is fixed once per process, this per experiment.
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.bf16):
             forecast = roll_out(self.model, inputs, targets.shape[1])
-        return self.loss(forecast.frames.float(), targets), forecast.loss
+        return self.loss(forecast.frames.float(), targets), forecast.loss.float()
 
 
 def ready(model: nn.Module, training: Training, device: torch.device | str) -> tuple[Objective, torch.optim.Adam]:
@@ -201,9 +204,9 @@ class Examples:
         return self._normalised(next(self._batches(self._order(0, 0), self.training.batch_size)))
 
     @torch.no_grad()
-    def mean_loss(self, objective: Objective) -> float:
+    def mean_loss(self, model: nn.Module) -> float:
         """Mean loss over all windows, without the quantizer's own, model in eval mode."""
-        objective.eval()
+        objective = Objective(model, self.training).eval()
         total = torch.zeros(2, device=self.here.device, dtype=torch.float64)
         size = scoring_batch(self.windows) * self.here.num_processes
         for batch in self._batches(np.arange(len(self.windows)), size):

@@ -402,10 +402,11 @@ def test_training_and_scoring_hand_bytes_to_the_device(grey: Video, monkeypatch:
 def test_the_training_loss_is_of_the_whole_forecast(which: str, passes: int, request: pytest.FixtureRequest) -> None:
     """3 → 7 frames: three passes, the last one cut; 3 → 2: one that is cut. Gradients go through all of them."""
     there: Video = request.getfixturevalue(which)
-    learn = training.Examples(experiment(there.data), there.store, "train", Accelerator())
+    chosen = experiment(there.data)
+    learn = training.Examples(chosen, there.store, "train", Accelerator())
     inputs, targets = next(learn.epoch(0, 0))
     model = Fading()
-    loss, own = learn.losses(model, inputs, targets)
+    loss, own = training.Objective(model, chosen.training)(inputs, targets)
     assert model.passes == passes
     assert own.item() == pytest.approx((1 + passes) / 2)
     leads = targets.shape[1]

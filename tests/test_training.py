@@ -166,7 +166,7 @@ def test_seeds_that_are_done_are_not_trained_again(
         training.train_all(two, store, tmp_path / "runs", tmp_path / "states")
     first = run_path(two, 0, tmp_path / "runs")
     kept = weights(first)
-    monkeypatch.setattr(training.Examples, "losses", lambda *_: pytest.fail("seed 0 was trained again"))
+    monkeypatch.setattr(training.Objective, "forward", lambda *_: pytest.fail("seed 0 was trained again"))
     assert same(weights(real(two, 0, store, tmp_path / "runs", tmp_path / "states")), kept)
     monkeypatch.undo()
     training.train_all(two, store, tmp_path / "runs", tmp_path / "states", tmp_path / "journal")
@@ -206,14 +206,14 @@ def test_a_state_of_other_settings_is_set_aside(
 def test_a_loss_that_turns_nan_stops_and_keeps_the_last_good_weights(
     experiment: Experiment, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = training.Examples.losses, []
+    real, calls = training.Objective.forward, []
 
-    def nan_at_the_tenth(self: training.Examples, model: torch.nn.Module, *frames: torch.Tensor) -> tuple:
-        loss, own = real(self, model, *frames)
-        calls.append(model.training)
+    def nan_at_the_tenth(self: training.Objective, *frames: torch.Tensor) -> tuple:
+        loss, own = real(self, *frames)
+        calls.append(self.training)
         return (loss * float("nan") if sum(calls) == 10 else loss), own
 
-    monkeypatch.setattr(training.Examples, "losses", nan_at_the_tenth)
+    monkeypatch.setattr(training.Objective, "forward", nan_at_the_tenth)
     with pytest.raises(SvqkitError, match=r"nan at step 10 \(epoch 2\).*learning_rate") as caught:
         training.train(experiment, 0, store, tmp_path / "runs", tmp_path / "states")
     kept = run_path(experiment, 0, tmp_path / "states") / "best.safetensors"

@@ -14,7 +14,7 @@ from svqkit import config
 from svqkit.config import TRANSLATORS, Model
 from svqkit.errors import SvqkitError
 from svqkit.models import SimVP, translators
-from svqkit.models.translators.blocks import DropPath, LayerScale
+from svqkit.models.translators.blocks import DilatedConv2d, DropPath, LayerScale, depthwise
 from svqkit.models.translators.metaformer import Place
 from svqkit.models.translators.swin import Swin, SwinBlock
 from svqkit.models.translators.uniformer import UniFormer
@@ -329,3 +329,24 @@ def test_the_registry_names_what_is_there() -> None:
     assert isinstance(build("swin"), Swin)
     with pytest.raises(SvqkitError, match=r"'swim' \(did you mean 'swin'\?\); valid: .*convmixer, convnext"):
         config.override(config.load("params.yaml").experiment("kth-none"), {"model": {"translator": "swim"}})
+
+
+@given(st.integers(1, 3), st.integers(2, 4), st.integers(1, 20), st.integers(1, 20), st.sampled_from([3, 5, 7]))
+def test_a_dilated_convolution_is_torchs_with_its_gradients(
+    batch: int, dilation: int, height: int, width: int, kernel: int
+) -> None:
+    torch.manual_seed(0)
+    ours = depthwise(6, kernel, dilation).double()
+    assert type(ours) is DilatedConv2d
+    theirs = nn.Conv2d(6, 6, kernel, padding=dilation * (kernel // 2), groups=6, dilation=dilation).double()
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(batch, 6, height, width, dtype=torch.float64)
+    towards = torch.randn_like(x)
+    found = []
+    for module in (ours, theirs):
+        frames = x.clone().requires_grad_()
+        y = module(frames)
+        y.backward(towards)
+        found.append((y.detach(), frames.grad, module.weight.grad, module.bias.grad))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)

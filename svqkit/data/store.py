@@ -168,11 +168,16 @@ class Store:
 
     def climatology(self, indices: np.ndarray) -> np.ndarray:
         """Climatology (…, C, H, W) at the times of frames ``indices`` (…)."""
+        return self.climatology_table[self.climatology_rows(indices)]
+
+    def climatology_rows(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The place of frames ``indices`` (…) in the climatology: (…) week and (…) slot of the day."""
         weeks = np.searchsorted(self.group.attrs["weeks"], week_of_year(self.times[indices]))
-        return self._climatology[weeks, slot_of_day(self.times[indices], self._climatology.shape[1])]
+        return weeks, slot_of_day(self.times[indices], self.climatology_table.shape[1])
 
     @cached_property
-    def _climatology(self) -> np.ndarray:
+    def climatology_table(self) -> np.ndarray:
+        """(week, slot, C, H, W)."""
         return self.group["climatology"][:]
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import torch
 import xarray as xr
 
+from svqkit.allocation import freed_memory_kept
 from svqkit.atomic import replacing
 from svqkit.choices import choose
 from svqkit.config import Protocol
@@ -57,8 +59,8 @@ class TestSet:
 
     def __init__(self, store: Store, protocol: Protocol, lpips: Lpips | None = None) -> None:
         self.store, self.protocol, self.lpips = store, protocol, lpips
-        self.windows = Windows(store, "test", protocol)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.windows = Windows(store, "test", protocol, self.device)
         self.leaving = Normaliser.of(store, "train", protocol).to(self.device)
         self.entering = Normaliser.of(store, "test", protocol).to(self.device) if protocol == "paper" else self.leaving
 
@@ -88,7 +90,12 @@ class TestSet:
         """The climatology of a batch's targets, where the store has one."""
         if not self.store.has_climatology:
             return None
-        return torch.from_numpy(self.store.climatology(batch.target_frames)).to(self.device)
+        weeks, slots = (torch.from_numpy(part) for part in self.store.climatology_rows(batch.target_frames))
+        return self._climatology[weeks.to(self.device), slots.to(self.device)]
+
+    @cached_property
+    def _climatology(self) -> torch.Tensor:
+        return torch.from_numpy(self.store.climatology_table).to(self.device)
 
     def forecast(self, forecaster: Forecaster, batch: Batch, climatology: torch.Tensor | None) -> torch.Tensor:
         """The forecast of a stored batch, (B, L, C, H, W) in physical units; the climatology is that of its targets."""
@@ -111,6 +118,7 @@ class TestSet:
         return Evaluation(table, scores.grids, scores.of_windows(), getattr(scores, "absent", {}))
 
 
+@freed_memory_kept()
 def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "") -> pd.DataFrame:
     """Score runs, persistence and climatology on the test split, and write what the figures are made from.
 

@@ -66,8 +66,7 @@ class SimVP(nn.Module):
         batch, time, channels, height, width = frames.shape
         if self.noise and self.training:
             frames = perturb(frames, self.noise)
-        x = self._pad(frames.flatten(0, 1))
-        latent, skip = self._encode(x)
+        latent, skip = self._encode(self._pad(frames.flatten(0, 1)))
         if not self.post:
             latent, loss = self.quantizer(latent)
         latent = self._translate(latent, batch)
@@ -83,14 +82,14 @@ class SimVP(nn.Module):
         return self._translate(latent, len(frames)) if self.post else latent
 
     def _encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        skip = latent = self.encoder[0](x)
+        # One channel has no layout to hand on, so it is the first block's output that sets it for all that follow.
+        skip = latent = self.encoder[0](x).contiguous(memory_format=torch.channels_last)
         for block in self.encoder[1:]:
             latent = block(latent)
         return latent, skip
 
     def _translate(self, latent: Tensor, batch: int) -> Tensor:
-        stacked = latent.reshape(batch, -1, *latent.shape[-2:])
-        return self.translator(stacked).reshape(latent.shape)
+        return unstacked(self.translator(stacked(latent, batch)), len(latent) // batch)
 
     def _decode(self, latent: Tensor, skip: Tensor) -> Tensor:
         for block in self.decoder[:-1]:
@@ -106,6 +105,16 @@ class SimVP(nn.Module):
             raise SvqkitError(
                 f"The model expects frames (B, {self.frames}, {self.channels}, H, W), got {tuple(frames.shape)}."
             )
+
+
+def stacked(x: Tensor, batch: int) -> Tensor:
+    """(B·T, C, H, W) → (B, T·C, H, W), from channels last to channels last in one copy."""
+    return x.unflatten(0, (batch, -1)).permute(0, 3, 4, 1, 2).flatten(3).permute(0, 3, 1, 2)
+
+
+def unstacked(x: Tensor, time: int) -> Tensor:
+    """The way back: (B, T·C, H, W) → (B·T, C, H, W)."""
+    return x.unflatten(1, (time, -1)).permute(0, 1, 3, 4, 2).flatten(0, 1).permute(0, 3, 1, 2)
 
 
 def perturb(x: Tensor, share: float) -> Tensor:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from svqkit.errors import SvqkitError
 from svqkit.models.translators.metaformer import Place
@@ -75,6 +76,32 @@ class ConvMLP(nn.Module):
         return self.drop(self.leave(self.drop(self.activation(self.depthwise(self.enter(x))))))
 
 
+class DilatedConv2d(nn.Conv2d):
+    """A dilated convolution that keeps height and width, on a CPU computed as one without dilation.
+
+    Every d-th row and column see only each other, so that the d² maps of them are convolved each on its own: the same
+    sums. oneDNN has fast kernels for that, and none for the gradient of a dilated depthwise one: measured on 2 cores
+    with 256 channels of 16 × 32 and a 7 × 7 kernel, d = 3, forth 9.2 → 0.8 ms, back 61 → 7 ms.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, C, H, W) → the same height and width."""
+        if x.device.type != "cpu" or torch.compiler.is_exporting():
+            return super().forward(x)
+        (d, _), (height, width) = self.dilation, x.shape[2:]
+        x = F.pad(x, (0, -width % d, 0, -height % d)).permute(0, 2, 3, 1)
+        maps = x.unflatten(2, (-1, d)).unflatten(1, (-1, d)).permute(0, 2, 4, 1, 3, 5)  # (B, d, d, H/d, W/d, C)
+        y = F.conv2d(
+            maps.flatten(0, 2).permute(0, 3, 1, 2),
+            self.weight,
+            self.bias,
+            padding=self.kernel_size[0] // 2,
+            groups=self.groups,
+        )
+        y = y.permute(0, 2, 3, 1).unflatten(0, maps.shape[:3]).permute(0, 3, 1, 4, 2, 5)
+        return y.flatten(3, 4).flatten(1, 2)[:, :height, :width].permute(0, 3, 1, 2)
+
+
 class Tokens(nn.Module):
     """A block made for sequences (B, H·W, dim), used on maps (B, dim, H, W)."""
 
@@ -89,7 +116,8 @@ class Tokens(nn.Module):
 
 def depthwise(dim: int, kernel: int, dilation: int = 1) -> nn.Conv2d:
     """A convolution of each channel on its own that keeps height and width."""
-    return nn.Conv2d(dim, dim, kernel, padding=dilation * (kernel // 2), groups=dim, dilation=dilation)
+    kind = nn.Conv2d if dilation == 1 else DilatedConv2d
+    return kind(dim, dim, kernel, padding=dilation * (kernel // 2), groups=dim, dilation=dilation)
 
 
 def init_weights(module: nn.Module) -> None:

@@ -1,0 +1,53 @@
+"""The benchmarks run, and what they say is what they measured. Nothing here asks how fast anything is."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from benchmarks import __main__ as benchmarks
+from benchmarks import published, rounds, scale
+
+
+def test_ratios_are_of_the_same_round() -> None:
+    assert rounds.ratio([2.0, 9.0, 4.0], [1.0, 3.0, 4.0]) == (2.0, 1.0, 3.0)
+
+
+def test_each_takes_its_turns_in_its_context() -> None:
+    log: list[str] = []
+    turns = {"a": lambda: log.append("a"), "b": lambda: log.append("b")}
+    seconds = rounds.take_turns(turns, 3, "cpu", "test")
+    assert {name: len(each) for name, each in seconds.items()} == {"a": 3, "b": 3}
+    assert sorted(log) == ["a"] * 6 + ["b"] * 6, "twice at each turn"
+
+
+@pytest.mark.slow
+def test_the_whole_benchmark_on_small_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "small"
+    command = ["--quick", "--device", "cpu", "--translators", "gsta", "--precisions", "fp32", "bf16", "--out", str(out)]
+    assert benchmarks.main(command) == 0
+    table = pd.read_csv(out.with_suffix(".csv"), keep_default_na=False)
+    steps = table[table["part"] == "step"]
+    assert list(steps["quantizer"]) == ["none", "none", "svq", "svq"]
+    assert list(steps["precision"]) == ["fp32", "bf16"] * 2
+    assert (steps["seconds"].astype(float) > 0).all()
+    assert (steps["peak_MB"].astype(float) > 0).all()
+    assert set(table["part"]) == {"step", "scores", "evaluation"}
+    assert Image.open(out.with_suffix(".png")).size[0] > 600
+    assert "samples_per_second" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_no_checkout_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["--quick", "--device", "cpu", "--reference", str(tmp_path), "--out", str(tmp_path / "x")]
+    assert benchmarks.main(command) == 1
+    assert "expected a checkout of github.com/Pachark/SVQ-Forecasting" in capsys.readouterr().err
+
+
+def test_every_translator_has_its_published_name() -> None:
+    assert set(published.NAMES) == set(benchmarks.TRANSLATORS)
+
+
+def test_what_scale_varies() -> None:
+    found = [(varied, value) for varied, value, *_ in scale.cases()]
+    assert len(found) == len(scale.CODES) + 2 * (len(scale.RESOLUTIONS) + len(scale.CHANNELS) + len(scale.FRAMES))

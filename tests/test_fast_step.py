@@ -1,0 +1,153 @@
+"""What makes a step fast does not change what it computes."""
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from svqkit import config, models, training
+from svqkit.compiling import compiled, rehearse
+from svqkit.models.simvp import stacked, unstacked
+from svqkit.models.translators.blocks import DilatedConv2d
+
+SHAPE = (2, 16, 24)
+SMALL = {"model": {"hid_S": 8, "hid_T": 16, "N_T": 3, "mlp_ratio": 2.0, "drop_path": 0.1}}
+
+
+def experiment(quantizer: str = "svq", translator: str = "gsta", **training: object) -> config.Experiment:
+    chosen = config.load("params.yaml", "sample").experiment(f"weather_t2m-{quantizer}")
+    return config.override(
+        chosen, {**SMALL, "model": {**SMALL["model"], "translator": translator}, "training": training}
+    )
+
+
+def batch(chosen: config.Experiment) -> tuple[Tensor, Tensor]:
+    torch.manual_seed(5)
+    return tuple(torch.randn(4, frames, *SHAPE) for frames in (chosen.data.frames_in, chosen.data.frames_out))
+
+
+def steps(objective: nn.Module, optimizer: torch.optim.Optimizer, frames: tuple[Tensor, Tensor]) -> list[float]:
+    """The losses of six steps."""
+    torch.manual_seed(9)
+    objective.train()
+    found = []
+    for _ in range(6):
+        loss = sum(objective(*frames))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        found.append(float(loss.detach()))
+    return found
+
+
+@pytest.mark.parametrize("translator", ["gsta", "van", "tau", "moganet", "convnext", "swin", "incepu"])
+@pytest.mark.parametrize("quantizer", ["none", "svq"])
+def test_fast_steps_are_those_of_the_plain_model(
+    quantizer: str, translator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against contiguous frames and weights, torch's own dilated convolution, and Adam as it comes."""
+    chosen = experiment(quantizer, translator)
+    torch.manual_seed(0)
+    model = models.build(chosen, SHAPE)
+    plain = copy.deepcopy(model)
+    fast = steps(*training.ready(model, chosen.training, "cpu"), batch(chosen))
+    monkeypatch.setattr(DilatedConv2d, "forward", nn.Conv2d.forward)
+    monkeypatch.setattr("svqkit.models.simvp.stacked", lambda x, size: x.contiguous().view(size, -1, *x.shape[2:]))
+    monkeypatch.setattr(
+        "svqkit.models.simvp.unstacked", lambda x, time: x.contiguous().view(len(x) * time, -1, *x.shape[2:])
+    )
+    slow = steps(training.Objective(plain, chosen.training), torch.optim.Adam(plain.parameters()), batch(chosen))
+    assert fast == pytest.approx(slow, abs=1e-5)
+    assert fast[-1] != pytest.approx(fast[0], abs=1e-3), "something was learnt"
+
+
+def test_stacking_is_a_reshape() -> None:
+    x = torch.randn(6, 5, 4, 3).contiguous(memory_format=torch.channels_last)
+    y = stacked(x, 2)
+    assert torch.equal(y, x.reshape(2, 15, 4, 3))
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(unstacked(y, 3), x)
+    assert unstacked(y, 3).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_every_layer_of_a_step_sees_channels_last() -> None:
+    chosen = experiment()
+    objective, _ = training.ready(models.build(chosen, SHAPE), chosen.training, "cpu")
+    other: list[str] = []
+
+    def look(name: str, output: object) -> None:
+        # Frames of a dilated convolution are cut out of larger ones.
+        if isinstance(output, Tensor) and output.ndim == 4 and output.stride(1) != 1 and output.shape[1] > 1:
+            other.append(name)
+
+    for name, module in objective.model.named_modules():
+        if "encoder.0" not in name:
+            module.register_forward_hook(lambda _module, _inputs, output, name=name: look(name, output))
+    objective(*batch(chosen))
+    assert other == []
+
+
+def test_bf16_computes_the_loss_and_the_fold_in_float32_and_stays_near() -> None:
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        chosen = experiment(precision=precision)
+        torch.manual_seed(0)
+        objective, optimizer = training.ready(models.build(chosen, SHAPE), chosen.training, "cpu")
+        loss, own = objective(*batch(chosen))
+        assert loss.dtype == torch.float32
+        assert own.dtype == torch.float32
+        with torch.autocast("cpu", torch.bfloat16):
+            assert {part.dtype for part in objective.model.quantizer.folded()} == {torch.float32}
+        losses[precision] = steps(objective, optimizer, batch(chosen))
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)
+    assert losses["bf16"] != losses["fp32"]
+
+
+def test_a_rehearsal_leaves_no_trace() -> None:
+    chosen = experiment()
+    objective, _ = training.ready(models.build(chosen, SHAPE), chosen.training, "cpu")
+    before = {name: value.clone() for name, value in objective.state_dict().items()}
+    frames = batch(chosen)
+    random = torch.get_rng_state()
+    rehearse(objective, objective, frames)
+    assert torch.equal(torch.get_rng_state(), random)
+    assert all(torch.equal(value, before[name]) for name, value in objective.state_dict().items())
+    assert all(weight.grad is None for weight in objective.parameters())
+
+
+def test_what_can_not_be_compiled_runs_as_it_is_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> object:
+        def step(*_: object) -> object:
+            raise RuntimeError("\nno C compiler found\nmore")
+
+        return step
+
+    monkeypatch.setattr(torch, "compile", broken)
+    chosen, said = experiment(), []
+    objective, _ = training.ready(models.build(chosen, SHAPE), chosen.training, "cpu")
+    assert compiled(objective, "on", batch(chosen), said.append) is objective
+    assert said == ["Not compiled, the steps run as they are: RuntimeError: no C compiler found"]
+    said.clear()
+    for wanted in ("off", "auto"):
+        assert compiled(objective, wanted, batch(chosen), said.append) is objective
+    assert said == [], "on a CPU it is not wanted by itself"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wanted", ["on", "graphs"])
+def test_compiled_steps_are_those_of_the_model(wanted: config.Compile) -> None:
+    """Where there is a C compiler; else it is a fall-back that is compared."""
+    chosen = config.override(experiment(), {"model": {"drop_path": 0.0}})
+    found = []
+    for how in ("off", wanted):
+        torch.manual_seed(0)
+        objective, optimizer = training.ready(models.build(chosen, SHAPE), chosen.training, "cpu")
+        losses = compiled(objective, how, batch(chosen), print)
+
+        class Step(nn.Module):
+            def forward(self, *frames: Tensor, losses: object = losses) -> tuple[Tensor, Tensor]:
+                return losses(*frames)
+
+        found.append(steps(Step(), optimizer, batch(chosen)))
+    assert found[1] == pytest.approx(found[0], abs=1e-5)
