@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup data repro report table figure test lint lab lock clean
+.PHONY: help setup data repro report table figure test bench lint lab lock clean
 
 # Any Python from 3.11 on will do: make setup PYTHON=/path/to/python
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -79,6 +79,11 @@ table: setup  ## make one of the paper's tables again, T=t1 to t9
 
 figure: setup  ## make one of the paper's figures again, F=f1 to f11
 	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.paper figure $(F)
+
+bench: setup  ## measure steps, evaluation and scaling here, beside REFERENCE=a checkout of SVQ-Forecasting, if given
+	@$(VENV_PYTHON) -m benchmarks $(if $(REFERENCE),--reference $(REFERENCE)) \
+		$(if $(shell command -v nvidia-smi),--precisions fp32 bf16 --compile off on graphs)
+	@$(VENV_PYTHON) -m benchmarks.scale
 
 test: data  ## run the tests on two cores (ARGS="-k word" picks some)
 	@$(WITH_VENV) $(VENV_PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)

@@ -26,9 +26,11 @@ from svqkit.paper.costs import Case, measure
 matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 
+TICKS = (0.1, 0.2, 0.5, 1, 2, 5)
 Shape = tuple[int, int, int]
-CODES = (1_000, 10_000, 100_000, 1_000_000)
+CODES = {"10³": 1_000, "10⁴": 10_000, "10⁵": 100_000, "10⁶": 1_000_000}
 # Height × width of a global grid at 5.625°, 2.8125° and 1.40625°.
 RESOLUTIONS = {"5.625°": (32, 64), "2.8125°": (64, 128), "1.40625°": (128, 256)}
 CHANNELS = (1, 12, 110)
@@ -38,8 +40,8 @@ FRAMES = (4, 12, 24)
 def cases() -> Iterator[tuple[str, str, Experiment, Shape]]:
     """What is varied, its value, the experiment and the frames' shape."""
     both = pair("paper", "weather_t2m", "gsta", 0)
-    for codes in CODES:
-        yield "codes", f"{codes:,}", config.override(both["svq"], {"quantizer": {"codebook_size": codes}}), (1, 32, 64)
+    for name, codes in CODES.items():
+        yield "codes", name, config.override(both["svq"], {"quantizer": {"codebook_size": codes}}), (1, 32, 64)
     for one in both.values():
         for name, size in RESOLUTIONS.items():
             yield "resolution", name, one, (1, *size)
@@ -62,6 +64,9 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         upper.set_title(name, fontsize=10)
         for axis in (upper, lower):
             axis.set_yscale("log")
+            axis.yaxis.set_major_formatter(ScalarFormatter())
+            axis.yaxis.set_minor_formatter(NullFormatter())
+            axis.set_yticks(TICKS)
             axis.grid(alpha=0.3, which="both", axis="y")
             axis.spines[["top", "right"]].set_visible(False)
             axis.tick_params(labelsize=8)
