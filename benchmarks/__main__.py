@@ -18,6 +18,7 @@ measured is written to <out>.csv and drawn in <out>.png. Columns:
                     smallest and the largest of the rounds); more is better
     of_plain        how many times longer the published step *without* a quantizer takes; more is better
     of_own          our step with SVQ as a multiple of our own without it; 1 is best
+    hours_50_epochs of weather_t2m's published training, steps alone
 """
 
 import argparse
@@ -43,7 +44,7 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 
 SHOWN = ["part", "translator", "quantizer", "who", "precision", "compile", "batch_size", "seconds"]
-SHOWN += ["samples_per_second", "peak_MB", "times", "of_plain", "of_own", "note"]
+SHOWN += ["samples_per_second", "peak_MB", "times", "of_plain", "of_own", "hours_50_epochs", "note"]
 COLOURS = {"none": "#0072b2", "svq": "#d55e00", "": "#666666"}
 
 

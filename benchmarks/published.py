@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import timm
 import timm.layers
 import torch
 from torch import Tensor, nn
@@ -92,6 +93,9 @@ class PublishedSubject(Subject):
 
     def _make(self, frame_shape: tuple[int, int, int]) -> tuple[Objective, torch.optim.Optimizer]:
         experiment = self.case.experiment
-        model = Published(experiment, frame_shape).to(self.device)
+        try:
+            model = Published(experiment, frame_shape).to(self.device)
+        except (TypeError, AttributeError, ImportError) as error:
+            raise SvqkitError(f"the published code can't make it with timm {timm.__version__}: {error}") from error
         trained = [one for one in model.parameters() if one.requires_grad]
         return Objective(model, experiment.training), torch.optim.Adam(trained)

@@ -16,6 +16,8 @@ from svqkit.errors import SvqkitError
 from svqkit.paper.costs import Case, Subject, machine, out_of_memory_as_error
 
 QUANTIZERS = ("none", "svq")
+# Training windows of weather_t2m, 12 → 12 hours in 2010 to 2015 (52,584 hours), and the published epochs.
+WINDOWS, EPOCHS = 52_584 - 23, 50
 
 
 class OwnSubject(Subject):
@@ -97,6 +99,8 @@ def measure(
     for name, each in seconds.items():
         row = rows[name]
         row |= {"seconds": median(each), "samples_per_second": batch_size / median(each)}
+        if row["dataset"] == "weather_t2m":
+            row["hours_50_epochs"] = EPOCHS * (WINDOWS // batch_size) * median(each) / 3600
         same = f"published {row['quantizer']} fp32 off"
         if same in seconds and row["who"] == "svqkit":
             row["times"], row["times_low"], row["times_high"] = ratio(seconds[same], each)

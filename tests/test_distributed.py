@@ -220,6 +220,15 @@ def test_a_process_that_dies_ends_all_with_its_traceback_and_another_number_goes
     np.testing.assert_allclose(losses(tmp_path / "cut", short), losses(tmp_path / "whole", short), rtol=0, atol=1e-6)
 
 
+def test_the_command_lists_what_it_can_train(capsys: pytest.CaptureFixture[str]) -> None:
+    assert training.main(["--list", "--dataset", "taxibj", "--profile", "paper"]) == 0
+    assert "taxibj-svq" in capsys.readouterr().out.split()
+    assert training.main(["--list", "--dataset", "taxibi"]) == 1
+    assert "did you mean 'taxibj'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        training.main([])
+
+
 def test_a_batch_that_the_processes_can_not_share_is_refused(
     experiment: Experiment, store: Store, tmp_path: Path
 ) -> None:

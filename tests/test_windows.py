@@ -187,6 +187,16 @@ def test_from_memory_and_from_disk_the_batches_are_the_same(
         np.testing.assert_array_equal(one.target_frames, other.target_frames)
 
 
+@pytest.mark.parametrize("at_a_time", [1, 1000, 2**26])
+def test_frames_are_brought_to_a_device_part_by_part(
+    at_a_time: int, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(windows, "AT_A_TIME_BYTES", at_a_time)
+    held = windows.brought(store.frames, 3, 20, torch.device("cpu"))
+    assert held.dtype == torch.float32
+    np.testing.assert_array_equal(held, store.frames[3:20])
+
+
 def test_from_disk_few_batches_are_read_ahead_and_a_reader_that_stops_ends_it(
     raw: RawFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+import zarr
 from torch import Tensor
 
 from svqkit.config import Protocol, Split
@@ -21,8 +22,6 @@ from svqkit.errors import SvqkitError
 OF_FREE_MEMORY, IN_MEMORY_BYTES = 0.25, 2**30
 # Frames that are brought to the GPU at a time.
 AT_A_TIME_BYTES = 2**26
-
-DTYPES = {"uint8": torch.uint8, "float32": torch.float32}
 
 # Windows that are scored at once: as many as fit into so many bytes, but not more than these.
 SCORED, SCORED_BYTES = 16, 2**25
@@ -109,13 +108,15 @@ class Windows:
         frame_bytes = frames.dtype.itemsize * int(np.prod(frames.shape[1:]))
         needed = (stop - first) * frame_bytes
         if self.device.type == "cuda" and needed <= OF_FREE_MEMORY * torch.cuda.mem_get_info(self.device)[0]:
-            step = max(1, AT_A_TIME_BYTES // frame_bytes)
-            parts = (frames[start : min(start + step, stop)] for start in range(first, stop, step))
-            held = torch.empty((stop - first, *frames.shape[1:]), dtype=DTYPES[str(frames.dtype)], device=self.device)
-            for place, part in enumerate(parts):
-                held[place * step :][: len(part)] = torch.from_numpy(part)
-            return held
+            return brought(frames, first, stop, self.device)
         return torch.from_numpy(frames[first:stop]) if needed <= IN_MEMORY_BYTES else None
+
+
+def brought(frames: zarr.Array, first: int, stop: int, device: torch.device) -> Tensor:
+    """Frames ``first`` to ``stop`` on a device, read a part at a time so that the host never holds them all."""
+    step = max(1, AT_A_TIME_BYTES // (frames.dtype.itemsize * int(np.prod(frames.shape[1:]))))
+    parts = (torch.from_numpy(frames[start : min(start + step, stop)]) for start in range(first, stop, step))
+    return torch.cat([part.to(device) for part in parts])
 
 
 def batches(windows: Windows, order: np.ndarray, batch_size: int, rank: int = 0, ranks: int = 1) -> Iterator[Batch]:
