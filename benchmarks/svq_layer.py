@@ -18,23 +18,19 @@ What would take more than 60 % of the free memory is not run.
 """
 
 import argparse
-import importlib
 import os
-import sys
-import types
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
 import pandas as pd
-import timm.layers
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from benchmarks import published
 from svqkit import config, models
-from svqkit.config import Experiment
 from svqkit.paper.costs import Ledger, PlainSVQ, free_bytes, now
 from svqkit.quantizers import SVQ
 
@@ -132,29 +128,14 @@ def simvps(profile: str, batch: int, repeats: int, device: str, bf16: bool, chec
         ),
     }
     if checkout:
-        makes["reference"] = (lambda: published(checkout, svq), makes["plain"][1])
+        published.use(checkout)
+        makes["reference"] = (lambda: published.Published(svq, FRAME), makes["plain"][1])
     return measure(makes, step, repeats, device).assign(part=f"SimVP, {profile}", codes=codes)
 
 
 def all_weights(batch: int, codes: int) -> int:
     """Bytes of the weights of all codes at all positions and of their gradients."""
     return 2 * 4 * batch * FRAMES * HEIGHT * WIDTH * codes
-
-
-def published(checkout: Path, experiment: Experiment) -> nn.Module:
-    """The published SVQ model of the same size. Its packages' own imports need much else: they are passed by."""
-    sys.modules.setdefault("timm.models.layers", timm.layers)
-    for name in ("openstl", "openstl.modules", "openstl.models"):
-        sys.modules[name] = types.ModuleType(name)
-        sys.modules[name].__path__ = [str(checkout / name.replace(".", "/"))]
-    for name in ("simvp_modules", "quantization_modules"):
-        part = vars(importlib.import_module(f"openstl.modules.{name}"))
-        vars(sys.modules["openstl.modules"]).update({key: one for key, one in part.items() if key[0] != "_"})
-    size = {key: getattr(experiment.model, key) for key in ("hid_S", "hid_T", "N_S", "N_T", "mlp_ratio", "drop_path")}
-    svq = {"input_dim": size["hid_S"], "middim": experiment.quantizer.hidden_dim, "freeze_codebook": False}
-    svq |= {"codebook_size": experiment.quantizer.codebook_size, "nonlinear": True}
-    model = importlib.import_module("openstl.models.simvpvq_model").SimVPVQ_Model
-    return model((FRAMES, 1, 2 * HEIGHT, 2 * WIDTH), vq_kwargs=svq, **size)
 
 
 def main() -> None:
