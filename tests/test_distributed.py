@@ -105,7 +105,7 @@ def test_batch_normalisation_of_one_process_is_torchs(training_mode: bool) -> No
 def drawn_at_random(samples: torch.Tensor) -> dict[str, torch.Tensor]:
     """What every random part makes of samples."""
     torch.manual_seed(7)
-    gumbel = Gumbel(4, codebook_size=7, hidden_dim=0).train()
+    (gumbel,) = whole_batch.as_one(nn.Sequential(Gumbel(4, codebook_size=7, hidden_dim=0))).train()
     parts: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
         "dropout": whole_batch.Dropout(0.4),
         "drop path": whole_batch.DropPath(0.4),

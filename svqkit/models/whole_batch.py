@@ -10,7 +10,7 @@ from svqkit.distributed import own_rows, rank_and_count
 def as_one(model: nn.Module) -> nn.Module:
     """The model with its dropout, drop path and batch normalisation replaced, in place, by those of the whole batch.
 
-    Names and values of parameters and buffers stay.
+    For processes that have the same seed. Names and values of parameters and buffers stay.
     """
     _, count = rank_and_count()
     for parent in list(model.modules()):
@@ -23,6 +23,8 @@ def as_one(model: nn.Module) -> nn.Module:
                 setattr(parent, name, DropPath(child.drop_prob))
             elif kind == "BatchNorm2d" and count > 1:
                 setattr(parent, name, BatchNorm2d.like(child))
+            elif hasattr(child, "shared_noise"):
+                child.shared_noise = True
     return model
 
 

@@ -78,6 +78,9 @@ class Gumbel(_Distribution):
     """
 
     draws = True
+    # In a model of one's own each process draws its own noise. Where all have the same seed they share out what is
+    # drawn for the whole batch (svqkit.models.whole_batch).
+    shared_noise = False
 
     def _weigh(self, vectors: Tensor) -> Tensor:
         return self._one_code(self._scores(vectors))
@@ -85,9 +88,14 @@ class Gumbel(_Distribution):
     def _mix(self, vectors: Tensor) -> Tensor:
         scores = self._scores(vectors)
         if self.training:
-            noise = own_rows(lambda rows: scores.new_empty(rows, self.codebook_size).exponential_(), len(scores))
-            scores = scores - noise.log()  # − ln of Exp(1) is Gumbel noise
+            scores = scores - self._exponential(scores).log()  # − ln of Exp(1) is Gumbel noise
         return self._one_code(scores).to(self.codebook.dtype) @ self.codebook
+
+    def _exponential(self, like: Tensor) -> Tensor:
+        """Numbers from Exp(1) in the shape of scores (P, K)."""
+        if self.shared_noise:
+            return own_rows(lambda rows: like.new_empty(rows, self.codebook_size).exponential_(), len(like))
+        return torch.empty_like(like).exponential_()
 
     def _one_code(self, scores: Tensor) -> Tensor:
         """1 where the score is largest, else 0; with the gradient of the softmax."""
