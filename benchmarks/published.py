@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import timm
 import timm.layers
 import torch
+from skimage.metrics import structural_similarity
 from torch import Tensor, nn
 
 from svqkit.config import Experiment
@@ -50,7 +52,15 @@ def use(checkout: Path) -> None:
 
 def metric() -> Callable[..., tuple[dict[str, Any], str]]:
     """The published function that scores all forecasts at once, as arrays."""
-    return importlib.import_module("openstl.core.metrics").metric
+    module = importlib.import_module("openstl.core.metrics")
+    module.cal_ssim = _ssim_of_old
+    return module.metric
+
+
+def _ssim_of_old(first: np.ndarray, second: np.ndarray, *, multichannel: bool) -> float:
+    """scikit-image's SSIM by the option that the published code still uses, with what it then meant."""
+    axis = -1 if multichannel else None
+    return structural_similarity(first, second, channel_axis=axis, data_range=2.0)
 
 
 class Published(nn.Module):

@@ -12,8 +12,8 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from svqkit.errors import SvqkitError
-from svqkit.evaluation import frames
 from svqkit.evaluation.frames import FrameErrors
+from svqkit.evaluation.metrics import VALUES_AT_ONCE
 from svqkit.evaluation.perceptual import WITHOUT_TRUNK, Lpips
 
 SHAPE = (5, 3, 2, 12, 10)  # windows, leads, channels, height, width
@@ -134,7 +134,7 @@ def test_added_in_pieces_and_worked_on_in_parts_the_scores_are_the_same(cuts: se
     prediction, truth = draw_pair()
     whole = errors_of(prediction, truth)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(frames, "VALUES_AT_ONCE", values)
+        patch.setitem(VALUES_AT_ONCE, "cpu", values)
         pieces = errors_of(prediction, truth, tuple(sorted(cuts)))
     for name, expected in whole.per_lead().items():
         torch.testing.assert_close(pieces.per_lead()[name], expected, rtol=1e-10, atol=1e-12)
@@ -151,7 +151,7 @@ def test_the_order_of_windows_does_not_matter(order: list[int]) -> None:
 
 
 def test_lpips_gets_clipped_frames_and_its_mean_is_per_lead_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frames, "VALUES_AT_ONCE", 2 * 32 * 32)
+    monkeypatch.setitem(VALUES_AT_ONCE, "cpu", 2 * 32 * 32)
     prediction, truth = draw_pair((2, 3, 1, 32, 32))
     perceptual = FirstPixel()
     errors = FrameErrors(perceptual)

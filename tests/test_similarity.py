@@ -140,6 +140,14 @@ def test_several_ranges_at_once_are_each_by_itself() -> None:
         assert torch.equal(scores, ssim(*pair, data_range))
 
 
+def test_ssim_can_be_a_loss_and_leaves_its_frames_alone() -> None:
+    p, t = (frames.double().requires_grad_() for frames in draw_pair(0, (2, 1, 9, 8)))
+    before = p.detach().clone(), t.detach().clone()
+    assert torch.autograd.gradcheck(lambda *pair: torch.stack(ssim_by_range(*pair, [1.0, 2.0])), (p, t))
+    assert torch.equal(p, before[0])
+    assert torch.equal(t, before[1])
+
+
 def test_a_forecast_that_is_not_a_number_has_no_score() -> None:
     prediction, truth = draw_pair(5, (2, 1, 9, 9))
     prediction[0, 0, 4, 4] = torch.nan

@@ -6,12 +6,9 @@ import torch
 from torch import Tensor
 
 from svqkit.errors import SvqkitError
-from svqkit.evaluation.metrics import GridErrors
+from svqkit.evaluation.metrics import GridErrors, parts_at_once
 from svqkit.evaluation.perceptual import Lpips, lpips_reason
 from svqkit.evaluation.similarity import check_frames, psnr, ssim_by_range, ssim_reason
-
-# Values that are worked on at once: 21 RGB frames of 256 × 256, a few hundred MB of float64 beside the batch.
-VALUES_AT_ONCE = 2**22
 
 
 class FrameErrors:
@@ -54,7 +51,7 @@ class FrameErrors:
         """
         self._check(prediction, truth)
         leads = prediction.shape[1]
-        frames_at_once = max(1, VALUES_AT_ONCE // prediction[0, 0].numel())
+        frames_at_once = parts_at_once(prediction, prediction[0, 0].numel())
         for part in _pairs(prediction, truth, max(1, frames_at_once // leads)):
             self.grids.add(*part)
         parts = [

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# Values that are worked on at once, of which float64 copies stay in a core's cache.
-VALUES_AT_ONCE = 2**16
+# Values that are worked on at once: on a CPU so few that float64 copies of them stay in its caches; a GPU is busy only
+# with many, which are a few hundred MB beside the batch.
+VALUES_AT_ONCE = {"cpu": 2**17, "cuda": 2**22}
 
 
 def latitude_weights(lat: Tensor) -> Tensor:
@@ -69,8 +70,13 @@ def _error_sums(prediction: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
 
 def _by_channels(*fields: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """A few channels of every field (B, L, C, H, W) at a time: what is made of so few values stays in the cache."""
-    channels = max(1, VALUES_AT_ONCE // max(1, fields[0][:, :, 0].numel()))
+    channels = parts_at_once(fields[0], fields[0][:, :, 0].numel())
     return zip(*(field.split(channels, dim=2) for field in fields), strict=True)
+
+
+def parts_at_once(x: Tensor, values: int) -> int:
+    """How many parts of so many ``values`` are worked on at once, where x lies."""
+    return max(1, VALUES_AT_ONCE[x.device.type] // max(1, values))
 
 
 class AnomalyCorrelation:
