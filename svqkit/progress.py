@@ -22,4 +22,5 @@ def progress(total: int, what: str, unit: str = "it", initial: int = 0, shown: b
         ncols=100,
         file=sys.stderr,
         disable=not shown,
+        leave=None,  # a bar below another one goes when it is done
     )
