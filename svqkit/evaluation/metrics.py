@@ -76,7 +76,7 @@ def _by_channels(*fields: Tensor) -> Iterator[tuple[Tensor, ...]]:
 
 def parts_at_once(x: Tensor, values: int) -> int:
     """How many parts of so many ``values`` are worked on at once, where x lies."""
-    return max(1, VALUES_AT_ONCE[x.device.type] // max(1, values))
+    return max(1, VALUES_AT_ONCE.get(x.device.type, VALUES_AT_ONCE["cuda"]) // max(1, values))
 
 
 class AnomalyCorrelation:
