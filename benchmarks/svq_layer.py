@@ -1,15 +1,14 @@
-"""What SVQ costs: the layer for growing codebooks, then a whole SimVP, folded and by the formula as it is written.
+"""What the SVQ layer costs by itself for growing codebooks, folded and by the formula as it is written.
 
     python -m benchmarks.svq_layer [--device cpu|cuda] [--precision fp32|bf16] [--batch 8] [--repeats 5]
-                                   [--threads N] [--csv out.csv] [--quick] [--reference PATH]
+                                   [--threads N] [--csv out.csv] [--quick]
 
 Variants: "folded" is :class:`svqkit.quantizers.SVQ`; "plain" does the formula's three products one after the other
-and so holds a weight for every position and code; "none" is SimVP without a quantizer; "reference" is the published
-model, imported from the checkout of SVQ-Forecasting that ``--reference`` names.
+and so holds a weight for every position and code. Whole models are measured by ``python -m benchmarks``.
 
 step_ms is forward and backward, with_Adam_ms the same and an optimizer step: medians over the rounds in one process.
 The variants take turns in each round, so that a machine that slows down slows all; the first round is not counted.
-The ratios in the last column are medians over the rounds of with_Adam_ms, with the smallest and the largest.
+The ratio in the last column is the median over the rounds of with_Adam_ms, with the smallest and the largest.
 
 activations_MB is the most that a step holds at a time beyond parameters and their gradients: every tensor's memory,
 from the operation that makes it until it is freed; buffers that an operation has inside itself are not seen. peak_MB
@@ -20,24 +19,20 @@ What would take more than 60 % of the free memory is not run.
 import argparse
 import os
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
 import pandas as pd
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-from benchmarks import published
-from svqkit import config, models
+from svqkit.allocation import freed_memory_kept
 from svqkit.paper.costs import Ledger, PlainSVQ, free_bytes, now
 from svqkit.quantizers import SVQ
 
 CODES, QUICK_CODES = (1_000, 10_000, 100_000, 1_000_000), (1_000, 3_000)
 # The latents of the paper's t2m model: channels, frames, height and width (half of the grid's 32 × 64).
 DIM, FRAMES, HEIGHT, WIDTH = 32, 12, 16, 32
-FRAME = (1, 2 * HEIGHT, 2 * WIDTH)
 FREE_SHARE = 0.6
 MAKES = dict[str, tuple[Callable[[], nn.Module], int]]
 
@@ -55,6 +50,7 @@ def memory(model: nn.Module, step: Callable[[nn.Module], None], device: str) -> 
     return activations, torch.cuda.max_memory_allocated() - before if device == "cuda" else ledger.peak(set())
 
 
+@freed_memory_kept()
 def measure(makes: MAKES, step: Callable[[nn.Module], None], repeats: int, device: str) -> pd.DataFrame:
     """A row for every variant of ``makes``, which gives for each how to make it and what bytes a step will take."""
     rows, ready, seconds = {}, {}, {}
@@ -65,7 +61,7 @@ def measure(makes: MAKES, step: Callable[[nn.Module], None], repeats: int, devic
             continue
         torch.manual_seed(0)
         model = make().to(device)
-        ready[name], seconds[name] = (model, torch.optim.Adam(model.parameters(), lr=1e-4)), []
+        ready[name], seconds[name] = (model, torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)), []
         activations, peak = memory(model, step, device)
         rows[name] |= {"activations_MB": activations / 1e6, "peak_MB": peak / 1e6}
     for _ in range(repeats + 1):
@@ -79,15 +75,14 @@ def measure(makes: MAKES, step: Callable[[nn.Module], None], repeats: int, devic
     for name, rounds in seconds.items():
         only, whole = zip(*rounds[1:], strict=True)
         rows[name] |= {"step_ms": 1e3 * median(only), "with_Adam_ms": 1e3 * median(whole)}
-        other = "none" if name == "folded" else "folded"
-        if other in seconds and name != "none":
-            ratios = [one[1] / two[1] for one, two in zip(rounds[1:], seconds[other][1:], strict=True)]
-            rows[name]["note"] = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) times {other}"
+        if name != "folded" and "folded" in seconds:
+            ratios = [one[1] / two[1] for one, two in zip(rounds[1:], seconds["folded"][1:], strict=True)]
+            rows[name]["note"] = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) times folded"
     return pd.DataFrame(rows.values())
 
 
 def layers(codes: int, batch: int, repeats: int, device: str, bf16: bool) -> pd.DataFrame:
-    """The layer alone, with ``codes`` codes."""
+    """The layer with ``codes`` codes."""
     x = torch.randn(batch * FRAMES, DIM, HEIGHT, WIDTH, device=device)
     towards = torch.randn_like(x)
 
@@ -102,35 +97,7 @@ def layers(codes: int, batch: int, repeats: int, device: str, bf16: bool) -> pd.
         "folded": (lambda: SVQ(DIM, codes, init="normal"), folded),
         "plain": (lambda: PlainSVQ(SVQ(DIM, codes, init="normal")), folded + all_weights(batch, codes)),
     }
-    return measure(makes, step, repeats, device).assign(part="layer", codes=codes)
-
-
-def simvps(profile: str, batch: int, repeats: int, device: str, bf16: bool, checkout: Path | None) -> pd.DataFrame:
-    """The whole model on t2m."""
-    experiments = config.load(profile=profile).experiments
-    none, svq = experiments["weather_t2m-none"], experiments["weather_t2m-svq"]
-    options = {key: value for key, value in asdict(svq.quantizer).items() if key != "name"}
-    codes, latent = options["codebook_size"], 4 * batch * FRAMES * DIM * HEIGHT * WIDTH
-    x, y = torch.randn(2, batch, FRAMES, 1, 2 * HEIGHT, 2 * WIDTH, device=device)
-
-    def step(model: nn.Module) -> None:
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            frames = model(x)[0]
-        F.l1_loss(frames.float(), y).backward()
-
-    # The activations of SimVP with the paper's sizes are 260 latents' worth.
-    makes: MAKES = {
-        "none": (lambda: models.build(none, FRAME), 300 * latent),
-        "folded": (lambda: models.build(svq, FRAME), 300 * latent),
-        "plain": (
-            lambda: models.SimVP(svq.model, PlainSVQ(SVQ(svq.model.hid_S, **options)), FRAMES, FRAME),
-            300 * latent + all_weights(batch, codes),
-        ),
-    }
-    if checkout:
-        published.use(checkout)
-        makes["reference"] = (lambda: published.Published(svq, FRAME), makes["plain"][1])
-    return measure(makes, step, repeats, device).assign(part=f"SimVP, {profile}", codes=codes)
+    return measure(makes, step, repeats, device).assign(codes=codes)
 
 
 def all_weights(batch: int, codes: int) -> int:
@@ -148,18 +115,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU; all of them if not given")
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--quick", action="store_true", help="small sizes and two rounds, to see that it works")
-    parser.add_argument("--reference", type=Path, metavar="PATH", help="a checkout of SVQ-Forecasting")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    batch, repeats, profile = (1, 2, "sample") if args.quick else (args.batch, args.repeats, "paper")
+    batch, repeats = (1, 2) if args.quick else (args.batch, args.repeats)
     machine = torch.cuda.get_device_name() if args.device == "cuda" else f"{args.threads} CPU threads"
     print(f"torch {torch.__version__}, {machine}, {args.precision}, batch {batch}, {repeats} rounds", flush=True)
     bf16 = args.precision == "bf16"
     tables = [layers(codes, batch, repeats, args.device, bf16) for codes in (QUICK_CODES if args.quick else CODES)]
-    tables.append(simvps(profile, batch, repeats, args.device, bf16, args.reference))
-    columns = ["part", "codes", "variant", "step_ms", "with_Adam_ms", "activations_MB", "peak_MB", "note"]
+    columns = ["codes", "variant", "step_ms", "with_Adam_ms", "activations_MB", "peak_MB", "note"]
     table = pd.concat(tables).reindex(columns=columns)
-    table.loc[table["variant"] == "none", "codes"] = 0
     print(table.to_string(index=False, na_rep="", float_format="{:,.1f}".format, formatters={"codes": "{:,}".format}))
     if args.csv:
         table.to_csv(args.csv, index=False)
