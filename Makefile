@@ -84,6 +84,7 @@ bench: setup  ## measure steps, evaluation and scaling here, beside REFERENCE=a 
 	@$(VENV_PYTHON) -m benchmarks $(if $(REFERENCE),--reference $(REFERENCE)) \
 		$(if $(shell command -v nvidia-smi),--precisions fp32 bf16 --compile off on graphs)
 	@$(VENV_PYTHON) -m benchmarks.scale
+	@$(VENV_PYTHON) -m benchmarks.processes
 
 test: data  ## run the tests on two cores (ARGS="-k word" picks some)
 	@$(WITH_VENV) $(VENV_PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)

@@ -53,11 +53,11 @@ def use(checkout: Path) -> None:
 def metric() -> Callable[..., tuple[dict[str, Any], str]]:
     """The published function that scores all forecasts at once, as arrays."""
     module = importlib.import_module("openstl.core.metrics")
-    module.cal_ssim = _ssim_of_old
+    module.cal_ssim = ssim_of_old
     return module.metric
 
 
-def _ssim_of_old(first: np.ndarray, second: np.ndarray, *, multichannel: bool) -> float:
+def ssim_of_old(first: np.ndarray, second: np.ndarray, *, multichannel: bool) -> float:
     """scikit-image's SSIM by the option that the published code still uses, with what it then meant."""
     axis = -1 if multichannel else None
     return structural_similarity(first, second, channel_axis=axis, data_range=2.0)

@@ -30,7 +30,7 @@ from svqkit.distributed import refuse_uneven
 from svqkit.domain import Domain
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.rollout import roll_out
-from svqkit.models.layers import channels_last
+from svqkit.models.layout import laid_out
 from svqkit.models.whole_batch import as_one
 from svqkit.paths import run_path, store_path
 from svqkit.progress import progress
@@ -157,7 +157,7 @@ class Objective(nn.Module):
 
 def ready(model: nn.Module, training: Training, device: torch.device | str) -> tuple[Objective, torch.optim.Adam]:
     """A model on its device, laid out for speed, with its loss; and its optimizer, to be given a learning rate."""
-    model = channels_last(as_one(model).to(device))
+    model = laid_out(as_one(model.to(device)))
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     return Objective(model, training), torch.optim.Adam(trained, fused=True)
 

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import published, rounds, scale
+from benchmarks import processes, published, rounds, scale
+from svqkit.evaluation.similarity import ssim
 
 
 def test_ratios_are_of_the_same_round() -> None:
@@ -51,3 +53,29 @@ def test_every_translator_has_its_published_name() -> None:
 def test_what_scale_varies() -> None:
     found = [(varied, value) for varied, value, *_ in scale.cases()]
     assert len(found) == len(scale.CODES) + 2 * (len(scale.RESOLUTIONS) + len(scale.CHANNELS) + len(scale.FRAMES))
+
+
+def test_published_scores_have_the_ssim_of_the_scikit_image_of_their_time() -> None:
+    """Which took floats for values from −1 to 1."""
+    generator = torch.Generator().manual_seed(0)
+    one, other = torch.rand(2, 9, 8, 3, generator=generator, dtype=torch.float64)
+    found = published.ssim_of_old(one.numpy(), other.numpy(), multichannel=True)
+    expected = ssim(*(frame.permute(2, 0, 1)[None] for frame in (one, other)), data_range=2.0)
+    assert found == pytest.approx(float(expected), rel=1e-12)
+
+
+def test_processes_share_a_step(tmp_path: Path) -> None:
+    out = tmp_path / "processes"
+    command = ["--device", "cpu", "--profile", "sample", "--counts", "2", "--batch", "2", "--repeats", "1"]
+    assert processes.main([*command, "--threads", "2", "--out", str(out)]) == 0
+    table = pd.read_csv(out.with_suffix(".csv"))
+    assert list(table["processes"]) == [1, 2, 1, 2]
+    assert list(table["batch_size"]) == [2, 2, 2, 4]
+    assert (table["seconds"] > 0).all()
+    assert table["times_one"][0] == 1
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["--device", "cpu", "--counts", "2", "--batch", "3", "--out", str(tmp_path / "x")]
+    assert processes.main(command) == 1
+    assert "2 processes can't share a batch of 3 evenly" in capsys.readouterr().err

@@ -1,6 +1,5 @@
 """SimVP: shapes, padding, where the quantizer stands, noise, sizes, and the numbers it gives."""
 
-import copy
 from collections.abc import Callable
 from functools import partial
 
@@ -13,7 +12,6 @@ from svqkit import config, models
 from svqkit.config import Model
 from svqkit.errors import SvqkitError
 from svqkit.models import SimVP
-from svqkit.models.layers import channels_last
 from svqkit.models.simvp import perturb
 from svqkit.models.translators.blocks import Residual
 from svqkit.quantizers import SVQ, VQ, NoQuantization, Quantized
@@ -235,13 +233,3 @@ def test_the_numbers_are_those_of_the_published_code(case: str) -> None:
     frames = golden_model(case)(wavy(1, 3, 2, 8, 12)).frames
     found = (frames.mean(), frames.square().mean(), frames[0, 0, 0, 0, 0], frames[0, -1, -1, -1, -1])
     assert [float(one.detach()) for one in found] == pytest.approx(list(GOLDEN[case]), rel=1e-8)
-
-
-def test_weights_of_maps_are_laid_out_with_channels_last_and_those_of_clips_stay() -> None:
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv3d(3, 4, 3), nn.Linear(3, 4))
-    before = copy.deepcopy(model.state_dict())
-    changed = channels_last(model)
-    assert changed is model
-    assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
-    assert model[1].weight.is_contiguous()
-    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from svqkit.data.windows import Batch, Normaliser
 from svqkit.evaluation.each_frame_once import quantize_once
 from svqkit.evaluation.rollout import roll_out
-from svqkit.models.layers import channels_last
+from svqkit.models.layout import laid_out
 
 # (batch in physical units, climatology of the targets) → forecast (B, T_out, C, H, W) in physical units.
 Forecaster = Callable[[Batch, Tensor], Tensor]
@@ -27,7 +27,7 @@ def of_model(
     The two differ only under protocol "paper". ``inputs`` (T_in,), the input frames counted from the first target, is
     given where the model quantizes them one by one: then a frame that several windows hold is quantized once.
     """
-    model = channels_last(model.to(device)).eval()
+    model = laid_out(model.to(device)).eval()
     entering, leaving = entering.to(device), leaving.to(device)
 
     @torch.inference_mode()

@@ -1,6 +1,5 @@
-"""The convolution block of SimVP's encoder and decoder, and the layout of weights in memory."""
+"""The convolution block of SimVP's encoder and decoder."""
 
-import torch
 from torch import Tensor, nn
 
 
@@ -24,11 +23,3 @@ class ConvBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x (N, channels_in, H, W) → (N, channels_out, H', W')."""
         return self.activation(self.norm(self.shuffle(self.conv(x))))
-
-
-def channels_last(model: nn.Module) -> nn.Module:
-    """The model with its 2-D convolutions' weights laid out with channels last, which is faster; others stay."""
-    for weight in model.parameters():
-        if weight.ndim == 4:
-            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
-    return model

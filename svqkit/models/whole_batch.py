@@ -1,8 +1,8 @@
 """Layers that look at more than one sample, made to look at the batch of all processes."""
 
 import torch
-from torch import Tensor, nn
-from torch.distributed.nn import functional as collectives
+from torch import Tensor, distributed, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 from svqkit.distributed import own_rows, rank_and_count
 
@@ -10,7 +10,8 @@ from svqkit.distributed import own_rows, rank_and_count
 def as_one(model: nn.Module) -> nn.Module:
     """The model with its dropout, drop path and batch normalisation replaced, in place, by those of the whole batch.
 
-    For processes that have the same seed. Names and values of parameters and buffers stay.
+    For processes that have the same seed, and a model that is on its device. Names and values of parameters and
+    buffers stay.
     """
     _, count = rank_and_count()
     for parent in list(model.modules()):
@@ -22,7 +23,9 @@ def as_one(model: nn.Module) -> nn.Module:
             elif kind == "DropPath":
                 setattr(parent, name, DropPath(child.drop_prob))
             elif kind == "BatchNorm2d" and count > 1:
-                setattr(parent, name, BatchNorm2d.like(child))
+                on_gpu = child.weight.is_cuda
+                whole = nn.SyncBatchNorm.convert_sync_batchnorm(child) if on_gpu else BatchNorm2d.like(child)
+                setattr(parent, name, whole)
             elif hasattr(child, "shared_noise"):
                 child.shared_noise = True
     return model
@@ -59,7 +62,7 @@ class DropPath(nn.Module):
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation over the samples of all processes; unlike torch's SyncBatchNorm on a CPU too."""
+    """Batch normalisation over the samples of all processes, on a CPU: torch's SyncBatchNorm is for GPUs only."""
 
     @classmethod
     def like(cls, norm: nn.BatchNorm2d) -> "BatchNorm2d":
@@ -83,6 +86,28 @@ class BatchNorm2d(nn.BatchNorm2d):
             return (x * scale[:, None, None] + shift[:, None, None]).to(x.dtype)
 
 
+class OverProcesses(torch.autograd.Function):
+    """The sum of all processes' tensors; since each has a share in every sum, gradients are summed as well."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, own: Tensor) -> Tensor:
+        """The same shape."""
+        return _over_processes(own)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, grad: Tensor) -> Tensor:
+        """The same shape."""
+        return _over_processes(grad)
+
+
+def _over_processes(own: Tensor) -> Tensor:
+    total = own.clone(memory_format=torch.contiguous_format)
+    if rank_and_count()[1] > 1:
+        distributed.all_reduce(total)
+    return total
+
+
 def whole_moments(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Mean and (biased) variance (C,) of x (B, C, H, W) over the samples of all processes, and of how many values.
 
@@ -91,8 +116,7 @@ def whole_moments(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     own = x.numel() // x.shape[1]
     variance, mean = (part.double() for part in torch.var_mean(x, (0, 2, 3), correction=0))
     sums = torch.stack([mean, variance + mean.square(), torch.ones_like(mean)]) * own
-    if rank_and_count()[1] > 1:
-        sums = collectives.all_reduce(sums)
+    sums = OverProcesses.apply(sums)
     count = sums[2, 0].detach()
     mean = sums[0] / count
     variance = sums[1] / count - mean.square()
