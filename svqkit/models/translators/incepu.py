@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from svqkit.config import Model
+from svqkit.models.layers import GroupNorm
 from svqkit.models.translators.blocks import need_multiple
 
 KERNELS, GROUPS = (3, 5, 7, 11), 8
@@ -56,7 +57,7 @@ class Inception(nn.Module):
         self.branches = nn.ModuleList(
             nn.Sequential(
                 nn.Conv2d(hidden, channels_out, kernel, padding=kernel // 2, groups=groups),
-                nn.GroupNorm(groups, channels_out),
+                GroupNorm(groups, channels_out),
                 nn.LeakyReLU(0.2, inplace=True),
             )
             for kernel in KERNELS

@@ -1,8 +1,11 @@
 """PoolFormer: places are mixed by nothing more than a mean."""
 
-from timm.layers import GroupNorm1, Mlp
+from functools import partial
+
+from timm.layers import Mlp
 from torch import Tensor, nn
 
+from svqkit.models.layers import GroupNorm
 from svqkit.models.translators.blocks import Residual
 from svqkit.models.translators.metaformer import MetaTranslator, Place
 
@@ -20,7 +23,7 @@ class PoolFormer(MetaTranslator):
         for layer in (mlp.fc1, mlp.fc2):
             nn.init.trunc_normal_(layer.weight, std=0.02)
             nn.init.zeros_(layer.bias)
-        return Residual(place, GroupNorm1, Pooling(), mlp, scale=1e-5)
+        return Residual(place, partial(GroupNorm, 1), Pooling(), mlp, scale=1e-5)
 
 
 class Pooling(nn.Module):
