@@ -105,9 +105,10 @@ class Training:
     """How a model is fitted. ``learning_rate`` is the peak.
 
     ``steps_per_epoch`` ends an epoch after that many steps (0: all windows once); ``patience`` is the number of
-    epochs without a better validation loss after which training stops; ``clip_norm`` 0 does not clip. ``augment``
-    names what is done to training windows at random (see :mod:`svqkit.data.augment`); a crop keeps ``crop_scale`` of
-    the height and width. ``torch_compile`` is whether the steps are compiled (see :mod:`svqkit.compiling`).
+    epochs with a worse validation loss than the best one after which training stops; ``clip_norm`` 0 does not clip.
+    ``augment`` names what is done to training windows at random (see :mod:`svqkit.data.augment`); a crop keeps
+    ``crop_scale`` of the height and width. ``torch_compile`` is whether the steps are compiled (see
+    :mod:`svqkit.compiling`).
     """
 
     loss: Loss = "mae"
