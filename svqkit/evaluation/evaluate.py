@@ -51,8 +51,10 @@ class Evaluation:
 class TestSet:
     """The test split of a store under a protocol: frames as the forecasters see them, and the truth.
 
-    Under "paper" weather frames are normalised with the test period's own statistics and brought back with the
-    training period's, as the reference does; for all forecasters the truth goes the same way.
+    Under "paper", as in the reference, weather frames are normalised with the test period's own statistics and brought
+    back with the training period's, those of several variables (mv, hmv) with the test period's own again; for all
+    forecasters the truth goes the same way. Colours that the reference reads in another order than in training
+    (KittiCaltech) are turned for the model, and LPIPS looks at colours in the reference's order.
     """
 
     __test__ = False  # no test of pytest's
@@ -61,14 +63,20 @@ class TestSet:
         self.store, self.protocol, self.lpips = store, protocol, lpips
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.windows = Windows(store, "test", protocol, self.device)
-        self.leaving = Normaliser.of(store, "train", protocol).to(self.device)
-        self.entering = Normaliser.of(store, "test", protocol).to(self.device) if protocol == "paper" else self.leaving
+        self.entering = Normaliser.of(store, "test" if protocol == "paper" else "train", protocol).to(self.device)
+        back_as_it_came = store.kind == "image" or store.multivariate
+        self.leaving = self.entering if back_as_it_came else Normaliser.of(store, "train", protocol).to(self.device)
 
     def is_like(self, other: "TestSet") -> bool:
         """Whether a protocol leaves all as the other has it: images, which nobody normalises, in the same windows."""
         mine, theirs = self.windows, other.windows
         same = [np.array_equal(getattr(mine, part), getattr(theirs, part)) for part in ("starts", "inputs", "targets")]
-        return self.store.kind == "image" and all(same)
+        return self.store.kind == "image" and all(same) and self.blue_first == other.blue_first
+
+    @property
+    def blue_first(self) -> bool:
+        """Whether the protocol has the frames' colours in OpenCV's order."""
+        return self.store.blue_first("test", self.protocol)
 
     def of_model(self, run: Run) -> Forecaster:
         """The forecaster of a run's best weights."""
@@ -104,7 +112,7 @@ class TestSet:
 
     def evaluate(self, forecaster: Forecaster, name: str, seed: int) -> Evaluation:
         """Score a forecaster on every window, in one pass; memory grows by a few numbers per window."""
-        scores = scores_of(self.store, self.device, self.lpips)
+        scores = scores_of(self.store, self.device, self.lpips, self.blue_first)
         with progress(len(self.windows), f"{name} seed {seed} {self.protocol}", "window") as bar:
             for stretch in stretches(self.windows, self.protocol):
                 for batch in batches(self.windows, stretch, scoring_batch(self.windows)):
