@@ -63,6 +63,7 @@ Study = Literal[
     "codebook_size",
     "loss",
     "sparsity",
+    "published",
 ]
 
 _NAMES_FOLDERS = "names folders and stages: use letters, digits, '_' and '-' only"
@@ -154,6 +155,10 @@ class Experiment:
     seeds: Seeds = (0,)
     protocol: Protocol = "clean"
     studies: Annotated[tuple[Study, ...], Field(min_length=1)] = ("main",)
+
+    def trained_for(self, protocol: Protocol) -> bool:
+        """Whether a protocol's windows are made as those that it is trained on; else scores there mean nothing."""
+        return protocol == self.protocol or getattr(self.data, "paper_offsets", None) is None
 
     @model_validator(mode="after")
     def _names_a_folder(self) -> "Experiment":

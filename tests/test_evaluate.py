@@ -19,6 +19,7 @@ from svqkit.config import Data, Protocol
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch
+from svqkit.datasets import Offsets
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import (
     codebook_usage,
@@ -476,3 +477,25 @@ def test_variables_are_averaged_before_channels_where_published_scores_are(tmp_p
     assert not np.isclose(
         by.loc["mean", "rmse"], by.loc[["t_500", "t_850", "u_500", "u_850"], "rmse"].mean(), rtol=1e-6
     )
+
+
+def test_a_model_is_not_scored_under_clean_on_windows_that_it_was_not_trained_for(raw: RawFiles, tmp_path: Path) -> None:
+    """Windows of protocol "paper" that reach further back and ahead: the baselines are scored under both, a model
+    trained on them under that protocol only; one trained under "clean" under both, since tables leave that out."""
+    offsets = Offsets(inputs=(-7, -3, 0), targets=(2, 9))
+    data = raw.data(variables=SEVERAL, paper_offsets=offsets)
+    store = prepare(data, tmp_path / "x.zarr")
+    clean = a_run(tmp_path / "clean", data, store, NoQuantizer())
+    paper = a_run(tmp_path / "paper", data, store, SVQSettings(codebook_size=16, hidden_dim=8))
+    paper = replace(paper, experiment=replace(paper.experiment, protocol="paper"))
+    scores = evaluate([clean, paper], store, tmp_path / "scores")
+    scored = scores.groupby("experiment")["protocol"].unique().map(set).to_dict()
+    assert scored == dict.fromkeys(("persistence", "climatology", "tiny-none"), {"clean", "paper"}) | {
+        "tiny-svq": {"paper"}
+    }
+    compared = ["persistence", "climatology", "tiny-none"]
+    assert read_windows(tmp_path / "scores")["experiment"].values.tolist() == compared
+    assert set(read_errors(tmp_path / "scores")) == {"persistence", "climatology", "tiny-none-seed0"}
+    assert "tiny-svq" not in summary(scores)
+    same = replace(paper.experiment, data=raw.data(variables=SEVERAL))
+    assert all(same.trained_for(protocol) for protocol in PROTOCOLS)

@@ -130,6 +130,8 @@ class TestSet:
 def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "") -> pd.DataFrame:
     """Score runs, persistence and climatology on the test split, and write what the figures are made from.
 
+    Runs that were trained on the windows of protocol "paper" are not scored under "clean" where that has others.
+
     In the folder ``output``: scores.csv (tidy, both protocols), metrics/<experiment>.json (a summary for
     `dvc metrics show`), errors/<name>.nc (error fields) and forecasts/<name>.nc (one sample forecast) of the baselines
     and of the runs of the study "main", windows.nc (the error of every run in every window), codebook.csv (perplexity,
@@ -150,10 +152,12 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
     tests, absent = _tests(store, lpips)
     contestants: list[Run | str] = [*_baselines(store), *runs]
     scores: dict[Protocol, list[pd.DataFrame]] = {protocol: [] for protocol in tests}
-    windows, usage, numbers = [], {}, []
+    who, windows, usage, numbers = [], [], {}, []
     with replacing(output) as draft:
         for one in contestants:
             for protocol, test in tests.items():
+                if protocol == "clean" and isinstance(one, Run) and not one.experiment.trained_for("clean"):
+                    continue
                 if protocol == "paper" and test.is_like(tests["clean"]):
                     scores[protocol].append(scores["clean"][-1].assign(protocol=protocol))
                     continue
@@ -163,12 +167,12 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
                 scores[protocol].append(result.scores)
                 absent |= result.absent
                 if protocol == "clean":
+                    who.append(_experiment_and_seed(one))
                     windows.append(result.windows)
                     if isinstance(one, str) or "main" in one.experiment.studies:
                         file = f"{one if isinstance(one, str) else one.name}.nc"
                         write_netcdf(error_fields(result.errors, store), draft / "errors" / file)
                         write_netcdf(sample_forecast(test, forecaster), draft / "forecasts" / file)
-        who = [_experiment_and_seed(one) for one in contestants]
         write_netcdf(window_errors(who, windows, tests["clean"].windows), draft / "windows.nc")
         for run in runs:
             if run.has_codebook:
