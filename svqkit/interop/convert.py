@@ -1,5 +1,6 @@
 """A checkpoint of the reference as a run of ours."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -38,7 +39,8 @@ def convert(
 
     Model and quantizer are the config's, the data those of the dataset and profile in ``params``; the names of the
     channels and the size of frames are its store's, which must be prepared. Weights that were trained on frames with
-    blue first (Human3.6M) are turned, so that the model takes and gives the store's frames, red first. best and last
+    blue first (Human3.6M) are turned, so that the model takes and gives the store's frames, red first. Where the
+    reference's windows have other frames (WeatherBench-M), the run is one of protocol "paper". best and last
     weights are the same, and log.csv has no rows: the reference keeps no table of its losses. The training settings in
     config.json are those that ``params`` has for the dataset, not what the weights were trained with.
 
@@ -98,4 +100,5 @@ def _experiment(params: Params, dataset: str, name: str, seed: int, wanted: Arch
         "training": as_tree(others[0].training if others else Training()),
         "seeds": [seed],
     }
-    return experiment_from_tree(tree, f"the run {name!r}")
+    experiment = experiment_from_tree(tree, f"the run {name!r}")
+    return experiment if experiment.trained_for("paper") else replace(experiment, protocol="paper")
