@@ -47,7 +47,8 @@ class Store:
         try:
             group = zarr.open_group(path, mode="r")
             store = cls(path, group)
-            store.frames, store.settings  # noqa: B018 - a store that lacks either was not made by prepare
+            # One that lacks any of these was not made by prepare, or by that of an earlier version.
+            store.frames, store.settings, store.group.attrs["blue_first"]
         except (OSError, KeyError, ValueError) as error:
             raise SvqkitError(f"No prepared store at {path} ({error}). Run the prepare stage: `dvc repro`.") from error
         return store

@@ -15,7 +15,11 @@ from svqkit.paper.tables.table import Section, Table
 
 METRICS = ("mse", "mae", "rmse", "wrmse", "acc")
 _PUBLISHED = ("mse", "mae", "rmse")
-_WORDS = "Fields in physical units; WRMSE weighs places by their area, ACC is the anomaly correlation."
+_WORDS = (
+    "Fields in physical units; WRMSE weighs places by their area, ACC is the anomaly correlation. As published, RMSE "
+    "is the root of the mean over everything (of uv10 over both components), of several variables (mv, hmv) the mean "
+    "over variables of such roots."
+)
 
 
 def table(results: Results) -> Table:
