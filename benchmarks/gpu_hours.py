@@ -30,7 +30,7 @@ import torch
 from benchmarks.stores import SHAPES
 from svqkit import config
 from svqkit.atomic import replacing
-from svqkit.config import Experiment, Params, Study, as_tree
+from svqkit.config import Experiment, Params, Protocol, Study, as_tree
 from svqkit.data.check.published import FACTS, human_windows, kth_windows
 from svqkit.data.check.weather_counts import weather_windows
 from svqkit.datasets import Data, HumanData, KittiCaltechData, KTHData, TaxiBJData, WeatherData
@@ -81,12 +81,12 @@ class Group:
 def steps_of_run(experiment: Experiment) -> int:
     """Epochs × whole batches of the training windows, as svqkit.data.windows.epoch_order makes them."""
     training = experiment.training
-    batches = max(1, training_windows(experiment.data) // training.batch_size)
+    batches = max(1, training_windows(experiment.data, experiment.protocol) // training.batch_size)
     return training.epochs * min(batches, training.steps_per_epoch or batches)
 
 
-def training_windows(data: Data) -> int:
-    """Training windows of the published files under protocol "clean"; see docs/data.md.
+def training_windows(data: Data, protocol: Protocol = "clean") -> int:
+    """Training windows of the published files under a protocol; see docs/data.md.
 
     TaxiBJ: an upper bound, since how many samples share frames with the validation is known only from the file.
 
@@ -96,7 +96,7 @@ def training_windows(data: Data) -> int:
     counts = None
     match data:
         case WeatherData():
-            return weather_windows(data)["clean"]["train"]
+            return weather_windows(data)[protocol]["train"]
         case KTHData():
             counts = kth_windows(data)
         case HumanData():
@@ -105,13 +105,13 @@ def training_windows(data: Data) -> int:
             return KITTI_WINDOWS
         case TaxiBJData():
             (samples,) = FACTS["taxibj training samples"].numbers
-            return round(samples * (1 - data.validation_share))
+            return round(samples * (1 - data.validation_share)) if protocol == "clean" else int(samples)
     if counts is None:
         raise SvqkitError(
             f"How many training windows {data.source!r} has is known for its published files and settings only; "
             "these are other ones. Take profile paper, or leave the dataset out (--datasets)."
         )
-    return counts["clean"]["train"]
+    return counts[protocol]["train"]
 
 
 def settings_of(experiment: Experiment) -> str:

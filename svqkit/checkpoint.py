@@ -29,7 +29,8 @@ class Progress:
         epoch: number of epochs that are done.
         step: number of steps that are done in the epoch after them.
         loss_sum: of the steps done in this epoch.
-        best_loss, best_epoch: the lowest validation loss so far, and the epoch (from 1) that reached it; 0 is none.
+        best_loss, best_epoch: the lowest validation loss so far, and the last epoch (from 1) with it; 0 is none.
+        worse: number of epochs with a higher one since it was first reached.
         log: one row per finished epoch.
         looks: one row per look at the loss: the steps done and the mean training loss since the look before.
         seconds: spent on it until it was last saved.
@@ -42,6 +43,7 @@ class Progress:
     loss_sum: float = 0.0
     best_loss: float = float("inf")
     best_epoch: int = 0
+    worse: int = 0
     log: list[dict[str, float]] = field(default_factory=list)
     looks: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
@@ -70,7 +72,10 @@ class Progress:
                 "state stays. Try a lower `learning_rate`, a `clip_norm` such as 1.0, or `precision: fp32`."
             )
         self.epoch, self.step, self.loss_sum = self.epoch + 1, 0, 0.0
-        if validation_loss < self.best_loss:
+        # As the reference counts: of equal losses the later epoch is kept, and patience neither ends nor begins anew.
+        if validation_loss != self.best_loss:
+            self.worse = self.worse + 1 if validation_loss > self.best_loss else 0
+        if validation_loss <= self.best_loss:
             self.best_loss, self.best_epoch = validation_loss, self.epoch
         row = {"epoch": self.epoch, "learning_rate": learning_rate}
         self.log.append({**row, "train_loss": train_loss, "validation_loss": validation_loss})

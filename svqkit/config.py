@@ -63,6 +63,7 @@ Study = Literal[
     "codebook_size",
     "loss",
     "sparsity",
+    "published",
 ]
 
 _NAMES_FOLDERS = "names folders and stages: use letters, digits, '_' and '-' only"
@@ -105,9 +106,10 @@ class Training:
     """How a model is fitted. ``learning_rate`` is the peak.
 
     ``steps_per_epoch`` ends an epoch after that many steps (0: all windows once); ``patience`` is the number of
-    epochs without a better validation loss after which training stops; ``clip_norm`` 0 does not clip. ``augment``
-    names what is done to training windows at random (see :mod:`svqkit.data.augment`); a crop keeps ``crop_scale`` of
-    the height and width. ``torch_compile`` is whether the steps are compiled (see :mod:`svqkit.compiling`).
+    epochs with a worse validation loss than the best one after which training stops; ``clip_norm`` 0 does not clip.
+    ``augment`` names what is done to training windows at random (see :mod:`svqkit.data.augment`); a crop keeps
+    ``crop_scale`` of the height and width. ``torch_compile`` is whether the steps are compiled (see
+    :mod:`svqkit.compiling`).
     """
 
     loss: Loss = "mae"
@@ -153,6 +155,10 @@ class Experiment:
     seeds: Seeds = (0,)
     protocol: Protocol = "clean"
     studies: Annotated[tuple[Study, ...], Field(min_length=1)] = ("main",)
+
+    def trained_for(self, protocol: Protocol) -> bool:
+        """Whether a protocol's windows are made as those that it is trained on; else scores there mean nothing."""
+        return protocol == self.protocol or getattr(self.data, "paper_offsets", None) is None
 
     @model_validator(mode="after")
     def _names_a_folder(self) -> "Experiment":

@@ -126,7 +126,7 @@ def train(
             train_loss=now.loss_sum / steps,
             validation_loss=judge.mean_loss(model),
         )
-        now.finished = now.epoch == settings.epochs or now.epoch - now.best_epoch >= settings.patience
+        now.finished = now.epoch == settings.epochs or now.worse >= settings.patience
         if here.is_main_process:
             if now.best_epoch == now.epoch:
                 save_weights(model, state_dir / BEST)
@@ -205,7 +205,10 @@ class Examples:
 
     @torch.no_grad()
     def mean_loss(self, model: nn.Module) -> float:
-        """Mean loss over all windows, without the quantizer's own, model in eval mode."""
+        """Mean loss over all windows, without the quantizer's own, model in eval mode.
+
+        The reference has the mean over batches of 16 or 4, in which a smaller last batch counts as much as the others.
+        """
         objective = Objective(model, self.training).eval()
         total = torch.zeros(2, device=self.here.device, dtype=torch.float64)
         size = scoring_batch(self.windows) * self.here.num_processes

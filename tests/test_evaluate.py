@@ -19,6 +19,7 @@ from svqkit.config import Data, Protocol
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch
+from svqkit.datasets import Offsets
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import (
     codebook_usage,
@@ -44,6 +45,9 @@ from svqkit.quantizer_settings import NoQuantizer, SVQSettings, VQSettings
 from svqkit.runs import Run, by_study
 
 PROTOCOLS: list[Protocol] = ["clean", "paper"]
+# One variable, the two components of one wind, and several variables.
+SEVERAL, WIND = ("t2m", "u10"), ("u10", "v10")
+VARIABLES = [("t2m",), WIND, SEVERAL]
 TRAIN, TEST = slice(0, 10 * DAY), slice(13 * DAY, 16 * DAY)
 FRAMES_IN, FRAMES_OUT = 3, 2
 
@@ -65,18 +69,25 @@ class AddOne(nn.Module):
 def raw(tmp_path_factory: pytest.TempPathFactory) -> RawFiles:
     files = RawFiles(tmp_path_factory.mktemp("raw"))
     files.write("t2m")
-    files.write("u10", change=lambda dataset: dataset * np.float32(0.1))
+    for component in ("u10", "v10"):
+        files.write(component, change=lambda dataset: dataset * np.float32(0.1))
     return files
 
 
 @pytest.fixture(scope="module")
 def data(raw: RawFiles) -> Data:
-    return raw.data(variables=("t2m", "u10"))
+    return raw.data(variables=SEVERAL)
 
 
 @pytest.fixture(scope="module")
-def store(data: Data, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return prepare(data, tmp_path_factory.mktemp("stores") / "x.zarr")
+def stores(raw: RawFiles, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...], Store]:
+    folder = tmp_path_factory.mktemp("stores")
+    return {names: prepare(raw.data(variables=names), folder / f"{'-'.join(names)}.zarr") for names in VARIABLES}
+
+
+@pytest.fixture(scope="module")
+def store(stores: dict[tuple[str, ...], Store]) -> Store:
+    return stores[SEVERAL]
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +110,9 @@ def output(runs: list[Run], store: Store, data: Data, tmp_path_factory: pytest.T
     return folder
 
 
-def values(raw: RawFiles, part: slice) -> np.ndarray:
+def values(raw: RawFiles, part: slice, names: tuple[str, ...] = SEVERAL) -> np.ndarray:
     """The frames (N, C, H, W) of a period, in float64."""
-    return np.stack([raw.values(name)[part] for name in ("t2m", "u10")], axis=1).astype(np.float64)
+    return np.stack([raw.values(name)[part] for name in names], axis=1).astype(np.float64)
 
 
 def windows_of(frames: np.ndarray, protocol: Protocol) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -111,19 +122,22 @@ def windows_of(frames: np.ndarray, protocol: Protocol) -> tuple[np.ndarray, np.n
     return frames[places[:, :FRAMES_IN]], frames[places[:, FRAMES_IN:]], places[:, FRAMES_IN:]
 
 
-def as_paper_sees(frames: np.ndarray, raw: RawFiles) -> np.ndarray:
-    """Normalised by the test period without its last frame, brought back by the training period without its."""
-    test, train = values(raw, TEST)[:-1], values(raw, TRAIN)[:-1]
-    axes = (0, 2, 3)
-    mean, std, back_mean, back_std = (
-        part[:, None, None] for part in (test.mean(axes), test.std(axes), train.mean(axes), train.std(axes))
-    )
+def spread(raw: RawFiles, part: slice, names: tuple[str, ...], protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (C, 1, 1) of a period; under "paper" without its last frame."""
+    frames = values(raw, part, names)[: -1 if protocol == "paper" else None]
+    return tuple(of((0, 2, 3))[:, None, None] for of in (frames.mean, frames.std))
+
+
+def as_paper_sees(frames: np.ndarray, raw: RawFiles, names: tuple[str, ...]) -> np.ndarray:
+    """Normalised by the test period, brought back by the training period; several variables by the test period too."""
+    mean, std = spread(raw, TEST, names, "paper")
+    back_mean, back_std = spread(raw, TEST if names == SEVERAL else TRAIN, names, "paper")
     return (frames - mean) / std * back_std + back_mean
 
 
-def climatology_at(numbers: np.ndarray, raw: RawFiles) -> np.ndarray:
+def climatology_at(numbers: np.ndarray, raw: RawFiles, names: tuple[str, ...] = SEVERAL) -> np.ndarray:
     """Training's mean at the same week and hour; January 15th on is a week of its own: at the same hour."""
-    train = values(raw, TRAIN).reshape(10, DAY, 2, len(LAT), len(LON))
+    train = values(raw, TRAIN, names).reshape(10, DAY, len(names), len(LAT), len(LON))
     day, hour = 13 + numbers // DAY, numbers % DAY
     assert day.min() == 13
     return np.where((day < 14)[..., None, None, None], train[7:10].mean(0)[hour], train.mean(0)[hour])
@@ -151,28 +165,33 @@ def scores_by_hand(prediction: np.ndarray, truth: np.ndarray, climatology: np.nd
     }
 
 
-def agree(scores: pd.DataFrame, expected: dict[str, np.ndarray]) -> None:
+def agree(scores: pd.DataFrame, expected: dict[str, np.ndarray], names: tuple[str, ...] = SEVERAL) -> None:
+    """Over the components of a wind the root is taken of the mean, over several variables the mean of the roots."""
     assert set(scores["metric"]) == set(expected)
+    assert set(scores["channel"]) == {*names, "mean"}
     for metric, table in expected.items():
-        for channel, column in (("t2m", table[:, 0]), ("u10", table[:, 1]), ("mean", table.mean(1))):
+        of_mean = names == WIND and metric in ("rmse", "wrmse")
+        over_channels = np.sqrt((table**2).mean(1)) if of_mean else table.mean(1)
+        for channel, column in (*zip(names, table.T, strict=True), ("mean", over_channels)):
             rows = scores[(scores["metric"] == metric) & (scores["channel"] == channel)]
             assert list(rows["lead"]) == [0, 1, 2]
             np.testing.assert_allclose(rows["value"], column, rtol=3e-5, atol=1e-6, err_msg=f"{metric} {channel}")
 
 
+@pytest.mark.parametrize("names", VARIABLES)
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_persistence_and_climatology_are_what_numpy_says(
-    protocol: Protocol, raw: RawFiles, store: Store, data: Data
+    protocol: Protocol, names: tuple[str, ...], raw: RawFiles, stores: dict[tuple[str, ...], Store]
 ) -> None:
-    inputs, targets, numbers = windows_of(values(raw, TEST), protocol)
+    inputs, targets, numbers = windows_of(values(raw, TEST, names), protocol)
     if protocol == "paper":
-        inputs, targets = as_paper_sees(inputs, raw), as_paper_sees(targets, raw)
-    climatology = climatology_at(numbers, raw)
+        inputs, targets = (as_paper_sees(frames, raw, names) for frames in (inputs, targets))
+    climatology = climatology_at(numbers, raw, names)
     last = np.repeat(inputs[:, -1:], FRAMES_OUT, axis=1)
-    test = TestSet(store, protocol)
-    agree(test.evaluate(BASELINES["persistence"], "p", -1).scores, scores_by_hand(last, targets, climatology))
-    expected = scores_by_hand(climatology, targets, climatology) | {"acc": np.full((3, 2), np.nan)}
-    agree(test.evaluate(BASELINES["climatology"], "c", -1).scores, expected)
+    test = TestSet(stores[names], protocol)
+    agree(test.evaluate(BASELINES["persistence"], "p", -1).scores, scores_by_hand(last, targets, climatology), names)
+    expected = scores_by_hand(climatology, targets, climatology) | {"acc": np.full((3, len(names)), np.nan)}
+    agree(test.evaluate(BASELINES["climatology"], "c", -1).scores, expected, names)
 
 
 def test_the_protocols_differ(store: Store, data: Data) -> None:
@@ -182,20 +201,22 @@ def test_the_protocols_differ(store: Store, data: Data) -> None:
     assert not np.allclose(clean.scores["value"], paper.scores["value"], rtol=1e-3)
 
 
+@pytest.mark.parametrize("names", VARIABLES)
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_model_is_given_normalised_frames_and_its_forecast_is_brought_back(
-    protocol: Protocol, raw: RawFiles, store: Store, data: Data
+    protocol: Protocol, names: tuple[str, ...], raw: RawFiles, stores: dict[tuple[str, ...], Store]
 ) -> None:
-    """One more in normalised units is one standard deviation of training more in physical ones."""
-    test = TestSet(store, protocol)
+    """One more in normalised units is one standard deviation more in physical ones: that of training, or, of several
+    variables under "paper", that of the test period."""
+    test = TestSet(stores[names], protocol)
     forecaster = forecasters.of_model(AddOne(), test.entering, test.leaving, test.device)
-    inputs, targets, numbers = windows_of(values(raw, TEST), protocol)
-    train = values(raw, TRAIN)[: -1 if protocol == "paper" else None]
+    inputs, targets, numbers = windows_of(values(raw, TEST, names), protocol)
     if protocol == "paper":
-        inputs, targets = as_paper_sees(inputs, raw), as_paper_sees(targets, raw)
-    step = train.std((0, 2, 3))[:, None, None] * np.arange(1, 3)[:, None, None, None]
-    expected = scores_by_hand(inputs[:, -1:] + step, targets, climatology_at(numbers, raw))
-    agree(test.evaluate(forecaster, "m", 0).scores, expected)
+        inputs, targets = (as_paper_sees(frames, raw, names) for frames in (inputs, targets))
+    _, std = spread(raw, TEST if protocol == "paper" and names == SEVERAL else TRAIN, names, protocol)
+    step = std * np.arange(1, 3)[:, None, None, None]
+    expected = scores_by_hand(inputs[:, -1:] + step, targets, climatology_at(numbers, raw, names))
+    agree(test.evaluate(forecaster, "m", 0).scores, expected, names)
 
 
 def test_a_perfect_forecast_scores_nothing_but_its_correlation(store: Store, data: Data) -> None:
@@ -417,7 +438,7 @@ def test_a_rollout_of_any_length(frames_out: int) -> None:
     assert forecast.frames[1, :, 0, 1, 0].tolist() == [10.0 + lead for lead in range(frames_out)]
     count = {1: 1, 2: 1, 3: 1, 4: 2, 6: 2, 7: 3}[frames_out]
     assert model.calls == count
-    assert forecast.loss.item() == pytest.approx(sum(range(1, count + 1)) / count)
+    assert forecast.loss.item() == count, "that of the last pass, as in the reference"
 
 
 def test_passes_feed_on_the_pass_before() -> None:
@@ -456,3 +477,24 @@ def test_variables_are_averaged_before_channels_where_published_scores_are(tmp_p
     assert not np.isclose(
         by.loc["mean", "rmse"], by.loc[["t_500", "t_850", "u_500", "u_850"], "rmse"].mean(), rtol=1e-6
     )
+
+
+def test_a_model_of_the_published_windows_is_not_scored_under_clean(raw: RawFiles, tmp_path: Path) -> None:
+    """Windows of protocol "paper" that reach further back and ahead: the baselines are scored under both, a model
+    trained on them under that protocol only; one trained under "clean" under both, since tables leave that out."""
+    offsets = Offsets(inputs=(-7, -3, 0), targets=(2, 9))
+    data = raw.data(variables=SEVERAL, paper_offsets=offsets)
+    store = prepare(data, tmp_path / "x.zarr")
+    clean = a_run(tmp_path / "clean", data, store, NoQuantizer())
+    paper = a_run(tmp_path / "paper", data, store, SVQSettings(codebook_size=16, hidden_dim=8))
+    paper = replace(paper, experiment=replace(paper.experiment, protocol="paper"))
+    scores = evaluate([clean, paper], store, tmp_path / "scores")
+    compared = ["persistence", "climatology", "tiny-none"]
+    scored = scores.groupby("protocol")["experiment"].unique()
+    assert sorted(scored["clean"]) == sorted(compared)
+    assert sorted(scored["paper"]) == sorted([*compared, "tiny-svq"])
+    assert read_windows(tmp_path / "scores")["experiment"].values.tolist() == compared
+    assert set(read_errors(tmp_path / "scores")) == {"persistence", "climatology", "tiny-none-seed0"}
+    assert "tiny-svq" not in summary(scores)
+    same = replace(paper.experiment, data=raw.data(variables=SEVERAL))
+    assert all(same.trained_for(protocol) for protocol in PROTOCOLS)

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import torch
 from openstlcases import SVQ, reference_weights
+from rawfiles import RawFiles
 
 from svqkit.config import Data, as_tree
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
+from svqkit.datasets import Offsets
 from svqkit.domain import Domain
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import evaluate
@@ -203,3 +205,14 @@ def test_the_experiment_is_whole(folder: Folder) -> None:
     assert (found.dataset, found.profile, found.seeds, found.protocol) == ("weather_t2m", "tiny", (0,), "clean")
     assert as_tree(found.data) == Store.open(folder.root / "stores/tiny/weather_t2m.zarr").settings["data"]
     assert as_tree(found.quantizer)["codebook_size"] == 30
+
+
+def test_a_run_of_a_dataset_with_published_offsets_is_of_protocol_paper(raw: RawFiles, tmp_path: Path) -> None:
+    """Its forecasts begin from the frames that the reference's windows have, and it is scored on these windows only."""
+    raw.write()
+    offsets = Offsets(inputs=(-17, -11, -5, 0), targets=(1, 7, 13, 19))
+    folder = Folder(tmp_path, raw.data(frames_in=4, frames_out=4, paper_offsets=offsets))
+    assert folder.convert() == 0
+    run = open_run(folder.run())
+    assert run.experiment.protocol == "paper"
+    assert (run.domain.inputs, run.domain.targets) == (offsets.inputs, offsets.targets)

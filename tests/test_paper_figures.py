@@ -331,12 +331,16 @@ def test_the_leak_is_the_ratio_of_both_protocols(t2m: Results) -> None:
 
 
 def test_the_leak_of_several_units_is_a_geometric_mean(tmp_path: Path) -> None:
-    name = "weather_mv-none"
-    results = made(tmp_path, {name: {0: 2.0}}, {name: {0: 2.0}})
+    """And of a dataset whose windows differ it is that of baselines: no model is made for both."""
+    results = made(tmp_path, {"weather_mv-none": {0: 2.0}}, {"weather_mv-none": {0: 7.0}, "persistence": {-1: 4.0}})
     table = results.scores
-    for channel, value in {"t_500": 8.0, "t_850": 0.5, "u_500": 0.0}.items():  # ×4, ÷4; a ratio of zero is none
+    for channel, value in {"t_500": 16.0, "t_850": 1.0, "u_500": 0.0}.items():  # ×4, ÷4; a ratio of zero is none
         results.scores.loc[(table["channel"] == channel) & (table["protocol"] == "paper"), "value"] = value
-    assert leak._changes(results, "weather_mv")["value"].tolist() == pytest.approx([0.0])
+    changes = leak._changes(results, "weather_mv")
+    assert changes["kind"].tolist() == ["persistence"]
+    assert changes["value"].tolist() == pytest.approx([0.0])
+    (drawn,) = figures.draw("f11", results)
+    assert "baselines only" in drawn.caption
 
 
 def test_a_row_for_each_translator_and_what_was_not_scored(tmp_path: Path) -> None:

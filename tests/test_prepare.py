@@ -1,6 +1,7 @@
 """The store: the raw values to the last bit, right statistics and climatology, made whole and in constant memory."""
 
 import importlib
+import json
 import math
 import os
 import shutil
@@ -317,6 +318,19 @@ def test_a_store_that_is_not_whole_is_not_opened_but_made_anew(spoil: str, raw: 
         Store.open(target)
     assert str(target) in str(caught.value)
     np.testing.assert_array_equal(prepare(raw.data(), target).frames[:, 0], raw.values())
+
+
+def test_a_store_of_an_earlier_version_is_not_opened_but_made_anew(raw: RawFiles, tmp_path: Path) -> None:
+    """One that does not say in which order colours are."""
+    raw.write()
+    target = tmp_path / "x.zarr"
+    prepare(raw.data(), target)
+    tree = json.loads((target / "zarr.json").read_text())
+    del tree["attributes"]["blue_first"]
+    (target / "zarr.json").write_text(json.dumps(tree))
+    with pytest.raises(SvqkitError, match="No prepared store"):
+        Store.open(target)
+    assert not prepare(raw.data(), target).blue_first("test", "paper")
 
 
 def test_no_store_is_said_with_its_place(tmp_path: Path) -> None:

@@ -232,6 +232,21 @@ def test_early_stopping_after_patience_epochs_without_a_better_loss(
     assert list(log["validation_loss"]) == [5.0, 4.0, 4.5, 4.4, 4.3]
 
 
+def test_of_equal_losses_the_later_epoch_is_kept_and_does_not_count_for_patience(
+    experiment: Experiment, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the reference, whose recorder keeps a tie and whose early stopper counts only what is worse."""
+    losses = iter([5.0, 4.0, 4.5, 4.0, 4.3, 1.0, 5.0, 4.0, 4.0])
+    monkeypatch.setattr(training.Examples, "mean_loss", lambda *_: next(losses))
+    patient = config.override(experiment, {"training": {"epochs": 6, "patience": 2}})
+    log = open_run(training.train(patient, 0, store, tmp_path / "runs", tmp_path / "states")).log()
+    assert list(log["validation_loss"]) == [5.0, 4.0, 4.5, 4.0, 4.3]
+    next(losses)
+    short = config.override(experiment, {"training": {"epochs": 3, "patience": 2}})
+    run = training.train(short, 1, store, tmp_path / "runs", tmp_path / "states")
+    assert (run / "best.safetensors").read_bytes() == (run / "last.safetensors").read_bytes()
+
+
 def test_validation_is_on_the_validation_split_and_under_protocol_paper_on_the_test_split(
     experiment: Experiment, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,12 +44,15 @@ class Windowing:
         inputs, targets: the frames of a window, counted from its start.
         starts: per split the start of every window, as an index of the store's frames.
         clips: per split the runs of frames [start, stop) that it owns; statistics are taken over these.
+        blue_first: the splits whose colours the reference reads in OpenCV's order, blue, green, red; here every store
+            has red first.
     """
 
     inputs: tuple[int, ...]
     targets: tuple[int, ...]
     starts: Mapping[Split, np.ndarray]
     clips: Mapping[Split, Sequence[Clip]]
+    blue_first: tuple[Split, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ class Plan:
         axes: coordinates, if any: time (N,) datetime64[h], lat (H,), lon (W,).
         lead_step, lead_units: what one frame ahead is: 6 "hours", or 1 "frames".
         clip_names: name, first frame and end of what the raw files hold, if it has names.
-        groups: channels whose errors are averaged first, as the published scores do; empty: each for itself.
+        groups: per channel the name of its group. As in published scores, errors are averaged over the channels of a
+            group before a root is taken, and the mean over groups comes last. Empty: all channels are one group.
         extra: what else the scores need, such as the range of the original values.
         notes: what a reader should know, such as how many clips were too short.
     """

@@ -26,7 +26,7 @@ from svqkit.progress import progress
 BLOCK_BYTES = 2**25
 PROGRESS = "progress.json"
 # Goes up when stores are written another way, so that older ones are made anew.
-LAYOUT = 2
+LAYOUT = 3
 
 
 def prepare(data: Data, target: str | Path, again: bool = False) -> Store:

@@ -8,7 +8,7 @@ Layout of ``<name>.zarr`` (Zarr 3, no pickles; xarray opens it too):
                         (n,) int64, the frame at which each window starts
     climatology         of weather: (week, slot, channel, lat, lon) float32, training mean by week and time of day
     attributes          title, kind, channels, units, scale, lead_step, lead_units, groups, extra, notes, clip_names,
-                        offsets and clips and statistics by protocol, weeks, settings
+                        offsets, clips, blue_first and statistics by protocol, weeks, settings
 A split owns clips [start, stop) of frames; no window crosses the edge of a clip.
 """
 
@@ -47,7 +47,8 @@ class Store:
         try:
             group = zarr.open_group(path, mode="r")
             store = cls(path, group)
-            store.frames, store.settings  # noqa: B018 - a store that lacks either was not made by prepare
+            # One that lacks any of these was not made by prepare, or by that of an earlier version.
+            store.frames, store.settings, store.group.attrs["blue_first"]
         except (OSError, KeyError, ValueError) as error:
             raise SvqkitError(f"No prepared store at {path} ({error}). Run the prepare stage: `dvc repro`.") from error
         return store
@@ -99,8 +100,13 @@ class Store:
 
     @property
     def groups(self) -> list[str]:
-        """For each channel the group that published scores average first: its variable, or itself."""
-        return list(self.group.attrs["groups"]) or self.channels
+        """For each channel the group that published scores average first: its variable, itself, or all, "mean"."""
+        return list(self.group.attrs["groups"]) or ["mean"] * len(self.channels)
+
+    @property
+    def multivariate(self) -> bool:
+        """Whether it holds several variables, as the reference's `mv` and `hmv`; uv10, one wind, is a single one."""
+        return len(set(self.groups)) > 1
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -156,6 +162,10 @@ class Store:
         """Mean and standard deviation (C,) of a split, in ``units``."""
         entry = self.group.attrs["statistics"][protocol][split]
         return np.array(entry["mean"]), np.array(entry["std"])
+
+    def blue_first(self, split: Split, protocol: Protocol = "clean") -> bool:
+        """Whether a protocol reads the frames of a split blue, green, red; in the store red comes first."""
+        return split in self.group.attrs["blue_first"][protocol]
 
     def clip_name(self, frame: int) -> str:
         """The name of the raw clip that a frame comes from, or ""."""
@@ -231,6 +241,7 @@ def describe_plan(plan: Plan) -> Mapping[str, Any]:
         "notes": plan.notes,
         "clip_names": [[name, int(start), int(stop)] for name, start, stop in plan.clip_names],
         "offsets": {protocol: {"inputs": each.inputs, "targets": each.targets} for protocol, each in windows},
+        "blue_first": {protocol: each.blue_first for protocol, each in windows},
         "clips": {
             protocol: {split: [[int(a), int(b)] for a, b in clips] for split, clips in each.clips.items()}
             for protocol, each in windows

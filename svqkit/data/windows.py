@@ -4,7 +4,7 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -176,16 +176,18 @@ class Normaliser:
     """Stored values → what a model is given, and back to physical units.
 
     With x the stored value and s the store's scale: physical p = s x, normalised z = (p − mean) / std per channel;
-    mean and std are (C, 1, 1) tensors. Images, which are in [0, 1], are given as they are: mean 0, std 1.
+    mean and std are (C, 1, 1) tensors. Images, which are in [0, 1], are given as they are: mean 0, std 1. ``turned``:
+    a model is given the channels in reverse order, blue first.
     """
 
     mean: Tensor
     std: Tensor
     scale: float = 1.0
+    turned: bool = False
 
     @classmethod
     def of(cls, store: Store, split: Split = "train", protocol: Protocol = "clean") -> "Normaliser":
-        """From a split's statistics under a protocol.
+        """From a split's statistics under a protocol; turned where training has colours in the other order.
 
         Raises:
             SvqkitError: a channel never changes.
@@ -199,11 +201,12 @@ class Normaliser:
                 f"{store.path}: {constant} never changes in the {split} split, so it can't be normalised."
             )
         mean, std = (torch.tensor(value, dtype=torch.float32)[:, None, None] for value in (mean, std))
-        return cls(mean, std, store.scale)
+        turned = store.blue_first(split, protocol) != store.blue_first("train", protocol)
+        return cls(mean, std, store.scale, turned)
 
     def to(self, device: torch.device) -> "Normaliser":
         """The same on another device."""
-        return Normaliser(self.mean.to(device), self.std.to(device), self.scale)
+        return replace(self, mean=self.mean.to(device), std=self.std.to(device))
 
     def physical(self, x: Tensor) -> Tensor:
         """Stored → physical units, float32."""
@@ -211,8 +214,9 @@ class Normaliser:
 
     def forward(self, x: Tensor) -> Tensor:
         """Stored → normalised."""
-        return (self.physical(x) - self.mean) / self.std
+        normalised = (self.physical(x) - self.mean) / self.std
+        return normalised.flip(-3) if self.turned else normalised
 
     def inverse(self, x: Tensor) -> Tensor:
         """Normalised → physical units."""
-        return x * self.std + self.mean
+        return (x.flip(-3) if self.turned else x) * self.std + self.mean

@@ -51,8 +51,10 @@ class Evaluation:
 class TestSet:
     """The test split of a store under a protocol: frames as the forecasters see them, and the truth.
 
-    Under "paper" weather frames are normalised with the test period's own statistics and brought back with the
-    training period's, as the reference does; for all forecasters the truth goes the same way.
+    Under "paper", as in the reference, weather frames are normalised with the test period's own statistics and brought
+    back with the training period's, those of several variables (mv, hmv) with the test period's own again; for all
+    forecasters the truth goes the same way. Colours that the reference reads in another order than in training
+    (KittiCaltech) are turned for the model, and LPIPS looks at colours in the reference's order.
     """
 
     __test__ = False  # no test of pytest's
@@ -61,14 +63,20 @@ class TestSet:
         self.store, self.protocol, self.lpips = store, protocol, lpips
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.windows = Windows(store, "test", protocol, self.device)
-        self.leaving = Normaliser.of(store, "train", protocol).to(self.device)
-        self.entering = Normaliser.of(store, "test", protocol).to(self.device) if protocol == "paper" else self.leaving
+        self.entering = Normaliser.of(store, "test" if protocol == "paper" else "train", protocol).to(self.device)
+        back_as_it_came = store.kind == "image" or store.multivariate
+        self.leaving = self.entering if back_as_it_came else Normaliser.of(store, "train", protocol).to(self.device)
 
     def is_like(self, other: "TestSet") -> bool:
         """Whether a protocol leaves all as the other has it: images, which nobody normalises, in the same windows."""
         mine, theirs = self.windows, other.windows
         same = [np.array_equal(getattr(mine, part), getattr(theirs, part)) for part in ("starts", "inputs", "targets")]
-        return self.store.kind == "image" and all(same)
+        return self.store.kind == "image" and all(same) and self.blue_first == other.blue_first
+
+    @property
+    def blue_first(self) -> bool:
+        """Whether the protocol has the frames' colours in OpenCV's order."""
+        return self.store.blue_first("test", self.protocol)
 
     def of_model(self, run: Run) -> Forecaster:
         """The forecaster of a run's best weights."""
@@ -104,7 +112,7 @@ class TestSet:
 
     def evaluate(self, forecaster: Forecaster, name: str, seed: int) -> Evaluation:
         """Score a forecaster on every window, in one pass; memory grows by a few numbers per window."""
-        scores = scores_of(self.store, self.device, self.lpips)
+        scores = scores_of(self.store, self.device, self.lpips, self.blue_first)
         with progress(len(self.windows), f"{name} seed {seed} {self.protocol}", "window") as bar:
             for stretch in stretches(self.windows, self.protocol):
                 for batch in batches(self.windows, stretch, scoring_batch(self.windows)):
@@ -121,6 +129,8 @@ class TestSet:
 @freed_memory_kept()
 def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "") -> pd.DataFrame:
     """Score runs, persistence and climatology on the test split, and write what the figures are made from.
+
+    Runs that were trained on the windows of protocol "paper" are not scored under "clean" where that has others.
 
     In the folder ``output``: scores.csv (tidy, both protocols), metrics/<experiment>.json (a summary for
     `dvc metrics show`), errors/<name>.nc (error fields) and forecasts/<name>.nc (one sample forecast) of the baselines
@@ -142,10 +152,12 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
     tests, absent = _tests(store, lpips)
     contestants: list[Run | str] = [*_baselines(store), *runs]
     scores: dict[Protocol, list[pd.DataFrame]] = {protocol: [] for protocol in tests}
-    windows, usage, numbers = [], {}, []
+    who, windows, usage, numbers = [], [], {}, []
     with replacing(output) as draft:
         for one in contestants:
             for protocol, test in tests.items():
+                if protocol == "clean" and isinstance(one, Run) and not one.experiment.trained_for("clean"):
+                    continue
                 if protocol == "paper" and test.is_like(tests["clean"]):
                     scores[protocol].append(scores["clean"][-1].assign(protocol=protocol))
                     continue
@@ -155,12 +167,12 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
                 scores[protocol].append(result.scores)
                 absent |= result.absent
                 if protocol == "clean":
+                    who.append(_experiment_and_seed(one))
                     windows.append(result.windows)
                     if isinstance(one, str) or "main" in one.experiment.studies:
                         file = f"{one if isinstance(one, str) else one.name}.nc"
                         write_netcdf(error_fields(result.errors, store), draft / "errors" / file)
                         write_netcdf(sample_forecast(test, forecaster), draft / "forecasts" / file)
-        who = [_experiment_and_seed(one) for one in contestants]
         write_netcdf(window_errors(who, windows, tests["clean"].windows), draft / "windows.nc")
         for run in runs:
             if run.has_codebook:

@@ -24,8 +24,9 @@ def of_model(
 ) -> Forecaster:
     """A model that is given frames normalised by ``entering``; its output is brought back by ``leaving``.
 
-    The two differ only under protocol "paper". ``inputs`` (T_in,), the input frames counted from the first target, is
-    given where the model quantizes them one by one: then a frame that several windows hold is quantized once.
+    The two differ only for weather of one variable under protocol "paper". ``inputs`` (T_in,), the input frames counted
+    from the first target, is given where the model quantizes them one by one: then a frame that several windows hold is
+    quantized once.
     """
     model = laid_out(model.to(device)).eval()
     entering, leaving = entering.to(device), leaving.to(device)

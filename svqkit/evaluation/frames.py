@@ -28,6 +28,7 @@ class FrameErrors:
 
     Args:
         lpips: computes LPIPS; None leaves it out.
+        blue_first: LPIPS, the one score for which the order of colours matters, is given them blue, green, red.
 
     Attributes:
         grids: Σe, Σ|e|, Σe² over windows, (L, C, H, W).
@@ -36,8 +37,8 @@ class FrameErrors:
     Source: Tan et al. 2023, "OpenSTL", arXiv 2306.11249, and its published scoring code.
     """
 
-    def __init__(self, lpips: Lpips | None = None) -> None:
-        self.lpips = lpips
+    def __init__(self, lpips: Lpips | None = None, blue_first: bool = False) -> None:
+        self.lpips, self.blue_first = lpips, blue_first
         self.grids = GridErrors()
         self.absent: dict[str, str] = {}
         self.sums: dict[str, Tensor] = {}
@@ -91,7 +92,8 @@ class FrameErrors:
             values["ssim"], values["ssim_published"] = ssim_by_range(prediction, truth, [1.0, 2.0])
         values["psnr"] = psnr(prediction, truth)
         if self.lpips is not None and "lpips" not in self.absent:
-            values["lpips"] = self.lpips(prediction, truth)
+            pair = (prediction.flip(1), truth.flip(1)) if self.blue_first else (prediction, truth)
+            values["lpips"] = self.lpips(*pair)
         return values
 
     def _check(self, prediction: Tensor, truth: Tensor) -> None:

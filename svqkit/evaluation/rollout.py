@@ -19,11 +19,8 @@ def passes(model: nn.Module, frames: Tensor, count: int) -> Iterator[Forecast]:
 def roll_out(model: nn.Module, frames: Tensor, frames_out: int) -> Forecast:
     """The ``frames_out`` frames after ``frames`` (B, T, C, H, W): repeated passes, the last one cut to length.
 
-    The loss is the mean of the passes' losses.
+    The quantizer's loss is that of the last pass, as in the reference.
     """
-    count = -(-frames_out // frames.shape[1])
-    steps = list(passes(model, frames, count))
-    if count == 1:
-        return Forecast(steps[0].frames[:, :frames_out], steps[0].loss)
-    joined = torch.cat([step.frames for step in steps], dim=1)[:, :frames_out]
-    return Forecast(joined, torch.stack([step.loss for step in steps]).mean())
+    steps = list(passes(model, frames, -(-frames_out // frames.shape[1])))
+    joined = steps[0].frames if len(steps) == 1 else torch.cat([step.frames for step in steps], dim=1)
+    return Forecast(joined[:, :frames_out], steps[-1].loss)

@@ -24,16 +24,17 @@ class Scores(Protocol):
     def table(self) -> pd.DataFrame:
         """One row per channel, metric and lead (0: over all leads): channel, metric, lead, value.
 
-        The channel "mean" is the mean over channels, or over variables where published scores are.
+        The channel "mean" is the mean over all channels, or over variables where published scores are (mv, hmv); the
+        root of RMSE and WRMSE is taken after the mean over channels and before that over variables.
         """
 
     def of_windows(self) -> dict[str, np.ndarray]:
         """ "mse" and "mae" of each window, (n,), whose means over windows are the scores "mean", lead 0."""
 
 
-def scores_of(store: Store, device: torch.device, lpips: Lpips | None = None) -> Scores:
-    """An empty collection of the scores that suit a store."""
-    return ImageScores(store, lpips) if store.kind == "image" else GridScores(store, device)
+def scores_of(store: Store, device: torch.device, lpips: Lpips | None = None, blue_first: bool = False) -> Scores:
+    """An empty collection of the scores that suit a store; ``blue_first``: LPIPS sees colours in that order."""
+    return ImageScores(store, lpips, blue_first) if store.kind == "image" else GridScores(store, device)
 
 
 class GridScores:
@@ -96,9 +97,9 @@ class GridScores:
 class ImageScores:
     """The scores of video and traffic, per frame in [0, 1]; with a known original range also errors in its units."""
 
-    def __init__(self, store: Store, lpips: Lpips | None) -> None:
+    def __init__(self, store: Store, lpips: Lpips | None, blue_first: bool = False) -> None:
         self.store = store
-        self.errors = FrameErrors(lpips)
+        self.errors = FrameErrors(lpips, blue_first)
         self.grids = self.errors.grids
 
     @property

@@ -69,6 +69,7 @@ _WORDS = {
     "frozen_both": "both frozen",
     "l1_weak": "weak L1",
     "l1_strong": "strong L1",
+    "protocol_paper": "trained under protocol paper",
     "gsta": "gSTA",
     "convmixer": "ConvMixer",
     "convnext": "ConvNeXt",
@@ -99,6 +100,7 @@ _STUDIES = {
     "codebook_size": "Size of the codebook",
     "loss": "Training loss",
     "sparsity": "Penalty on the weights",
+    "published": "Trained under protocol paper, to stand beside published numbers",
 }
 
 _METRIC_NAMES = {

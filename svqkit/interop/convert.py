@@ -1,5 +1,6 @@
 """A checkpoint of the reference as a run of ours."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from svqkit.interop.configfile import read_configs
 from svqkit.interop.openstl import build
 from svqkit.interop.pth import read_state_dict
 from svqkit.interop.settings import Architecture, architecture
+from svqkit.interop.weights import turn_channels
 from svqkit.paths import run_path, store_path
 from svqkit.runs import write_config
 
@@ -36,9 +38,11 @@ def convert(
     """Write a run's folder (see :mod:`svqkit.runs`), whole or not at all, and return it.
 
     Model and quantizer are the config's, the data those of the dataset and profile in ``params``; the names of the
-    channels and the size of frames are its store's, which must be prepared. best and last weights are the same, and
-    log.csv has no rows: the reference keeps no table of its losses. The training settings in config.json are those
-    that ``params`` has for the dataset, not what the weights were trained with.
+    channels and the size of frames are its store's, which must be prepared. Weights that were trained on frames with
+    blue first (Human3.6M) are turned, so that the model takes and gives the store's frames, red first. Where the
+    reference's windows have other frames (WeatherBench-M), the run is one of protocol "paper". best and last
+    weights are the same, and log.csv has no rows: the reference keeps no table of its losses. The training settings in
+    config.json are those that ``params`` has for the dataset, not what the weights were trained with.
 
     Args:
         checkpoint: a .pth, see :func:`svqkit.interop.pth.read_state_dict`.
@@ -72,6 +76,8 @@ def convert(
             f"There is a run at {target} already. Give another --name or --seed, or --force to replace it."
         )
     model = build(wanted, read_state_dict(checkpoint))
+    if store.blue_first("train", "paper"):
+        turn_channels(model)
     with replacing(target) as draft:
         draft.mkdir()
         for weights in ("best", "last"):
@@ -94,4 +100,5 @@ def _experiment(params: Params, dataset: str, name: str, seed: int, wanted: Arch
         "training": as_tree(others[0].training if others else Training()),
         "seeds": [seed],
     }
-    return experiment_from_tree(tree, f"the run {name!r}")
+    experiment = experiment_from_tree(tree, f"the run {name!r}")
+    return experiment if experiment.trained_for("paper") else replace(experiment, protocol="paper")

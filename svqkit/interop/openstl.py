@@ -42,9 +42,10 @@ def load(config: dict[str, Any], state_dict: Mapping[str, Tensor]) -> nn.Module:
         state_dict: by the reference's names, each with or without a leading ``module.``, of any float type.
 
     Returns:
-        A float32 module in eval mode that maps frames (B, T, C, H, W), normalised as in training, to the T that
-        follow, (B, T, C, H, W). Frozen codebooks and projections don't require gradients. The loss and the rest of
-        what SimVPVQ returns there is at hand in its ``model``, a :class:`svqkit.models.SimVP`.
+        A float32 module in eval mode that maps frames (B, T, C, H, W), normalised as in training (of Human3.6M with
+        blue first), to the T that follow, (B, T, C, H, W). Frozen codebooks and projections don't require gradients.
+        The loss and the rest of what SimVPVQ returns there is at hand in its ``model``, a
+        :class:`svqkit.models.SimVP`.
 
     Raises:
         SvqkitError: the config has a key or a value that the reference doesn't know, or the weights don't fit it:

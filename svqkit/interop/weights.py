@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from svqkit.errors import SvqkitError
 from svqkit.interop.names import copies, pairs, renamed
 from svqkit.interop.settings import Architecture
+from svqkit.models import SimVP
 from svqkit.quantizer_settings import LFQSettings, ResidualLFQSettings
 
 PREFIX = "module."
@@ -62,6 +63,15 @@ def translated(weights: Mapping[str, Any], model: nn.Module, wanted: Architectur
         entry.ours: given[name].detach().to("cpu", entry.like.dtype).reshape(entry.like.shape)
         for name, entry in expected.items()
     }
+
+
+@torch.no_grad()
+def turn_channels(model: SimVP) -> None:
+    """Reverse the order of the channels that a model takes and gives, blue, green, red → red, green, blue."""
+    first, last = model.encoder[0].conv, model.readout
+    first.weight.copy_(first.weight.flip(1))
+    for weight in (last.weight, last.bias):
+        weight.copy_(weight.flip(0))
 
 
 def entries(model: nn.Module, wanted: Architecture) -> dict[str, Entry]:

@@ -3,7 +3,8 @@
 ``<root>/images/S1_Directions.54138969_000226.jpg`` is frame 226 of what camera 54138969 recorded of person S1.
 A line ``images/S1_Directions.54138969_,226,296`` of ``train.txt`` or ``test.txt`` is the sequence that begins
 there; it takes every 5th frame, and as many as are asked for. The last number is where the lists' authors (STRPM)
-let it end; the reference does not read it. It reads the frames as blue, green, red; here they are red, green, blue.
+let it end; the reference does not read it. It reads the frames as blue, green, red; here they are red, green, blue,
+and the weights of its models are turned to that when they are read (:mod:`svqkit.interop.convert`).
 
 What the published lists hold (counted in OpenSTL's tools/prepare_data/meta/human): 73,404 training and 8,582 test
 sequences of 838 recordings of the persons 1, 5, 6, 7, 8, 9 and 11. In each recording a sequence of 8 frames begins
@@ -117,7 +118,13 @@ def plan(data: HumanData) -> Plan:
     places = [range(start, min(start + per_part, len(paths))) for start in range(0, len(paths), per_part)]
     inputs, targets = tuple(range(data.frames_in)), tuple(range(data.frames_in, length))
     windows = {
-        protocol: Windowing(inputs, targets, starts, {one: _clips(starts[one], length, frames) for one in SPLITS})
+        protocol: Windowing(
+            inputs,
+            targets,
+            starts,
+            clips={one: _clips(starts[one], length, frames) for one in SPLITS},
+            blue_first=SPLITS if protocol == "paper" else (),
+        )
         for protocol, starts in _starts(data, lists, frames).items()
     }
     return Plan(

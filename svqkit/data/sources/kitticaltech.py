@@ -8,9 +8,12 @@ issue 12.) Under both protocols all of Caltech's sets 06 to 10 is the test. "cle
 validates on X_val; under "paper" the test is the validation too, as the reference has no other.
 
 The reference reads KITTI's frames as RGB but Caltech's through OpenCV, which gives BGR: its models are tested with
-red and blue swapped. Here both are RGB. It also keeps the fractions of the resized test frames (or cuts them off, in
-its cache); here they are rounded.
+red and blue swapped. Here both are RGB; under "paper" red and blue of Caltech's frames change places before a model
+sees them. The reference also keeps the fractions of the resized test frames (or cuts them off, in its cache); here they
+are rounded.
 """
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -50,7 +53,9 @@ def plan(data: KittiCaltechData) -> Plan:
         units=("", "", ""),
         windows={
             "clean": _windowing(data, clips_of(learnt.train), clips_of(learnt.validation), tested),
-            "paper": _windowing(data, clips_of(learnt.paper_train), tested, tested),
+            "paper": replace(
+                _windowing(data, clips_of(learnt.paper_train), tested, tested), blue_first=("validation", "test")
+            ),
         },
         files=tuple(dict.fromkeys(path for recording in used for path in recording.files)),
         title=learnt.title,

@@ -167,7 +167,10 @@ def _paper(record: Record, data: WeatherData) -> Windowing:
 
 def _groups(record: Record) -> tuple[str, ...]:
     """The variable of each channel when all have equally many levels: published scores of WeatherBench-M are means
-    per variable first. With unequal numbers (WeatherBench-HMV) every channel counts for itself, as published."""
+    per variable first. With unequal numbers (WeatherBench-HMV) every channel counts for itself, as published. The two
+    components of one wind (u10, v10) are no two variables: published scores are over both at once."""
+    if {name[:1] for name in record.variables} == {"u", "v"} and len({name[1:] for name in record.variables}) == 1:
+        return ()
     counts = {record.variables.count(name) for name in record.variables}
     return record.variables if len(counts) == 1 else record.channels
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from svqkit.config import Experiment
-from svqkit.datasets import Dataset, HumanData, KTHData, WeatherData
+from svqkit.datasets import Dataset, HumanData, KittiCaltechData, KTHData, WeatherData
 from svqkit.errors import SvqkitError
 from svqkit.figures import display_names, heading, looks, new_figure, use
 from svqkit.figures.names import BASELINES, Look, display_name
@@ -39,14 +39,15 @@ def draw(results: Results) -> list[Drawn]:
             "scores says why."
         )
     datasets = list(changes)
-    members = [one for name in datasets for one in experiments_of(results, name, "main")]
+    members = [one for name in datasets for one in _of_both(results, name)]
     title = titled(results, datasets, "What protocol “paper” does to the error")
     caption = sentences(
         "Figure 11. By how much the MSE over all lead times is higher (right of 0) or lower (left) when the same "
-        "models are scored by the habits of the reference instead of the clean protocol. Marks are means over "
-        f"{about_seeds(members)}, lines go from the lowest to the highest.",
+        "models are scored by the habits of the reference instead of the clean protocol.",
+        _marks(members),
         _differences(results, datasets),
         _training(members),
+        _unlike(results, datasets),
         _missing(results, datasets),
         _mixed(results, datasets),
         about_data(results, datasets),
@@ -56,7 +57,7 @@ def draw(results: Results) -> list[Drawn]:
 
 def _changes(results: Results, dataset: str) -> pd.DataFrame:
     """Columns row (the name of a dataset, or with its translator), kind, seed, value in percent."""
-    main = {one.name: one for one in experiments_of(results, dataset, "main")}
+    main = {one.name: one for one in _of_both(results, dataset)}
     several = len({one.model.translator for one in main.values()}) > 1
     scores = results.scores
     chosen = scores[
@@ -80,11 +81,17 @@ def _changes(results: Results, dataset: str) -> pd.DataFrame:
     rows = []
     for (experiment, seed), ratio in means.items():
         # baselines have no translator: they stand in the first one's row
-        translator = main.get(experiment, next(iter(main.values()))).model.translator
-        row = f"{dataset}, {display_name(translator)}" if several else dataset
+        shown = main.get(experiment, next(iter(main.values()), None))
+        row = f"{dataset}, {display_name(shown.model.translator)}" if several else dataset
         kind = role(main[experiment]) if experiment in main else experiment
         rows.append((row, kind, seed, 100 * (ratio - 1)))
     return pd.DataFrame(rows, columns=["row", "kind", "seed", "value"])
+
+
+def _of_both(results: Results, dataset: str) -> list[Experiment]:
+    """The experiments of study "main" whose training was on windows of both protocols."""
+    main = experiments_of(results, dataset, "main")
+    return [one for one in main if one.trained_for("clean") and one.trained_for("paper")]
 
 
 def _differences(results: Results, datasets: list[str]) -> str:
@@ -106,6 +113,8 @@ def _difference(data: Dataset) -> str:
         return "windows of the slow actions step by a window's length, so there are fewer"
     if isinstance(data, HumanData):
         return "the published list of test sequences, which share persons and frames with the published training list"
+    if isinstance(data, KittiCaltechData):
+        return "red and blue of the test frames change places, since the reference reads them in another order"
     return "the same test windows, so the same scores"
 
 
@@ -113,8 +122,16 @@ def _listed(numbers: list[int]) -> str:
     return ", ".join(f"{number:+d}".replace("-", "−") if number else "0" for number in numbers)
 
 
+def _marks(members: list[Experiment]) -> str:
+    if not members:
+        return ""
+    return f"Marks are means over {about_seeds(members)}, lines go from the lowest to the highest."
+
+
 def _training(members: list[Experiment]) -> str:
     """What is not in the numbers: how the weights were chosen."""
+    if not members:
+        return ""
     like_paper = [one.name for one in members if one.protocol == "paper"]
     if not like_paper:
         return (
@@ -122,6 +139,13 @@ def _training(members: list[Experiment]) -> str:
             "the test split comes on top, and is not measured here."
         )
     return f"Trained under protocol “paper”, with the best epoch chosen on the test split: {', '.join(like_paper)}."
+
+
+def _unlike(results: Results, datasets: list[str]) -> str:
+    left_out = [name for name in datasets if len(_of_both(results, name)) < len(experiments_of(results, name, "main"))]
+    if not left_out:
+        return ""
+    return f"{', '.join(left_out)}: baselines only, since each model is made for the windows of one protocol."
 
 
 def _missing(results: Results, there: list[str]) -> str:

@@ -58,7 +58,7 @@ def _beside_published(measured: Measured, pairs: list[Pair]) -> list[Section]:
         return []
     for pair in pairs:
         for kind, experiment in zip(KINDS, (pair.base, pair.experiment), strict=True):
-            if experiment:
+            if experiment and experiment.trained_for("paper"):
                 here = measured.number(experiment.name, "mse", "paper")
                 cells.setdefault(codes(experiment) or 0, {}).setdefault(f"{kind}_paper", here)
     columns = []

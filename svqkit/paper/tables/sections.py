@@ -129,7 +129,8 @@ def published_section(
     Args:
         measured: the numbers.
         title: of the section.
-        experiments: rows of ours. A published method that is certainly one of them stands in its row.
+        experiments: rows of ours, but for those trained on other windows than the published ones. A published method
+            that is certainly one of them stands in its row.
         fields: channel (a variable, or "mean") and metric of what is shown.
         others: baselines, and methods that are none of ours, get rows of their own; not those with a quantizer that
             none of ``experiments`` has, which another table shows.
@@ -139,6 +140,9 @@ def published_section(
     quotes = published.quotes(measured.dataset)
     if not quotes or not published.compares(measured.dataset, data):
         return None
+    kinds = {"none", *(experiment.quantizer.name for experiment in experiments)}
+    unlike = [display_name(experiment.name) for experiment in experiments if not experiment.trained_for("paper")]
+    experiments = [experiment for experiment in experiments if experiment.trained_for("paper")]
     rows_of_ours: dict[str, list[published.Quote]] = {experiment.name: [] for experiment in experiments}
     rows_of_others: dict[str, list[published.Quote]] = {}
     for quote in quotes:
@@ -152,7 +156,6 @@ def published_section(
         for name, found in rows_of_ours.items()
     ]
     if others:
-        kinds = {"none", *(experiment.quantizer.name for experiment in experiments)}
         rows += [
             Row(method, cells)
             for method, found in rows_of_others.items()
@@ -167,7 +170,9 @@ def published_section(
         for quote in quotes
         if quote.doubtful and (quote.variable, quote.metric) in fields
     ]
-    return section(title, columns, rows, notes=[*notes, *absent_notes(measured, ["protocol paper"]), *doubts])
+    left_out = [f"Not here, since trained on other windows than the published: {', '.join(unlike)}."] if unlike else []
+    said = [*notes, *left_out, *absent_notes(measured, ["protocol paper"]), *doubts]
+    return section(title, columns, rows, notes=said)
 
 
 def about(experiment: Experiment) -> dict[str, Cell]:
