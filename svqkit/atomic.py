@@ -51,8 +51,11 @@ def replacing(target: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def alone(folder: Path, doing: str) -> Iterator[None]:
-    """Hold ``folder``, made if need be, for this process; another one waits, and says for whom and what it is doing."""
+def alone(folder: Path, doing: str) -> Iterator[int]:
+    """Hold ``folder``, made if need be, for this process; another one waits, and says for whom and what that is doing.
+
+    Yields the number of the open lock: a child that is given it holds the folder too.
+    """
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -66,7 +69,7 @@ def alone(folder: Path, doing: str) -> Iterator[None]:
             handle.truncate(0)
             handle.write(f"process {os.getpid()} on {os.uname().nodename}, since {time.strftime('%Y-%m-%d %H:%M')}")
             handle.flush()
-            yield
+            yield handle.fileno()
             return
 
 

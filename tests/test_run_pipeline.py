@@ -139,7 +139,8 @@ pipeline.config.load = lambda: type("Params", (), {{"experiments": {{}}}})
 pipeline.stage_names = lambda: ["notebooks", "settings"]
 pipeline.main(["--jobs", "2"])
 """
-    process = subprocess.Popen([sys.executable, "-c", program], env=os.environ | {"CUDA_VISIBLE_DEVICES": ""})
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(Path(__file__).parents[1])}
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=environment)
     while not left_of(mark):
         time.sleep(0.05)
     process.terminate()

@@ -53,7 +53,7 @@ class Store:
         except (OSError, KeyError, ValueError) as error:
             raise SvqkitError(f"No prepared store at {path} ({error}). Run the prepare stage: `dvc repro`.") from error
         if missing > 0:  # Zarr would read zeros in their place
-            raise SvqkitError(f"The store at {path} lacks {missing:,} of its files. Run the prepare stage: `dvc repro`.")
+            raise SvqkitError(f"{path} lacks {missing:,} of its files. Run the prepare stage: `dvc repro`.")
         return store
 
     @property

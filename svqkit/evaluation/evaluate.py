@@ -60,7 +60,7 @@ class TestSet:
     def __init__(self, store: Store, protocol: Protocol, lpips: Lpips | None = None) -> None:
         self.store, self.protocol, self.lpips = store, protocol, lpips
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.windows = Windows(store, "test", protocol, self.device)
+        self.windows = Windows(store, "test", protocol, self.device, hold=False)
         self.leaving = Normaliser.of(store, "train", protocol).to(self.device)
         self.entering = Normaliser.of(store, "test", protocol).to(self.device) if protocol == "paper" else self.leaving
 
