@@ -59,16 +59,14 @@ def alone(folder: Path, doing: str) -> Iterator[int]:
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            handle = (folder / LOCK).open("a+", encoding="utf-8")
+            handle = (folder / LOCK).open("ab", buffering=0)
         except FileNotFoundError:  # whoever held the folder has just removed it
             continue
         with handle:
             _lock(handle.fileno(), folder / LOCK, doing)
             if not _is_at(handle.fileno(), folder / LOCK):
                 continue
-            handle.truncate(0)
-            handle.write(f"process {os.getpid()} on {os.uname().nodename}, since {time.strftime('%Y-%m-%d %H:%M')}")
-            handle.flush()
+            _sign(handle.fileno())
             yield handle.fileno()
             return
 
@@ -122,15 +120,17 @@ def clear_errors(target: Path) -> Iterator[None]:
 def _workshop(target: Path) -> Iterator[Path]:
     """The folder to make ``target`` in, empty, and gone afterwards."""
     folder = target.with_name(f".{target.name}.part")
-    with alone(folder, f"writing {target}"):
-        try:
-            _clear(folder, target)
-            yield folder
-        finally:
-            _clear(folder, target)
-            (folder / LOCK).unlink(missing_ok=True)  # the last: who sees no lock begins another one
-            with suppress(OSError):  # who waited may be in it already
-                folder.rmdir()
+    try:
+        with alone(folder, f"writing {target}"):
+            try:
+                _clear(folder, target)
+                yield folder
+            finally:
+                _clear(folder, target)
+                (folder / LOCK).unlink(missing_ok=True)  # the last: who sees no lock begins another one
+    finally:
+        with suppress(OSError):  # who waited may be in it already
+            folder.rmdir()
 
 
 def _clear(folder: Path, target: Path) -> None:
@@ -150,6 +150,13 @@ def _lock(handle: int, path: Path, doing: str) -> None:
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise
+
+
+def _sign(handle: int) -> None:
+    """Write into a lock whose it is, for those who wait."""
+    with suppress(OSError):  # a full disk is for those to say who need it
+        os.ftruncate(handle, 0)
+        os.write(handle, f"process {os.getpid()} on {os.uname().nodename}, since {time.ctime()}".encode())
 
 
 def _is_at(handle: int, path: Path) -> bool:
