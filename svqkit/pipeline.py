@@ -100,7 +100,7 @@ def forget_the_dead(in_use: Path) -> None:
         try:
             noted = json.loads(in_use.read_text(encoding="utf-8"))
             holders = [one for each in noted["read"].values() for one in each] + list(noted["write"].values())
-            if not any(_is_dvc(one["pid"]) for one in holders):
+            if not any(_is_starter(one["pid"]) for one in holders):
                 in_use.unlink(missing_ok=True)
             return
         except FileNotFoundError:
@@ -110,9 +110,9 @@ def forget_the_dead(in_use: Path) -> None:
     in_use.unlink(missing_ok=True)
 
 
-def _is_dvc(pid: int) -> bool:
-    with contextlib.suppress(psutil.Error):
-        return "dvc" in " ".join(psutil.Process(pid).cmdline())
+def _is_starter(pid: int) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return watchdog.is_starter(psutil.Process(pid))
     return False
 
 
