@@ -25,6 +25,7 @@ from accelerate import Accelerator
 
 from benchmarks.stores import SHAPES, synthetic_store
 from svqkit import config, models
+from svqkit.atomic import replacing
 from svqkit.config import Experiment
 from svqkit.data import windows as loading
 from svqkit.data.store import Store
@@ -117,7 +118,8 @@ def main(arguments: list[str] | None = None) -> int:
             rows.append(measure(name, options, Path(folder)))
             print(pd.DataFrame(rows[-1:]).to_string(index=False, header=len(rows) == 1), flush=True)
     if options.csv:
-        pd.DataFrame(rows).to_csv(options.csv, index=False)
+        with replacing(options.csv) as draft:
+            pd.DataFrame(rows).to_csv(draft, index=False)
     return 0
 
 

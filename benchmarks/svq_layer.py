@@ -27,6 +27,7 @@ import torch
 from torch import nn
 
 from svqkit.allocation import freed_memory_kept
+from svqkit.atomic import replacing
 from svqkit.paper.costs import Ledger, PlainSVQ, free_bytes, now
 from svqkit.quantizers import SVQ
 
@@ -126,7 +127,8 @@ def main() -> None:
     table = pd.concat(tables).reindex(columns=columns)
     print(table.to_string(index=False, na_rep="", float_format="{:,.1f}".format, formatters={"codes": "{:,}".format}))
     if args.csv:
-        table.to_csv(args.csv, index=False)
+        with replacing(args.csv) as draft:
+            table.to_csv(draft, index=False)
 
 
 if __name__ == "__main__":

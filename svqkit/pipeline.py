@@ -4,23 +4,30 @@ Leaves the same files as ``dvc repro``. Of each dataset prepare, train, evaluate
 different datasets they run beside each other, in so many processes; what joins all of them comes at the end, after
 costs, which are measured and have the machine for themselves. On a machine with several GPUs there is one process for
 each, and it sees that one only. A stage that fails stops no other: what could be trained is scored and drawn, and the
-end says what failed and why. Stopped and started again, it goes on.
+end says what failed and why. Stopped and started again, it goes on; a second one beside it waits. It ends when what
+started it, or any process between, is killed (see :mod:`svqkit.watchdog`).
 """
 
 import argparse
 import contextlib
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
 
-from svqkit import config
+import psutil
+
+from svqkit import config, watchdog
+from svqkit.atomic import alone
 from svqkit.errors import SvqkitError
 
 # What every other stage needs.
@@ -34,6 +41,8 @@ LAST = {
 }
 # The trainings of a dataset come in lots, so many for each process, none of fewer stages: each costs a start of DVC.
 LOTS, FEWEST = 4, 4
+# Where DVC notes which files are in use, and what one pipeline holds at a time.
+IN_USE, HELD = Path(".dvc/tmp/rwlock"), Path(".dvc/tmp/pipeline")
 _FAILED = re.compile(r"failed to reproduce '([^']+)'")
 _RUNNING = re.compile(r"Running stage '([^']+)'")
 
@@ -52,10 +61,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=0, help="stages at a time; 0: one per GPU, without any two")
     devices = gpus()
     jobs = parser.parse_args(arguments).jobs or max(2, len(devices))
-    workers = Workers(jobs, devices)
+    with alone(HELD, "running the pipeline here; it is stopped with `kill` and its number") as held:
+        return run(jobs, devices, held)
+
+
+def run(jobs: int, devices: Sequence[str], held: int) -> int:
+    """Run every stage that is out of date; 0 when none failed. Children keep the lock ``held`` while they live."""
+    workers = Workers(jobs, devices, held)
     # A pipeline that is stopped must not leave trainings behind that nobody sees.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _: (workers.stop(), os._exit(128 + number)))
+    watchdog.watch(lambda sentence: (workers.stop(), watchdog.end(sentence)))
+    forget_the_dead(IN_USE)
     try:
         datasets = {one.name: one.dataset for one in config.load().experiments.values()}
     except SvqkitError as error:
@@ -72,6 +89,31 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"  {name}: {reason}")
         return 1
     return 0
+
+
+def forget_the_dead(in_use: Path) -> None:
+    """Remove DVC's note of files in use when all of its processes were killed: it may be half written, or name others.
+
+    DVC itself takes any process that has got the number of a dead one for the one that holds the files.
+    """
+    for _ in range(3):
+        try:
+            noted = json.loads(in_use.read_text(encoding="utf-8"))
+            holders = [one for each in noted["read"].values() for one in each] + list(noted["write"].values())
+            if not any(_is_starter(one["pid"]) for one in holders):
+                in_use.unlink(missing_ok=True)
+            return
+        except FileNotFoundError:
+            return
+        except (ValueError, KeyError, TypeError, AttributeError):
+            time.sleep(0.3)  # a DVC may be writing it just now
+    in_use.unlink(missing_ok=True)
+
+
+def _is_starter(pid: int) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return watchdog.is_starter(psutil.Process(pid))
+    return False
 
 
 def plan(stages: Sequence[str], datasets: Mapping[str, str], jobs: int) -> list[Task]:
@@ -110,8 +152,8 @@ class Workers:
         failures: by stage the reason, as far as it was printed.
     """
 
-    def __init__(self, jobs: int, devices: Sequence[str]) -> None:
-        self.jobs = jobs
+    def __init__(self, jobs: int, devices: Sequence[str], held: int | None = None) -> None:
+        self.jobs, self.held = jobs, held
         self.failures: dict[str, str] = {}
         self._free: SimpleQueue[str | None] = SimpleQueue()
         for number in range(jobs):
@@ -142,10 +184,13 @@ class Workers:
 
     def _repro(self, stages: Sequence[str]) -> None:
         device = self._free.get()
-        command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--keep-going", "--single-item", *stages]
+        repro = ["dvc", "--wait-for-lock", "repro", "--keep-going", "--single-item", *stages]
         process = subprocess.Popen(
-            command,
-            env=os.environ | ({} if device is None else {"CUDA_VISIBLE_DEVICES": device}),
+            [sys.executable, "-m", "svqkit.watchdog", *repro],
+            env=os.environ
+            | {watchdog.PIPELINE: str(os.getpid())}
+            | ({} if device is None else {"CUDA_VISIBLE_DEVICES": device}),
+            pass_fds=[] if self.held is None else [self.held],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             bufsize=0,

@@ -257,6 +257,9 @@ def resume(
     earlier = read_progress(state_dir / STATE)
     if earlier is None:
         return Progress(begun_as)
+    if earlier.best_epoch and not (state_dir / BEST).exists():
+        here.print(f"The stopped training in {state_dir} has lost its best weights: begun afresh.")
+        return Progress(begun_as)
     other = [part for part, value in begun_as.items() if earlier.fingerprint.get(part) != value]
     if other:
         aside = state_dir.with_name(f"{state_dir.name}.old")

@@ -1,6 +1,8 @@
 """What is replaced appears whole or not at all."""
 
 import errno
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,7 +45,7 @@ def test_a_new_target_appears_with_its_folders_and_nothing_beside_it(make: Make,
     with replacing(target) as draft:
         make(draft, "new")
         assert not target.exists()
-        assert draft.parent == target.parent, "a rename across file systems is no rename"
+        assert draft.parent.stat().st_dev == target.parent.stat().st_dev, "across file systems a rename is a copy"
     assert content(target) == "new"
     assert list(target.parent.iterdir()) == [target]
 
@@ -166,3 +168,25 @@ def test_remove_takes_files_folders_and_nothing_but_a_link_only_itself(tmp_path:
         remove(path)
     assert list(tmp_path.iterdir()) == [kept]
     assert content(kept) == "kept"
+
+
+def test_a_second_process_that_writes_the_same_says_for_whom_it_waits(
+    tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    target = tmp_path / "target"
+    inside, entered = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with replacing(target) as draft:
+            a_folder(draft, "first")
+            os.write(entered, b".")
+            time.sleep(1)
+        os._exit(0)
+    os.read(inside, 1)
+    with replacing(target) as draft:
+        assert content(target) == "first", "it begins when the other one is done"
+        a_file(draft, "second")
+    os.waitpid(child, 0)
+    assert content(target) == "second"
+    assert f"Waiting for process {child} " in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == [target]

@@ -1,6 +1,8 @@
 """Scores of baselines and models on a tiny store equal numpy's from the raw frames; files say what they hold."""
 
 import json
+import os
+import resource
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import torch
 import xarray as xr
@@ -15,11 +18,12 @@ from rawfiles import DAY, LAT, LON, RawFiles, files_below
 from torch import nn
 from untrained import a_run
 
+from svqkit.allocation import freed_memory_kept
 from svqkit.config import Data, Protocol
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch
-from svqkit.datasets import Offsets
+from svqkit.datasets import ArrayData, Offsets, Shares
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import (
     codebook_usage,
@@ -498,3 +502,36 @@ def test_a_model_of_the_published_windows_is_not_scored_under_clean(raw: RawFile
     assert "tiny-svq" not in summary(scores)
     same = replace(paper.experiment, data=raw.data(variables=SEVERAL))
     assert all(same.trained_for(protocol) for protocol in PROTOCOLS)
+def grown(function: Callable[[], object]) -> int:
+    """By how many bytes a process of its own is larger at its largest than at its beginning."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        before = psutil.Process().memory_info().rss
+        function()
+        os.write(write, str(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before).encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        grown = int(pipe.read())
+    os.waitpid(child, 0)
+    return grown
+
+
+def test_the_memory_that_scoring_takes_does_not_grow_with_the_record(tmp_path: Path) -> None:
+    grew, mostly_test = {}, Shares(validation=0.05, test=0.9)
+    for frames in (1_000, 6_000):
+        raw = tmp_path / f"{frames}.npy"
+        np.save(raw, np.random.default_rng(0).normal(size=(frames, 1, 32, 64)).astype(np.float32))
+        store = prepare(
+            ArrayData(root=str(raw), frames_in=2, frames_out=2, shares=mostly_test), tmp_path / f"{frames}.zarr"
+        )
+
+        @freed_memory_kept()
+        def score(store: Store = store) -> None:
+            for protocol in PROTOCOLS:
+                TestSet(store, protocol).evaluate(BASELINES["persistence"], "persistence", -1)
+
+        score()  # what is made once is there before
+        grew[frames] = grown(score)
+    assert grew[6_000] < grew[1_000] + 2**23, "the frames take 49 MB, for each protocol"

@@ -10,6 +10,7 @@ import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import netCDF4
@@ -446,3 +447,26 @@ def test_mean_fields_are_those_of_training(raw: RawFiles, tmp_path: Path, monkey
     np.testing.assert_allclose(fields["mean"], frames.mean(0), rtol=1e-10)
     np.testing.assert_allclose(fields["std"], frames.std(0), rtol=1e-8)
     assert fields["mean"].attrs["units"] == "K"
+
+
+def test_a_store_that_lacks_any_of_its_files_is_refused_and_made_anew(raw: RawFiles, tmp_path: Path) -> None:
+    raw.write()
+    whole = prepare(raw.data(), tmp_path / "whole.zarr").path
+    names = {path.relative_to(whole) for path in whole.rglob("*") if path.is_file()}
+    each = {(name.parts[0], name.name): name for name in sorted(names)}
+    assert {"frames", "time", "climatology", "windows"} <= {array for array, _ in each}
+    for name in Random(0).sample(sorted(each.values()), 8):
+        target = tmp_path / "x.zarr"
+        prepare(raw.data(), target)
+        (target / name).unlink()
+        with pytest.raises(SvqkitError, match="Run the prepare stage"):
+            Store.open(target)
+        prepare(raw.data(), target)
+        assert (target / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_hidden_files_of_the_system_are_none_of_a_store(raw: RawFiles, tmp_path: Path) -> None:
+    raw.write()
+    store = prepare(raw.data(), tmp_path / "x.zarr")
+    (store.path / "frames" / ".DS_Store").touch()
+    Store.open(store.path)

@@ -167,9 +167,9 @@ def test_killed_with_sigkill_it_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
     np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(0, 256, (60, 1, 32, 32), dtype=np.uint8))
     target = tmp_path / "stores" / "x.zarr"
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path / "a.npy"), str(target)])
-    progress = target.parent / ".prepare" / "x.zarr" / "progress.json"
+    draft = target.parent / ".prepare" / "x.zarr" / "draft" / "zarr.json"
     end = time.monotonic() + 60
-    while time.monotonic() < end and not (progress.exists() and '"frames": 0' not in progress.read_text()):
+    while time.monotonic() < end and not (draft.exists() and '"count":' in draft.read_text()):
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -139,7 +139,8 @@ pipeline.config.load = lambda: type("Params", (), {{"experiments": {{}}}})
 pipeline.stage_names = lambda: ["notebooks", "settings"]
 pipeline.main(["--jobs", "2"])
 """
-    process = subprocess.Popen([sys.executable, "-c", program], env=os.environ | {"CUDA_VISIBLE_DEVICES": ""})
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(Path(__file__).parents[1])}
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=environment)
     while not left_of(mark):
         time.sleep(0.05)
     process.terminate()
@@ -156,3 +157,26 @@ def left_of(mark: str) -> list[int]:
             if f"# of {mark}" in " ".join(one.cmdline()) and "subprocess" not in " ".join(one.cmdline()):
                 found.append(one.pid)
     return found
+
+
+@pytest.mark.parametrize(
+    ("noted", "stays"),
+    [
+        ('{"write": {"a": {"pid": PID, "cmd": "dvc repro"}}, "read": {}}', False),
+        ('{"write": {}, "read": {"a": [{"pid": PID, "cmd": "dvc repro"}]}}', False),
+        ('{"write": {"a": {"pid": DVC, "cmd": "dvc repro"}}, "read": {"b": [{"pid": PID, "cmd": "dvc"}]}}', True),
+        ('{"write": {"a": {"pid', False),
+        ("", False),
+        ("[]", False),
+    ],
+    ids=["a number used again", "of a reader", "one that lives", "half written", "empty", "something else"],
+)
+def test_what_a_killed_dvc_noted_keeps_no_other_from_running(noted: str, stays: bool, tmp_path: Path) -> None:
+    living = subprocess.Popen([sys.executable, "-c", "input()", "dvc", "repro"], stdin=subprocess.PIPE)
+    in_use = tmp_path / "rwlock"
+    # The parent of these tests has a number, and is no DVC.
+    in_use.write_text(noted.replace("PID", str(os.getppid())).replace("DVC", str(living.pid)))
+    pipeline.forget_the_dead(in_use)
+    pipeline.forget_the_dead(tmp_path / "none")
+    assert in_use.exists() == stays
+    living.communicate(b"\n")

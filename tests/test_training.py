@@ -203,6 +203,16 @@ def test_a_state_of_other_settings_is_set_aside(
     assert open_run(again).experiment.training.learning_rate == 1e-3
 
 
+def test_a_state_whose_best_weights_are_lost_is_begun_afresh(
+    experiment: Experiment, store: Store, tmp_path: Path
+) -> None:
+    first = training.train(experiment, 0, store, tmp_path / "runs", tmp_path / "states")
+    kept = {path.name: path.read_bytes() for path in first.iterdir()}
+    (run_path(experiment, 0, tmp_path / "states") / "best.safetensors").unlink()  # as half of a removal leaves it
+    again = training.train(experiment, 0, store, tmp_path / "runs", tmp_path / "states")
+    assert {path.name: path.read_bytes() for path in again.iterdir()} == kept
+
+
 def test_a_loss_that_turns_nan_stops_and_keeps_the_last_good_weights(
     experiment: Experiment, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,16 +1,12 @@
 """Raw files → store: streamed, so that memory does not grow with the data; stopped, it goes on where it was."""
 
-import fcntl
-import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import zarr
 
-from svqkit.atomic import out_of_disk, put_in_place, remove, replacing
+from svqkit.atomic import alone, clear_errors, put_in_place, remove, restore
 from svqkit.config import Data, as_tree
 from svqkit.data import store as stores
 from svqkit.data import streaming
@@ -24,7 +20,8 @@ from svqkit.errors import SvqkitError
 from svqkit.progress import progress
 
 BLOCK_BYTES = 2**25
-PROGRESS = "progress.json"
+# An attribute of the draft of a store, until it is whole.
+PROGRESS = "progress"
 # Goes up when stores are written another way, so that older ones are made anew.
 LAYOUT = 3
 
@@ -43,38 +40,48 @@ def prepare(data: Data, target: str | Path, again: bool = False) -> Store:
     plan = look(data)
     # What a stopped call leaves, and what is known of the raw files; beside the stores, hidden.
     work = target.parent / ".prepare" / target.name
-    with _alone(work):
+    with clear_errors(target), alone(work, f"preparing {target}"):
+        _tidy(work, target)
         raw = raw_digest(plan.files, data.root, work / "raw.json")
         made_from = {"layout": LAYOUT, "data": as_tree(data), "raw": raw}
-        if not again and _made_from(target) == made_from:
-            return Store.open(target)
         draft = work / "draft"
+        if not again and _made_from(target) == made_from:
+            remove(draft)
+            return Store.open(target)
         _need_room(plan, target, draft)
-        try:
-            group = _go_on(draft, made_from) or _begin(draft, plan, made_from)
-            statistics = _copy_frames(plan, group, draft)
-            weeks = write_climatology(group, plan) if "time" in plan.axes else []
-            group.attrs.update(**stores.describe_plan(plan), statistics=statistics, weeks=weeks, settings=made_from)
-        except SvqkitError:
-            remove(draft)  # the raw files are not fit for it
-            remove(draft.with_name(PROGRESS))
-            raise
-        except BaseException as error:
-            if full := out_of_disk(error, target):
-                raise full from error
-            raise
+        if _made_from(draft) != made_from:  # else it was stopped when the draft was whole
+            _fill(draft, plan, made_from)
         put_in_place(draft, target)
-        remove(draft.with_name(PROGRESS))
+        restore(work, target)
     return Store.open(target)
 
 
-@contextmanager
-def _alone(work: Path) -> Iterator[None]:
-    """Only one process prepares a store at a time; a second one waits, and then finds it done."""
-    work.mkdir(parents=True, exist_ok=True)
-    with (work / "lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+def _tidy(work: Path, target: Path) -> None:
+    """Put right what a killed process left; its draft stays."""
+    restore(work, target)
+    for rest in work.glob(".*.part"):
+        remove(rest)
+
+
+def _fill(draft: Path, plan: Plan, made_from: dict) -> None:
+    """Write all of a store to ``draft``, from where a stopped call left it."""
+    group = _go_on(draft, made_from) or _begin(draft, plan, made_from)
+    try:
+        statistics = _copy_frames(plan, group)
+        weeks = write_climatology(group, plan) if "time" in plan.axes else []
+    except SvqkitError:
+        remove(draft)  # the raw files are not fit for it
+        raise
+    # In one go: a draft is whole, or it has its progress.
+    group.attrs.put(
+        {
+            **stores.describe_plan(plan),
+            "statistics": statistics,
+            "weeks": weeks,
+            "settings": made_from,
+            "files": stores.count_files(draft),
+        }
+    )
 
 
 def _made_from(target: Path) -> dict | None:
@@ -102,39 +109,29 @@ def _size(folder: Path) -> int:
 def _begin(draft: Path, plan: Plan, made_from: dict) -> zarr.Group:
     remove(draft)
     group = stores.create(draft, plan)
-    _note_progress(draft, {"made_from": made_from, "frames": 0, "statistics": None})
+    group.attrs[PROGRESS] = {"made_from": made_from, "frames": 0, "statistics": None}
     return group
 
 
 def _go_on(draft: Path, made_from: dict) -> zarr.Group | None:
-    """The draft that a stopped call left, when it was of the same."""
-    earlier = _progress_of(draft)
-    if earlier is None or earlier["made_from"] != made_from:
+    """The draft that a stopped call left, when it was of the same; it holds its own progress, so that both are one."""
+    try:
+        group = zarr.open_group(draft, mode="r+")
+        earlier = group.attrs[PROGRESS]
+    except (OSError, KeyError, ValueError):
+        return None
+    if earlier["made_from"] != made_from:
         return None
     if earlier["frames"]:
         print(f"Going on from {draft}: {earlier['frames']:,} frames are there.", flush=True)
-    try:
-        return zarr.open_group(draft, mode="r+")
-    except FileNotFoundError:
-        return None
+    for half in draft.rglob("*.partial"):  # files that Zarr was writing
+        half.unlink()
+    return group
 
 
-def _progress_of(draft: Path) -> dict | None:
-    try:
-        return json.loads((draft.with_name(PROGRESS)).read_text())
-    except (OSError, json.JSONDecodeError):
-        return None
-
-
-def _note_progress(draft: Path, state: dict) -> None:
-    with replacing(draft.with_name(PROGRESS)) as file:
-        file.write_text(json.dumps(state))
-
-
-def _copy_frames(plan: Plan, group: zarr.Group, draft: Path) -> dict:
+def _copy_frames(plan: Plan, group: zarr.Group) -> dict:
     """Fill ``frames`` and return the statistics of every split under every protocol."""
-    frames = group["frames"]
-    state = _progress_of(draft)
+    frames, state = group["frames"], group.attrs[PROGRESS]
     statistics = SplitStatistics({protocol: each.clips for protocol, each in plan.windows.items()}, state["statistics"])
     # Whole chunks at a time: none is written twice, so that a stop can't spoil what is done.
     per_block = frames.chunks[0] * max(1, BLOCK_BYTES // (frames.dtype.itemsize * int(np.prod(frames.chunks))))
@@ -146,7 +143,7 @@ def _copy_frames(plan: Plan, group: zarr.Group, draft: Path) -> dict:
             frames[start:stop] = block
             statistics.add(block, start)
             start = stop
-            _note_progress(draft, {**state, "frames": start, "statistics": statistics.state()})
+            group.attrs[PROGRESS] = {**state, "frames": start, "statistics": statistics.state()}
             bar.update(len(block))
     if start != frames.shape[0]:
         raise SvqkitError(f"The raw files gave {start:,} frames, {frames.shape[0]:,} were announced. Fetch them again.")

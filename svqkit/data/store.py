@@ -8,10 +8,11 @@ Layout of ``<name>.zarr`` (Zarr 3, no pickles; xarray opens it too):
                         (n,) int64, the frame at which each window starts
     climatology         of weather: (week, slot, channel, lat, lon) float32, training mean by week and time of day
     attributes          title, kind, channels, units, scale, lead_step, lead_units, groups, extra, notes, clip_names,
-                        offsets, clips, blue_first and statistics by protocol, weeks, settings
+                        offsets, clips, blue_first and statistics by protocol, weeks, settings, files (how many it has)
 A split owns clips [start, stop) of frames; no window crosses the edge of a clip.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,8 +50,11 @@ class Store:
             store = cls(path, group)
             # One that lacks any of these was not made by prepare, or by that of an earlier version.
             store.frames, store.settings, store.group.attrs["blue_first"]
+            missing = group.attrs["files"] - count_files(path)
         except (OSError, KeyError, ValueError) as error:
             raise SvqkitError(f"No prepared store at {path} ({error}). Run the prepare stage: `dvc repro`.") from error
+        if missing > 0:  # Zarr would read zeros in their place
+            raise SvqkitError(f"{path} lacks {missing:,} of its files. Run the prepare stage: `dvc repro`.")
         return store
 
     @property
@@ -213,6 +217,7 @@ def create(path: Path, plan: Plan) -> zarr.Group:
         shape=shape,
         dtype=plan.dtype,
         chunks=(max(1, min(CHUNK_BYTES // one, shape[0])), *shape[1:]),
+        chunk_key_encoding={"name": "default", "separator": "."},  # files, not a tree of folders for each
         compressors=None,
         dimension_names=("time", "channel", "lat", "lon") if plan.kind == "grid" else ("frame", "channel", "y", "x"),
     )
@@ -247,6 +252,11 @@ def describe_plan(plan: Plan) -> Mapping[str, Any]:
             for protocol, each in windows
         },
     }
+
+
+def count_files(path: Path) -> int:
+    """How many files a store has, without hidden ones, which systems put into folders."""
+    return sum(not name.startswith(".") for _, _, names in os.walk(path) for name in names)
 
 
 def _write(group: zarr.Group, name: str, values: np.ndarray) -> zarr.Array:

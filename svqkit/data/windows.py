@@ -52,12 +52,23 @@ class Batch:
 
 
 class Windows:
-    """All windows of a split of a store, under a protocol; ``device`` is where batches of them will go."""
+    """All windows of a split of a store, under a protocol.
+
+    Args:
+        device: where batches of them will go.
+        hold: keep the frames of a small split in the host's memory. Who takes every window once, or only some, leaves
+            them on the disk, so that memory doesn't grow with the record.
+    """
 
     def __init__(
-        self, store: Store, split: Split, protocol: Protocol = "clean", device: torch.device | None = None
+        self,
+        store: Store,
+        split: Split,
+        protocol: Protocol = "clean",
+        device: torch.device | None = None,
+        hold: bool = True,
     ) -> None:
-        self.store, self.split, self.device = store, split, device or torch.device("cpu")
+        self.store, self.split, self.device, self.hold = store, split, device or torch.device("cpu"), hold
         self.starts = store.starts(split, protocol)
         self.inputs, self.targets = store.offsets(protocol)
         if len(self.starts) == 0:
@@ -85,6 +96,9 @@ class Windows:
         if self.in_memory is not None:
             return self.in_memory[torch.from_numpy(places - self._first).to(self.in_memory.device)]
         stored = self.store.frames
+        first, stop = int(places.min()), int(places.max()) + 1
+        if stop - first <= places.size:  # neighbours: what they share is read once
+            return torch.from_numpy(stored[first:stop][places - first])
         frames = np.empty((*places.shape, *stored.shape[1:]), stored.dtype)
         for window, row in zip(frames, places, strict=True):
             run = stored[row[0] : row[-1] + 1]
@@ -109,7 +123,7 @@ class Windows:
         needed = (stop - first) * frame_bytes
         if self.device.type == "cuda" and needed <= OF_FREE_MEMORY * torch.cuda.mem_get_info(self.device)[0]:
             return brought(frames, first, stop, self.device)
-        return torch.from_numpy(frames[first:stop]) if needed <= IN_MEMORY_BYTES else None
+        return torch.from_numpy(frames[first:stop]) if self.hold and needed <= IN_MEMORY_BYTES else None
 
 
 def brought(frames: zarr.Array, first: int, stop: int, device: torch.device) -> Tensor:

@@ -74,7 +74,7 @@ def _middles(values: np.ndarray, cell: int) -> list[float]:
 
 def sample_frames(run: Run, store: Store, windows: int) -> torch.Tensor:
     """Normalised input frames of ``windows`` test windows, spread evenly."""
-    test = Windows(store, "test")
+    test = Windows(store, "test", hold=False)
     chosen = np.unique(np.linspace(0, len(test) - 1, windows).round().astype(int)).tolist()
     return Normaliser.of(store).forward(test.read(chosen).inputs)
 

@@ -62,7 +62,7 @@ class TestSet:
     def __init__(self, store: Store, protocol: Protocol, lpips: Lpips | None = None) -> None:
         self.store, self.protocol, self.lpips = store, protocol, lpips
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.windows = Windows(store, "test", protocol, self.device)
+        self.windows = Windows(store, "test", protocol, self.device, hold=False)
         self.entering = Normaliser.of(store, "test" if protocol == "paper" else "train", protocol).to(self.device)
         back_as_it_came = store.kind == "image" or store.multivariate
         self.leaving = self.entering if back_as_it_came else Normaliser.of(store, "train", protocol).to(self.device)

@@ -27,7 +27,7 @@ class GridErrors:
     def __init__(self) -> None:
         self.count = 0
         self.sums: dict[str, Tensor] = {}
-        self._windows: list[Tensor] = []
+        self._windows: Tensor | None = None
         self._stretches: list[Tensor] = []
         self._before = (0, 0)
 
@@ -37,7 +37,7 @@ class GridErrors:
         over_windows, over_grid = (torch.cat(each, dim=2) for each in zip(*parts, strict=True))
         for name, value in zip(("bias", "mae", "mse"), over_windows, strict=True):
             self.sums[name] = self.sums.get(name, 0) + value
-        self._windows.append(over_grid)
+        self._keep(over_grid)
         self.count += len(prediction)
 
     def mean(self, name: str) -> Tensor:
@@ -46,7 +46,21 @@ class GridErrors:
 
     def of_windows(self) -> dict[str, Tensor]:
         """The "mae" and "mse" of each window, (n, C), over leads and grid."""
-        return dict(zip(("mae", "mse"), torch.cat(self._windows, dim=1), strict=True))
+        return dict(zip(("mae", "mse"), self._windows[:, : self.count], strict=True))
+
+    def _keep(self, over_grid: Tensor) -> None:
+        """Keep what is (2, B, C) of B more windows, in one tensor with room for others.
+
+        A small tensor for each batch, kept among the large ones that come and go, would cut the memory into pieces
+        that fit no large one any more: the process would grow with the windows.
+        """
+        stop = self.count + over_grid.shape[1]
+        if self._windows is None or stop > self._windows.shape[1]:
+            wider = over_grid.new_empty(2, 2 * stop, over_grid.shape[2])
+            if self._windows is not None:
+                wider[:, : self.count] = self._windows[:, : self.count]
+            self._windows = wider
+        self._windows[:, self.count : stop] = over_grid
 
     def end_stretch(self) -> None:
         """The windows added since the stretch before are one stretch of time."""

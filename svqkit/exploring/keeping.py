@@ -66,7 +66,7 @@ def codes_for(kept: pd.DataFrame, error: float, how: str) -> int | None:
 
 def spread_windows(store: Store, count: int) -> Batch:
     """``count`` test windows, spread evenly, as they are stored."""
-    test = Windows(store, "test")
+    test = Windows(store, "test", hold=False)
     return test.read(np.unique(np.linspace(0, len(test) - 1, count).round().astype(int)).tolist())
 
 

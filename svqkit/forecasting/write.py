@@ -1,8 +1,6 @@
 """Forecasts as files: NetCDF for grids, video for clips, plain arrays for the rest."""
 
-import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
@@ -75,16 +73,17 @@ def _write_video(pictures: np.ndarray, draft: Path, frames_per_second: float) ->
     even = np.pad(pictures, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     size = even.shape[2], even.shape[1]
     # OpenCV takes the kind of file from its name, which a draft's doesn't tell.
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "forecast.mp4"
-        code = cv2.VideoWriter_fourcc(*CODEC)
-        writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, frames_per_second, size)
-        if not writer.isOpened():
-            raise SvqkitError(f"This OpenCV ({cv2.__version__}) can't write VP9 video. Write a .gif or .npy instead.")
-        for picture in even:
-            writer.write(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR if even.shape[3] == 1 else cv2.COLOR_RGB2BGR))
-        writer.release()
-        shutil.copyfile(path, draft)
+    path = draft.with_suffix(".mp4")
+    code = cv2.VideoWriter_fourcc(*CODEC)
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, frames_per_second, size)
+    if not writer.isOpened():
+        raise SvqkitError(f"This OpenCV ({cv2.__version__}) can't write VP9 video. Write a .gif or .npy instead.")
+    for picture in even:
+        writer.write(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR if even.shape[3] == 1 else cv2.COLOR_RGB2BGR))
+    writer.release()
+    if cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT) != len(even):
+        raise OSError(f"OpenCV wrote less than the whole video to {path}, and doesn't say why.")
+    path.rename(draft)
 
 
 def _write_gif(pictures: np.ndarray, draft: Path, frames_per_second: float) -> None:

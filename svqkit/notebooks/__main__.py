@@ -10,8 +10,9 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from svqkit import watchdog
+from svqkit.atomic import clear_errors
 from svqkit.errors import SvqkitError
-from svqkit.notebooks.executing import run, strip
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,12 +25,17 @@ def main(arguments: list[str] | None = None) -> int:
     runner.add_argument("--output", type=Path, required=True, help="where the executed copy goes")
     runner.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a parameter")
     options = parser.parse_args(arguments)
+    watchdog.watch()
+    # What executes notebooks takes seconds to import; whoever started this may be killed meanwhile.
+    from svqkit.notebooks.executing import run, strip
+
     try:
         if options.command == "strip":
             strip()
         else:
             values = {name: YAML(typ="safe").load(value) for name, value in options.p}
-            run(options.name, options.output, values)
+            with clear_errors(options.output):
+                run(options.name, options.output, values)
     except SvqkitError as error:
         print(f"\nerror: {error}", file=sys.stderr)
         return 1

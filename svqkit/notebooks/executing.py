@@ -13,6 +13,7 @@ from typing import Any
 import nbformat
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill import PapermillExecutionError, execute_notebook
 from papermill.engines import NBClientEngine, papermill_engines
@@ -83,6 +84,11 @@ def run(name: str, output: Path, parameters: Mapping[str, Any], sources: Path = 
     except PapermillExecutionError as error:
         reason = error.evalue if error.ename == "SvqkitError" else f"{error.ename}: {error.evalue}"
         raise SvqkitError(f"{reason}\n(in cell {error.exec_count} of {name}.ipynb; see {failed})") from error
+    except DeadKernelError as error:
+        raise SvqkitError(
+            f"The kernel of {name}.ipynb was killed, by the system if memory ran out. What it has done so far is in "
+            f"{failed}; the same command goes on."
+        ) from error
     with replacing(output) as draft:
         nbformat.write(_repeatable(executed), draft)
     failed.unlink()

@@ -1,0 +1,155 @@
+"""Whatever is killed of make, pipeline, DVC, stage and kernel: nothing goes on unseen, and the next command goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+from projectcopy import Project
+
+from svqkit import watchdog
+
+MAKEFILE = "repro:\n\t@{python} -m svqkit.pipeline --jobs 1; echo ended with $$?\n"
+STAGES = """
+stages:
+  notebooks:
+    cmd: {python} -m svqkit.notebooks run slow --output out/slow.ipynb
+    outs: [out/slow.ipynb]
+"""
+SLOW = "import time; from pathlib import Path\nwhile Path('slow').exists():\n    time.sleep(0.1)"
+# The processes below each other, by what stands in their command lines.
+LINKS = ["make", "svqkit.pipeline", "watchdog dvc", "svqkit.notebooks run", "ipykernel"]
+
+
+def family(process: psutil.Process) -> list[psutil.Process]:
+    return [process, *process.children(recursive=True)]
+
+
+def member(processes: list[psutil.Process], link: str) -> psutil.Process | None:
+    for one in processes:
+        try:
+            words = " ".join(one.cmdline())
+        except psutil.Error:
+            continue
+        if link in words and not words.startswith(("/bin/sh", "sh ", "/bin/bash", "bash")):
+            return one
+    return None
+
+
+def until(true: object, seconds: float = 120) -> bool:
+    """Wait for a condition; whether it came true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if true():
+            return True
+        time.sleep(0.1)
+    return bool(true())
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The project with one stage, whose notebook runs as long as there is a file ``slow``."""
+    folder = Project(tmp_path / "project").folder
+    (folder / "Makefile").write_text(MAKEFILE.format(python=sys.executable))
+    (folder / "dvc.yaml").write_text(STAGES.format(python=sys.executable))
+    (folder / "build/notebooks").mkdir(parents=True)
+    cell = nbformat.v4.new_code_cell(SLOW)
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), folder / "build/notebooks/slow.ipynb")
+    (folder / "slow").touch()
+    return folder
+
+
+def begin(project: Path, log: Path) -> psutil.Process:
+    environment = os.environ | {"PYTHONPATH": str(project), "CUDA_VISIBLE_DEVICES": ""}
+    with log.open("w") as file:
+        started = subprocess.Popen(
+            ["make", "repro"], cwd=project, env=environment, stdout=file, stderr=file, start_new_session=True
+        )
+    return psutil.Process(started.pid)
+
+
+@pytest.mark.slow
+def test_whatever_is_killed_the_rest_ends_and_the_next_command_goes_on(project: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    for link in LINKS:
+        make = begin(project, log)
+        assert until(lambda make=make: member(family(make), LINKS[-1])), log.read_text()
+        everyone = family(make)
+        victim = member(everyone, link)
+        assert victim is not None, link
+        victim.send_signal(signal.SIGKILL)
+        assert until(lambda everyone=everyone: not any(map(watchdog.lives, everyone)), 60), (
+            link,
+            [one.cmdline() for one in everyone if watchdog.lives(one)],
+        )
+    (project / "slow").unlink()
+    make = begin(project, log)
+    assert until(lambda: not watchdog.lives(make))
+    assert "ended with 0" in log.read_text()
+    assert (project / "out/slow.ipynb").exists()
+
+
+@pytest.mark.slow
+def test_a_second_pipeline_says_for_whom_it_waits_and_then_runs(project: Path, tmp_path: Path) -> None:
+    first, second = begin(project, tmp_path / "first"), None
+    assert until(lambda: member(family(first), LINKS[-1])), (tmp_path / "first").read_text()
+    pipeline = member(family(first), "svqkit.pipeline")
+    second = begin(project, tmp_path / "second")
+    assert until(lambda: f"Waiting for process {pipeline.pid}" in (tmp_path / "second").read_text())
+    (project / "slow").unlink()
+    assert until(lambda: not watchdog.lives(first) and not watchdog.lives(second))
+    for log in ("first", "second"):
+        assert "ended with 0" in (tmp_path / log).read_text()
+
+
+WATCHED = """
+import sys, time
+from svqkit import watchdog
+watchdog.watch()
+print("watching", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("links", [1, 2])
+def test_what_make_started_ends_when_make_is_killed_however_many_are_between(links: int, tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(WATCHED)
+    command = f"{sys.executable} program.py" if links == 1 else f"sh -c '{sys.executable} program.py; true'; true"
+    (tmp_path / "Makefile").write_text(f"all:\n\t@{command}\n")
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    make = subprocess.Popen(["make"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, start_new_session=True)
+    assert make.stdout.readline() == b"watching\n"
+    started = psutil.Process(make.pid).children(recursive=True)
+    make.kill()
+    assert until(lambda: not any(map(watchdog.lives, started)), 20)
+    make.wait()
+    make.stdout.close()
+
+
+def test_only_what_is_below_the_maker_is_watched_so_that_a_shell_may_go(tmp_path: Path) -> None:
+    # Its own word for make, since the tests themselves may have been started by make.
+    program = WATCHED.replace("watchdog.watch()", "watchdog.STARTERS = {'the_maker'}\nwatchdog.watch()")
+    (tmp_path / "program.py").write_text(program)
+    (tmp_path / "the_maker").write_text(f"{sys.executable} program.py\ntrue\n")
+    environment = {key: value for key, value in os.environ.items() if key != watchdog.PIPELINE}
+    shell = subprocess.Popen(
+        ["sh", "-c", "sh ./the_maker; true"],
+        cwd=tmp_path,
+        env=environment | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert shell.stdout.readline() == b"watching\n"
+    maker, program = psutil.Process(shell.pid).children(recursive=True)
+    shell.kill()
+    shell.wait()
+    time.sleep(4 * watchdog.SECONDS)
+    assert watchdog.lives(program)
+    maker.kill()
+    assert until(lambda: not watchdog.lives(program), 20)
+    shell.stdout.close()
