@@ -7,6 +7,8 @@ does. (DVC can name keys of params.yaml instead, but parses the whole file for e
     build/settings/<profile>/training/<experiment>.json  all settings but `studies`: for train
     build/settings/<profile>/scoring/<dataset>.json      which runs are scored, and how: for evaluate and figures
     build/settings/<profile>/costs.json                  the models whose cost is measured
+    build/settings/checked.json                          always the same: there once params.yaml has been checked. All
+                                                         stages come after it, whatever is written in params.yaml
 """
 
 import json
@@ -26,8 +28,8 @@ COSTED = {"translators", "codebook_size"}
 
 def write(settings: Params, folder: Path = FOLDER) -> None:
     """Write the files of all stages, whole or not at all; what no stage reads any more is gone."""
-    with replacing(folder / settings.profile) as draft:
-        for name, tree in _files(settings):
+    with replacing(folder) as draft:
+        for name, tree in [("checked", True), *((f"{settings.profile}/{name}", tree) for name, tree in _files(settings))]:
             path = draft / f"{name}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(tree, indent=2, sort_keys=True) + "\n", encoding="utf-8")
