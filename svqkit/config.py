@@ -214,6 +214,8 @@ def load(path: str | Path = "params.yaml", profile: str | None = None) -> Params
     profiles = _mapping(tree.get("profiles"), f"{path}: profiles")
     name = profile or tree.get("profile")
     sized = _mapping(choose(profiles, name, "profile"), f"{path}: profiles.{name}")
+    if not is_name(name):
+        raise SvqkitError(f"{path}: the profile {name!r} {NAME_RULE}.")
     entries = _mapping(tree.get("datasets"), f"{path}: datasets")
     _refuse_unknown(sized, set(entries), f"{path}: profiles.{name}", "dataset")
     for dataset in entries:
@@ -221,12 +223,7 @@ def load(path: str | Path = "params.yaml", profile: str | None = None) -> Params
             raise SvqkitError(
                 f"{path}: profiles.{name} says nothing of dataset {dataset!r}; add its periods and sizes."
             )
-    problems = [
-        f"{place}: {key!r} {NAME_RULE}"
-        for place, names in (("profiles", profiles), ("datasets", entries))
-        for key in names
-        if not is_name(key)
-    ]
+    problems = [f"datasets: {key!r} {NAME_RULE}" for key in entries if not is_name(key)]
 
     datasets = {}
     for dataset, entry in sized.items():
