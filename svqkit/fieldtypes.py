@@ -29,8 +29,8 @@ Period = Annotated[tuple[str, str], BeforeValidator(lambda value: _dates(value))
 Size = Annotated[tuple[Positive, Positive], AfterValidator(lambda value: _size(value))]
 
 NAME_RULE = (
-    "names folders and stages: use letters, digits, '_' and '-' only, up to 100, with a letter among them and no '-' in "
-    "front, and nothing that YAML takes for something else, such as 2024, 1e5, null, yes"
+    "names folders and stages: use letters, digits, '_' and '-' only, up to 100, with a letter among them and no '-' "
+    "in front, and nothing that YAML takes for something else, such as 2024, 1e5, null, yes"
 )
 _NOT_TEXT = re.compile(
     r"[0-9_-]+|[0-9_]+e-?[0-9_]+|0x[0-9a-f_]+|0o[0-7_]+|0b[01_]+|null|true|false|yes|no|on|off|y|n|nan|inf|infinity",

@@ -29,14 +29,20 @@ COSTED = {"translators", "codebook_size"}
 def write(settings: Params, folder: Path = FOLDER) -> None:
     """Write the files of all stages, whole or not at all; what no stage reads any more is gone."""
     with replacing(folder) as draft:
-        for name, tree in [("checked", True), *((f"{settings.profile}/{name}", tree) for name, tree in _files(settings))]:
+        for name, tree in _files(settings):
             path = draft / f"{name}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(tree, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _files(settings: Params) -> Iterator[tuple[str, dict[str, Any]]]:
+def _files(settings: Params) -> Iterator[tuple[str, Any]]:
     """The name of each file and what is in it."""
+    yield "checked", True
+    for name, tree in _of_stages(settings):
+        yield f"{settings.profile}/{name}", tree
+
+
+def _of_stages(settings: Params) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, data in settings.datasets.items():
         yield f"data/{name}", as_tree(data)
         runs = {one.name: {"seeds": one.seeds, "studies": one.studies} for one in settings.of_dataset(name)}
