@@ -355,6 +355,9 @@ def _build(cls: type[T], settings: dict[str, Any], where: str, problems: list[st
     try:
         # Strict JSON takes exactly what YAML can say: lists for tuples, whole numbers for floats, nothing else.
         return TypeAdapter(cls).validate_json(json.dumps(settings, default=str))
+    except TypeError as error:  # a date or a list as a key
+        problems.append(f"{where}: {error}")
+        return None
     except ValidationError as error:
         # A list whose items are wrong is called too short as well: that line would mislead.
         details = [one for one in error.errors() if one["type"] != "too_short" or not one["input"]]
@@ -377,7 +380,7 @@ def _explain(cls: type, settings: Any, detail: Mapping[str, Any], where: str) ->
     if detail["type"] == "union_tag_not_found":
         return f"{place}.name: is missing; valid: {listed(QUANTIZERS)}"
     message = detail["msg"].removeprefix("Value error, ")
-    came = "" if detail["type"] == "value_error" else f", got {detail['input']!r}"
+    came = "" if detail["type"] == "value_error" else f", got {shown(detail['input'])}"
     return f"{place}: {message}{came}"
 
 
@@ -418,9 +421,6 @@ def _mapping(value: Any, where: str) -> dict[str, Any]:
         return {}
     if not isinstance(value, Mapping):
         raise SvqkitError(f"{where} must be a mapping of keys to values, got {shown(value)}.")
-    for key in value:
-        if not isinstance(key, str):
-            raise SvqkitError(f"{where}: the key {shown(key)} is no text but {type(key).__name__}. Give it a name.")
     return dict(value)
 
 

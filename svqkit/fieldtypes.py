@@ -1,22 +1,28 @@
 """Types of single settings, and what a value must be to fit: used by every dataclass of settings."""
 
+import json
 import re
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+
+from svqkit.choices import shown
+from svqkit.errors import SvqkitError
+
+T = TypeVar("T")
 
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, str_max_length=1000)
 
 # The most of anything: settings come from strangers too, and a typing error must not take all memory. Far above what
 # anybody trains: the paper's largest model has 12 blocks, 512 channels and 10,000 codes.
-MOST, MOST_LAYERS, MOST_CHANNELS, MOST_PIXELS = 2**31, 512, 2**14, 2**26
+MOST, MOST_LAYERS, MOST_CHANNELS, MOST_CODES, MOST_PIXELS = 2**31, 512, 2**14, 2**24, 2**26
 
 Positive = Annotated[int, Field(gt=0, le=MOST)]
 Natural = Annotated[int, Field(ge=0, le=MOST)]
 Layers = Annotated[int, Field(gt=0, le=MOST_LAYERS)]
 Channels = Annotated[int, Field(gt=0, le=MOST_CHANNELS)]
-Codes = Annotated[int, Field(gt=0, le=2**24)]
+Codes = Annotated[int, Field(gt=0, le=MOST_CODES)]
 Frames = Annotated[int, Field(gt=0, le=10_000)]
 Odd = Annotated[int, Field(gt=0, le=255, multiple_of=1), BeforeValidator(lambda value: _odd(value))]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -42,6 +48,23 @@ def is_name(name: Any) -> bool:
     """Whether ``name`` can name folders and stages; see ``NAME_RULE``."""
     fits = isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", name)
     return bool(fits) and not _NOT_TEXT.fullmatch(name)
+
+
+def checked(kind: type[T], value: Any, where: str) -> T:
+    """Return ``value``, plain dicts, lists and values as JSON has them, as an instance of ``kind``.
+
+    Raises:
+        SvqkitError: everything that doesn't fit, in one message; ``where`` is how it calls the value.
+    """
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(value, default=str))
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg'].removeprefix('Value error, ')}"
+            + ("" if one["type"] == "value_error" else f", got {shown(one['input'])}")
+            for one in error.errors()[:20]
+        ]
+        raise SvqkitError(f"{where} doesn't fit:\n  " + "\n  ".join(lines)) from error
 
 
 def is_date(written: str) -> bool:

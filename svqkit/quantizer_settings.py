@@ -5,18 +5,23 @@ with ``layer`` saying where the class is. Everything but ``name`` is handed to i
 by strings since settings are read without torch. Defaults are those of the published comparison, where it has them.
 """
 
+from math import prod
 from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from svqkit.fieldtypes import MOST_CHANNELS, STRICT, Channels, Codes, Layers
+from svqkit.fieldtypes import MOST_CHANNELS, MOST_CODES, STRICT, Channels, Codes, Layers
 
 CodebookInit = Literal["kaiming", "xavier", "sparse", "trunc_normal", "orthogonal", "uniform-random", "normal"]
 Decay = Annotated[float, Field(gt=0, lt=1)]
 Weight = Annotated[float, Field(ge=0)]
 Temperature = Annotated[float, Field(gt=0)]
-Levels = Annotated[tuple[Annotated[int, Field(ge=3, le=2**16)], ...], Field(min_length=1, max_length=64)]
+Levels = Annotated[
+    tuple[Annotated[int, Field(ge=3)], ...],
+    Field(min_length=1, max_length=24),
+    AfterValidator(lambda levels: _few_codes(levels)),
+]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -243,6 +248,12 @@ Settings = (
 )
 Quantizer = Annotated[Settings, Field(discriminator="name")]
 QUANTIZERS = {kind.name: kind for kind in get_args(Settings)}
+
+
+def _few_codes(levels: tuple[int, ...]) -> tuple[int, ...]:
+    if prod(levels) > MOST_CODES:
+        raise ValueError(f"levels make at most {MOST_CODES:,} codes, got {prod(levels):,}")
+    return levels
 
 
 def _needs_power_of_two(settings: LFQSettings | ResidualLFQSettings) -> LFQSettings | ResidualLFQSettings:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import stat
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def refuse_special(path: str | Path) -> None:
         return  # what is not there is told of by whoever reads it
     if not stat.S_ISREG(mode):
         kind = _KINDS.get(stat.S_IFMT(mode), "a device")
-        raise SvqkitError(f"{path} is {kind}, expected a file. Put the file there, or name another one.")
+        raise SvqkitError(f"{path} can't be read: it is {kind}, not a file. Put the file there, or name another one.")
 
 
 def refuse_escape(path: Path, root: Path) -> None:
@@ -68,6 +69,18 @@ def refuse_promise(where: object, promised: int, stored: int) -> None:
             f"{where}: the header promises {promised:,} bytes of values, {stored:,} are stored. It is truncated or "
             "damaged; fetch it again, or write it anew."
         )
+
+
+def refuse_packed(path: str | Path) -> None:
+    """Refuse a checkpoint of torch whose parts are compressed: torch never does that, and would unpack any number.
+
+    Raises:
+        SvqkitError: they are.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as file:
+            if any(part.compress_type != zipfile.ZIP_STORED for part in file.infolist()):
+                raise SvqkitError(f"{path} has compressed parts, which torch.save never writes. Save it again.")
 
 
 def read_text(path: str | Path, most: int = MOST_TEXT) -> str:
