@@ -472,6 +472,18 @@ def test_a_link_in_human_s_folder_leads_nowhere_else(what: str, tmp_path: Path) 
     assert "leads out" in refused(lambda: plan(data))
 
 
+@pytest.mark.parametrize("linked", ["raw/train", "raw/test/clip0", "raw/README.txt"])
+def test_a_link_above_the_frames_leads_nowhere_else(linked: str, tmp_path: Path) -> None:
+    for split in ("train", "validation", "test"):
+        for frame in range(4):
+            image(tmp_path / f"raw/{split}/clip0/{frame}.png")
+    (tmp_path / "raw/README.txt").write_text("A secret.")
+    (tmp_path / linked).rename(tmp_path / "secret")
+    (tmp_path / linked).symlink_to(tmp_path / "secret")
+    data = ClipsData(root=str(tmp_path / "raw"), frames_in=2, frames_out=2)
+    assert "leads out" in refused(lambda: plan(data))
+
+
 @pytest.mark.parametrize("target", ["secret/1.png", ".dvc/cache/files/md5/ab/0123456789abcdef0123456789abcd"])
 def test_a_link_in_a_folder_of_frames_leads_into_dvc_s_cache_only(target: str, tmp_path: Path) -> None:
     for clip in range(12):

@@ -1,7 +1,7 @@
 """Raw files of every kind: one module per source, with the name that `source` has in params.yaml."""
 
 import importlib
-import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,16 +17,23 @@ def plan(data: Data) -> Plan:
         SvqkitError: the files are missing, damaged or don't fit the settings.
     """
     found: Plan = importlib.import_module(f"svqkit.data.sources.{data.source}").plan(data)
-    for path in found.files:
-        refuse_special(path)
-        if os.path.islink(path) or os.path.islink(path.parent):
-            refuse_escape(path, Path(data.root))
+    _refuse_elsewhere(found.files, Path(data.root))
     return found if found.title else replace(found, title=_first_sentence(Path(data.root) / "README.txt"))
+
+
+def _refuse_elsewhere(files: Sequence[Path], root: Path) -> None:
+    """Refuse files that are none, or that lie outside ``root``; the root itself may be a link, or a single file."""
+    for path in files:
+        refuse_special(path)
+    inside = [path for path in files if path != root]
+    for path in {*(path.parent for path in inside), *(path for path in inside if path.is_symlink())}:
+        refuse_escape(path, root)
 
 
 def _first_sentence(path: Path) -> str:
     """What a README.txt beside the raw files begins with, where the files themselves have no place for a title."""
     try:
+        refuse_escape(path, path.parent)
         text = read_text(path)
     except (OSError, UnicodeDecodeError):
         return ""
