@@ -16,6 +16,8 @@ JOBS ?= 0
 # What `make table` and `make figure` make.
 T ?= all
 F ?= all
+# As variables of the environment they are words to the shell, whatever stands in them.
+export JOBS T F REFERENCE
 
 # Stages of the pipeline start papermill, python and the like by name: ours come first.
 WITH_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
@@ -68,20 +70,20 @@ data: setup  ## fetch the tracked data, where there is none yet
 		else [ -e data ] || rm $$mark; exit 1; fi; fi
 
 repro: data  ## run every stage that is out of date, JOBS=2 at a time; the report is reports/index.html
-	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.pipeline --jobs $(JOBS)
+	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.pipeline --jobs "$$JOBS"
 	@echo; echo "Everything is in reports/index.html"
 
 report: setup  ## make tables, figures and the report again, from the scores that there are
-	@$(WITH_VENV) $(VENV_PYTHON) -m dvc repro --single-item notebooks settings tables paper_figures report
+	@$(WITH_VENV) $(VENV_PYTHON) -m dvc repro --single-item settings notebooks tables paper_figures report
 
 table: setup  ## make one of the paper's tables again, T=t1 to t9
-	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.paper table $(T)
+	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.paper table $$T
 
 figure: setup  ## make one of the paper's figures again, F=f1 to f11
-	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.paper figure $(F)
+	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.paper figure $$F
 
 bench: setup  ## measure steps, evaluation and scaling here, beside REFERENCE=a checkout of SVQ-Forecasting, if given
-	@$(VENV_PYTHON) -m benchmarks $(if $(REFERENCE),--reference $(REFERENCE)) \
+	@$(VENV_PYTHON) -m benchmarks $(if $(REFERENCE),--reference "$$REFERENCE") \
 		$(if $(shell command -v nvidia-smi),--precisions fp32 bf16 --compile off on graphs)
 	@$(VENV_PYTHON) -m benchmarks.scale
 	@$(VENV_PYTHON) -m benchmarks.processes

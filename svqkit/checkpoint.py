@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError
+from svqkit.userfiles import refuse_special
 
 
 @dataclass
@@ -94,6 +95,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
         SvqkitError: there are none, the file is damaged, or they are of another model: every missing, surplus
             and misshapen entry is listed.
     """
+    refuse_special(path)
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
@@ -127,7 +129,7 @@ def save_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, p
 
 def read_progress(path: Path) -> Progress | None:
     """How far the state at ``path`` is; None when there is no state, or none that can be read."""
-    if not path.exists():
+    if not path.is_file():
         return None
     try:
         with safe_open(path, framework="pt") as file:

@@ -30,4 +30,10 @@ def hint(name: object, valid: Iterable[str]) -> str:
 
 def listed(names: Iterable[str]) -> str:
     """Names in order, separated by commas."""
-    return ", ".join(sorted(names)) or "none"
+    return ", ".join(sorted(map(str, names))) or "none"
+
+
+def shown(value: object, most: int = 200) -> str:
+    """A value as Python writes it, cut after ``most`` characters."""
+    written = repr(value)
+    return written if len(written) <= most else f"{written[:most]} …"

@@ -15,14 +15,25 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from svqkit.choices import choose, hint, listed
+from svqkit.choices import choose, hint, listed, shown
 from svqkit.datasets import SOURCES, Data, Split, WeatherData
 from svqkit.errors import SvqkitError
-from svqkit.fieldtypes import STRICT, Fraction, Natural, Odd, Positive, Seeds, is_name
+from svqkit.fieldtypes import (
+    MOST_LAYERS,
+    NAME_RULE,
+    STRICT,
+    Channels,
+    Fraction,
+    Name,
+    Natural,
+    Odd,
+    Positive,
+    Seeds,
+    is_name,
+)
 from svqkit.quantizer_settings import QUANTIZERS, Quantizer
+from svqkit.userfiles import read_yaml
 
 __all__ = ["Data", "Experiment", "Params", "Split", "Study", "as_tree", "experiment_from_tree", "load", "override"]
 
@@ -66,7 +77,6 @@ Study = Literal[
     "published",
 ]
 
-_NAMES_FOLDERS = "names folders and stages: use letters, digits, '_' and '-' only"
 T = TypeVar("T")
 
 
@@ -78,13 +88,13 @@ class Model:
     """
 
     translator: Translator = "gsta"
-    hid_S: Positive = 32
-    hid_T: Positive = 256
-    N_S: Annotated[int, Field(ge=2, multiple_of=2)] = 2
-    N_T: Annotated[int, Field(ge=2)] = 8
+    hid_S: Channels = 32
+    hid_T: Channels = 256
+    N_S: Annotated[int, Field(ge=2, le=MOST_LAYERS, multiple_of=2)] = 2
+    N_T: Annotated[int, Field(ge=2, le=MOST_LAYERS)] = 8
     spatio_kernel_enc: Odd = 3
     spatio_kernel_dec: Odd = 3
-    mlp_ratio: Annotated[float, Field(gt=1)] = 8.0
+    mlp_ratio: Annotated[float, Field(gt=1, le=100)] = 8.0
     drop: Fraction = 0.0
     drop_path: Fraction = 0.1
     quantize_after_translator: bool = False
@@ -145,9 +155,9 @@ class Experiment:
     ``studies`` are the tables of results in which it stands.
     """
 
-    name: str
-    profile: str
-    dataset: str
+    name: Name
+    profile: Name
+    dataset: Name
     data: Data
     model: Model
     quantizer: Quantizer
@@ -161,10 +171,7 @@ class Experiment:
         return protocol == self.protocol or getattr(self.data, "paper_offsets", None) is None
 
     @model_validator(mode="after")
-    def _names_a_folder(self) -> "Experiment":
-        for name in (self.name, self.dataset):
-            if not is_name(name):
-                raise ValueError(f"{name!r} {_NAMES_FOLDERS}")
+    def _each_once(self) -> "Experiment":
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: each seed once, got {list(self.seeds)}")
         if len(set(self.studies)) < len(self.studies):
@@ -213,6 +220,8 @@ def load(path: str | Path = "params.yaml", profile: str | None = None) -> Params
     profiles = _mapping(tree.get("profiles"), f"{path}: profiles")
     name = profile or tree.get("profile")
     sized = _mapping(choose(profiles, name, "profile"), f"{path}: profiles.{name}")
+    if not is_name(name):
+        raise SvqkitError(f"{path}: the profile {name!r} {NAME_RULE}.")
     entries = _mapping(tree.get("datasets"), f"{path}: datasets")
     _refuse_unknown(sized, set(entries), f"{path}: profiles.{name}", "dataset")
     for dataset in entries:
@@ -220,8 +229,7 @@ def load(path: str | Path = "params.yaml", profile: str | None = None) -> Params
             raise SvqkitError(
                 f"{path}: profiles.{name} says nothing of dataset {dataset!r}; add its periods and sizes."
             )
-    problems: list[str] = []
-    problems += [f"datasets: {key!r} {_NAMES_FOLDERS}" for key in entries if not is_name(key)]
+    problems = [f"datasets: {key!r} {NAME_RULE}" for key in entries if not is_name(key)]
 
     datasets = {}
     for dataset, entry in sized.items():
@@ -256,9 +264,10 @@ def load(path: str | Path = "params.yaml", profile: str | None = None) -> Params
             experiments[key] = _experiment(key, name, entry, entries[dataset], sized[dataset], problems)
     if problems:
         raise SvqkitError(f"{path} has {len(problems)} problem(s):\n" + "\n".join(f"  - {line}" for line in problems))
-    return Params(
-        profile=name, datasets=datasets, experiments=experiments, lpips_alexnet=str(tree.get("lpips_alexnet") or "")
-    )
+    alexnet = tree.get("lpips_alexnet") or ""
+    if not isinstance(alexnet, str):
+        raise SvqkitError(f"{path}: lpips_alexnet must be the name of a file, got {shown(alexnet)}.")
+    return Params(profile=name, datasets=datasets, experiments=experiments, lpips_alexnet=alexnet)
 
 
 def as_tree(settings: Any) -> dict[str, Any]:
@@ -352,6 +361,9 @@ def _build(cls: type[T], settings: dict[str, Any], where: str, problems: list[st
     try:
         # Strict JSON takes exactly what YAML can say: lists for tuples, whole numbers for floats, nothing else.
         return TypeAdapter(cls).validate_json(json.dumps(settings, default=str))
+    except TypeError as error:  # a date or a list as a key
+        problems.append(f"{where}: {error}")
+        return None
     except ValidationError as error:
         # A list whose items are wrong is called too short as well: that line would mislead.
         details = [one for one in error.errors() if one["type"] != "too_short" or not one["input"]]
@@ -374,7 +386,7 @@ def _explain(cls: type, settings: Any, detail: Mapping[str, Any], where: str) ->
     if detail["type"] == "union_tag_not_found":
         return f"{place}.name: is missing; valid: {listed(QUANTIZERS)}"
     message = detail["msg"].removeprefix("Value error, ")
-    came = "" if detail["type"] == "value_error" else f", got {detail['input']!r}"
+    came = "" if detail["type"] == "value_error" else f", got {shown(detail['input'])}"
     return f"{place}: {message}{came}"
 
 
@@ -403,21 +415,18 @@ def _unknown_translator(name: object) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        tree = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        return _mapping(read_yaml(path), str(path))
     except FileNotFoundError as error:
         raise SvqkitError(f"No {path} here ({Path.cwd()}). Run from the project's folder, or name the file.") from error
     except OSError as error:
         raise SvqkitError(f"{path} can't be read: {error}.") from error
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise SvqkitError(f"{path} is not valid YAML: {error}") from error
-    return _mapping(tree, str(path))
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise SvqkitError(f"{where} must be a mapping of keys to values, got {value!r}.")
+        raise SvqkitError(f"{where} must be a mapping of keys to values, got {shown(value)}.")
     return dict(value)
 
 

@@ -11,7 +11,19 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from svqkit.fieldtypes import STRICT, Names, Natural, Period, Positive, Size, is_date, overlap, refuse_shared
+from svqkit.fieldtypes import (
+    STRICT,
+    FileName,
+    Frames,
+    Names,
+    Natural,
+    Period,
+    Positive,
+    Size,
+    is_date,
+    overlap,
+    refuse_shared,
+)
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -24,8 +36,8 @@ class Dataset:
     """What every dataset has: where its raw files lie, and how many frames go in and come out."""
 
     root: str
-    frames_in: Positive = 10
-    frames_out: Positive = 10
+    frames_in: Frames = 10
+    frames_out: Frames = 10
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -54,14 +66,14 @@ class WeatherData(Dataset):
     """
 
     source: Literal["weather"] = "weather"
-    variables: Names
+    variables: Annotated[tuple[FileName, ...], Field(min_length=1)]
     train: Period
     validation: Period
     test: Period
     levels: tuple[int, ...] = ()
     hours_per_frame: Positive = 1
-    frames_in: Positive = 12
-    frames_out: Positive = 12
+    frames_in: Frames = 12
+    frames_out: Frames = 12
     gaps: Literal["error", "split"] = "error"
     paper_offsets: Offsets | None = None
 
@@ -110,7 +122,7 @@ class KTHData(Dataset):
     colour: bool = False
     slow_stride: Positive = 20
     fast_stride: Positive = 3
-    frames_out: Positive = 20
+    frames_out: Frames = 20
 
     @model_validator(mode="after")
     def _apart(self) -> "KTHData":
@@ -135,7 +147,7 @@ class KittiCaltechData(Dataset):
     )
     size: Size = (128, 160)
     step: Positive = 3
-    frames_out: Positive = 1
+    frames_out: Frames = 1
 
     @model_validator(mode="after")
     def _apart(self) -> "KittiCaltechData":
@@ -157,8 +169,8 @@ class HumanData(Dataset):
     test: Subjects = (9, 11)
     size: Size = (256, 256)
     step: Positive = 5
-    frames_in: Positive = 4
-    frames_out: Positive = 4
+    frames_in: Frames = 4
+    frames_out: Frames = 4
 
     @model_validator(mode="after")
     def _apart(self) -> "HumanData":
@@ -179,8 +191,8 @@ class TaxiBJData(Dataset):
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
     test_days: Positive = 28
     maximum: Annotated[float, Field(gt=0)] = 1292.0
-    frames_in: Positive = 4
-    frames_out: Positive = 4
+    frames_in: Frames = 4
+    frames_out: Frames = 4
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

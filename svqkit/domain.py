@@ -1,19 +1,22 @@
 """What the frames of a run are: all that a forecast needs to know of the data that a model was trained on."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, fields
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
 
 from svqkit.config import Protocol
 from svqkit.data.plan import Kind
 from svqkit.data.store import Store
 from svqkit.data.windows import Normaliser
+from svqkit.fieldtypes import Names, Positive, Size, checked
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(strict=True, allow_inf_nan=False))
 class Domain:
     """The frames that a model takes and gives, as a store has them and the model saw them in training.
 
@@ -36,21 +39,35 @@ class Domain:
 
     kind: Kind
     title: str
-    channels: tuple[str, ...]
+    channels: Names
     units: tuple[str, ...]
-    size: tuple[int, int]
+    size: Size
     lat: tuple[float, ...]
     lon: tuple[float, ...]
     mean: tuple[float, ...]
-    std: tuple[float, ...]
-    scale: float
-    inputs: tuple[int, ...]
-    targets: tuple[int, ...]
-    lead_step: int
+    std: tuple[Annotated[float, Field(gt=0)], ...]
+    scale: Annotated[float, Field(gt=0)]
+    inputs: Annotated[tuple[int, ...], Field(min_length=1)]
+    targets: Annotated[tuple[int, ...], Field(min_length=1)]
+    lead_step: Positive
     lead_units: str
     first_hour: int | None
     original: Mapping[str, float | str]
     raw: Mapping[str, int | str]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Domain":
+        for name in ("units", "mean", "std"):
+            if len(getattr(self, name)) != len(self.channels):
+                raise ValueError(f"{name} has {len(getattr(self, name))} entries, channels {len(self.channels)}")
+        for name, length in zip(("lat", "lon"), self.size, strict=True):
+            if len(getattr(self, name)) != length * (self.kind == "grid"):
+                raise ValueError(
+                    f"{name} has {len(getattr(self, name))} entries, frames are {self.size} of a {self.kind}"
+                )
+        if list(places := (*self.inputs, *self.targets)) != sorted(set(places)):
+            raise ValueError(f"inputs and targets must rise, got {list(places)}")
+        return self
 
     @classmethod
     def of(cls, store: Store, protocol: Protocol = "clean") -> "Domain":
@@ -89,9 +106,9 @@ class Domain:
 
         Raises:
             KeyError: something is missing.
+            SvqkitError: something does not fit.
         """
-        values = {field.name: tree[field.name] for field in fields(cls)}
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        return checked(cls, {field.name: tree[field.name] for field in fields(cls)}, "The domain of the run")
 
     def tree(self) -> dict[str, Any]:
         """As plain dicts, lists and numbers, ready for JSON, which keeps every digit of a float."""

@@ -21,6 +21,7 @@ from svqkit.atomic import replacing
 from svqkit.checkpoint import Progress
 from svqkit.config import Experiment
 from svqkit.paths import journal_path
+from svqkit.userfiles import read_json
 
 PACKAGES = ("svqkit", "torch", "numpy", "timm", "vector-quantize-pytorch", "accelerate", "xarray", "zarr")
 
@@ -47,7 +48,7 @@ def write(experiment: Experiment, done: Mapping[int, Progress], root: str | Path
 def read(experiment: Experiment, root: str | Path = "journal") -> dict[str, Any]:
     """The journal of an experiment; empty when it was trained elsewhere, or before there were journals."""
     path = journal_path(experiment, root)
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return read_json(path) if path.exists() else {}
 
 
 def machine() -> dict[str, Any]:

@@ -31,7 +31,7 @@ from svqkit.atomic import alone
 from svqkit.errors import SvqkitError
 
 # What every other stage needs.
-FIRST = ("notebooks", "settings")
+FIRST = ("settings", "notebooks")
 # What joins the datasets, and what each comes after.
 LAST = {
     "costs": (),

@@ -5,18 +5,23 @@ with ``layer`` saying where the class is. Everything but ``name`` is handed to i
 by strings since settings are read without torch. Defaults are those of the published comparison, where it has them.
 """
 
+from math import prod
 from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from svqkit.fieldtypes import STRICT, Natural, Positive
+from svqkit.fieldtypes import MOST_CHANNELS, MOST_CODES, STRICT, Channels, Codes, Layers
 
 CodebookInit = Literal["kaiming", "xavier", "sparse", "trunc_normal", "orthogonal", "uniform-random", "normal"]
 Decay = Annotated[float, Field(gt=0, lt=1)]
 Weight = Annotated[float, Field(ge=0)]
 Temperature = Annotated[float, Field(gt=0)]
-Levels = Annotated[tuple[Annotated[int, Field(ge=3)], ...], Field(min_length=1)]
+Levels = Annotated[
+    tuple[Annotated[int, Field(ge=3)], ...],
+    Field(min_length=1, max_length=24),
+    AfterValidator(lambda levels: _few_codes(levels)),
+]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -33,8 +38,8 @@ class SVQSettings:
 
     layer: ClassVar[str] = "svqkit.quantizers.svq:SVQ"
     name: Literal["svq"] = "svq"
-    codebook_size: Positive = 10_000
-    hidden_dim: Natural = 128
+    codebook_size: Codes = 10_000
+    hidden_dim: Annotated[int, Field(ge=0, le=MOST_CHANNELS)] = 128
     learnable: bool = True
     learnable_projection: bool = True
     init: CodebookInit = "kaiming"
@@ -49,7 +54,7 @@ class VQSettings:
 
     layer: ClassVar[str] = "svqkit.quantizers.vq:VQ"
     name: Literal["vq"] = "vq"
-    codebook_size: Positive = 1024
+    codebook_size: Codes = 1024
     decay: Decay = 0.8
     commitment_weight: Weight = 1.0
 
@@ -60,9 +65,9 @@ class MultiheadVQSettings:
 
     layer: ClassVar[str] = "svqkit.quantizers.vq:MultiheadVQ"
     name: Literal["multihead_vq"] = "multihead_vq"
-    codebook_size: Positive = 1024
-    heads: Positive = 8
-    codebook_dim: Positive = 32
+    codebook_size: Codes = 1024
+    heads: Layers = 8
+    codebook_dim: Channels = 32
     separate_codebooks: bool = False
     decay: Decay = 0.8
     commitment_weight: Weight = 1.0
@@ -74,8 +79,8 @@ class ResidualVQSettings:
 
     layer: ClassVar[str] = "svqkit.quantizers.residual:ResidualVQ"
     name: Literal["residual_vq"] = "residual_vq"
-    codebook_size: Positive = 1024
-    num_quantizers: Positive = 8
+    codebook_size: Codes = 1024
+    num_quantizers: Layers = 8
     shared_codebook: bool = True
     stochastic: bool = False
     temperature: Temperature = 0.1
@@ -89,9 +94,9 @@ class GroupedResidualVQSettings:
 
     layer: ClassVar[str] = "svqkit.quantizers.residual:GroupedResidualVQ"
     name: Literal["grouped_residual_vq"] = "grouped_residual_vq"
-    codebook_size: Positive = 1024
-    num_quantizers: Positive = 8
-    groups: Positive = 2
+    codebook_size: Codes = 1024
+    num_quantizers: Layers = 8
+    groups: Layers = 2
     shared_codebook: bool = True
     decay: Decay = 0.8
     commitment_weight: Weight = 1.0
@@ -103,7 +108,7 @@ class LFQSettings:
 
     layer: ClassVar[str] = "svqkit.quantizers.lfq:LFQ"
     name: Literal["lfq"] = "lfq"
-    codebook_size: Positive = 8192
+    codebook_size: Codes = 8192
     entropy_loss_weight: Weight = 0.1
     commitment_loss_weight: Weight = 0.25
     diversity_gamma: Weight = 1.0
@@ -119,8 +124,8 @@ class ResidualLFQSettings:
 
     layer: ClassVar[str] = "svqkit.quantizers.lfq:ResidualLFQ"
     name: Literal["residual_lfq"] = "residual_lfq"
-    codebook_size: Positive = 256
-    num_quantizers: Positive = 8
+    codebook_size: Codes = 256
+    num_quantizers: Layers = 8
     entropy_loss_weight: Weight = 0.1
     commitment_loss_weight: Weight = 0.25
     diversity_gamma: Weight = 1.0
@@ -149,7 +154,7 @@ class ResidualFSQSettings:
     layer: ClassVar[str] = "svqkit.quantizers.fsq:ResidualFSQ"
     name: Literal["residual_fsq"] = "residual_fsq"
     levels: Levels = (8, 5, 5, 3)
-    num_quantizers: Positive = 8
+    num_quantizers: Layers = 8
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -161,7 +166,7 @@ class SimVQSettings:
 
     layer: ClassVar[str] = "svqkit.quantizers.vq:SimVQ"
     name: Literal["simvq"] = "simvq"
-    codebook_size: Positive = 1024
+    codebook_size: Codes = 1024
     commitment_weight: Weight = 0.25
 
 
@@ -175,9 +180,9 @@ class MLPSettings:
 
     layer: ClassVar[str] = "svqkit.quantizers.controls:MLP"
     name: Literal["mlp"] = "mlp"
-    hidden_dim: Positive = 128
+    hidden_dim: Channels = 128
     match: Literal["folded", "total"] = "folded"
-    codebook_size: Positive = 10_000
+    codebook_size: Codes = 10_000
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -194,8 +199,8 @@ class SoftmaxSettings:
 
     layer: ClassVar[str] = "svqkit.quantizers.mixtures:Softmax"
     name: Literal["softmax"] = "softmax"
-    codebook_size: Positive = 10_000
-    hidden_dim: Positive = 128
+    codebook_size: Codes = 10_000
+    hidden_dim: Channels = 128
     init: CodebookInit = "kaiming"
     temperature: Temperature = 1.0
 
@@ -206,8 +211,8 @@ class GumbelSettings:
 
     layer: ClassVar[str] = "svqkit.quantizers.mixtures:Gumbel"
     name: Literal["gumbel"] = "gumbel"
-    codebook_size: Positive = 10_000
-    hidden_dim: Positive = 128
+    codebook_size: Codes = 10_000
+    hidden_dim: Channels = 128
     init: CodebookInit = "kaiming"
     temperature: Temperature = 1.0
 
@@ -218,8 +223,8 @@ class LISTASettings:
 
     layer: ClassVar[str] = "svqkit.quantizers.lista:LISTA"
     name: Literal["lista"] = "lista"
-    codebook_size: Positive = 10_000
-    steps: Positive = 3
+    codebook_size: Codes = 10_000
+    steps: Layers = 3
     init: CodebookInit = "kaiming"
 
 
@@ -243,6 +248,12 @@ Settings = (
 )
 Quantizer = Annotated[Settings, Field(discriminator="name")]
 QUANTIZERS = {kind.name: kind for kind in get_args(Settings)}
+
+
+def _few_codes(levels: tuple[int, ...]) -> tuple[int, ...]:
+    if prod(levels) > MOST_CODES:
+        raise ValueError(f"levels make at most {MOST_CODES:,} codes, got {prod(levels):,}")
+    return levels
 
 
 def _needs_power_of_two(settings: LFQSettings | ResidualLFQSettings) -> LFQSettings | ResidualLFQSettings:

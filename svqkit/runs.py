@@ -20,6 +20,7 @@ from typing import Any, get_args
 from warnings import warn
 
 import pandas as pd
+import pydantic.dataclasses
 import torch
 from torch import nn
 
@@ -28,8 +29,10 @@ from svqkit.checkpoint import load_weights
 from svqkit.config import Experiment, Study, as_tree, experiment_from_tree
 from svqkit.domain import Domain
 from svqkit.errors import SvqkitError
+from svqkit.fieldtypes import STRICT, Names, Natural, Size, checked
 from svqkit.journal import versions
 from svqkit.paths import run_path
+from svqkit.userfiles import read_json, refuse_special
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Run:
 
     @cached_property
     def _config(self) -> dict[str, Any]:
-        return json.loads((self.path / "config.json").read_text(encoding="utf-8"))
+        return read_json(self.path / "config.json")
 
     @property
     def domain(self) -> Domain:
@@ -69,7 +72,7 @@ class Run:
     @property
     def versions(self) -> dict[str, str]:
         """Of svqkit and of what it was trained with."""
-        return dict(self._config.get("versions", {}))
+        return checked(dict[str, str], self._config.get("versions", {}), f"{self.path}: versions")
 
     def forecast(self, x: Any, frames: int | None = None, device: str | torch.device | None = None) -> Any:
         """What comes after ``x``, in the same form; see :func:`svqkit.forecasting.forecast`.
@@ -94,20 +97,35 @@ class Run:
         Raises:
             SvqkitError: the weights are missing, damaged or of another model.
         """
-        model = models.build(self.experiment, (len(self.channels), *self.size))
-        load_weights(model, self.path / f"{weights}.safetensors")
+        path, frame_shape = self.path / f"{weights}.safetensors", (len(self.channels), *self.size)
+        if path.is_file():
+            one = self.experiment
+            models.refuse_larger(one.model, one.quantizer, one.data.frames_in, frame_shape, path.stat().st_size, path)
+        model = models.build(self.experiment, frame_shape)
+        load_weights(model, path)
         return model.eval()
 
     def log(self) -> pd.DataFrame:
         """One row per epoch."""
+        refuse_special(self.path / "log.csv")
         return pd.read_csv(self.path / "log.csv")
 
     def steps(self) -> pd.DataFrame:
         """step, train_loss: the mean training loss since the row before; without rows where it was not kept."""
         path = self.path / "steps.csv"
+        refuse_special(path)
         empty = pd.DataFrame({"step": pd.Series(dtype=int), "train_loss": pd.Series(dtype=float)})
         # A training of no step leaves a file without even a header.
         return pd.read_csv(path) if path.exists() and path.stat().st_size > 1 else empty
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
+class _Frames:
+    """What config.json says beside the experiment, to be checked as that is."""
+
+    seed: Natural
+    channels: Names
+    size: Size
 
 
 def write_config(
@@ -142,11 +160,13 @@ def open_run(path: str | Path) -> Run:
     """
     path = Path(path)
     try:
-        tree = json.loads((path / "config.json").read_text(encoding="utf-8"))
+        tree = read_json(path / "config.json")
         experiment = experiment_from_tree(tree["experiment"], str(path / "config.json"))
-        return Run(path, experiment, int(tree["seed"]), tuple(tree["channels"]), tuple(tree["size"]))
-    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        frames = {name: tree[name] for name in ("seed", "channels", "size")}
+    except (OSError, KeyError, TypeError) as error:
         raise SvqkitError(f"No finished run at {path} ({error!r}). Train it first, e.g. with `dvc repro`.") from error
+    frames = checked(_Frames, frames, str(path / "config.json"))
+    return Run(path, experiment, frames.seed, frames.channels, frames.size)
 
 
 def find_runs(experiments: list[Experiment], root: str | Path = "runs") -> list[Run]:

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML, Node, Representer
 
 from svqkit.config import Experiment, Params, as_tree, override
 from svqkit.errors import SvqkitError
+from svqkit.userfiles import read_yaml
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,12 @@ def _check_seeds(seed: int | None, overrides: Mapping[str, Any], all_seeds: bool
         raise SvqkitError(
             f"The seed is {seed} by `seed` and {overrides['seeds']} by `overrides`. Leave one of them out."
         )
-    if "name" in overrides:
-        raise SvqkitError("A run's name says what it is, and can't be overridden. Give it its own folder with `runs`.")
+    for key in ("name", "profile", "dataset"):
+        if key in overrides:
+            raise SvqkitError(
+                f"A run's {key} says what it is and where it lies, and can't be overridden. Use the parameter of that "
+                "name, or give the run its own folder with `runs`."
+            )
 
 
 def _base(settings: Params, dataset: str, experiment: str, translator: str, quantizer: str) -> tuple[Experiment, str]:
@@ -139,7 +144,7 @@ def _base(settings: Params, dataset: str, experiment: str, translator: str, quan
 
 def _sizes(params: Path, profile: str, dataset: str, kind: str) -> tuple[dict[str, Any], str]:
     """The settings that a profile has for a kind of quantizer, and in words whose they are."""
-    tree = YAML(typ="safe").load(params.read_text(encoding="utf-8"))["profiles"][profile]
+    tree = read_yaml(params)["profiles"][profile]
     for owner in (dataset, *tree):
         quantizers = (tree[owner] or {}).get("quantizers") or {}
         if kind in quantizers:

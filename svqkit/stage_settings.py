@@ -7,6 +7,8 @@ does. (DVC can name keys of params.yaml instead, but parses the whole file for e
     build/settings/<profile>/training/<experiment>.json  all settings but `studies`: for train
     build/settings/<profile>/scoring/<dataset>.json      which runs are scored, and how: for evaluate and figures
     build/settings/<profile>/costs.json                  the models whose cost is measured
+    build/settings/checked.json                          always the same: there once params.yaml has been checked. All
+                                                         stages come after it, whatever is written in params.yaml
 """
 
 import json
@@ -26,15 +28,21 @@ COSTED = {"translators", "codebook_size"}
 
 def write(settings: Params, folder: Path = FOLDER) -> None:
     """Write the files of all stages, whole or not at all; what no stage reads any more is gone."""
-    with replacing(folder / settings.profile) as draft:
+    with replacing(folder) as draft:
         for name, tree in _files(settings):
             path = draft / f"{name}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(tree, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _files(settings: Params) -> Iterator[tuple[str, dict[str, Any]]]:
+def _files(settings: Params) -> Iterator[tuple[str, Any]]:
     """The name of each file and what is in it."""
+    yield "checked", True
+    for name, tree in _of_stages(settings):
+        yield f"{settings.profile}/{name}", tree
+
+
+def _of_stages(settings: Params) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, data in settings.datasets.items():
         yield f"data/{name}", as_tree(data)
         runs = {one.name: {"seeds": one.seeds, "studies": one.studies} for one in settings.of_dataset(name)}

@@ -15,6 +15,7 @@ from svqkit.data.windows import Normaliser, Windows
 from svqkit.errors import SvqkitError
 from svqkit.quantizers import Usage
 from svqkit.runs import Run
+from svqkit.userfiles import refuse_special
 
 # Windows looked at, spread evenly over the test split: a codebook of 10,000 takes seconds, not minutes.
 WINDOWS = 2
@@ -148,6 +149,7 @@ def write_usage(usage: Mapping[str, Usage], path: Path) -> None:
 def read_usage(folder: str | Path) -> dict[str, dict[str, object]]:
     """What ``write_usage`` wrote into a folder of scores: per run the tree of its usage."""
     usage: dict[str, dict[str, object]] = {}
+    refuse_special(Path(folder) / "codebook.npz")
     with np.load(Path(folder) / "codebook.npz", allow_pickle=False) as file:
         for key in file.files:
             name, field = key.rsplit("/", 1)

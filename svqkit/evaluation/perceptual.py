@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.similarity import check_frames
+from svqkit.userfiles import refuse_packed, refuse_special
 
 FILE_NAME = "alexnet-owt-7be5be79.pth"
 # AlexNet's first convolution and two poolings leave nothing of fewer pixels than these.
@@ -135,6 +136,8 @@ def _load_trunk(net: nn.Module, tensors: Mapping[str, object], file: Path) -> No
 def _read(file: Path) -> Mapping[str, object]:
     """The state dict in a file; nothing pickled in it is run."""
     try:
+        refuse_special(file)
+        refuse_packed(file)
         content = (
             load_file(file)
             if file.suffix == ".safetensors"

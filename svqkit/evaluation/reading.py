@@ -1,6 +1,5 @@
 """Reading back what the evaluate stage wrote."""
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +9,7 @@ import xarray as xr
 
 from svqkit.errors import SvqkitError
 from svqkit.runs import Run
+from svqkit.userfiles import read_json, refuse_special
 
 T = TypeVar("T")
 
@@ -19,11 +19,13 @@ def read_scores(folder: str | Path) -> pd.DataFrame:
     path = Path(folder) / "scores.csv"
     if not path.exists():
         raise SvqkitError(f"No scores at {path}. Run the evaluate stage: `dvc repro`.")
+    refuse_special(path)
     return pd.read_csv(path)
 
 
 def read_measures(folder: str | Path) -> pd.DataFrame:
     """What is known of the codebooks, as a table like the scores: experiment, seed, protocol, metric, lead, value."""
+    refuse_special(Path(folder) / "codebook.csv")
     return pd.read_csv(Path(folder) / "codebook.csv").assign(protocol="clean", lead=0)
 
 
@@ -32,7 +34,7 @@ def read_windows(folder: str | Path) -> xr.Dataset:
     path = Path(folder) / "windows.nc"
     if not path.exists():
         raise SvqkitError(f"No errors by window at {path}. Run the evaluate stage: `dvc repro`.")
-    return xr.load_dataset(path, engine="netcdf4")
+    return _load(path)
 
 
 def scores_of_runs(scores: pd.DataFrame, runs: Iterable[Run], baselines: bool = True) -> pd.DataFrame:
@@ -58,7 +60,7 @@ def read_forecasts(folder: str | Path) -> dict[str, xr.Dataset]:
 
 def read_notes(folder: str | Path) -> dict[str, str]:
     """Per metric, or protocol, that could not be computed the reason."""
-    return json.loads((Path(folder) / "notes.json").read_text(encoding="utf-8"))
+    return read_json(Path(folder) / "notes.json")
 
 
 def first_seeds(by_run: Mapping[str, T]) -> dict[str, T]:
@@ -84,4 +86,9 @@ def _seed_of(name: str) -> int:
 def _read_all(folder: Path) -> dict[str, xr.Dataset]:
     if not folder.exists():
         raise SvqkitError(f"No folder {folder}. Run the evaluate stage: `dvc repro`.")
-    return {path.stem: xr.load_dataset(path, engine="netcdf4") for path in sorted(folder.glob("*.nc"))}
+    return {path.stem: _load(path) for path in sorted(folder.glob("*.nc"))}
+
+
+def _load(path: Path) -> xr.Dataset:
+    refuse_special(path)
+    return xr.load_dataset(path, engine="netcdf4")

@@ -15,6 +15,7 @@ from svqkit.exploring.looking import Look, told_apart
 from svqkit.figures import difference_map, display_names
 from svqkit.figures.fields import over_seeds
 from svqkit.figures.mapaxes import View
+from svqkit.figures.tablefiles import escape_markdown
 
 
 def paired_tests(looked_at: Sequence[Look], store: Store, metric: str = "mse") -> pd.DataFrame:
@@ -52,7 +53,8 @@ def in_words(tests: pd.DataFrame, metric: str = "mse", level: float = 0.05) -> s
         interval = f"95 % interval {100 * row['low']:+.1f} to {100 * row['high']:+.1f} %".replace("-", "−")
         verdict = "more than chance" if row["p_value"] < level else "may be chance"
         alone = " for these two trainings; one pair of seeds tells nothing of others" if row["seeds"] == 1 else ""
-        sentences.append(f"{name}: {metric.upper()} {change} ({interval}, p = {row['p_value']:.3g}): {verdict}{alone}.")
+        found = f"{metric.upper()} {change} ({interval}, p = {row['p_value']:.3g})"
+        sentences.append(f"{escape_markdown(name)}: {found}: {verdict}{alone}.")
     return "  \n".join(sentences)
 
 

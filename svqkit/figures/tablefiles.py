@@ -1,8 +1,10 @@
 """Writing a table of results as Markdown, CSV and LaTeX, with the best two values of each metric marked."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -19,10 +21,17 @@ _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}",
     "<": "$<$", ">": "$>$",
+    "\n": " ", "\r": " ",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "⁻": "$^-$",
     "±": r"$\pm$", "–": "--", "−": "$-$", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
     "∞": r"$\infty$", "°": r"$^\circ$", "·": r"$\cdot$", "×": r"$\times$", "→": r"$\rightarrow$", "…": r"\dots{}",
 } | {sign: f"$^{number}$" for number, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}  # fmt: skip
+
+_BREAKS = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
+# A link ends with "](", "][" or "]:"; a tag, or an address in angles, begins with "<" and no space.
+_MARKUP = re.compile(r"&(?=#?\w+;)|[`*|$\\]|~(?=~)|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])|<(?=\S)")
+# At a line's start: headings, quotations, lists, rules.
+_LEADS = re.compile(r"^(\s*\d*)(>|[#=+-]+(?=\s|$)|(?<=\d)[.)](?=\s|$))")
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ def markdown_table(table: pd.DataFrame, caption: str, units: Mapping[str, str] |
     header, *rows = _cells(table, units or {}, MARKDOWN)
     ruler = [":--", *["--:"] * (len(header) - 1)]
     lines = ["| " + " | ".join(cells) + " |" for cells in (header, ruler, *rows)]
-    return "\n".join([caption, "", *lines, "", _note(table), ""])
+    return "\n".join([escape_markdown(caption), "", *lines, "", _note(table), ""])
 
 
 def latex_table(table: pd.DataFrame, caption: str, units: Mapping[str, str] | None = None) -> str:
@@ -101,11 +110,19 @@ def escape_latex(text: str) -> str:
     return "".join(_LATEX.get(sign, sign) for sign in text)
 
 
+def escape_markdown(text: str) -> str:
+    """Text on one line, with every sign that Markdown (as Jupyter and GitHub read it) would take as a command escaped.
+
+    An underscore within a word, or a bracket that begins no link, is none.
+    """
+    return _LEADS.sub(r"\1\\\2", _MARKUP.sub(r"\\\g<0>", _BREAKS.sub(" ", text)))
+
+
 MARKDOWN = Markup(
-    lambda text: text.replace("|", "\\|"),
+    escape_markdown,
     lambda text: f"**{text}**",
     lambda text: f"<u>{text}</u>",
-    lambda text, target: f"[{text}]({target})",
+    lambda text, target: f"[{text}]({quote(target)})",
 )
 LATEX = Markup(escape_latex, lambda text: rf"\textbf{{{text}}}", lambda text: rf"\underline{{{text}}}")
 

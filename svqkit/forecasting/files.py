@@ -21,6 +21,7 @@ from svqkit.forecasting.clips import CLIP_SUFFIXES, images_in, read_clip
 from svqkit.forecasting.given import Given
 from svqkit.forecasting.labelled import from_labelled
 from svqkit.forecasting.values import leave
+from svqkit.userfiles import refuse_special
 
 NETCDF = (".nc", ".nc4", ".cdf", ".netcdf")
 KINDS = f"NetCDF ({', '.join(NETCDF[:2])}), an array (.npy), a video ({', '.join(CLIP_SUFFIXES)}) or images"
@@ -67,7 +68,9 @@ def _files(x: str | Path | Sequence[str | Path]) -> list[Path]:
         files = sorted(map(Path, glob(str(x))), key=lambda path: natural(str(path)))
     else:
         files = [Path(x)]
-    absent = [path for path in files if not path.is_file()]
+    for path in files:
+        refuse_special(path)
+    absent = [path for path in files if not path.exists()]
     if absent or not files:
         raise SvqkitError(f"There is no file {absent[0] if absent else x} ({Path.cwd()}). Name {KINDS}.")
     kinds = {path.suffix.lower() for path in files}

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from svqkit.errors import SvqkitError
+from svqkit.userfiles import read_text
 
+# No config of the reference has a tenth of these.
+MOST_BYTES, MOST_VALUES, LARGEST = 2**20, 10_000, 10**18
 ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -43,19 +46,32 @@ def read_config(path: Path) -> dict[str, Any]:
         SvqkitError: it can't be read, or holds more than that.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, MOST_BYTES)
         if path.suffix == ".json":
             config = json.loads(text)
             if not isinstance(config, dict):
                 raise SvqkitError(f"{path} must hold one object of keys and values, got {type(config).__name__}.")
-            return config
-        return _assignments(ast.parse(text), path)
+        else:
+            config = _assignments(ast.parse(text), path)
+        _refuse_doubling(config, path)
+        return config
     except (OSError, UnicodeDecodeError) as error:
         raise SvqkitError(f"The config {path} can't be read: {error}.") from error
-    except (SyntaxError, ValueError, RecursionError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         if isinstance(error, SvqkitError):
             raise
         raise SvqkitError(f"{path} is not valid {'JSON' if path.suffix == '.json' else 'Python'}: {error}.") from error
+
+
+def _refuse_doubling(config: dict[str, Any], path: Path) -> None:
+    """Refuse lists of lists that are named again and again: written out, as checking them does, they have no end."""
+    waiting: list[Any] = [config]
+    for _ in range(MOST_VALUES):
+        if not waiting:
+            return
+        value = waiting.pop()
+        waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    raise SvqkitError(f"{path} has more than {MOST_VALUES:,} values, those of its lists counted each time. Write less.")
 
 
 def _assignments(module: ast.Module, path: Path) -> dict[str, Any]:
@@ -95,9 +111,12 @@ def _computed(operation: Callable[..., Any], node: ast.expr, path: Path, *number
     if not all(isinstance(number, int | float) for number in numbers):
         raise _refused(node, path)
     try:
-        return operation(*numbers)
+        result = operation(*numbers)
     except ArithmeticError as error:
         raise SvqkitError(f"{path}, line {node.lineno}: {ast.unparse(node)}: {error}.") from error
+    if abs(result) > LARGEST:
+        raise SvqkitError(f"{path}, line {node.lineno}: {ast.unparse(node)} is more than {LARGEST:.0e}.")
+    return result
 
 
 def _named(keyword: ast.keyword, path: Path) -> bool:

@@ -17,7 +17,7 @@ from svqkit import quantizers
 from svqkit.errors import SvqkitError
 from svqkit.interop.settings import Architecture, architecture
 from svqkit.interop.weights import translated
-from svqkit.models import SimVP
+from svqkit.models import SimVP, refuse_larger
 from svqkit.runs import open_run
 
 
@@ -60,6 +60,8 @@ def load(config: dict[str, Any], state_dict: Mapping[str, Tensor]) -> nn.Module:
 def build(wanted: Architecture, state_dict: Mapping[str, Tensor]) -> SimVP:
     """The model that a config of the reference describes, with weights of the reference."""
     frames, *frame_shape = wanted.in_shape
+    stored = sum(value.untyped_storage().nbytes() for value in state_dict.values() if isinstance(value, Tensor))
+    refuse_larger(wanted.model, wanted.quantizer, frames, tuple(frame_shape), stored, "the checkpoint")
     quantizer = quantizers.build(wanted.quantizer, wanted.model.hid_S)
     model = SimVP(wanted.model, quantizer, frames, tuple(frame_shape))
     model.load_state_dict(translated(state_dict, model, wanted))

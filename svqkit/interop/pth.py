@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from svqkit.errors import SvqkitError
+from svqkit.userfiles import refuse_packed, refuse_special
 
 
 def read_state_dict(path: Path) -> Mapping[str, Any]:
@@ -16,10 +17,14 @@ def read_state_dict(path: Path) -> Mapping[str, Any]:
     Raises:
         SvqkitError: there is no such file, it is damaged, holds no weights, or holds Python objects besides.
     """
-    if not path.is_file():
+    refuse_special(path)
+    if not path.exists():
         raise SvqkitError(f"There is no checkpoint {path}.")
     try:
+        refuse_packed(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
+    except SvqkitError:
+        raise
     except UnpicklingError as error:
         raise SvqkitError(
             f"{path} holds more than tensors and plain values, or is no checkpoint, so it is not loaded: loading "

@@ -5,16 +5,14 @@ sets four of them as well, to the same effect: drop and drop_path 0, method SimV
 models read as gSTA. So a config of a training, which has every key of the parser, and a bare one mean the same.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any
 
 from svqkit.choices import choose, hint, listed
 from svqkit.config import TRANSLATORS, Model
 from svqkit.errors import SvqkitError
+from svqkit.fieldtypes import checked
 from svqkit.interop.quantizers import quantizer_of
 from svqkit.quantizer_settings import NoQuantizer, Settings
 
@@ -44,7 +42,6 @@ _OTHER_KEYS = """
     val_batch_size val_time warmup_epoch warmup_lr weight_decay
 """
 IGNORED = frozenset(_OTHER_KEYS.split())
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -83,19 +80,6 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
         kind, tree = quantizer_of(config.get("vq_type", "svq"), config.get("vq_kwargs"), model.hid_S, frozen)
         quantizer = checked(kind, tree, "vq_kwargs of the config")
     return Architecture(model, quantizer, _in_shape(config.get("in_shape")))
-
-
-def checked(cls: type[T], tree: Mapping[str, Any], where: str) -> T:
-    """An instance of ``cls`` from plain values; what doesn't fit is said in one error."""
-    try:
-        return TypeAdapter(cls).validate_json(json.dumps(tree, default=str))
-    except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, one['loc'])) or cls.__name__}: {one['msg'].removeprefix('Value error, ')}"
-            + ("" if one["type"] == "value_error" else f", got {one['input']!r}")
-            for one in error.errors()
-        ]
-        raise SvqkitError(f"{where} doesn't fit:\n  " + "\n  ".join(lines)) from error
 
 
 def _refuse_unknown(config: Mapping[str, Any]) -> None:

@@ -1,13 +1,42 @@
 """SimVP and its translators."""
 
-from svqkit import quantizers
-from svqkit.config import Experiment
-from svqkit.models.simvp import Forecast, SimVP
+import torch
 
-__all__ = ["Forecast", "SimVP", "build"]
+from svqkit import quantizers
+from svqkit.config import Experiment, Model
+from svqkit.errors import SvqkitError
+from svqkit.models.simvp import Forecast, SimVP
+from svqkit.quantizer_settings import NoQuantizer, Settings
+
+__all__ = ["Forecast", "SimVP", "build", "refuse_larger"]
+
+# Weights that any machine can hold, whatever a file says.
+HARMLESS = 2**26
 
 
 def build(experiment: Experiment, frame_shape: tuple[int, int, int]) -> SimVP:
     """A fresh model of an experiment, for frames (C, H, W)."""
     quantizer = quantizers.build(experiment.quantizer, experiment.model.hid_S)
     return SimVP(experiment.model, quantizer, experiment.data.frames_in, frame_shape)
+
+
+def refuse_larger(
+    model: Model, quantizer: Settings, frames: int, frame_shape: tuple[int, int, int], most: int, where: object
+) -> None:
+    """Refuse settings from elsewhere whose model has more weights than ``most``; takes no memory for them.
+
+    Raises:
+        SvqkitError: it has; ``where`` is how the message calls what holds the weights.
+    """
+    with torch.device("meta"):
+        try:
+            layer = quantizers.build(quantizer, model.hid_S)
+        except RuntimeError:  # FSQ's library looks at numbers while it makes them; it has no codebook to count
+            layer = quantizers.build(NoQuantizer(), model.hid_S)
+        state = SimVP(model, layer, frames, frame_shape).state_dict()
+    count = sum(tensor.numel() for tensor in state.values())
+    if count > max(HARMLESS, most):
+        raise SvqkitError(
+            f"The settings tell of a model of {count:,} weights, {where} can hold no more than {most:,}. They don't "
+            "belong together; fetch both again."
+        )

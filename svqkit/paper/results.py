@@ -13,6 +13,7 @@ from svqkit.config import Params
 from svqkit.errors import SvqkitError
 from svqkit.paths import run_path, scores_path
 from svqkit.runs import Run, open_run
+from svqkit.userfiles import refuse_special
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +107,7 @@ class Results:
         path = self.costs_root / f"{self.profile}.csv"
         if not path.exists():
             raise SvqkitError(f"No measured costs at {path}. Run the stage that measures them: `dvc repro costs`.")
+        refuse_special(path)
         return pd.read_csv(path)
 
     def data_note(self, dataset: str) -> str:

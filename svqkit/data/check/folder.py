@@ -10,6 +10,7 @@ from svqkit.data.check import human, kitticaltech, kth, taxibj, weather
 from svqkit.data.check.findings import Report
 from svqkit.data.check.places import absent, begun_weather, place_of
 from svqkit.errors import SvqkitError
+from svqkit.userfiles import read_text, refuse_escape
 
 # By source: (settings, folder, report to write the findings into).
 LOOKS: Mapping[str, Callable[..., None]] = {
@@ -56,7 +57,8 @@ def _report(name: str, data: Data, root: Path, meant: bool) -> Report:
 def _readme(place: Path) -> str:
     """What a README.txt beside simulated files says of them."""
     try:
-        first = (place / "README.txt").read_text(encoding="utf-8").split("\n\n")[0].replace("\n", " ")
+        refuse_escape(place / "README.txt", place)
+        first = read_text(place / "README.txt").split("\n\n")[0].replace("\n", " ")
     except (OSError, UnicodeDecodeError):
         return ""
     return first.split(". ")[0].rstrip(".") if "simulated" in first.lower() else ""

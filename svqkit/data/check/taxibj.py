@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from svqkit.data.check.comparing import UNKNOWN, compare, in_splits, number
@@ -13,8 +12,10 @@ from svqkit.data.check.findings import Check, Missing, Report
 from svqkit.data.check.published import FACTS
 from svqkit.data.check.wording import size_of
 from svqkit.data.sources.arrayfiles import NpzMember
+from svqkit.data.sources.hdf5 import open_hdf5
 from svqkit.data.sources.video import by
 from svqkit.datasets import TaxiBJData
+from svqkit.errors import SvqkitError
 
 
 def look(data: TaxiBJData, place: Path, report: Report) -> None:
@@ -35,7 +36,7 @@ def _look_at_samples(path: Path, report: Report) -> None:
     if lacking:
         report.missing.append(Missing(f"the arrays {', '.join(lacking)} of dataset.npz", tuple(lacking)))
         return
-    shapes = {key: NpzMember.open(path, key).shape for key in TAXIBJ_KEYS}
+    shapes = {key: NpzMember.open(path, key, only_header=True).shape for key in TAXIBJ_KEYS}
     samples = {key: by(shape[1:]) for key, shape in shapes.items()}
     fact = FACTS["taxibj sample"]
     report.checks += compare("sample", by(fact.numbers), samples, fact.source)
@@ -62,11 +63,11 @@ def _look_at_records(place: Path, records: Sequence[Path], report: Report) -> No
     grids, days, slots = {}, 0, {}
     for path in records:
         try:
-            with h5py.File(path, "r") as file:
+            with open_hdf5(path) as file:
                 grids[path.name] = by(file["data"].shape[1:])
                 slots[path.name] = file["data"].shape[0]
                 per_day = Counter(stamp[:8] for stamp in file["date"][()].tolist())
-        except (OSError, KeyError, AttributeError, TypeError) as error:
+        except (SvqkitError, OSError, KeyError, AttributeError, TypeError) as error:
             report.damaged.append(f"{path} can't be read as one of TaxiBJ's files ({error}). Fetch it again.")
             continue
         days += sum(count == 48 for count in per_day.values())

@@ -6,6 +6,7 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 
+from svqkit.data.sources.netcdf import refuse_unfit
 from svqkit.data.sources.video import by
 from svqkit.data.sources.weather import OTHER_NAMES
 from svqkit.errors import SvqkitError
@@ -31,17 +32,12 @@ def read_header(path: Path, variable: str) -> Header:
     """
     size = path.stat().st_size
     try:
+        refuse_unfit(path, only_axes=True)
         with netCDF4.Dataset(path) as file:
             names = {OTHER_NAMES.get(name, name): name for name in file.variables}
             lacking = [name for name in (variable, "time", "lat", "lon") if name not in names]
             if lacking:
                 raise SvqkitError(f"{path} has no {', '.join(lacking)}; it has {', '.join(file.variables)}.")
-            # A classic file that was cut short opens all the same.
-            needed = sum(one.size * one.dtype.itemsize for one in file.variables.values() if one.dtype is not str)
-            if file.data_model.startswith("NETCDF3") and size < needed:
-                raise SvqkitError(
-                    f"{path} is truncated: {size:,} bytes, its variables need {needed:,}. Fetch it again."
-                )
             time = file.variables[names["time"]]
             if time.size == 0:
                 raise SvqkitError(f"{path} holds no frame: its time axis is empty.")

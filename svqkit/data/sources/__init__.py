@@ -1,11 +1,13 @@
 """Raw files of every kind: one module per source, with the name that `source` has in params.yaml."""
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from svqkit.config import Data
 from svqkit.data.plan import Plan
+from svqkit.userfiles import read_text, refuse_escape, refuse_special
 
 
 def plan(data: Data) -> Plan:
@@ -15,13 +17,24 @@ def plan(data: Data) -> Plan:
         SvqkitError: the files are missing, damaged or don't fit the settings.
     """
     found: Plan = importlib.import_module(f"svqkit.data.sources.{data.source}").plan(data)
+    _refuse_elsewhere(found.files, Path(data.root))
     return found if found.title else replace(found, title=_first_sentence(Path(data.root) / "README.txt"))
+
+
+def _refuse_elsewhere(files: Sequence[Path], root: Path) -> None:
+    """Refuse files that are none, or that lie outside ``root``; the root itself may be a link, or a single file."""
+    for path in files:
+        refuse_special(path)
+    inside = [path for path in files if path != root]
+    for path in {*(path.parent for path in inside), *(path for path in inside if path.is_symlink())}:
+        refuse_escape(path, root)
 
 
 def _first_sentence(path: Path) -> str:
     """What a README.txt beside the raw files begins with, where the files themselves have no place for a title."""
     try:
-        text = path.read_text(encoding="utf-8")
+        refuse_escape(path, path.parent)
+        text = read_text(path)
     except (OSError, UnicodeDecodeError):
         return ""
     return " ".join(text.split("\n\n")[0].split()).split(". ")[0].rstrip(".")

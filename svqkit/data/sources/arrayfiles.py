@@ -5,6 +5,7 @@ start to its end.
 """
 
 import math
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from numpy.lib import format as npy
 
 from svqkit.choices import choose, listed
 from svqkit.errors import SvqkitError
+from svqkit.userfiles import refuse_escape, refuse_promise, refuse_special
 
 
 class Source(Protocol):
@@ -58,6 +60,7 @@ class NpyFile:
     @classmethod
     def open(cls, path: Path) -> "NpyFile":
         """Read its header, and compare it with the file's size."""
+        refuse_special(path)
         with path.open("rb") as handle:
             header = read_header(handle, str(path))
             expected = handle.tell() + math.prod(header.shape) * header.dtype.itemsize
@@ -97,10 +100,14 @@ class NpzMember:
             return [name.removesuffix(".npy") for name in file.namelist() if name.endswith(".npy")]
 
     @classmethod
-    def open(cls, path: Path, key: str) -> "NpzMember":
-        """Read its header."""
+    def open(cls, path: Path, key: str, only_header: bool = False) -> "NpzMember":
+        """Read its header, and unless it is all that is asked for compare it with what is stored."""
         with _member(path, key) as stream:
             header = read_header(stream, f"{path}, {key}")
+        if not only_header:
+            with _zip(path) as file:
+                stored = file.getinfo(f"{key}.npy").compress_size
+            refuse_promise(f"{path}, {key}", math.prod(header.shape) * header.dtype.itemsize, stored)
         if header.fortran and len(header.shape) > 1:
             raise SvqkitError(
                 f"{path}: {key} is stored column by column, and can't be read in pieces. Save it again as "
@@ -157,6 +164,7 @@ class ZarrArray:
         Raises:
             SvqkitError: there is no such array, ``key`` is needed, or a chunk would have to be unpickled.
         """
+        _plain_files(path)
         try:
             node = zarr.open(path, mode="r")
             if isinstance(node, zarr.Group):
@@ -168,6 +176,9 @@ class ZarrArray:
             raise
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise SvqkitError(f"{path} can't be opened as a Zarr store ({error}). Write it again.") from error
+        itemsize = node.dtype.itemsize
+        stored = sum(file.stat().st_size for file in _plain_files(path))
+        refuse_promise(path, max(math.prod(node.shape), math.prod(node.chunks)) * itemsize, stored)
         metadata = {name: value for name, value in node.metadata.to_dict().items() if name != "attributes"}
         if node.dtype.kind == "O" or "pickle" in str(metadata).lower():
             raise SvqkitError(f"{path} holds pickled Python objects, which are not read. Write an array of numbers.")
@@ -241,11 +252,13 @@ def read_header(stream: IO[bytes], where: str) -> Header:
         raise SvqkitError(
             f"{where}: can't be read ({error}); the file is truncated or damaged. Fetch it again."
         ) from error
-    except (ValueError, KeyError, SyntaxError) as error:
+    except (ValueError, KeyError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
         raise SvqkitError(
             f"{where} is no array of numbers in NumPy's format ({error}). Write it with np.save or np.savez; pickled "
             "files are not read."
         ) from error
+    if any(length < 0 for length in header.shape):
+        raise SvqkitError(f"{where}: its header tells of the shape {header.shape}. It is damaged; fetch it again.")
     if header.dtype.hasobject:
         raise SvqkitError(
             f"{where} holds pickled Python objects, which are not read: they can run any code. Save an array of "
@@ -284,8 +297,22 @@ def _the_key(path: Path, there: dict[str, Any], key: str) -> str:
     raise SvqkitError(f"{path} holds these arrays: {listed(there)}; {asked}. Name one of them as `key`.")
 
 
+def _plain_files(store: Path) -> list[Path]:
+    """The files of a Zarr store, all of which are its own."""
+    found = []
+    for folder, folders, files in os.walk(store):
+        for path in (Path(folder, name) for name in (*folders, *files)):
+            if path.is_symlink():
+                refuse_escape(path, store)
+        found += [Path(folder, name) for name in files]
+    for path in found:
+        refuse_special(path)
+    return found
+
+
 @contextmanager
 def _zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    refuse_special(path)
     try:
         file = zipfile.ZipFile(path)
     except FileNotFoundError as error:

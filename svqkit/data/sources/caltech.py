@@ -17,6 +17,7 @@ from svqkit.data.sources.seq import count_seq_frames, read_header
 from svqkit.data.sources.video import VIDEO_SUFFIXES, inspect_video
 from svqkit.datasets import KittiCaltechData
 from svqkit.errors import SvqkitError
+from svqkit.userfiles import refuse_special
 
 SUFFIXES = (".seq", *VIDEO_SUFFIXES)
 FIRST_TEST_SET = 6
@@ -102,6 +103,7 @@ def _cached(folder: Path, data: KittiCaltechData) -> Found:
 
 
 def _load(path: Path) -> np.ndarray:
+    refuse_special(path)
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

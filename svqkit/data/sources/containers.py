@@ -14,7 +14,9 @@ MEND = "fetch it again, re-encode it (`ffmpeg -i FILE NEW_FILE`), or remove it"
 # Writers disagree whether a RIFF's size includes its own header of eight bytes.
 SLACK = 8
 _EBML, _SEGMENT = bytes.fromhex("1A45DFA3"), bytes.fromhex("18538067")
-_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+# Of MPEG's program and elementary streams, and of its transport stream.
+_MPEG_START, _TRANSPORT = b"\0\0\1", b"G"
+_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid", b"styp", b"moof")
 
 
 def refuse_cut(path: Path) -> None:
@@ -41,13 +43,15 @@ def refuse_cut(path: Path) -> None:
 
 
 def kind_of_container(path: Path) -> str:
-    """The container, by its first bytes: "avi", "mp4", "mkv", or "" for others."""
+    """The container, by its first bytes: "avi", "mp4", "mkv", "mpg", or "" for what is none."""
     with path.open("rb") as file:
         head = file.read(12)
     if head[:4] == b"RIFF" and head[8:] == b"AVI ":
         return "avi"
     if head[:4] == _EBML:
         return "mkv"
+    if head[:3] == _MPEG_START or head[:1] == _TRANSPORT:
+        return "mpg"
     return "mp4" if head[4:8] in _MP4_BOXES else ""
 
 

@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 
 from svqkit.choices import listed
+from svqkit.data.sources.hdf5 import open_hdf5
 from svqkit.errors import SvqkitError
 
 # Beside what was dumped, some versions write these about it.
@@ -91,16 +92,9 @@ def read_strings(path: Path) -> list[str]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
-    if not path.is_file():
+    if not path.exists():
         raise SvqkitError(f"There is no file {path}. Put it there; see docs/data.md.")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise SvqkitError(
-            f"{path} ({path.stat().st_size:,} bytes) can't be opened as HDF5: {error}. It is truncated or another "
-            "kind of file; fetch it again."
-        ) from error
-    with file:
+    with open_hdf5(path) as file:
         yield file
 
 

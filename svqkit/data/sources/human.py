@@ -35,6 +35,7 @@ from svqkit.data.plan import Clip, Plan, Windowing
 from svqkit.data.sources.images import channels_first, read_image
 from svqkit.datasets import SPLITS, HumanData, Split
 from svqkit.errors import SvqkitError
+from svqkit.userfiles import read_text, refuse_escape
 
 LISTS = ("train.txt", "test.txt")
 # Which list each split is taken from under protocol "clean".
@@ -145,7 +146,7 @@ def plan(data: HumanData) -> Plan:
 def _read_list(path: Path, names: list[str]) -> Sequences:
     """The sequences of a list; recordings that are new are added to ``names``."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except FileNotFoundError as error:
         raise SvqkitError(
             f"There is no list {path.absolute()}. {PUBLISHED.format(path.name)}; put it beside the folder images. "
@@ -170,7 +171,9 @@ def _parse(line: str, where: str) -> tuple[str, int, int]:
     fields = [field.strip() for field in line.split(",")]
     if len(fields) != 3 or not all(re.fullmatch("[0-9]{1,9}", field) for field in fields[1:]):
         raise SvqkitError(f"{where}: expected recording,begin,end such as {LINE}, got {line.strip()!r}.")
-    person = re.match(r"S([0-9]+)_", Path(fields[0]).name)
+    if Path(fields[0]).is_absolute() or ".." in Path(fields[0]).parts or "\0" in fields[0]:
+        raise SvqkitError(f"{where}: {fields[0]!r} leads out of the folder of the lists; expected a name as in {LINE}.")
+    person = re.match(r"S([0-9]{1,9})_", Path(fields[0]).name)
     if not person:
         raise SvqkitError(
             f"{where}: a recording's name starts with its person, as in {LINE}; {fields[0]!r} names none."
@@ -202,7 +205,10 @@ def _existing(root: Path, lists: Sequence[Sequences], frames: Frames, names: Seq
     stems = [
         f"{names[recording]}{number:06d}" for recording, number in zip(frames.recordings, frames.numbers, strict=True)
     ]
-    there = {folder: _files(root / folder) for folder in {os.path.dirname(name) for name in names}}
+    folders = {os.path.dirname(name) for name in names}
+    for folder in folders:
+        refuse_escape(root / folder, root)
+    there = {folder: _files(root / folder) for folder in folders}
     paths, absent = [], np.zeros(len(stems), bool)
     for place, stem in enumerate(stems):
         folder, name = os.path.split(stem)

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
+from svqkit.data.sources.images import open_image
 from svqkit.errors import SvqkitError
+from svqkit.fieldtypes import MOST_PIXELS
+from svqkit.userfiles import refuse_special
 
 HEADER_BYTES = 1024
 MAGIC = struct.pack("<I", 0xFEED) + "Norpix seq".encode("utf-16-le")
@@ -26,6 +28,8 @@ _NUMBERS_AT = 548
 # Codes of the image formats: those of compressed pictures, and of raw ones with their channels (blue first).
 COMPRESSED = (1, 2, 102, 201)
 RAW = {100: 1, 200: 3}
+# Bytes of a compressed frame without its picture: length and time stamp.
+LEAST_FRAME = 10
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ def read_header(path: Path) -> SeqHeader:
     Raises:
         SvqkitError: there is no such file, or it is no .seq video, or of a format that is not read here.
     """
+    refuse_special(path)
     try:
         with path.open("rb") as file:
             head = file.read(HEADER_BYTES)
@@ -60,7 +65,7 @@ def read_header(path: Path) -> SeqHeader:
             f"'Norpix seq', got {len(head)} bytes {head[:12].hex(' ')} … Fetch it again."
         )
     width, height, bits, real_bits, image_bytes, code, frames, _, step = _NUMBERS.unpack_from(head, _NUMBERS_AT)
-    if not width or not height:
+    if not 0 < width * height <= MOST_PIXELS:
         raise SvqkitError(f"{path}: the header says {width} × {height} pixels. The file is damaged; fetch it again.")
     if code not in COMPRESSED and code not in RAW:
         raise SvqkitError(
@@ -71,6 +76,15 @@ def read_header(path: Path) -> SeqHeader:
         raise SvqkitError(
             f"{path}: raw pictures of {width} × {height} with {bits} bits a pixel and {image_bytes} bytes; expected "
             f"{RAW[code]} × 8 bits and {width * height * RAW[code]} bytes. Convert the video, e.g. to .avi."
+        )
+    if code in RAW and step < image_bytes:
+        raise SvqkitError(
+            f"{path}: raw pictures of {image_bytes} bytes, one every {step}. It is damaged; fetch it again."
+        )
+    size, least = path.stat().st_size, step if code in RAW else LEAST_FRAME
+    if frames * least > size + step:
+        raise SvqkitError(
+            f"{path} is truncated: {size:,} bytes, its header promises {frames:,} frames. Fetch it again."
         )
     return SeqHeader(width, height, frames, code, image_bytes, step)
 
@@ -145,11 +159,8 @@ def _decode(stored: bytes, path: Path, frame: int, header: SeqHeader) -> np.ndar
     if header.format in RAW:
         pixels = np.frombuffer(stored, np.uint8).reshape(*shape, RAW[header.format])
         return np.ascontiguousarray(np.broadcast_to(pixels[..., ::-1], (*shape, 3)))
-    try:
-        with Image.open(io.BytesIO(stored)) as image:
-            pixels = np.asarray(image.convert("RGB"))
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-        raise SvqkitError(f"{path}: frame {frame + 1} is no picture ({error}); the file is damaged.") from error
+    with open_image(io.BytesIO(stored), f"{path}: frame {frame + 1}") as image:
+        pixels = np.asarray(image.convert("RGB"))
     if pixels.shape[:2] != shape:
         raise SvqkitError(
             f"{path}: frame {frame + 1} has {pixels.shape[0]} × {pixels.shape[1]} pixels, the header says "

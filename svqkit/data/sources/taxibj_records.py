@@ -20,8 +20,10 @@ import numpy as np
 
 from svqkit.choices import listed
 from svqkit.data.plan import Clip, Plan, Windowing, every_window
+from svqkit.data.sources.hdf5 import open_hdf5
 from svqkit.datasets import SPLITS, Split, TaxiBJData
 from svqkit.errors import SvqkitError
+from svqkit.userfiles import read_text
 
 CHANNELS = ("inflow", "outflow")
 UNITS = "taxis per 30 min"
@@ -57,7 +59,7 @@ class Record:
         Raises:
             SvqkitError: the file is damaged, or has a value that is not finite.
         """
-        with _open(self.path) as file:
+        with open_hdf5(self.path) as file:
             for day in days:
                 try:
                     values = np.asarray(file["data"][day.row : day.row + SLOTS], np.float64)
@@ -153,7 +155,7 @@ def original_range(minimum: float, maximum: float) -> dict[str, float | str]:
 
 
 def _inspect(path: Path) -> Record:
-    with _open(path) as file:
+    with open_hdf5(path) as file:
         lacking = [key for key in ("data", "date") if not isinstance(file.get(key), h5py.Dataset)]
         if lacking:
             raise SvqkitError(f"{path} has no dataset {listed(lacking)}; it has {listed(file)}. Expected data, date.")
@@ -169,17 +171,6 @@ def _inspect(path: Path) -> Record:
             )
         slots = [_slot(written, f"{path}, date {place}") for place, written in enumerate(file["date"][()])]
     return Record(path, *_whole_days(slots), shape[2:])
-
-
-def _open(path: Path) -> h5py.File:
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        size = f"{path.stat().st_size:,} bytes" if path.exists() else "a link to nothing"
-        raise SvqkitError(
-            f"{path} ({size}) can't be opened as HDF5 ({error}); it is truncated or another kind of file. Fetch it "
-            "again."
-        ) from error
 
 
 def _slot(written: bytes | str, where: str) -> tuple[int, int]:
@@ -269,7 +260,7 @@ def _holidays(path: Path, days: dict[Split, np.ndarray]) -> dict[str, float]:
     if not path.exists():
         return {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SvqkitError(f"{path} can't be read as a list of holidays ({error}).") from error
     found = []

@@ -15,15 +15,18 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong with a fi
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from svqkit.data.sources.containers import MEND, kind_of_container, refuse_cut
-from svqkit.data.sources.images import channels_first, read_image, refuse_deep, resize
+from svqkit.data.sources.images import channels_first, open_image, read_image, refuse_deep, resize
 from svqkit.errors import SvqkitError
+from svqkit.fieldtypes import MOST_PIXELS
+from svqkit.userfiles import refuse_special
 
 VIDEO_SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg")
 # A part gives its frames in pieces of at most about this many bytes.
 PIECE = 16 * 2**20
+# Bytes that the least frame takes in a container, index and all.
+LEAST_FRAME = 8
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
@@ -45,8 +48,9 @@ def inspect_video(path: Path, whole: bool = True) -> Video:
     Raises:
         SvqkitError: there is no such file, it is no video or has no frame, or it was cut short.
     """
-    if not path.is_file():
+    if not path.exists():
         raise SvqkitError(f"There is no video {path}. Fetch it again, or take it off the list.")
+    refuse_special(path)
     if whole:
         refuse_cut(path)
     capture = _open(path)
@@ -55,6 +59,8 @@ def inspect_video(path: Path, whole: bool = True) -> Video:
         if not came:
             raise SvqkitError(f"{path} has no frame of video that can be decoded: {MEND}.")
         frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        if frames * LEAST_FRAME > (size := path.stat().st_size):
+            raise SvqkitError(f"{path} has {size:,} bytes, its header promises {frames:,} frames: {MEND}.")
         if frames <= 0 or kind_of_container(path) not in ("avi", "mp4"):
             frames = 1 + sum(1 for _ in iter(capture.grab, False))
     finally:
@@ -168,14 +174,9 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         SvqkitError: it is no image, or has more than 8 bits a channel.
     """
-    try:
-        with Image.open(path) as image:
-            refuse_deep(image, path)
-            return image.height, image.width
-    except SvqkitError:
-        raise
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-        raise SvqkitError(f"{path} can't be read as an image ({error}). Fetch it again, or remove it.") from error
+    with open_image(path, str(path)) as image:
+        refuse_deep(image, path)
+        return image.height, image.width
 
 
 def by(size: Sequence[int]) -> str:
@@ -184,14 +185,25 @@ def by(size: Sequence[int]) -> str:
 
 
 def _open(path: Path) -> cv2.VideoCapture:
+    # FFmpeg goes by what a file holds: a playlist or a script, whatever its name, would make it open other files. It
+    # takes a name such as "a:b" for an address, unless that is in a folder.
+    if not kind_of_container(path):
+        raise _not_opened(path)
     # One thread each: parts are decoded side by side already.
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     if not capture.isOpened():
-        raise SvqkitError(
-            f"{path} ({path.stat().st_size:,} bytes) can't be opened as a video: it is truncated, of another kind, or "
-            f"its codec is not known to OpenCV. What helps: {MEND}."
-        )
+        raise _not_opened(path)
+    width, height = (int(capture.get(of)) for of in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+    if width * height > MOST_PIXELS:
+        raise SvqkitError(f"{path} promises frames of {by((height, width))} pixels, which is too large: {MEND}.")
     return capture
+
+
+def _not_opened(path: Path) -> SvqkitError:
+    return SvqkitError(
+        f"{path} ({path.stat().st_size:,} bytes) can't be opened as a video: it is truncated, of another kind, or its "
+        f"codec is not known to OpenCV. What helps: {MEND}."
+    )
 
 
 def _converted(pixels: np.ndarray, colour: bool) -> np.ndarray:

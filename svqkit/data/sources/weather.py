@@ -16,6 +16,7 @@ import xarray as xr
 
 from svqkit.choices import hint, listed
 from svqkit.data.plan import Clip, Part, Plan, Windowing, every_window
+from svqkit.data.sources.netcdf import refuse_unfit
 from svqkit.datasets import SPLITS, Split, WeatherData
 from svqkit.errors import SvqkitError
 
@@ -260,13 +261,16 @@ def _files(root: Path, variable: str) -> list[Path]:
 
 
 def _holds(path: Path, variable: str) -> bool:
-    with open_file(path) as file:
+    with open_file(path, only_axes=True) as file:
         return variable in file
 
 
-def open_file(path: Path) -> xr.Dataset:
+def open_file(path: Path, only_axes: bool = False) -> xr.Dataset:
     try:
+        refuse_unfit(path, only_axes)
         file = xr.open_dataset(path, engine="netcdf4")
+    except SvqkitError:
+        raise
     except (OSError, ValueError, RuntimeError) as error:
         size = f"{path.stat().st_size:,} bytes" if path.exists() else "a link to nothing"
         raise SvqkitError(
@@ -279,7 +283,7 @@ def open_file(path: Path) -> xr.Dataset:
 
 def _inspect(path: Path, variable: str, data: WeatherData) -> _File:
     """Everything of a file but its values, checked on its own."""
-    with open_file(path) as file:
+    with open_file(path, only_axes=True) as file:
         if variable not in file:
             raise SvqkitError(f"{path} has no variable {variable!r}; it has: {listed(map(str, file.data_vars))}.")
         array = file[variable]
@@ -292,7 +296,6 @@ def _inspect(path: Path, variable: str, data: WeatherData) -> _File:
         for name in array.dims:
             if name not in file.coords:
                 raise SvqkitError(f"{path}: {name} has no coordinate that says where its values lie. Add it.")
-        _refuse_cut(path, file)
         levels = file["level"].values if "level" in array.dims else None
         times = file["time"].values
         if not np.issubdtype(times.dtype, np.datetime64):
@@ -305,17 +308,6 @@ def _inspect(path: Path, variable: str, data: WeatherData) -> _File:
         units = str(array.attrs.get("units", ""))
         title = str(file.attrs.get("title", ""))
         return _File(path, times, file["lat"].values, file["lon"].values, levels, units, title)
-
-
-def _refuse_cut(path: Path, file: xr.Dataset) -> None:
-    """A classic NetCDF file that was cut short opens, and reads as zeros past its end: compare its size."""
-    with path.open("rb") as handle:
-        if handle.read(3) != b"CDF":
-            return
-    kinds = [(array.size, array.encoding.get("dtype", array.dtype)) for array in file.variables.values()]
-    expected, size = sum(count * np.dtype(kind).itemsize for count, kind in kinds), path.stat().st_size
-    if size < expected:
-        raise SvqkitError(f"{path} is truncated: {size:,} bytes, its variables need {expected:,}. Fetch it again.")
 
 
 def _check_levels(path: Path, variable: str, there: np.ndarray | None, wanted: tuple[int, ...]) -> None:

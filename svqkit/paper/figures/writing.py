@@ -5,6 +5,7 @@ from pathlib import Path
 from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError
 from svqkit.figures import save
+from svqkit.figures.tablefiles import escape_markdown
 from svqkit.paper.figures import draw
 from svqkit.paper.results import Results
 
@@ -41,7 +42,7 @@ def show(key: str, results: Results, folder: str | Path, **options: object) -> N
     try:
         written = write(key, results, folder, **options)
     except SvqkitError as error:
-        display(Markdown(f"**{key.upper()} is not drawn.** {error}"))
+        display(Markdown(f"**{key.upper()} is not drawn.** {escape_markdown(str(error))}"))
         return
     for picture, caption in zip(written[::3], written[2::3], strict=True):
-        display(Image(str(picture)), Markdown(f"> {caption.read_text(encoding='utf-8')}"))
+        display(Image(str(picture)), Markdown(f"> {escape_markdown(caption.read_text(encoding='utf-8'))}"))

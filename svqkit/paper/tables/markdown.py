@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from svqkit.figures.tablefiles import MARKDOWN
+from svqkit.figures.tablefiles import MARKDOWN, escape_markdown
 from svqkit.paper.tables.grid import grid
 
 if TYPE_CHECKING:
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 def markdown(table: "Table", start: str | Path, level: int) -> str:
     """The table under its title, every section under its own one level below, notes and sources at their ends."""
     sharps = "#" * level
-    lines = [f"{sharps} {table.key.upper()}. {table.title}", "", table.caption]
+    lines = [f"{sharps} {table.key.upper()}. {escape_markdown(table.title)}", "", escape_markdown(table.caption)]
     for part in table.sections:
-        lines += ["", f"{sharps}# {part.title}", "", *_section(part, table.sources, start)]
+        lines += ["", f"{sharps}# {escape_markdown(part.title)}", "", *_section(part, table.sources, start)]
     if table.sources:
         lines += ["", "Sources of published numbers:", ""]
-        lines += [f"- [{number}] {source}" for number, source in enumerate(table.sources, 1)]
+        lines += [f"- [{number}] {escape_markdown(source)}" for number, source in enumerate(table.sources, 1)]
     return "\n".join(lines) + "\n"
 
 
@@ -26,4 +26,4 @@ def _section(part: "Section", sources: list[str], start: str | Path) -> list[str
     header, *rows = grid(part, sources, MARKDOWN, start)
     ruler = [":--", *["--:"] * (len(header) - 1)]
     lines = ["| " + " | ".join(cells) + " |" for cells in (header, ruler, *rows)]
-    return [*lines, *(line for note in part.notes for line in ("", note))]
+    return [*lines, *(line for note in part.notes for line in ("", escape_markdown(note)))]

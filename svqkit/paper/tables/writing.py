@@ -5,6 +5,7 @@ from pathlib import Path
 from svqkit.atomic import replacing
 from svqkit.choices import choose
 from svqkit.errors import SvqkitError
+from svqkit.figures.tablefiles import escape_markdown
 from svqkit.paper.results import Results
 from svqkit.paper.tables import TABLES
 from svqkit.paper.tables.table import Table
@@ -50,7 +51,7 @@ def show(key: str, results: Results, folder: str | Path) -> None:
     try:
         table = make(key, results)
     except SvqkitError as error:
-        display(Markdown(f"**{key.upper()} is not made.** {error}"))
+        display(Markdown(f"**{key.upper()} is not made.** {escape_markdown(str(error))}"))
         return
     write(table, folder)
     display(Markdown(table.markdown(folder, level=3)))

@@ -1,0 +1,173 @@
+"""Files that come from somebody else: what is no plain file is never opened, and no file takes more than it holds.
+
+Every reader of the kit opens a file of the user's only after :func:`refuse_special`, and believes a header only after
+:func:`refuse_promise`.
+"""
+
+import json
+import os
+import re
+import stat
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML, MappingNode, Node, ScalarNode
+from ruamel.yaml.error import YAMLError
+
+from svqkit.choices import shown
+from svqkit.errors import SvqkitError
+
+MOST_TEXT, MOST_YAML = 2**24, 2**20
+# Of settings, with everything that is named twice counted twice.
+MOST_VALUES, MOST_CHARACTERS, MOST_DIGITS = 10**6, 4000, 100
+# DEFLATE, which npz, HDF5 and NetCDF use, makes of a byte at most 1032. Below the second number nobody is harmed.
+MOST_TIMES, HARMLESS = 1032, 2**26
+
+_KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+# Where a DVC cache keeps a file: `cache.type symlink` makes every tracked file a link into it.
+_IN_DVC_CACHE = re.compile(r".*/files/md5/[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?")
+
+
+def refuse_special(path: str | Path) -> None:
+    """Refuse what is there but is no plain file: to open a named pipe would wait for ever. Links are followed.
+
+    Raises:
+        SvqkitError: it is a folder, a named pipe, a socket or a device.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return  # what is not there is told of by whoever reads it
+    if not stat.S_ISREG(mode):
+        kind = _KINDS.get(stat.S_IFMT(mode), "a device")
+        raise SvqkitError(f"{path} can't be read: it is {kind}, not a file. Put the file there, or name another one.")
+
+
+def refuse_escape(path: Path, root: Path) -> None:
+    """Refuse a path that leads out of the folder ``root`` by a link or by "..", other than into a DVC cache.
+
+    Raises:
+        SvqkitError: it leads elsewhere.
+    """
+    where = os.path.realpath(path)
+    if not Path(where).is_relative_to(os.path.realpath(root)) and not _IN_DVC_CACHE.fullmatch(where):
+        raise SvqkitError(
+            f"{path} leads out of the folder {root}, to {where}: what lies elsewhere is not read. Put the file itself "
+            "there, or name the folder that holds it as the root."
+        )
+
+
+def refuse_promise(where: object, promised: int, stored: int) -> None:
+    """Refuse a header that promises more bytes of values than ``stored`` bytes can hold, however compressed.
+
+    Raises:
+        SvqkitError: it does.
+    """
+    if promised > max(HARMLESS, MOST_TIMES * stored):
+        raise SvqkitError(
+            f"{where}: the header promises {promised:,} bytes of values, {stored:,} are stored. It is truncated or "
+            "damaged; fetch it again, or write it anew."
+        )
+
+
+def refuse_packed(path: str | Path) -> None:
+    """Refuse a checkpoint of torch whose parts are compressed: torch never does that, and would unpack any number.
+
+    Raises:
+        SvqkitError: they are.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as file:
+            if any(part.compress_type != zipfile.ZIP_STORED for part in file.infolist()):
+                raise SvqkitError(f"{path} has compressed parts, which torch.save never writes. Save it again.")
+
+
+def read_text(path: str | Path, most: int = MOST_TEXT) -> str:
+    """Return the text of a UTF-8 file.
+
+    Raises:
+        SvqkitError: it is no plain file, or larger than ``most`` bytes.
+        OSError, UnicodeDecodeError: it can't be read.
+    """
+    path = Path(path)
+    refuse_special(path)
+    if (size := path.stat().st_size) > most:
+        raise SvqkitError(f"{path} has {size:,} bytes; a file of this kind has at most {most:,}. Name another one.")
+    return path.read_text(encoding="utf-8")
+
+
+def read_json(path: str | Path) -> Any:
+    """Return what a JSON file holds.
+
+    Raises:
+        SvqkitError: it is no plain file, too large, or no JSON.
+        OSError: it can't be read.
+    """
+    try:
+        return json.loads(read_text(path))
+    except SvqkitError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise SvqkitError(f"{path} is not valid JSON: {error}. Write it anew.") from error
+
+
+def read_yaml(path: str | Path) -> Any:
+    """Return what a YAML file holds, as plain dicts, lists and values.
+
+    Raises:
+        SvqkitError: it is no plain file, too large, or no YAML, or it is much larger than it looks.
+        OSError: it can't be read.
+    """
+    try:
+        text = read_text(path, MOST_YAML)
+    except UnicodeDecodeError as error:
+        raise SvqkitError(f"{path} is not valid YAML: {error}") from error
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Return the value that a YAML text writes; ``where`` is how errors call it.
+
+    Raises:
+        SvqkitError: it is no YAML, nested too deeply, or its aliases or numbers make it much larger than it looks.
+    """
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        node = yaml.compose(text)
+        if node is None:
+            return None
+        _refuse_doubling(node, where)
+        return yaml.constructor.construct_document(node)
+    except SvqkitError:
+        raise
+    except RecursionError as error:
+        raise SvqkitError(f"{where} is nested too deeply. Write it flatter.") from error
+    except (YAMLError, ValueError, TypeError) as error:
+        raise SvqkitError(f"{where} is not valid YAML: {error}") from error
+
+
+def _refuse_doubling(root: Node, where: str) -> None:
+    """Refuse a document whose aliases, each written out, make it too large: ``<<`` and JSON do write them out."""
+    counts: dict[int, int] = {}
+
+    def count(node: Node) -> int:
+        if id(node) in counts:
+            if not counts[id(node)]:
+                raise SvqkitError(f"{where}: a value contains itself (line {node.start_mark.line + 1}). Write it out.")
+            return counts[id(node)]
+        counts[id(node)] = 0
+        if isinstance(node, ScalarNode):
+            number = node.tag.endswith((":int", ":float"))
+            if len(node.value) > (MOST_DIGITS if number else MOST_CHARACTERS):
+                raise SvqkitError(f"{where}: {shown(node.value)} has {len(node.value):,} characters. Write it shorter.")
+            total = 1
+        elif isinstance(node, MappingNode):
+            total = 1 + sum(count(key) + count(value) for key, value in node.value)
+        else:
+            total = 1 + sum(map(count, node.value))
+        counts[id(node)] = total
+        return total
+
+    if (total := count(root)) > MOST_VALUES:
+        raise SvqkitError(f"{where}: with its aliases written out it has {total:,} values. Write it without them.")
