@@ -502,6 +502,8 @@ def test_a_model_of_the_published_windows_is_not_scored_under_clean(raw: RawFile
     assert "tiny-svq" not in summary(scores)
     same = replace(paper.experiment, data=raw.data(variables=SEVERAL))
     assert all(same.trained_for(protocol) for protocol in PROTOCOLS)
+
+
 def grown(function: Callable[[], object]) -> int:
     """By how many bytes a process of its own is larger at its largest than at its beginning."""
     read, write = os.pipe()
