@@ -30,7 +30,7 @@ from svqkit.quantizers.usage import hard_usage
 
 SIZE = 2**19
 NOISE = np.random.default_rng(0).normal(size=SIZE).astype(np.float32)
-CLIP = np.random.default_rng(0).integers(0, 256, (90, 1, 160, 160), dtype=np.uint8)
+CLIP = np.random.default_rng(0).integers(0, 256, (20, 1, 256, 256), dtype=np.uint8)
 
 
 def a_figure(path: Path) -> None:
@@ -71,7 +71,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "png": a_figure,
 }
 # How much of a disk of 1 MiB is free.
-ROOM = {"half of it": 2**19, "a block or two": 2**13, "nothing": 0, "no further file": None}
+ROOM = {"a quarter of it": 2**18, "a block or two": 2**13, "nothing": 0, "no further file": None}
 
 
 def fill(disk: Path, free: int | None) -> None:

@@ -74,6 +74,7 @@ def _write_video(pictures: np.ndarray, draft: Path, frames_per_second: float) ->
     size = even.shape[2], even.shape[1]
     # OpenCV takes the kind of file from its name, which a draft's doesn't tell.
     path = draft.with_suffix(".mp4")
+    path.write_bytes(bytes(2**12))  # so that a full disk isn't taken for a codec that OpenCV lacks
     code = cv2.VideoWriter_fourcc(*CODEC)
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, frames_per_second, size)
     if not writer.isOpened():
