@@ -1,0 +1,49 @@
+"""``python -m svqkit.stage_raw kth``: digests of the raw files that a dataset's store is made from, as a small file.
+
+prepare depends on it, not on the folder: raw files that were moved are the same, and so are those of a folder in which
+only other datasets' files have changed.
+
+    build/raw/<profile>/<dataset>.json   number, bytes and digest of the files, and what they say of themselves
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from svqkit.atomic import replacing
+from svqkit.config import Data, load
+from svqkit.data.rawfiles import raw_digest
+from svqkit.data.sources import plan
+from svqkit.errors import SvqkitError
+from svqkit.paths import prepare_path, store_path
+
+FOLDER = Path("build/raw")
+
+
+def write(data: Data, target: Path, known: Path) -> None:
+    """Write the file; ``known`` keeps the digests of files, as in :func:`svqkit.data.rawfiles.raw_digest`.
+
+    Raises:
+        SvqkitError: raw files are missing or don't fit the settings.
+    """
+    planned = plan(data)
+    tree = raw_digest(planned.files, data.root, known) | {"title": planned.title}
+    with replacing(target) as draft:
+        draft.write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; 1 after an error that is meant for the user."""
+    try:
+        (dataset,), settings = arguments, load()
+        store = store_path(settings.profile, dataset)
+        target = FOLDER / settings.profile / f"{dataset}.json"
+        write(settings.dataset(dataset), target, prepare_path(store) / "raw.json")
+    except SvqkitError as error:
+        print(f"\nerror: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
