@@ -196,7 +196,8 @@ def _plain(node: Any, offered: Collection[str]) -> Any:
         return [plain for each in node if (plain := _plain(each, offered)) is not None]
     if not isinstance(node, ast.AST):
         return repr(node)
-    parts = [(name, _plain(value, offered)) for name, value in ast.iter_fields(node) if value not in (None, [])]
-    if isinstance(node, ast.Import | ast.ImportFrom) and ("names", []) in parts:
+    given = [(name, _plain(value, offered)) for name, value in ast.iter_fields(node) if value is not None]
+    parts = [(name, plain) for name, plain in given if plain not in (None, [])]
+    if isinstance(node, ast.Import | ast.ImportFrom) and "names" not in dict(parts):
         return None
     return [type(node).__name__, *parts]
