@@ -56,8 +56,14 @@ def train_all(
     """Train every seed of an experiment and return the folders of the runs; what is finished is not trained again.
 
     What it took, and on which machine, goes into a file below ``journals``, if given (see :mod:`svqkit.journal`).
-    With ``clear`` the runs of other seeds, which the experiment had before, are removed.
+    With ``clear`` its runs of other seeds, and those made from something else, are removed first, so that nobody takes
+    them for results when a training fails.
     """
+    if clear and PartialState().is_main_process:
+        wanted = {run_path(experiment, seed, runs): fingerprint(experiment, seed, store) for seed in experiment.seeds}
+        for path in run_path(experiment, 0, runs).parent.glob("*"):
+            if path not in wanted or not is_run_of(path, wanted[path]):
+                remove(path)
     targets = [train(experiment, seed, store, runs, states) for seed in experiment.seeds]
     if PartialState().is_main_process:
         ended = {seed: read_progress(run_path(experiment, seed, states) / STATE) for seed in experiment.seeds}
@@ -71,8 +77,6 @@ def train_all(
             journal.write(experiment, {seed: one for seed, one in ended.items() if one}, journals, clear)
         for seed in ended:
             remove(run_path(experiment, seed, states))
-        for other in set(targets[0].parent.iterdir()) - set(targets) if clear else ():
-            remove(other)
     return targets
 
 

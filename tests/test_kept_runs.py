@@ -191,6 +191,16 @@ def test_runs_of_seeds_that_are_not_asked_for_any_more_go_only_when_asked_to(
     assert journal.by_seed(journal.read(experiment, train.folder / "journal")).keys() == {0}
 
 
+@pytest.mark.parametrize("clear", [True, False])
+def test_a_training_that_fails_leaves_no_run_of_other_settings_in_the_pipeline(
+    clear: bool, experiment: Experiment, store: Store, train: Trained
+) -> None:
+    before = train(experiment, store)
+    with pytest.raises(SvqkitError, match="loss is"):
+        train(config.override(experiment, {"training": {"learning_rate": 1e30}}), store, clear=clear)
+    assert train.files(experiment) == ({} if clear else before)
+
+
 def test_a_stopped_training_goes_on_whatever_it_does_not_depend_on(
     experiment: Experiment, store: Store, train: Trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
