@@ -30,8 +30,6 @@ HELPERS = frozenset(
         "svqkit.allocation",
         "svqkit.atomic",
         "svqkit.paths",
-        # What a training took: seconds and memory.
-        "svqkit.journal",
         # Whether something is made again.
         "svqkit.dependencies",
         "svqkit.source_code",
@@ -41,8 +39,8 @@ HELPERS = frozenset(
         "svqkit.data.plan",
     }
 )
-# How much a codebook is used is asked of a trained model only.
-NOT_IN_TRAINING = HELPERS | {"svqkit.quantizers.usage"}
+# How much a codebook is used is asked of a trained model only; the journal notes seconds and machines on the side.
+NOT_IN_TRAINING = HELPERS | {"svqkit.quantizers.usage", "svqkit.journal"}
 
 
 @cache

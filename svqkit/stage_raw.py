@@ -6,6 +6,7 @@ only other datasets' files have changed.
     build/raw/<profile>/<dataset>.json   number, bytes and digest of the files, and what they say of themselves
 """
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -32,10 +33,13 @@ def write(data: Data, target: Path, known: Path) -> None:
         draft.write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """The command line; 1 after an error that is meant for the user."""
+    parser = argparse.ArgumentParser(prog="python -m svqkit.stage_raw", description=__doc__.partition(": ")[2])
+    parser.add_argument("dataset", help="a dataset of params.yaml")
+    dataset = parser.parse_args(arguments).dataset
     try:
-        (dataset,), settings = arguments, load()
+        settings = load()
         store = store_path(settings.profile, dataset)
         target = FOLDER / settings.profile / f"{dataset}.json"
         write(settings.dataset(dataset), target, prepare_path(store) / "raw.json")
@@ -46,4 +50,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

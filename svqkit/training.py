@@ -5,6 +5,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,8 @@ def train_all(
             journal.write(experiment, {seed: one for seed, one in ended.items() if one}, journals, clear)
         for seed in ended:
             remove(run_path(experiment, seed, states))
+        with suppress(OSError):  # what was set aside stays
+            run_path(experiment, 0, states).parent.rmdir()
     return targets
 
 

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import nbformat
@@ -19,8 +19,15 @@ from svqkit.dependencies import HELPERS, code_of_training, own_code, places_of_m
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 
-# What a notebook imports and its stage doesn't depend on, each with what only it uses. Beside HELPERS, which can't
-# change a result, and what nobody runs: forecasts are asked of a Run by users.
+# Helpers that these stages do depend on.
+SUBJECTS: dict[str, Collection[str]] = {
+    "notebooks": {"svqkit.notebooks"},
+    "settings": HELPERS,
+    "raw": {"svqkit.data.plan"},
+    "prepare": {"svqkit.data.plan"},
+}
+# What a notebook imports and its stage doesn't depend on, each with what only it uses. Beside the other HELPERS, which
+# can't change a result, and what nobody runs: forecasts are asked of a Run by users.
 NO_STAGE_RUNS = {"svqkit.forecasting"}
 # The store is there: prepare has made it.
 OPENS_THE_STORE = {"svqkit.data.open"}
@@ -28,8 +35,8 @@ OPENS_THE_STORE = {"svqkit.data.open"}
 SHOWN = {"svqkit.figures", "svqkit.data.describe"}
 LEFT_OUT: dict[str, set[str]] = {
     "prepare": SHOWN,
-    # Its settings are those of its file, and scores are not made in the pipeline (`score` is false).
-    "train": SHOWN | OPENS_THE_STORE | {"svqkit.evaluation", "svqkit.runs", "svqkit.single_run"},
+    # Its settings are those of its file; the pipeline asks for no scores here (`score`); seconds are no result.
+    "train": SHOWN | OPENS_THE_STORE | {"svqkit.evaluation", "svqkit.journal", "svqkit.runs", "svqkit.single_run"},
     "evaluate": {"svqkit.figures"} | OPENS_THE_STORE,
 }
 
@@ -51,7 +58,7 @@ def command(stage: str) -> str:
 def modules_used(stage: str, left_out: set[str]) -> set[str]:
     """The modules with any code of their own that a stage runs."""
     empty = own_code().digest("svqkit.data")
-    found = own_code().used_by(names_used(stage), HELPERS - names_used(stage) | left_out)
+    found = own_code().used_by(names_used(stage), HELPERS - {*SUBJECTS.get(stage, ())} | left_out)
     return {module for module in found if own_code().digest(module) != empty}
 
 

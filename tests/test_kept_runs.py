@@ -14,6 +14,7 @@ from svqkit import config, data, journal, training
 from svqkit.config import Experiment
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
+from svqkit.exploring.choosing import comparable
 from svqkit.paths import run_path
 from svqkit.runs import by_study, find_runs
 
@@ -284,6 +285,17 @@ def test_moved_raw_files_are_the_same(experiment: Experiment, store: Store, trai
     assert {path.relative_to(fresh.path): path.read_bytes() for path in fresh.path.rglob("*") if path.is_file()} == {
         path.relative_to(store.path): path.read_bytes() for path in store.path.rglob("*") if path.is_file()
     }
+
+
+def test_runs_that_were_trained_before_and_after_a_move_can_be_compared(
+    experiment: Experiment, store: Store, train: Trained
+) -> None:
+    train(experiment, store)
+    there = {"data": {"root": "/mnt/elsewhere"}, "seeds": [1], "studies": ["noise"]}
+    plain = config.override(experiment, {"quantizer": {"name": "none"}, "name": "weather_t2m-none", **there})
+    train(plain, store)
+    compared = comparable(root=train.folder / "runs")
+    assert [run.name for run in compared] == ["weather_t2m-none-seed1", "weather_t2m-svq-seed0"]
 
 
 def test_a_store_that_holds_the_place_of_its_raw_files_still_opens(experiment: Experiment, store: Store) -> None:
