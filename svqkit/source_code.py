@@ -52,7 +52,8 @@ class SourceCode:
 
     def names_in(self, source: str) -> set[str]:
         """Return the names of the package that some code, such as a notebook's, uses."""
-        return set(self._uses_in(_code(source), self.folder.name, is_package=False).followed)
+        followed = self._uses_in(_code(source), self.folder.name, is_package=False).followed
+        return {name for name in followed if self._split(name)[0]}
 
     def digests(self, names: Iterable[str], without: Collection[str] = ()) -> dict[str, str]:
         """Return the digest of each module that :meth:`used_by` finds, in the order of their names."""
@@ -89,7 +90,9 @@ class SourceCode:
 
     def _uses_in(self, code: ast.Module, package: str, is_package: bool) -> "_Uses":
         imported = dict(_imports(code, package))
-        followed, unused = set(), dict(imported)
+        # ``import a.b`` loads a.b, binds a, and offers nothing.
+        followed = {alias.name for node in ast.walk(code) if isinstance(node, ast.Import) for alias in node.names}
+        unused = {name: origin for name, origin in imported.items() if name != origin}
         for name in _names(code):
             first, _, rest = name.partition(".")
             if first in imported:
@@ -167,8 +170,8 @@ def _imports(code: ast.AST, package: str) -> Iterator[tuple[str, str]]:
     for node in ast.walk(code):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                # ``import a.b`` binds a, and loads a.b.
-                yield (alias.asname, alias.name) if alias.asname else (alias.name, alias.name)
+                top = alias.name.partition(".")[0]
+                yield (alias.asname, alias.name) if alias.asname else (top, top)
         elif isinstance(node, ast.ImportFrom):
             origin = resolve_name("." * node.level + (node.module or ""), package)
             for alias in node.names:

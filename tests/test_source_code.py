@@ -42,7 +42,14 @@ FILES = {
     "kinds/two": "",
     "everything": "from kit import deep\nprint(dir(deep))",
     "building": "import kit.builder",
-    "builder/__init__": "from kit.builder.tool import tool\nfrom kit.never import x\ndef build(): return tool",
+    "builder/__init__": """
+        from kit.builder.tool import tool
+        from kit.never import x
+        import kit.loaded
+        def build(): return kit.named.f(tool)
+        """,
+    "loaded": "",
+    "named": "",
     "builder/tool": "tool = 1",
 }
 
@@ -67,7 +74,7 @@ def code(tmp_path: Path) -> SourceCode:
         (["deep.unasked"], {"deep", "deep.second"}),
         (["deep"], {"deep", "deep.first", "deep.second"}),
         (["everything"], {"everything", "deep", "deep.first", "deep.second"}),
-        (["builder.build"], {"builder", "builder.tool"}),
+        (["builder.build"], {"builder", "builder.tool", "loaded", "named"}),
         (["by_name:draw", "later"], {"by_name", "later"}),
     ],
 )  # fmt: skip
@@ -84,7 +91,7 @@ def test_what_is_left_out_is_left_out_with_what_only_it_uses(code: SourceCode) -
 
 def test_a_notebook_s_code_is_read_like_a_module_s(code: SourceCode) -> None:
     assert code.names_in("from kit import deep, later\nimport numpy as np\nnp.array(deep.unasked)") == {
-        "kit.deep.unasked", "kit.later", "numpy.array"
+        "kit.deep.unasked", "kit.later"
     }  # fmt: skip
 
 
