@@ -83,8 +83,10 @@ def code_of_model(experiment: Experiment) -> dict[str, str]:
 
 def _digests(modules: list[str], places: list[str], without: frozenset[str]) -> dict[str, str]:
     code = own_code().digests([*modules, *places], without)
-    # A registry that names another class of the same module is another dependency.
-    return code | {place: code.pop(place.partition(":")[0], "not of svqkit") for place in places}
+    # By their places, since a registry that names another class of the same module is another dependency.
+    modules_of = {place: place.partition(":")[0] for place in places}
+    rest = {module: digest for module, digest in code.items() if module not in modules_of.values()}
+    return rest | {place: code.get(module, "not of svqkit") for place, module in modules_of.items()}
 
 
 def differences(earlier: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

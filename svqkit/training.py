@@ -67,13 +67,12 @@ def train_all(
                 remove(path)
     targets = [train(experiment, seed, store, runs, states) for seed in experiment.seeds]
     if PartialState().is_main_process:
-        ended = {seed: read_progress(run_path(experiment, seed, states) / STATE) for seed in experiment.seeds}
-        # A run that was kept may have beside it the state of another training, which was stopped.
-        ended = {
-            seed: one
-            for (seed, one), target in zip(ended.items(), targets, strict=True)
-            if one is None or is_run_of(target, one.fingerprint)
-        }
+        ended = {}
+        for seed, target in zip(experiment.seeds, targets, strict=True):
+            state = read_progress(run_path(experiment, seed, states) / STATE)
+            # Beside a run that was kept there may be the state of another training, which was stopped.
+            if state is None or is_run_of(target, state.fingerprint):
+                ended[seed] = state
         if journals is not None:
             journal.write(experiment, {seed: one for seed, one in ended.items() if one}, journals, clear)
         for seed in ended:
