@@ -22,7 +22,8 @@ HELPERS = frozenset(
         "svqkit.datasets",
         "svqkit.fieldtypes",
         "svqkit.quantizer_settings",
-        # What is said when something is wrong, and while something is going on.
+        # What is refused, what is said when something is wrong, and while something is going on.
+        "svqkit.userfiles",
         "svqkit.choices",
         "svqkit.errors",
         "svqkit.progress",
@@ -33,8 +34,9 @@ HELPERS = frozenset(
         # Whether something is made again.
         "svqkit.dependencies",
         "svqkit.source_code",
-        # How a notebook begins.
+        # How a notebook begins, and when it is ended.
         "svqkit.notebooks",
+        "svqkit.watchdog",
         # Carried out when the store was made; later only its types are named.
         "svqkit.data.plan",
     }

@@ -9,7 +9,9 @@ from typing import Any
 from svqkit.config import Experiment, as_tree
 from svqkit.dependencies import counted
 from svqkit.domain import Domain
+from svqkit.errors import SvqkitError
 from svqkit.journal import versions
+from svqkit.userfiles import read_json
 
 CONFIG = "config.json"
 
@@ -46,14 +48,19 @@ def write_config(
 def is_run_of(path: Path, fingerprint: Mapping[str, Any]) -> bool:
     """Return whether a finished run with this fingerprint is at ``path``, its files as its training left them."""
     try:
-        tree = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+        tree = read_json(path / CONFIG)
         settings = {**counted(tree["experiment"]), "seed": tree["seed"]}
         return {"settings": settings, **tree["made_from"]} == fingerprint and tree["files"] == _digests(path)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, KeyError, TypeError, SvqkitError):
         return False
 
 
 def _digests(path: Path) -> dict[str, str]:
     """By name the SHA-256 of each file of a run but config.json."""
     files = sorted(file for file in path.iterdir() if file.is_file() and file.name != CONFIG)
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    return {file.name: _digest(file) for file in files}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

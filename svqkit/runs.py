@@ -12,7 +12,6 @@ The folder is all that a forecast needs: copied to another machine it works ther
 files. Nothing in it depends on the clock or the machine's name, so equal runs are equal files.
 """
 
-import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``python -m svqkit.stage_raw kth``: digests of the raw files that a dataset's store is made from, as a small file.
+"""``python -m svqkit.stage_raw raw@kth``: digests of the raw files that a store is made from, as a small file.
 
 prepare depends on it, not on the folder: raw files that were moved are the same, and so are those of a folder in which
 only other datasets' files have changed.
@@ -36,13 +36,13 @@ def write(data: Data, target: Path, known: Path) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 1 after an error that is meant for the user."""
     parser = argparse.ArgumentParser(prog="python -m svqkit.stage_raw", description=__doc__.partition(": ")[2])
-    parser.add_argument("dataset", help="a dataset of params.yaml")
-    dataset = parser.parse_args(arguments).dataset
+    parser.add_argument("stage", help="its name in dvc.yaml, which tells the dataset")
+    dataset = parser.parse_args(arguments).stage.rpartition("@")[2]
     try:
         settings = load()
+        data = settings.dataset(dataset)
         store = store_path(settings.profile, dataset)
-        target = FOLDER / settings.profile / f"{dataset}.json"
-        write(settings.dataset(dataset), target, prepare_path(store) / "raw.json")
+        write(data, FOLDER / settings.profile / f"{dataset}.json", prepare_path(store) / "raw.json")
     except SvqkitError as error:
         print(f"\nerror: {error}", file=sys.stderr)
         return 1

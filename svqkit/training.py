@@ -62,7 +62,7 @@ def train_all(
     """
     if clear and PartialState().is_main_process:
         wanted = {run_path(experiment, seed, runs): fingerprint(experiment, seed, store) for seed in experiment.seeds}
-        for path in run_path(experiment, 0, runs).parent.glob("*"):
+        for path in list(run_path(experiment, 0, runs).parent.glob("*")):
             if path not in wanted or not is_run_of(path, wanted[path]):
                 remove(path)
     targets = [train(experiment, seed, store, runs, states) for seed in experiment.seeds]

@@ -44,10 +44,9 @@ LEFT_OUT: dict[str, set[str]] = {
 def names_used(stage: str) -> set[str]:
     """What the notebook or the module that a stage runs uses of the package."""
     (module,) = re.findall(r"-m (svqkit[\w.]*)", command(stage))
-    notebook = re.search(r"-m svqkit\.notebooks run (\w+)", command(stage))
-    if notebook is None:
+    if "-m svqkit.notebooks stage" not in command(stage):
         return {module if own_code().file(module).name != "__init__.py" else f"{module}.__main__"}
-    cells = nbformat.read(ROOT / "notebooks" / f"{notebook[1]}.ipynb", as_version=4).cells
+    cells = nbformat.read(ROOT / "notebooks" / f"{stage}.ipynb", as_version=4).cells
     return own_code().names_in("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
 
 
