@@ -26,7 +26,7 @@ class Progress:
     """How far a training is.
 
     Attributes:
-        fingerprint: of the settings, the data and the code; a state of another one is not continued.
+        fingerprint: settings, digests of data and code; a state of another one is not continued.
         epoch: number of epochs that are done.
         step: number of steps that are done in the epoch after them.
         loss_sum: of the steps done in this epoch.
@@ -38,7 +38,7 @@ class Progress:
         finished: whether training has ended.
     """
 
-    fingerprint: dict[str, str]
+    fingerprint: dict[str, Any]
     epoch: int = 0
     step: int = 0
     loss_sum: float = 0.0

@@ -275,6 +275,11 @@ def as_tree(settings: Any) -> dict[str, Any]:
     return json.loads(json.dumps(asdict(settings)))
 
 
+def without_root(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a dataset's settings, as plain dicts, without the place of its raw files: moved, they are the same."""
+    return {key: value for key, value in data.items() if key != "root"}
+
+
 def experiment_from_tree(tree: Mapping[str, Any], where: str) -> Experiment:
     """The experiment that a run's config.json holds."""
     return _one_experiment(dict(tree), where, f"{where} is not a run of this version of svqkit")

@@ -1,8 +1,8 @@
 """The journal: what a training took, and on which machine, kept apart from its results.
 
 ``<root>/<profile>/<dataset>/<experiment>.json`` holds ``machine``, ``versions`` and, by seed, under ``runs``: seconds,
-steps, steps_per_second, peak_memory_gb. Runs and scores hold nothing of the kind, so that the same training gives the
-same files; the journal is what differs.
+steps, steps_per_second, peak_memory_gb; of a seed that was trained before, elsewhere or with other versions, these too.
+Runs and scores hold nothing of the kind, so that the same training gives the same files; the journal is what differs.
 """
 
 import json
@@ -26,9 +26,21 @@ from svqkit.userfiles import read_json
 PACKAGES = ("svqkit", "torch", "numpy", "timm", "vector-quantize-pytorch", "accelerate", "xarray", "zarr")
 
 
-def write(experiment: Experiment, done: Mapping[int, Progress], root: str | Path = "journal") -> Path:
-    """Note what the trainings of an experiment took, by seed; the file that was written."""
+def write(
+    experiment: Experiment, done: Mapping[int, Progress], root: str | Path = "journal", clear: bool = False
+) -> Path:
+    """Note what trainings of an experiment took, by seed, beside what was noted of other seeds; return the file.
+
+    With ``clear`` what was noted of seeds that the experiment does not have is dropped.
+    """
+    where = {"machine": machine(), "versions": versions()}
+    kept = {
+        seed: took for seed, took in by_seed(read(experiment, root)).items() if not clear or seed in experiment.seeds
+    }
     runs = {
+        f"seed{seed}": {key: took[key] for key in took if took[key] != where.get(key)} for seed, took in kept.items()
+    }
+    runs |= {
         f"seed{seed}": {
             "seconds": round(one.seconds, 1),
             "steps": int(one.looks[-1]["step"]),
@@ -40,8 +52,7 @@ def write(experiment: Experiment, done: Mapping[int, Progress], root: str | Path
     }
     path = journal_path(experiment, root)
     with replacing(path) as draft:
-        tree = {"machine": machine(), "versions": versions(), "runs": runs}
-        draft.write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
+        draft.write_text(json.dumps({**where, "runs": runs}, indent=2) + "\n", encoding="utf-8")
     return path
 
 
@@ -49,6 +60,12 @@ def read(experiment: Experiment, root: str | Path = "journal") -> dict[str, Any]
     """The journal of an experiment; empty when it was trained elsewhere, or before there were journals."""
     path = journal_path(experiment, root)
     return read_json(path) if path.exists() else {}
+
+
+def by_seed(tree: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    """What each training in a journal took, with its machine and versions."""
+    shared = {part: tree[part] for part in ("machine", "versions") if part in tree}
+    return {int(name.removeprefix("seed")): {**shared, **took} for name, took in tree.get("runs", {}).items()}
 
 
 def machine() -> dict[str, Any]:

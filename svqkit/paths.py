@@ -10,6 +10,11 @@ def store_path(profile: str, dataset: str, root: str | Path = "stores") -> Path:
     return Path(root) / profile / f"{dataset}.zarr"
 
 
+def prepare_path(store: Path) -> Path:
+    """What a stopped preparation of a store leaves, and what is known of its raw files; beside the stores, hidden."""
+    return store.parent / ".prepare" / store.name
+
+
 def run_path(experiment: Experiment, seed: int, root: str | Path = "runs") -> Path:
     """The run of an experiment with a seed."""
     return Path(root) / experiment.profile / experiment.dataset / experiment.name / f"seed{seed}"

@@ -1,6 +1,6 @@
 """``python -m svqkit.pipeline --jobs 2``: the pipeline with several stages side by side.
 
-Leaves the same files as ``dvc repro``. Of each dataset prepare, train, evaluate and figures follow each other, and of
+Leaves the same files as ``dvc repro``. Of each dataset raw, prepare, train, evaluate and figures follow each other, of
 different datasets they run beside each other, in so many processes; what joins all of them comes at the end, after
 costs, which are measured and have the machine for themselves. On a machine with several GPUs there is one process for
 each, and it sees that one only. A stage that fails stops no other: what could be trained is scored and drawn, and the
@@ -132,16 +132,17 @@ def plan(stages: Sequence[str], datasets: Mapping[str, str], jobs: int) -> list[
     tasks = []
     for dataset, members in sorted(by_dataset.items(), key=lambda entry: -len(entry[1])):
         trainings = [name for name in members if name.startswith("train@")]
-        prepare, evaluate, figures = (f"{kind}@{dataset}" for kind in ("prepare", "evaluate", "figures"))
+        prepare = tuple(name for name in (f"raw@{dataset}", f"prepare@{dataset}") if name in members)
+        scored = (f"evaluate@{dataset}", f"figures@{dataset}")
         count = min(len(trainings) // FEWEST, LOTS * jobs)
         if count > 1:
-            tasks.append(Task((prepare,)))
+            tasks.append(Task(prepare))
             # Neighbours, which cost about the same, come into different lots.
-            tasks += [Task(tuple(trainings[first::count]), frozenset([prepare])) for first in range(count)]
+            tasks += [Task(tuple(trainings[first::count]), frozenset(prepare)) for first in range(count)]
         else:
-            tasks.append(Task((prepare, *trainings)))
+            tasks.append(Task((*prepare, *trainings)))
         # A process of its own: in that of the trainings DVC would leave it out when one of them fails.
-        tasks.append(Task((evaluate, figures), frozenset([prepare, *trainings])))
+        tasks.append(Task(scored, frozenset([*prepare, *trainings])))
     return tasks
 
 

@@ -2,7 +2,8 @@
 
 ``<root>/<profile>/<dataset>/<experiment>/seed<seed>/`` holds
     config.json         the experiment with all its settings, the seed, channels and size of frames, what these frames
-                        are (svqkit.domain: statistics, units, coordinates, spacing), versions of the libraries
+                        are (svqkit.domain: statistics, units, coordinates, spacing), versions of the libraries,
+                        digests of the data and the code that it was made from and of the other files
     best.safetensors    weights of the epoch with the lowest validation loss
     last.safetensors    weights of the last epoch
     log.csv             one row per epoch: epoch, learning_rate, train_loss, validation_loss
@@ -11,8 +12,7 @@ The folder is all that a forecast needs: copied to another machine it works ther
 files. Nothing in it depends on the clock or the machine's name, so equal runs are equal files.
 """
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from pkgutil import resolve_name
@@ -26,11 +26,11 @@ from torch import nn
 
 from svqkit import models
 from svqkit.checkpoint import load_weights
-from svqkit.config import Experiment, Study, as_tree, experiment_from_tree
+from svqkit.config import Experiment, Study, experiment_from_tree
+from svqkit.dependencies import with_uncounted
 from svqkit.domain import Domain
 from svqkit.errors import SvqkitError
 from svqkit.fieldtypes import STRICT, Names, Natural, Size, checked
-from svqkit.journal import versions
 from svqkit.paths import run_path
 from svqkit.userfiles import read_json, refuse_special
 
@@ -49,6 +49,10 @@ class Run:
     def name(self) -> str:
         """``<experiment>-seed<seed>``."""
         return f"{self.experiment.name}-seed{self.seed}"
+
+    def as_part_of(self, experiment: Experiment) -> "Run":
+        """Return this run with what its training did not depend on, such as its studies, as ``experiment`` has it."""
+        return replace(self, experiment=with_uncounted(self.experiment, experiment))
 
     @cached_property
     def _config(self) -> dict[str, Any]:
@@ -128,30 +132,6 @@ class _Frames:
     size: Size
 
 
-def write_config(
-    path: Path,
-    experiment: Experiment,
-    seed: int,
-    channels: tuple[str, ...],
-    size: tuple[int, int],
-    domain: Domain | None = None,
-) -> None:
-    """Write config.json into a run's folder; ``size`` is the height and width of frames.
-
-    Without a ``domain`` the run can be evaluated on a store, but not asked for forecasts of its own.
-    """
-    tree = {
-        "versions": versions(),
-        "experiment": as_tree(experiment),
-        "seed": seed,
-        "channels": channels,
-        "size": size,
-    }
-    if domain:
-        tree["domain"] = {name: value for name, value in domain.tree().items() if name not in tree}
-    (path / "config.json").write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
-
-
 def open_run(path: str | Path) -> Run:
     """The run in folder ``path``.
 
@@ -172,19 +152,22 @@ def open_run(path: str | Path) -> Run:
 def find_runs(experiments: list[Experiment], root: str | Path = "runs") -> list[Run]:
     """The finished runs of ``experiments``, all seeds, in the order of params.yaml; says which are not there.
 
-    A training that failed thus keeps no other from being scored.
+    A training that failed thus keeps no other from being scored. Their studies are those of ``experiments``: a run
+    that was trained before it became part of one is not trained again for it.
 
     Raises:
         SvqkitError: none is there.
     """
-    wanted = [run_path(experiment, seed, root) for experiment in experiments for seed in experiment.seeds]
+    wanted = {run_path(experiment, seed, root): experiment for experiment in experiments for seed in experiment.seeds}
     finished = [path for path in wanted if (path / "config.json").exists()]
     if wanted and not finished:
-        raise SvqkitError(f"No finished run at {wanted[0]}, nor any other. Train first, e.g. with `dvc repro`.")
+        raise SvqkitError(
+            f"No finished run at {next(iter(wanted))}, nor any other. Train first, e.g. with `dvc repro`."
+        )
     for path in wanted:
         if path not in finished:
             print(f"Left out, since it is not trained: {path}")
-    return [open_run(path) for path in finished]
+    return [open_run(path).as_part_of(wanted[path]) for path in finished]
 
 
 def by_study(runs: list[Run]) -> dict[str, list[Run]]:

@@ -1,13 +1,14 @@
 """Training: one loop, from the prepared store to a run's folder, on a CPU, a GPU or several processes."""
 
 import argparse
-import hashlib
-import json
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,10 +23,11 @@ from svqkit.allocation import freed_memory_kept
 from svqkit.atomic import remove, replacing
 from svqkit.checkpoint import Progress, load_state, read_progress, save_state, save_weights
 from svqkit.compiling import compiled
-from svqkit.config import Experiment, Split, Training, as_tree, load
+from svqkit.config import Experiment, Split, Training, load
 from svqkit.data.augment import augment
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order, scoring_batch
+from svqkit.dependencies import code_of_training, differences, settings_of_training
 from svqkit.distributed import refuse_uneven
 from svqkit.domain import Domain
 from svqkit.errors import SvqkitError
@@ -34,12 +36,10 @@ from svqkit.models.layout import laid_out
 from svqkit.models.whole_batch import as_one
 from svqkit.paths import run_path, store_path
 from svqkit.progress import progress
-from svqkit.runs import write_config
+from svqkit.run_config import is_run_of, write_config
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mae": F.l1_loss, "mse": F.mse_loss, "huber": F.huber_loss}
 BEST, STATE = "best.safetensors", "state.safetensors"
-# Parts of the package that decide what a training ends with.
-PARTS = ("data", "models", "quantizers", "evaluation")
 # Steps between two looks at the loss on the host: each look makes a GPU wait.
 LOOK_EVERY = 25
 # Within a long epoch the state is saved this often; it is always saved at an epoch's end.
@@ -52,17 +52,33 @@ def train_all(
     runs: str | Path = "runs",
     states: str | Path = "states",
     journals: str | Path | None = None,
+    clear: bool = False,
 ) -> list[Path]:
-    """Train every seed of an experiment; the folders of the runs. Seeds done before a stop are not trained again.
+    """Train every seed of an experiment and return the folders of the runs; what is finished is not trained again.
 
     What it took, and on which machine, goes into a file below ``journals``, if given (see :mod:`svqkit.journal`).
+    With ``clear`` its runs of other seeds, and those made from something else, are removed first, so that nobody takes
+    them for results when a training fails.
     """
+    if clear and PartialState().is_main_process:
+        wanted = {run_path(experiment, seed, runs): fingerprint(experiment, seed, store) for seed in experiment.seeds}
+        for path in list(run_path(experiment, 0, runs).parent.glob("*")):
+            if path not in wanted or not is_run_of(path, wanted[path]):
+                remove(path)
     targets = [train(experiment, seed, store, runs, states) for seed in experiment.seeds]
     if PartialState().is_main_process:
+        ended = {}
+        for seed, target in zip(experiment.seeds, targets, strict=True):
+            state = read_progress(run_path(experiment, seed, states) / STATE)
+            # Beside a run that was kept there may be the state of another training, which was stopped.
+            if state is None or is_run_of(target, state.fingerprint):
+                ended[seed] = state
         if journals is not None:
-            done = {seed: read_progress(run_path(experiment, seed, states) / STATE) for seed in experiment.seeds}
-            journal.write(experiment, {seed: one for seed, one in done.items() if one}, journals)
-        remove(run_path(experiment, 0, states).parent)
+            journal.write(experiment, {seed: one for seed, one in ended.items() if one}, journals, clear)
+        for seed in ended:
+            remove(run_path(experiment, seed, states))
+        with suppress(OSError):  # what was set aside stays
+            run_path(experiment, 0, states).parent.rmdir()
     return targets
 
 
@@ -71,6 +87,9 @@ def train(
     experiment: Experiment, seed: int, store: Store, runs: str | Path = "runs", states: str | Path = "states"
 ) -> Path:
     """Fit one experiment with one seed and return the folder of the run (see :mod:`svqkit.runs`).
+
+    A finished run of the same settings, data and code, also one that was copied from elsewhere, is kept as it is; to
+    train it again, remove its folder.
 
     Stopped at any moment and called again, it goes on from the last state in ``states`` and ends, on the same
     machine's CPU, with the same weights bit for bit. Validation is on the validation split; under protocol "paper"
@@ -81,6 +100,12 @@ def train(
             don't fit the settings, or the disk is full.
     """
     here = Accelerator()
+    made_from = fingerprint(experiment, seed, store)
+    target = run_path(experiment, seed, runs)
+    if is_run_of(target, made_from):
+        # On the side, so that the pipeline's copy of the notebook is the same whether it was trained now or before.
+        here.print(f"{target} is finished, of the same settings, data and code: kept.", file=sys.stderr)
+        return target
     settings, state_dir = experiment.training, run_path(experiment, seed, states)
     learn = Examples(experiment, store, "train", here)
     judge = Examples(experiment, store, "test" if experiment.protocol == "paper" else "validation", here)
@@ -90,7 +115,7 @@ def train(
     torch.manual_seed(seed)
     model = models.build(experiment, store.frame_shape)
     objective, optimizer = ready(model, settings, here.device)
-    now = resume(state_dir, model, optimizer, fingerprint(experiment, seed, store), here)
+    now = resume(state_dir, model, optimizer, made_from, here)
     parallel, optimizer = here.prepare(objective, optimizer)
     losses = compiled(parallel, settings.torch_compile, learn.example(), here.print)
     saved = time.monotonic()
@@ -133,7 +158,6 @@ def train(
             saved = now.stop_clock(saved)
             save_state(state_dir / STATE, model, optimizer, now)
     bar.close()
-    target = run_path(experiment, seed, runs)
     if here.is_main_process:
         publish(target, state_dir, experiment, seed, store, model, now)
     here.wait_for_everyone()
@@ -248,11 +272,11 @@ def finite_sum(losses: list[Tensor], now: Progress, steps: int, state_dir: Path,
 
 
 def resume(
-    state_dir: Path, model: nn.Module, optimizer: torch.optim.Optimizer, begun_as: dict[str, str], here: Accelerator
+    state_dir: Path, model: nn.Module, optimizer: torch.optim.Optimizer, begun_as: dict[str, Any], here: Accelerator
 ) -> Progress:
     """The progress of an earlier, stopped training, with its weights put back; or that of a fresh one.
 
-    A state of other settings, data or code is not continued; it is set aside, not lost.
+    A state of other settings, data or code is not continued; it is set aside, not lost, nor are earlier ones.
     """
     earlier = read_progress(state_dir / STATE)
     if earlier is None:
@@ -260,32 +284,27 @@ def resume(
     if earlier.best_epoch and not (state_dir / BEST).exists():
         here.print(f"The stopped training in {state_dir} has lost its best weights: begun afresh.")
         return Progress(begun_as)
-    other = [part for part, value in begun_as.items() if earlier.fingerprint.get(part) != value]
-    if other:
-        aside = state_dir.with_name(f"{state_dir.name}.old")
+    if other := differences(earlier.fingerprint, begun_as):
+        names = (f"{state_dir.name}.old{number if number > 1 else ''}" for number in count(1))
+        aside = next(path for path in map(state_dir.with_name, names) if not path.exists())
+        here.wait_for_everyone()  # whoever looked after it is moved would find nothing
         if here.is_main_process:
-            remove(aside)
             state_dir.rename(aside)
         here.wait_for_everyone()
-        here.print(
-            f"The stopped training in {state_dir} had other {', '.join(other)}: begun afresh, it is kept in {aside}."
-        )
+        here.print(f"The stopped training in {state_dir} had {'; '.join(other)}: begun afresh, it is kept in {aside}.")
         return Progress(begun_as)
     load_state(state_dir / STATE, model, optimizer)
     here.print(f"Going on from {state_dir}: {earlier.epoch} epoch(s) and {earlier.step} step(s) are done.")
     return earlier
 
 
-def fingerprint(experiment: Experiment, seed: int, store: Store) -> dict[str, str]:
-    """Digests of what a training's result depends on: settings, data, code."""
-    settings = {**as_tree(experiment), "seeds": seed}
-    data = [store.settings, store.group.attrs["statistics"]]
-    package = Path(__file__).parent
-    every = [*package.glob("*.py"), *(file for part in PARTS for file in (package / part).rglob("*.py"))]
-    # What reads raw files has done its work: the store's settings and statistics tell of it.
-    sources = [file for file in every if not {"sources", "check"} & set(file.relative_to(package).parts)]
-    code = [[str(file.relative_to(package)), file.read_text(encoding="utf-8")] for file in sorted(sources)]
-    return {"settings": _digest(settings), "data": _digest(data), "code": _digest(code)}
+def fingerprint(experiment: Experiment, seed: int, store: Store) -> dict[str, Any]:
+    """Return what a training's result depends on, ready for JSON: ``settings``, digests of ``data`` and of ``code``."""
+    return {
+        "settings": settings_of_training(experiment) | {"seed": seed},
+        "data": store.digests,
+        "code": code_of_training(experiment),
+    }
 
 
 def publish(
@@ -299,7 +318,7 @@ def publish(
         pd.DataFrame(now.log).to_csv(draft / "log.csv", index=False)
         pd.DataFrame(now.looks).to_csv(draft / "steps.csv", index=False)
         domain = Domain.of(store, experiment.protocol)
-        write_config(draft, experiment, seed, domain.channels, domain.size, domain)
+        write_config(draft, experiment, seed, domain.channels, domain.size, domain, now.fingerprint)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -333,10 +352,6 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\nerror: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _digest(tree: object) -> str:
-    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
 
 
 if __name__ == "__main__":

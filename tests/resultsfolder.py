@@ -12,7 +12,7 @@ from svqkit import config
 from svqkit.config import Loss, Params
 from svqkit.paper.results import Results
 from svqkit.paths import run_path, scores_path
-from svqkit.runs import write_config
+from svqkit.run_config import write_config
 
 SETTINGS = config.load(Path(__file__).parents[1] / "params.yaml", "sample")
 REAL, SIMULATED = "ERA5, as it was measured", "Simulated for a test: <no> measurements & no model"

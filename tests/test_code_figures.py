@@ -31,7 +31,8 @@ from svqkit.paper.figures import codebook
 from svqkit.paper.results import Results
 from svqkit.paths import run_path, scores_path, store_path
 from svqkit.quantizer_settings import MultiheadVQSettings, NoQuantizer, Quantizer, SVQSettings, VQSettings
-from svqkit.runs import Run, open_run, write_config
+from svqkit.run_config import write_config
+from svqkit.runs import Run, open_run
 
 LAT, LON = np.linspace(-80, 80, 9), np.arange(0, 360, 360 / 13)
 

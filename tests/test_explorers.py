@@ -38,7 +38,8 @@ from svqkit.quantizer_settings import (
     SVQSettings,
     VQSettings,
 )
-from svqkit.runs import Run, open_run, write_config
+from svqkit.run_config import write_config
+from svqkit.runs import Run, open_run
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 EXPLORERS = ("codebook_usage", "temperature_error_maps", "compare_runs")

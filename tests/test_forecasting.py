@@ -32,7 +32,8 @@ from svqkit.errors import SvqkitError
 from svqkit.evaluation.evaluate import TestSet
 from svqkit.forecasting.grid import order_of
 from svqkit.forecasting.units import same_unit
-from svqkit.runs import Run, open_run, write_config
+from svqkit.run_config import write_config
+from svqkit.runs import Run, open_run
 
 SMALL = {
     "model": {"translator": "gsta", "hid_S": 4, "hid_T": 8, "N_T": 2, "mlp_ratio": 2.0},

@@ -32,7 +32,8 @@ from svqkit.evaluation.forecasters import of_model
 from svqkit.evaluation.perceptual import WITHOUT_TRUNK
 from svqkit.models import Forecast
 from svqkit.quantizer_settings import NoQuantizer, Quantizer, SVQSettings
-from svqkit.runs import Run, open_run, write_config
+from svqkit.run_config import write_config
+from svqkit.runs import Run, open_run
 
 CLIPS, FRAMES, TEST_CLIPS = 10, 12, 2
 MAXIMUM = 1292.0

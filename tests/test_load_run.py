@@ -18,7 +18,8 @@ from svqkit.data.store import Store
 from svqkit.data.windows import Normaliser
 from svqkit.domain import Domain
 from svqkit.errors import SvqkitError
-from svqkit.runs import open_run, write_config
+from svqkit.run_config import write_config
+from svqkit.runs import open_run
 
 SMALL = {
     "model": {"hid_S": 4, "hid_T": 8, "N_T": 2, "mlp_ratio": 2.0},

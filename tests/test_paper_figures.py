@@ -26,7 +26,7 @@ from svqkit.paper.figures.writing import show, write
 from svqkit.paper.results import Results
 from svqkit.paper.selection import pairs_of
 from svqkit.paths import run_path, scores_path
-from svqkit.runs import write_config
+from svqkit.run_config import write_config
 
 SETTINGS = config.load(Path(__file__).parents[1] / "params.yaml", "sample")
 SIMULATED = "Simulated for a test"

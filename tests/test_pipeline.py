@@ -1,6 +1,7 @@
 """The pipeline as a user runs it, in a copy of the project with very short trainings."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 import torch
 import xarray as xr
 from openstlcases import SVQ, reference_weights
-from projectcopy import Project, outputs_of
+from projectcopy import ROOT, Project, outputs_of
 
 DATASETS = ("weather_t2m", "taxibj")
 EXPERIMENTS = (
@@ -27,7 +28,7 @@ STAGES = {
     "settings",
     "costs",
     *PAPER,
-    *(f"{stage}@{dataset}" for stage in ("prepare", "evaluate", "figures") for dataset in DATASETS),
+    *(f"{stage}@{dataset}" for stage in ("raw", "prepare", "evaluate", "figures") for dataset in DATASETS),
     *(f"train@{experiment}" for experiment in EXPERIMENTS),
 }
 # One worker runs all of these, in this order: they share the copy of the project.
@@ -163,8 +164,46 @@ def test_a_dry_run_lists_every_run_of_the_paper(project: Project) -> None:
 def test_editing_a_figure_reruns_no_training(project: Project) -> None:
     with (project.folder / "svqkit/figures/maps.py").open("a") as file:
         file.write("\n# edited\n")
-    drawn = {"figures@weather_t2m", "figures@taxibj", "tables", "paper_figures"}
-    assert project.repro() == drawn, "and no report, since the same pictures came out"
+    drawn = {"figures@weather_t2m", "figures@taxibj", *PAPER}
+    assert project.repro() == {"settings", *drawn}
+
+
+def test_moved_data_another_study_or_translator_and_comments_train_nothing(project: Project) -> None:
+    (project.folder / "data").rename(project.folder / "moved")
+    params = project.folder / "params.yaml"
+    before = params.read_text()
+    params.write_text(before.replace("root: data/", "root: moved/"))
+    assert project.repro() == {"settings", *(f"raw@{dataset}" for dataset in DATASETS)}
+    (project.folder / "moved").rename(project.folder / "data")
+    params.write_text(before)
+    for path in (project.folder / "svqkit/models").rglob("*.py"):
+        path.write_text(path.read_text() + "\n# edited\n")
+    registry = project.folder / "svqkit/config.py"
+    registry.write_text(registry.read_text().replace("TRANSLATORS = {", "TRANSLATORS = {\n    'mine': 'mine:Mine',"))
+    project.change(**{"experiments__taxibj-svq__studies": ["main", "noise"]})
+    stale = json.loads(project.run("dvc", "status", "--json"))
+    assert {"settings", "evaluate@taxibj", "costs", *PAPER} <= stale.keys()
+    ran = project.repro()
+    assert not [stage for stage in ran if stage.startswith(("raw", "prepare", "train"))]
+    assert "evaluate@taxibj" in ran
+
+
+def test_another_seed_trains_that_seed(project: Project) -> None:
+    first = project.folder / "runs/sample/taxibj/taxibj-none/seed0"
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in first.iterdir()}
+    project.change(**{"experiments__taxibj-none__seeds": [0, 1]})
+    assert "train@taxibj-none" in project.repro()
+    assert first.with_name("seed1").exists()
+    assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in first.iterdir()} == before
+
+
+def test_how_a_codebook_is_used_is_measured_anew_when_that_code_changes(project: Project) -> None:
+    with (project.folder / "svqkit/quantizers/usage.py").open("a") as file:
+        file.write("\nCONSTANT = 1\n")
+    stale = json.loads(project.run("dvc", "status", "--json"))
+    assert {"evaluate@taxibj", "evaluate@weather_t2m", "paper_figures"} <= stale.keys()
+    assert not [stage for stage in stale if stage.startswith("train")]
+    (project.folder / "svqkit/quantizers/usage.py").write_text((ROOT / "svqkit/quantizers/usage.py").read_text())
 
 
 def test_a_mistake_in_params_is_refused_before_anything_runs(project: Project) -> None:
@@ -174,6 +213,23 @@ def test_a_mistake_in_params_is_refused_before_anything_runs(project: Project) -
     assert "unknown key 'learning_rat' (did you mean 'learning_rate'?)" in printed
     (project.folder / "params.yaml").write_text(before)
     assert project.repro() == set()
+
+
+def test_a_variant_can_be_compared_as_readme_says(project: Project) -> None:
+    (row,) = re.findall(r"^\| try a variant.*\|$", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    *runs, compare = re.findall(r"`(dvc [^`]*)`", row)
+    author = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run(["git", *author, "commit", "-qam", "a"], cwd=project.folder, check=True)
+    for command in runs:
+        project.run(*command.split())
+    compared = project.run(*compare.split())
+    lines = [line.split() for line in compared.splitlines() if line]
+    scores = [line for line in lines if line[0].startswith("scores/")]
+    assert ["params.yaml", "profiles.sample.taxibj.training.epochs", "1", "3", "2"] in lines
+    assert {line[0].split("/")[2] for line in scores} == {"taxibj"}
+    assert {line[1] for line in scores} >= {"mse", "mae", "ssim"}
+    assert all(np.isfinite([float(number) for number in line[2:]]).all() for line in scores)
+    assert len(lines) < 60, "it can be read"
 
 
 def test_train_on_its_own_prepares_trains_and_shows_scores(project: Project, tmp_path: Path) -> None:

@@ -39,19 +39,20 @@ def test_each_failed_stage_has_its_own_reason() -> None:
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=5), st.integers(1, 4))
 def test_every_stage_is_in_one_task_after_what_it_needs(counts: list[int], jobs: int) -> None:
     datasets = {f"d{number}-{one}": f"d{number}" for number, count in enumerate(counts) for one in range(count)}
-    items = [f"{kind}@d{number}" for kind in ("prepare", "evaluate", "figures") for number in range(len(counts))]
+    items = [f"{kind}@d{number}" for kind in ("raw", "prepare", "evaluate", "figures") for number in range(len(counts))]
     stages = ["notebooks", *items, *(f"train@{name}" for name in datasets), "report"]
     tasks = pipeline.plan(stages, datasets, jobs)
     planned = [name for task in tasks for name in task.stages]
     assert sorted(planned) == sorted(name for name in stages if "@" in name)
     before = {name: {*task.after, *task.stages[:place]} for task in tasks for place, name in enumerate(task.stages)}
     for name, dataset in datasets.items():
+        assert f"raw@{dataset}" in before[f"prepare@{dataset}"]
         assert f"prepare@{dataset}" in before[f"train@{name}"]
         assert f"train@{name}" in before[f"evaluate@{dataset}"]
         together = next(task for task in tasks if f"train@{name}" in task.stages)
         assert f"evaluate@{dataset}" not in together.stages, "DVC would leave it out when a training fails"
     assert all(f"evaluate@d{number}" in before[f"figures@d{number}"] for number in range(len(counts)))
-    assert tasks[0].stages[0] == f"prepare@d{counts.index(max(counts))}", "the longest begins first"
+    assert tasks[0].stages[0] == f"raw@d{counts.index(max(counts))}", "the longest begins first"
 
 
 def test_every_stage_of_the_pipeline_is_run() -> None:

@@ -39,6 +39,9 @@ RUNS_OF_T2M = {f"training/{name}.json" for name, one in config.load(PARAMS).expe
     [
         ((*SVQ, "training"), {"learning_rate": 0.5}, {"training/weather_t2m-svq.json"}),
         ((*SVQ, "studies"), ["main"], {"scoring/weather_t2m.json", "costs.json"}),
+        ((*SVQ, "studies"), ["main", "translators", "codebook_size", "noise"], {"scoring/weather_t2m.json"}),
+        (("datasets", "kth", "root"), "/mnt/kth", set()),
+        (("datasets", "weather_t2m", "root"), "/mnt/weather", set()),
         ((*SVQ, "seeds"), [7], {"training/weather_t2m-svq.json", "scoring/weather_t2m.json"}),
         (("profiles", "paper", "kth", "training", "epochs"), 3, set()),
         (("profiles", "sample", "weather_t2m", "training", "patience"), 1, RUNS_OF_T2M),

@@ -9,7 +9,8 @@ from svqkit.checkpoint import save_weights
 from svqkit.config import Data, Experiment, Model, Training
 from svqkit.data.store import Store
 from svqkit.quantizer_settings import Quantizer
-from svqkit.runs import Run, open_run, write_config
+from svqkit.run_config import write_config
+from svqkit.runs import Run, open_run
 
 
 def a_run(folder: Path, data: Data, store: Store, quantizer: Quantizer, seed: int = 0) -> Run:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from svqkit.config import Data, as_tree
+from svqkit.config import Data, as_tree, without_root
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
@@ -30,7 +30,7 @@ def _open_or_prepare(data: Data, path: str | Path, again: bool) -> Store:
             store = Store.open(path)
         except SvqkitError:
             store = None
-        if store and store.settings["data"] == as_tree(data):
+        if store and store.made_from["data"] == without_root(as_tree(data)):
             return store
         _pull(Path(data.root))
     return prepare(data, path, again)

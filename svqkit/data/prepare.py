@@ -1,13 +1,15 @@
 """Raw files → store: streamed, so that memory does not grow with the data; stopped, it goes on where it was."""
 
+import hashlib
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import zarr
 
 from svqkit.atomic import alone, clear_errors, put_in_place, remove, restore
-from svqkit.config import Data, as_tree
+from svqkit.config import Data, as_tree, without_root
 from svqkit.data import store as stores
 from svqkit.data import streaming
 from svqkit.data.climatology import write_climatology
@@ -17,6 +19,7 @@ from svqkit.data.sources import plan as look
 from svqkit.data.statistics import SplitStatistics
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
+from svqkit.paths import prepare_path
 from svqkit.progress import progress
 
 BLOCK_BYTES = 2**25
@@ -38,12 +41,11 @@ def prepare(data: Data, target: str | Path, again: bool = False) -> Store:
     """
     target = Path(target)
     plan = look(data)
-    # What a stopped call leaves, and what is known of the raw files; beside the stores, hidden.
-    work = target.parent / ".prepare" / target.name
+    work = prepare_path(target)
     with clear_errors(target), alone(work, f"preparing {target}"):
         _tidy(work, target)
         raw = raw_digest(plan.files, data.root, work / "raw.json")
-        made_from = {"layout": LAYOUT, "data": as_tree(data), "raw": raw}
+        made_from = {"layout": LAYOUT, "data": without_root(as_tree(data)), "raw": raw}
         draft = work / "draft"
         if not again and _made_from(target) == made_from:
             remove(draft)
@@ -67,7 +69,7 @@ def _fill(draft: Path, plan: Plan, made_from: dict) -> None:
     """Write all of a store to ``draft``, from where a stopped call left it."""
     group = _go_on(draft, made_from) or _begin(draft, plan, made_from)
     try:
-        statistics = _copy_frames(plan, group)
+        copied = _copy_frames(plan, group)
         weeks = write_climatology(group, plan) if "time" in plan.axes else []
     except SvqkitError:
         remove(draft)  # the raw files are not fit for it
@@ -76,7 +78,7 @@ def _fill(draft: Path, plan: Plan, made_from: dict) -> None:
     group.attrs.put(
         {
             **stores.describe_plan(plan),
-            "statistics": statistics,
+            **copied,
             "weeks": weeks,
             "settings": made_from,
             "files": stores.count_files(draft),
@@ -86,7 +88,7 @@ def _fill(draft: Path, plan: Plan, made_from: dict) -> None:
 
 def _made_from(target: Path) -> dict | None:
     try:
-        return Store.open(target).settings
+        return Store.open(target).made_from
     except SvqkitError:
         return None
 
@@ -109,7 +111,7 @@ def _size(folder: Path) -> int:
 def _begin(draft: Path, plan: Plan, made_from: dict) -> zarr.Group:
     remove(draft)
     group = stores.create(draft, plan)
-    group.attrs[PROGRESS] = {"made_from": made_from, "frames": 0, "statistics": None}
+    group.attrs[PROGRESS] = {"made_from": made_from, "frames": 0, "statistics": None, "digest": ""}
     return group
 
 
@@ -129,25 +131,34 @@ def _go_on(draft: Path, made_from: dict) -> zarr.Group | None:
     return group
 
 
-def _copy_frames(plan: Plan, group: zarr.Group) -> dict:
-    """Fill ``frames`` and return the statistics of every split under every protocol."""
+def _copy_frames(plan: Plan, group: zarr.Group) -> dict[str, Any]:
+    """Fill ``frames`` and return the attributes that tell of them: the statistics of every split, and their digest."""
     frames, state = group["frames"], group.attrs[PROGRESS]
     statistics = SplitStatistics({protocol: each.clips for protocol, each in plan.windows.items()}, state["statistics"])
     # Whole chunks at a time: none is written twice, so that a stop can't spoil what is done.
     per_block = frames.chunks[0] * max(1, BLOCK_BYTES // (frames.dtype.itemsize * int(np.prod(frames.chunks))))
     start = skip = state["frames"]
+    digest = state["digest"]
     pieces = streaming.in_order(_remaining(plan, skip))
     with progress(frames.shape[0], "prepare", "frame", initial=start) as bar:
         for block in streaming.in_blocks(pieces, per_block, _within_part(plan, skip)):
             stop = start + len(block)
             frames[start:stop] = block
             statistics.add(block, start)
+            digest = _digest(digest, block)
             start = stop
-            group.attrs[PROGRESS] = {**state, "frames": start, "statistics": statistics.state()}
+            group.attrs[PROGRESS] = {**state, "frames": start, "statistics": statistics.state(), "digest": digest}
             bar.update(len(block))
     if start != frames.shape[0]:
         raise SvqkitError(f"The raw files gave {start:,} frames, {frames.shape[0]:,} were announced. Fetch them again.")
-    return statistics.result(plan.scale)
+    return {"statistics": statistics.result(plan.scale), "frames_digest": digest}
+
+
+def _digest(before: str, frames: np.ndarray) -> str:
+    """The digest of all frames, from that of the earlier ones: the same however they are cut into blocks."""
+    for frame in frames:
+        before = hashlib.sha256(before.encode() + frame.tobytes()).hexdigest()
+    return before
 
 
 def _remaining(plan: Plan, done: int) -> list:

@@ -8,10 +8,13 @@ Layout of ``<name>.zarr`` (Zarr 3, no pickles; xarray opens it too):
                         (n,) int64, the frame at which each window starts
     climatology         of weather: (week, slot, channel, lat, lon) float32, training mean by week and time of day
     attributes          title, kind, channels, units, scale, lead_step, lead_units, groups, extra, notes, clip_names,
-                        offsets, clips, blue_first and statistics by protocol, weeks, settings, files (how many it has)
+                        offsets, clips, blue_first and statistics by protocol, weeks, settings, frames_digest, files
+                        (how many it has)
 A split owns clips [start, stop) of frames; no window crosses the edge of a clip.
 """
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +25,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from svqkit.config import Protocol, Split
+from svqkit.config import Protocol, Split, without_root
 from svqkit.data.plan import Clip, Kind, Plan
 from svqkit.errors import SvqkitError
 
@@ -66,6 +69,26 @@ class Store:
     def settings(self) -> dict[str, Any]:
         """The settings that the store was made with, and the digest of the raw files that it was made from."""
         return self.group.attrs["settings"]
+
+    @property
+    def made_from(self) -> dict[str, Any]:
+        """Its settings but for the place of the raw files, which stores of earlier versions kept."""
+        return {**self.settings, "data": without_root(self.settings.get("data", {}))}
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """Digests of all that a training reads of it: of its frames, of windows and axes, and of the attributes.
+
+        That of the frames is empty in stores of earlier versions, whose attributes tell of the raw files only.
+        """
+        attributes = {**self.group.attrs, "settings": self.made_from}
+        frames = str(attributes.pop("frames_digest", ""))
+        arrays = hashlib.sha256()
+        for name, one in sorted(self.group.members(max_depth=None)):
+            if isinstance(one, zarr.Array) and name not in ("frames", "climatology"):
+                arrays.update(name.encode() + one[:].tobytes())
+        told = hashlib.sha256(json.dumps(attributes, sort_keys=True).encode())
+        return {"frames": frames[:16], "windows": arrays.hexdigest()[:16], "attributes": told.hexdigest()[:16]}
 
     @property
     def title(self) -> str:

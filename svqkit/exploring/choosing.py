@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from svqkit.config import as_tree
 from svqkit.data.store import Store
+from svqkit.dependencies import settings_of_training
 from svqkit.errors import SvqkitError
 from svqkit.runs import Run, any_run, open_run
 
-# What two trainings may differ in and still be seeds, or twins, of each other.
-_OWN = ("name", "seeds", "studies")
+# What two trainings may differ in, beside what doesn't count, and still be seeds, or twins, of each other.
+_OWN = ("name",)
 _NAMED = 4  # runs in a message
 
 
@@ -76,7 +77,7 @@ def comparable(folders: Sequence[str | Path] = (), root: str | Path = "runs") ->
             f"Name their folders, or train with and without SVQ: `dvc repro`."
         )
     for run in runs[1:]:
-        if (run.experiment.dataset, run.experiment.data) != (runs[0].experiment.dataset, runs[0].experiment.data):
+        if _data_settings(run) != _data_settings(runs[0]):
             raise SvqkitError(
                 f"Only runs on the same data can be compared: {runs[0].path} is of {_data_of(runs[0])}, {run.path} of "
                 f"{_data_of(run)}, or of other periods. Name runs of one dataset."
@@ -164,7 +165,7 @@ def _opened(folders: Iterable[Path]) -> list[Run]:
 
 def _same(a: Run, b: Run, but: str = "") -> bool:
     """Whether two runs are of the same settings, whatever the one called ``but`` (the quantizer, or one of its own)."""
-    trees = [as_tree(run.experiment) for run in (a, b)]
+    trees = [settings_of_training(run.experiment) for run in (a, b)]
     if but and not all(but in tree or but in tree["quantizer"] for tree in trees):
         return False
     for tree in trees:
@@ -172,6 +173,11 @@ def _same(a: Run, b: Run, but: str = "") -> bool:
             tree.pop(key, None)
         tree.get("quantizer", {}).pop(but, None)
     return trees[0] == trees[1]
+
+
+def _data_settings(run: Run) -> list[Any]:
+    settings = settings_of_training(run.experiment)
+    return [settings["dataset"], settings["data"]]
 
 
 def _data_of(run: Run) -> str:

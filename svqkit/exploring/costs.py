@@ -35,11 +35,12 @@ def _count(module: nn.Module) -> int:
 
 
 def _from_journal(runs: Sequence[Run], journals: str | Path) -> dict[str, Any]:
-    tree = journal.read(runs[0].experiment, journals)
-    entries = [tree.get("runs", {}).get(f"seed{run.seed}", {}) for run in runs]
+    took = journal.by_seed(journal.read(runs[0].experiment, journals))
+    entries = [took.get(run.seed, {}) for run in runs]
     means = {
         key: pd.Series([entry.get(key) for entry in entries], dtype=float).mean()
         for key in ("steps_per_second", "seconds", "peak_memory_gb")
     }
-    machine = tree.get("machine", {})
-    return means | {"machine": machine.get("gpu") or machine.get("cpu")}
+    machines = [entry.get("machine", {}) for entry in entries]
+    names = dict.fromkeys(name for one in machines if (name := one.get("gpu") or one.get("cpu")))
+    return means | {"machine": ", ".join(names) or None}

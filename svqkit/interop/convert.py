@@ -18,7 +18,7 @@ from svqkit.interop.pth import read_state_dict
 from svqkit.interop.settings import Architecture, architecture
 from svqkit.interop.weights import turn_channels
 from svqkit.paths import run_path, store_path
-from svqkit.runs import write_config
+from svqkit.run_config import write_config
 
 LOG = ["epoch", "learning_rate", "train_loss", "validation_loss"]
 

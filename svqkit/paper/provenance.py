@@ -171,15 +171,15 @@ def _outputs(lock: Path) -> Iterator[Output]:
 
 
 def _trainings(experiment: str, tree: dict[str, Any]) -> Iterator[Training]:
-    for seed, took in sorted(tree.get("runs", {}).items()):
+    for seed, took in sorted(journal.by_seed(tree).items()):
         yield Training(
             experiment,
-            seed.removeprefix("seed"),
+            str(seed),
             float(took["seconds"]),
             int(took["steps"]),
             float(took["steps_per_second"]),
             float(took["peak_memory_gb"]),
-            _machine(tree.get("machine", {})),
+            _machine(took.get("machine", {})),
         )
 
 
@@ -192,7 +192,7 @@ def _machine(machine: dict[str, Any]) -> str:
 
 
 def _other_versions(journals: Iterable[dict[str, Any]], versions: dict[str, str]) -> Iterator[str]:
-    for tree in journals:
-        for name, version in tree.get("versions", {}).items():
+    for took in (took for tree in journals for took in journal.by_seed(tree).values()):
+        for name, version in took.get("versions", {}).items():
             if versions.get(name) != version:
                 yield f"{name} {version}"

@@ -74,7 +74,7 @@ class Results:
         rows = self.scores[self.scores["dataset"] == dataset]
         scored = set(zip(rows["experiment"], rows["seed"], strict=True))
         return [
-            open_run(run_path(experiment, seed, self.runs_root))
+            open_run(run_path(experiment, seed, self.runs_root)).as_part_of(experiment)
             for experiment in self.settings.of_dataset(dataset)
             if study is None or study in experiment.studies
             for seed in experiment.seeds

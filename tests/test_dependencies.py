@@ -1,0 +1,203 @@
+"""Every stage depends on the code that it runs; trainings on their own modules, and on no others."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import nbformat
+import pytest
+from ruamel.yaml import YAML
+
+from svqkit import config, stage_settings
+from svqkit.dependencies import HELPERS, code_of_training, own_code, places_of_model
+
+ROOT = Path(__file__).resolve().parents[1]
+STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+
+# Helpers that these stages do depend on.
+SUBJECTS: dict[str, Collection[str]] = {
+    "notebooks": {"svqkit.notebooks"},
+    "settings": HELPERS,
+    "raw": {"svqkit.data.plan"},
+    "prepare": {"svqkit.data.plan"},
+}
+# What a notebook imports and its stage doesn't depend on, each with what only it uses. Beside the other HELPERS, which
+# can't change a result, and what nobody runs: forecasts are asked of a Run by users.
+NO_STAGE_RUNS = {"svqkit.forecasting"}
+# The store is there: prepare has made it.
+OPENS_THE_STORE = {"svqkit.data.open"}
+# Tables and pictures that only the executed copy of the notebook shows: nobody should wait hours for another font.
+SHOWN = {"svqkit.figures", "svqkit.data.describe"}
+LEFT_OUT: dict[str, set[str]] = {
+    "prepare": SHOWN,
+    # Its settings are those of its file; the pipeline asks for no scores here (`score`); seconds are no result.
+    "train": SHOWN | OPENS_THE_STORE | {"svqkit.evaluation", "svqkit.journal", "svqkit.runs", "svqkit.single_run"},
+    "evaluate": {"svqkit.figures"} | OPENS_THE_STORE,
+}
+
+
+def names_used(stage: str) -> set[str]:
+    """What the notebook or the module that a stage runs uses of the package."""
+    (module,) = re.findall(r"-m (svqkit[\w.]*)", command(stage))
+    if "-m svqkit.notebooks stage" not in command(stage):
+        return {module if own_code().file(module).name != "__init__.py" else f"{module}.__main__"}
+    cells = nbformat.read(ROOT / "notebooks" / f"{stage}.ipynb", as_version=4).cells
+    return own_code().names_in("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
+
+
+def command(stage: str) -> str:
+    return " ".join(STAGES[stage].get("do", STAGES[stage])["cmd"].split())
+
+
+def modules_used(stage: str, left_out: set[str]) -> set[str]:
+    """The modules with any code of their own that a stage runs."""
+    empty = own_code().digest("svqkit.data")
+    found = own_code().used_by(names_used(stage), HELPERS - {*SUBJECTS.get(stage, ())} | left_out)
+    return {module for module in found if own_code().digest(module) != empty}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_all_code_that_it_runs(stage: str) -> None:
+    deps = [ROOT / dep for dep in STAGES[stage].get("do", STAGES[stage])["deps"] if "$" not in dep]
+    used = modules_used(stage, LEFT_OUT.get(stage, set()) | NO_STAGE_RUNS)
+    if stage == "train":  # by its file of settings
+        of_any = [code_of_training(one) for one in config.load(ROOT / "params.yaml").experiments.values()]
+        used -= {name.partition(":")[0] for name in set.intersection(*map(set, of_any))}
+    missing = {module for module in used if not {own_code().file(module), *own_code().file(module).parents} & {*deps}}
+    assert not missing, f"dvc.yaml: {stage} runs these, and does not depend on them"
+
+
+@pytest.mark.parametrize("stage", LEFT_OUT)
+def test_what_a_stage_leaves_out_it_does_import(stage: str) -> None:
+    used = modules_used(stage, set())
+    for place in LEFT_OUT[stage]:
+        assert any(module == place or module.startswith(f"{place}.") for module in used), place
+
+
+def test_the_helpers_are_modules() -> None:
+    assert all(own_code().file(module) for module in HELPERS)
+
+
+def test_a_training_has_its_own_translator_and_quantizer_and_no_other() -> None:
+    experiments = config.load(ROOT / "params.yaml").experiments
+    for name in ("weather_t2m-swin-svq", "weather_t2m-residual_vq", "kth-none"):
+        code = code_of_training(experiments[name])
+        assert set(places_of_model(experiments[name])) <= code.keys()
+        kinds = {module for module in code if re.search(r"\.(swin|gsta|incepu|vit|svq|vq|residual|lfq|none)\b", module)}
+        expected = {
+            "weather_t2m-swin-svq": {"swin:Swin", "svq:SVQ"},
+            "weather_t2m-residual_vq": {"gsta:GSTA", "residual:ResidualVQ", "vq"},
+            "kth-none": {"incepu:IncepU", "none:NoQuantization"},
+        }[name]
+        assert {kind.rpartition(".")[2] for kind in kinds} == expected
+        assert {"svqkit.training", "svqkit.schedule", "svqkit.models.simvp", "svqkit.data.windows"} <= code.keys()
+
+
+class Copy:
+    """A copy of the package, to be edited, with the files that the settings stage makes of it."""
+
+    def __init__(self, folder: Path, before: dict[str, bytes]) -> None:
+        self.folder, self.before = folder, before
+        shutil.copytree(ROOT / "svqkit", folder / "svqkit", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "params.yaml", folder)
+
+    def changed(self, kind: str = "") -> set[str]:
+        """The files, of some kind, that differ from those of the package as it is here."""
+        environment = os.environ | {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-m", "svqkit.stage_settings"]
+        subprocess.run(command, cwd=self.folder, env=environment, check=True)
+        after = files(self.folder / "build/settings")
+        return {name for name in self.before if after.get(name) != self.before[name] and name.startswith(kind)}
+
+    def add_code(self, *names: str) -> None:
+        for name in names:
+            with (self.folder / "svqkit" / name).open("a", encoding="utf-8") as file:
+                file.write("\nCONSTANT = 1\n")
+
+    def replace(self, name: str, old: str, new: str) -> None:
+        path = self.folder / "svqkit" / name
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    made = folder / "sample"
+    return {str(path.relative_to(made)): path.read_bytes() for path in made.rglob("*.json")}
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("before")
+    stage_settings.write(config.load(ROOT / "params.yaml", "sample"), folder)
+    return files(folder)
+
+
+@pytest.fixture
+def copy(tmp_path: Path, before: dict[str, bytes]) -> Copy:
+    return Copy(tmp_path, before)
+
+
+EXPERIMENTS = config.load(ROOT / "params.yaml", "sample").experiments
+
+
+def trainings(test: Callable[[config.Experiment], bool]) -> set[str]:
+    return {f"training/{name}.json" for name, one in EXPERIMENTS.items() if test(one)}
+
+
+def test_comments_and_docstrings_change_nothing(copy: Copy) -> None:
+    for path in (copy.folder / "svqkit").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace('"""', '"""Now ', 1) + "\n\n# a comment\n", encoding="utf-8")
+    assert copy.changed() == set()
+
+
+def test_a_new_translator_as_readme_has_it_changes_nothing(copy: Copy) -> None:
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("### Add your own\n")[1]
+    blocks = re.findall(r"^```python\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
+    (copy.folder / "svqkit/models/translators/fnet.py").write_text(blocks[0], encoding="utf-8")
+    copy.replace("config.py", "TRANSLATORS = {\n", f"TRANSLATORS = {{\n{blocks[1]}")
+    copy.replace("quantizers/__init__.py", '"build",\n]', '"build",\n    "Mine",\n]\nfrom svqkit.errors import Mine\n')
+    copy.replace("errors.py", "class", "class Mine: ...\n\n\nclass")
+    assert copy.changed() == set()
+
+
+def test_code_changes_the_trainings_that_use_it(copy: Copy) -> None:
+    copy.add_code("models/translators/swin.py", "quantizers/vq.py")
+    used = {"swin", "vq", "multihead_vq", "residual_vq", "grouped_residual_vq", "simvq"}
+    kinds = {name: {one.model.translator, one.quantizer.name} for name, one in EXPERIMENTS.items()}
+    changed = {name for name in EXPERIMENTS if kinds[name] & used}
+    scored = {EXPERIMENTS[name].dataset for name in changed}
+    expected = {f"training/{name}.json" for name in changed} | {f"scoring/{name}.json" for name in scored}
+    assert copy.changed() == expected | {"costs.json"}
+    copy.add_code("schedule.py")
+    assert copy.changed("training") == trainings(lambda _: True)
+
+
+def test_code_that_no_training_uses_changes_none(copy: Copy) -> None:
+    unused = ("progress.py", "journal.py", "runs.py", "atomic.py", "figures/maps.py", "paper/costs.py", "data/plan.py")
+    copy.add_code(*unused, "evaluation/metrics.py", "data/prepare.py", "samples/kth.py")
+    assert copy.changed() == set()
+    copy.add_code("quantizers/usage.py")
+    assert copy.changed("training") == set()
+    assert copy.changed("scoring") == {name for name in copy.before if name.startswith("scoring")}
+
+
+def test_another_class_of_the_same_module_is_another_model(copy: Copy) -> None:
+    copy.replace("config.py", "translators.swin:Swin", "translators.swin:Other")
+    assert copy.changed("training") == trainings(lambda one: one.model.translator == "swin")
+
+
+def test_the_files_name_every_module_on_its_own(before: dict[str, bytes]) -> None:
+    """So that `dvc diff` and people see which one changed."""
+    tree = json.loads(before["training/kth-svq.json"])
+    assert {"svqkit.training", "svqkit.models.translators.incepu:IncepU", "svqkit.quantizers.svq:SVQ"} <= tree[
+        "code"
+    ].keys()
+    assert "root" not in tree["data"]
+    assert "studies" not in tree
