@@ -30,6 +30,8 @@ class Project:
 
     def run(self, *command: str, check: bool = True) -> str:
         """What a command prints, run with this interpreter's tools and without the network."""
+        if command[0] == "papermill":  # over unix sockets: the kernels of two workers could be given the same port
+            command = (*command, "--engine", "svqkit")
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = os.environ | {"PATH": path, "PYTHONPATH": str(self.folder), "https_proxy": "http://127.0.0.1:9"}
         done = subprocess.run(
