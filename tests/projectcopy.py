@@ -4,10 +4,21 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
+from jupyter_core.utils import run_sync
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
 from ruamel.yaml import YAML
+
+from svqkit.notebooks.engine import ThisInterpreter
+from svqkit.notebooks.sockets import private_folder
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,14 +39,20 @@ class Project:
         subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
         subprocess.run(["git", "add", "."], cwd=folder, check=True)
 
-    def run(self, *command: str, check: bool = True) -> str:
-        """What a command prints, run with this interpreter's tools and without the network."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """In which commands are run: with this interpreter's tools and without the network."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = os.environ | {"PATH": path, "PYTHONPATH": str(self.folder), "https_proxy": "http://127.0.0.1:9"}
+        return os.environ | {"PATH": path, "PYTHONPATH": str(self.folder), "https_proxy": "http://127.0.0.1:9"}
+
+    def run(self, *command: str, check: bool = True) -> str:
+        """What a command prints."""
+        if command[0] == "papermill":  # over unix sockets: the kernels of two workers could be given the same port
+            command = (*command, "--engine", "svqkit")
         done = subprocess.run(
             [sys.executable, "-m", *command],
             cwd=self.folder,
-            env=environment,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -43,6 +60,22 @@ class Project:
         )
         assert not check or done.returncode == 0, done.stdout
         return done.stdout
+
+    @contextmanager
+    def kernel(self) -> Iterator[Callable[..., NotebookNode]]:
+        """A kernel that executes notebooks, given by name and parameters, one after the other: it starts only once."""
+        with private_folder() as (folder, transport):
+            manager = ThisInterpreter.listening_in(folder, transport)
+
+            def execute(name: str, **parameters: object) -> NotebookNode:
+                notebook = load_notebook_node(str(self.folder / f"notebooks/{name}.ipynb"))
+                given = parameterize_notebook(notebook, parameters, kernel_name="python3", language="python")
+                given.cells.insert(0, new_code_cell("%reset -f"))
+                client = NotebookClient(given, km=manager, startup_timeout=600, iopub_timeout=600)
+                return client.execute(cwd=str(self.folder), env=self.environment)
+
+            yield execute
+            run_sync(manager.shutdown_kernel)(now=True)
 
     def repro(self) -> set[str]:
         """The stages that `dvc repro` ran."""
@@ -77,9 +110,10 @@ class Project:
         yaml.dump(pipeline, self.folder / "dvc.yaml")
 
 
-def outputs_of(notebook: Path) -> tuple[str, int]:
+def outputs_of(notebook: Path | NotebookNode) -> tuple[str, int]:
     """The plain texts that an executed notebook shows, and how many pictures."""
-    cells = nbformat.read(notebook, as_version=4).cells
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    if isinstance(notebook, Path):
+        notebook = nbformat.read(notebook, as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     texts = [output.get("data", {}).get("text/plain", "") for output in outputs]
     return " ".join(texts), sum("image/png" in output.get("data", {}) for output in outputs)

@@ -82,7 +82,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("section", "experiment", "part"),
     [

@@ -64,6 +64,7 @@ def test_published_scores_have_the_ssim_of_the_scikit_image_of_their_time() -> N
     assert found == pytest.approx(float(expected), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_processes_share_a_step(tmp_path: Path) -> None:
     out = tmp_path / "processes"
     command = ["--device", "cpu", "--profile", "sample", "--counts", "2", "--batch", "2", "--repeats", "1"]

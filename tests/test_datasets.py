@@ -2,11 +2,11 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import combinations
-from pathlib import Path
 
 import pytest
+from nbformat import NotebookNode
 from projectcopy import ROOT, Project, outputs_of
 
 from svqkit import config
@@ -103,19 +103,18 @@ def person(clip: str) -> str | None:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A fresh copy of the project, without data: the notebook fetches them."""
+def execute(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., NotebookNode]]:
+    """Executes notebooks of a fresh copy of the project, without data: the notebook fetches them."""
     project = Project(tmp_path_factory.mktemp("project"))
-    yield project
+    with project.kernel() as execute:
+        yield execute
     shutil.rmtree(project.folder)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_train_on_its_own_ends_with_scores_and_pictures(name: str, project: Project, tmp_path: Path) -> None:
-    out, short = tmp_path / "out.ipynb", "{training: {epochs: 1, steps_per_epoch: 2}}"
-    project.run("papermill", "notebooks/train.ipynb", str(out), "-p", "dataset", name, "-y", f"overrides: {short}")
-    texts, pictures = outputs_of(out)
+def test_train_on_its_own_ends_with_scores_and_pictures(name: str, execute: Callable[..., NotebookNode]) -> None:
+    short = {"training": {"epochs": 1, "steps_per_epoch": 2}}
+    texts, pictures = outputs_of(execute("train", dataset=name, overrides=short))
     assert "mse_mean" in texts
     assert "Persistence" in texts
     assert "SVQ" in texts

@@ -162,16 +162,23 @@ def store(experiment: Experiment, tmp_path: Path) -> Store:
     return prepare(experiment.data, tmp_path / "store.zarr")
 
 
-def trained(
-    experiment: Experiment, store: Store, folder: Path, processes: int, dies: bool = False
+def train_here(experiment: Experiment, store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training by this process."""
+    monkeypatch.setattr(training, "LOOK_EVERY", 1)
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    training.train(experiment, 0, store, folder / "runs", folder / "states")
+
+
+def trained_by_two(
+    experiment: Experiment, store: Store, folder: Path, dies: bool = False
 ) -> subprocess.CompletedProcess:
-    """A training by so many processes, its runs and states below ``folder``."""
+    """A training by two processes, its runs and states below ``folder``."""
     import json
 
     folder.mkdir(exist_ok=True)
     script = folder / "train.py"
     script.write_text(TRAIN)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     arguments = [json.dumps(config.as_tree(experiment)), str(store.path), str(folder / "runs"), str(folder / "states")]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
     return subprocess.run(
@@ -188,35 +195,36 @@ def losses(folder: Path, experiment: Experiment) -> np.ndarray:
     return open_run(run_path(experiment, 0, folder / "runs")).steps()["train_loss"].to_numpy()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("frames_out", [4, 7])
 def test_two_processes_have_the_losses_of_one_over_50_steps(
-    frames_out: int, experiment: Experiment, tmp_path: Path
+    frames_out: int, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the model is rolled out, so that it is called twice in a step."""
     chosen = config.override(experiment, {"data": {"frames_out": frames_out}})
     store = prepare(chosen.data, tmp_path / "of_this_length.zarr")
-    for processes in (1, 2):
-        done = trained(chosen, store, tmp_path / str(processes), processes)
-        assert done.returncode == 0, done.stderr
+    train_here(chosen, store, tmp_path / "1", monkeypatch)
+    done = trained_by_two(chosen, store, tmp_path / "2")
+    assert done.returncode == 0, done.stderr
     one, two = losses(tmp_path / "1", chosen), losses(tmp_path / "2", chosen)
     assert len(one) == 50
     np.testing.assert_allclose(two, one, rtol=0, atol=1e-6)
 
 
-@pytest.mark.slow
 def test_a_process_that_dies_ends_all_with_its_traceback_and_another_number_goes_on(
-    experiment: Experiment, store: Store, tmp_path: Path
+    experiment: Experiment,
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     short = config.override(experiment, {"training": {"steps_per_epoch": 6}})
-    done = trained(short, store, tmp_path / "cut", 2, dies=True)
+    done = trained_by_two(short, store, tmp_path / "cut", dies=True)
     assert done.returncode != 0
     assert "RuntimeError: the second process dies here" in done.stderr
     assert "train.py" in done.stderr, "the traceback says where"
-    again = trained(short, store, tmp_path / "cut", 1)
-    assert again.returncode == 0, again.stderr
-    assert "1 epoch(s) and 0 step(s) are done" in again.stdout
-    assert trained(short, store, tmp_path / "whole", 1).returncode == 0
+    train_here(short, store, tmp_path / "cut", monkeypatch)
+    assert "1 epoch(s) and 0 step(s) are done" in capsys.readouterr().out
+    train_here(short, store, tmp_path / "whole", monkeypatch)
     np.testing.assert_allclose(losses(tmp_path / "cut", short), losses(tmp_path / "whole", short), rtol=0, atol=1e-6)
 
 
@@ -233,7 +241,7 @@ def test_a_batch_that_the_processes_can_not_share_is_refused(
     experiment: Experiment, store: Store, tmp_path: Path
 ) -> None:
     odd = config.override(experiment, {"training": {"batch_size": 3}})
-    done = trained(odd, store, tmp_path / "odd", 2)
+    done = trained_by_two(odd, store, tmp_path / "odd")
     assert done.returncode != 0
     assert "batch_size 3 can't be shared evenly by 2 processes" in done.stderr
 

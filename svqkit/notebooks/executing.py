@@ -11,18 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import AsyncKernelManager
-from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill import PapermillExecutionError, execute_notebook
-from papermill.engines import NBClientEngine, papermill_engines
+from papermill.engines import papermill_engines
 
 from svqkit import progress
 from svqkit.atomic import replacing
 from svqkit.choices import hint, listed
 from svqkit.errors import SvqkitError
 from svqkit.notebooks import assigned_names, check_parameters
+from svqkit.notebooks.engine import Engine
 
 SOURCES, STRIPPED = Path("notebooks"), Path("build/notebooks")
 
@@ -84,11 +82,6 @@ def run(name: str, output: Path, parameters: Mapping[str, Any], sources: Path = 
     except PapermillExecutionError as error:
         reason = error.evalue if error.ename == "SvqkitError" else f"{error.ename}: {error.evalue}"
         raise SvqkitError(f"{reason}\n(in cell {error.exec_count} of {name}.ipynb; see {failed})") from error
-    except DeadKernelError as error:
-        raise SvqkitError(
-            f"The kernel of {name}.ipynb was killed, by the system if memory ran out. What it has done so far is in "
-            f"{failed}; the same command goes on."
-        ) from error
     with replacing(output) as draft:
         nbformat.write(_repeatable(executed), draft)
     failed.unlink()
@@ -107,23 +100,3 @@ def _repeatable(executed: NotebookNode) -> NotebookNode:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     return executed
-
-
-class ThisInterpreter(AsyncKernelManager):
-    """A kernel that is this very interpreter."""
-
-    @property
-    def kernel_spec(self) -> KernelSpec:
-        """How it is started, whatever kernels are registered."""
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"]
-        return KernelSpec(argv=command, display_name="Python 3", language="python")
-
-
-class Engine(NBClientEngine):
-    """papermill's engine with that kernel, which is not asked to tidy up at the end: that takes torch a second."""
-
-    @classmethod
-    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
-        """Execute a notebook that papermill holds."""
-        options |= {"kernel_manager_class": ThisInterpreter, "shutdown_kernel": "immediate"}
-        return super().execute_managed_notebook(nb_man, kernel_name, **options)
