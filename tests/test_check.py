@@ -580,6 +580,20 @@ def test_real_files_among_those_of_the_sample(sample: Callable[..., Path], capsy
     assert "person04_boxing_d1_uncomp.avi" in text
 
 
+def test_a_sample_right_below_the_root_beside_other_datasets(
+    sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = sample("kitticaltech", "human", "taxibj")
+    for source in ("kitticaltech", "human", "taxibj"):
+        shutil.copytree(root / source, root, dirs_exist_ok=True)
+        shutil.rmtree(root / source)
+    (root / "images" / ".DS_Store").write_bytes(b"")
+    (root / "caltech.zip").write_bytes(b"")
+    code, text = printed(capsys, root)
+    assert code == 0, text
+    assert "3 of 10 datasets are there, 3 of them complete" in text
+
+
 @pytest.mark.parametrize("name", ["00sequences.txt", "person25_running_d1_uncomp.avi"])
 def test_a_part_of_the_sample(sample: Callable[..., Path], capsys: pytest.CaptureFixture[str], name: str) -> None:
     root = sample("kth")

@@ -7,15 +7,12 @@ from pathlib import Path, PurePosixPath
 from svqkit.config import Data
 from svqkit.data.check.comparing import try_plan
 from svqkit.data.check.findings import Report
-from svqkit.data.check.places import weather_files
+from svqkit.data.check.places import SIGNS, weather_files
 from svqkit.data.check.weather_counts import weather_years
 from svqkit.data.check.wording import size_of, some_of
 from svqkit.data.sources.weather import LONG_NAMES
 from svqkit.datasets import WeatherData
 from svqkit.samples import bundled
-
-# Of files that hold data, among what may lie beside them: archives, lists, notes.
-_SUFFIXES = {".nc", ".avi", ".mp4", ".jpg", ".jpeg", ".png", ".hkl", ".seq", ".npz", ".npy", ".h5"}
 
 
 def look(data: Data, profile: str, report: Report) -> None:
@@ -27,7 +24,7 @@ def look(data: Data, profile: str, report: Report) -> None:
     place = report.place
     every = {place / PurePosixPath(one.path).relative_to(data.source): one for one in _of_sample(data)}
     same = [path for path, file in every.items() if file.is_at(path)]
-    others = [path for path in _data_files(data, place) if path not in same] if same else []
+    others = sorted(set(_data_files(data, place)) - set(same)) if same else []
     if not same:
         readme = place / bundled.README
         if any(one.is_at(readme) for one in bundled.files() if one.path == f"{data.source}/{bundled.README}"):
@@ -64,12 +61,13 @@ def _of_sample(data: Data) -> Iterator[bundled.File]:
 
 
 def _data_files(data: Data, place: Path) -> Iterator[Path]:
-    """The files that hold the data of a dataset."""
+    """The files of a dataset, those of the sample or others."""
     if isinstance(data, WeatherData):
-        found = (path for variable in data.variables for path in weather_files(place, variable))
+        found = [path for variable in data.variables for path in weather_files(place, variable)]
     else:
-        found = (path for path in place.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
-    return (path for path in found if not path.name.startswith(".") and _is_read(data, path.name))
+        found = [path for sign in SIGNS[data.source] for path in place.glob(sign)]
+    inside = (file for path in found for file in (path.rglob("*") if path.is_dir() else [path]))
+    return (file for file in inside if file.is_file() and not file.name.startswith(".") and _is_read(data, file.name))
 
 
 def _is_read(data: Data, name: str) -> bool:
