@@ -15,7 +15,6 @@ from svqkit.figures.style import FULL_WIDTH, heading, new_figure, use
 
 Usage = Mapping[str, Any]
 
-NORMAL = {"color": "black", "linewidth": 1, "linestyle": ":"}
 _HARD = "hard assignment: one code per position"
 
 
@@ -153,26 +152,16 @@ def _draw_by_rank(axes: Axes, amounts: np.ndarray, colour: str, label: str | Non
 
 
 def _draw_density(axes: Axes, histogram: tuple[np.ndarray, np.ndarray], colour: str) -> None:
-    if not axes.lines:
-        draw_normal(axes, histogram[0])
-        axes.legend(loc="upper left")
-    draw_density(axes, histogram, color=colour, linewidth=1.3)
-
-
-def draw_density(axes: Axes, histogram: tuple[np.ndarray, np.ndarray], **style: Any) -> None:
-    """Draw the density of values of which only the histogram (edges (n + 1,), counts (n,)) was kept."""
     import seaborn as sns  # here, since it takes half a second that only drawing needs
 
     edges, counts = (np.asarray(part, dtype=float) for part in histogram)
-    table = pd.DataFrame({"middle": (edges[:-1] + edges[1:]) / 2, "count": counts})
-    outline = {"stat": "density", "element": "step", "fill": False, **style}
-    sns.histplot(table, x="middle", weights="count", bins=edges.tolist(), ax=axes, **outline)
-
-
-def draw_normal(axes: Axes, edges: np.ndarray) -> None:
-    """Draw the standard normal density from the first to the last of ``edges``."""
-    at = np.linspace(edges[0], edges[-1], 401)
-    axes.plot(at, np.exp(-(at**2) / 2) / np.sqrt(2 * np.pi), label="normal", **NORMAL)
+    if not axes.lines:
+        at = np.linspace(edges[0], edges[-1], 201)
+        axes.plot(at, np.exp(-(at**2) / 2) / np.sqrt(2 * np.pi), ":", color="black", linewidth=1, label="normal")
+        axes.legend(loc="upper left")
+    bins = pd.DataFrame({"middle": (edges[:-1] + edges[1:]) / 2, "count": counts})
+    outline = {"stat": "density", "element": "step", "fill": False, "color": colour, "linewidth": 1.3}
+    sns.histplot(bins, x="middle", weights="count", bins=edges.tolist(), ax=axes, **outline)
 
 
 def _draw_below(axes: Axes, sparsity: Mapping[float, float], colour: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -11,7 +12,6 @@ from matplotlib.lines import Line2D
 from svqkit.config import Experiment
 from svqkit.errors import SvqkitError
 from svqkit.figures import display_name, heading, use
-from svqkit.figures.codebook import NORMAL, draw_density, draw_normal
 from svqkit.figures.multiples import small_multiples
 from svqkit.figures.names import LOOKS
 from svqkit.paper.drawn import Drawn
@@ -22,6 +22,7 @@ from svqkit.paper.selection import datasets_with, experiments_of, role
 STUDIES = ("loss", "sparsity")
 _LOSSES = {"mae": "MAE loss", "mse": "MSE loss", "huber": "Huber loss"}
 _WEIGHTS = {"color": LOOKS["svq"].colour, "linewidth": 0.9}
+_NORMAL = {"color": "black", "linewidth": 1, "linestyle": ":"}
 _FLOOR = 1e-5  # of the density: below it there are only single weights
 _TOP = 1e3  # with room for words above the curves
 
@@ -62,7 +63,7 @@ def weights_figure(usage: Mapping[str, Sequence[Mapping[str, Any]]], title: str)
         figure, axes = small_multiples(len(usage), 1.9, "Weight [standard deviations]", "Density")
         for place, (name, seeds) in zip(axes, usage.items(), strict=True):
             _draw_panel(place, name, seeds)
-        lines = [Line2D([], [], label="weights, each seed", **_WEIGHTS), Line2D([], [], label="normal", **NORMAL)]
+        lines = [Line2D([], [], label="weights, each seed", **_WEIGHTS), Line2D([], [], label="normal", **_NORMAL)]
         figure.legend(handles=lines, loc="outside lower center", ncols=2)
         heading(figure, title)
     return figure
@@ -70,8 +71,11 @@ def weights_figure(usage: Mapping[str, Sequence[Mapping[str, Any]]], title: str)
 
 def _draw_panel(axes: Axes, name: str, seeds: Sequence[Mapping[str, Any]]) -> None:
     for one in seeds:
-        draw_density(axes, one["histogram"], **_WEIGHTS)
-    draw_normal(axes, seeds[0]["histogram"][0])
+        edges, counts = (np.asarray(part, dtype=float) for part in one["histogram"])
+        density = counts / (counts.sum() * np.diff(edges))
+        axes.stairs(density, edges, baseline=_FLOOR, **_WEIGHTS)
+    at = np.linspace(edges[0], edges[-1], 401)
+    axes.plot(at, np.exp(-(at**2) / 2) / np.sqrt(2 * np.pi), **_NORMAL)
     axes.set_yscale("log")
     axes.set_ylim(_FLOOR, _TOP)
     axes.set_yticks([1e-4, 1e-2, 1])
