@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup data repro report table figure test bench lint lab lock clean
+.PHONY: help setup data repro report table figure readme test bench lint lab lock clean
 
 # Any Python from 3.11 on will do: make setup PYTHON=/path/to/python
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -81,6 +81,9 @@ table: setup  ## make one of the paper's tables again, T=t1 to t9
 
 figure: setup  ## make one of the paper's figures again, F=f1 to f11
 	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.paper figure $$F
+
+readme: setup  ## write the README's table and map anew, from the results of profile sample
+	@$(VENV_PYTHON) -m svqkit.paper.readme
 
 bench: setup  ## measure steps, evaluation and scaling here, beside REFERENCE=a checkout of SVQ-Forecasting, if given
 	@$(VENV_PYTHON) -m benchmarks $(if $(REFERENCE),--reference "$$REFERENCE") \

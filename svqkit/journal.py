@@ -69,9 +69,10 @@ def by_seed(tree: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
 
 
 def machine() -> dict[str, Any]:
-    """This machine: cpu, cores, threads of this process, gpu ("" without), memory_gb, system."""
+    """This machine: cpu, the instructions that torch uses of it, cores, threads of this process, gpu ("" without), …"""
     return {
         "cpu": _cpu(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),  # the digits of results depend on these
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "",

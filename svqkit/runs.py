@@ -133,12 +133,15 @@ class _Frames:
 
 
 def open_run(path: str | Path) -> Run:
-    """The run in folder ``path``.
+    """Return the run in folder ``path``; of an experiment's folder that of its lowest seed, and say so.
 
     Raises:
-        SvqkitError: there is no finished run, or it was made by a version with other settings.
+        SvqkitError: there is no finished run, there are runs of several experiments (the message lists them), or it
+            was made by a version with other settings.
     """
     path = Path(path)
+    if not (path / "config.json").exists():
+        path = _lowest_seed(path)
     try:
         tree = read_json(path / "config.json")
         experiment = experiment_from_tree(tree["experiment"], str(path / "config.json"))
@@ -147,6 +150,36 @@ def open_run(path: str | Path) -> Run:
         raise SvqkitError(f"No finished run at {path} ({error!r}). Train it first, e.g. with `dvc repro`.") from error
     frames = checked(_Frames, frames, str(path / "config.json"))
     return Run(path, experiment, frames.seed, frames.channels, frames.size)
+
+
+def finished_seeds(folder: str | Path) -> list[Path]:
+    """Return the folders of an experiment's finished runs, the lowest seed first."""
+    found = [path.parent for path in Path(folder).glob("seed*/config.json")]
+    return sorted(found, key=lambda path: (len(path.name), path.name))
+
+
+def _lowest_seed(folder: Path) -> Path:
+    """The finished run of an experiment's folder with the lowest seed; ``folder`` itself when it holds no runs.
+
+    Raises:
+        SvqkitError: it holds the runs of several experiments, as the folder of a dataset or a profile does.
+    """
+    if seeds := finished_seeds(folder):
+        others = f"others there: {', '.join(path.name for path in seeds[1:])}" if seeds[1:] else "the only one there"
+        print(f"note: {folder} is an experiment's folder; its {seeds[0].name} is opened ({others})")
+        return seeds[0]
+    inside = sorted(
+        {path.parents[1] for depth in ("*", "*/*", "*/*/*") for path in folder.glob(f"{depth}/seed*/config.json")}
+    )
+    if inside:
+        listed = "; ".join(
+            f"{one.relative_to(folder)} ({', '.join(path.name for path in finished_seeds(one))})" for one in inside
+        )
+        raise SvqkitError(
+            f"{folder} holds the runs of {len(inside)} experiment(s): name one of them, such as {inside[0]}. "
+            f"There are {listed}."
+        )
+    return folder
 
 
 def find_runs(experiments: list[Experiment], root: str | Path = "runs") -> list[Run]:

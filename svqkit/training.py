@@ -1,8 +1,13 @@
 """Training: one loop, from the prepared store to a run's folder, on a CPU, a GPU or several processes."""
 
-import argparse
-import shutil
 import sys
+
+from svqkit.training_command import main
+
+if __name__ == "__main__":
+    sys.exit(main())  # before the imports below, which take seconds
+
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,7 +20,6 @@ import pandas as pd
 import torch
 from accelerate import Accelerator, PartialState
 from torch import Tensor, nn
-from torch.distributed.elastic.multiprocessing.errors import record
 from torch.nn import functional as F
 
 from svqkit import journal, models, schedule
@@ -23,7 +27,7 @@ from svqkit.allocation import freed_memory_kept
 from svqkit.atomic import remove, replacing
 from svqkit.checkpoint import Progress, load_state, read_progress, save_state, save_weights
 from svqkit.compiling import compiled
-from svqkit.config import Experiment, Split, Training, load
+from svqkit.config import Experiment, Split, Training
 from svqkit.data.augment import augment
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order, scoring_batch
@@ -34,7 +38,7 @@ from svqkit.errors import SvqkitError
 from svqkit.evaluation.rollout import roll_out
 from svqkit.models.layout import laid_out
 from svqkit.models.whole_batch import as_one
-from svqkit.paths import run_path, store_path
+from svqkit.paths import run_path
 from svqkit.progress import progress
 from svqkit.run_config import is_run_of, write_config
 
@@ -319,40 +323,3 @@ def publish(
         pd.DataFrame(now.looks).to_csv(draft / "steps.csv", index=False)
         domain = Domain.of(store, experiment.protocol)
         write_config(draft, experiment, seed, domain.channels, domain.size, domain, now.fingerprint)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line, also for torchrun: ``torchrun --nproc-per-node 2 -m svqkit.training weather_t2m-svq``."""
-    parser = argparse.ArgumentParser(
-        prog="python -m svqkit.training", description="Train an experiment of params.yaml."
-    )
-    parser.add_argument("experiment", nargs="?", help="its name in params.yaml")
-    parser.add_argument("--list", action="store_true", help="print the names of the experiments, and train none")
-    parser.add_argument("--dataset", help="list those of one dataset only")
-    parser.add_argument("--params", default="params.yaml", help="the settings")
-    parser.add_argument("--profile", help="sample or paper; else the one that params.yaml names")
-    parser.add_argument("--runs", default="runs", help="folder of the runs")
-    parser.add_argument("--states", default="states", help="folder of what a stopped training needs to go on")
-    parser.add_argument("--journal", default="journal", help="folder of what is noted of machine and duration")
-    options = parser.parse_args(arguments)
-    if options.list == bool(options.experiment):
-        parser.error("give the name of an experiment, or --list")
-    try:
-        settings = load(options.params, options.profile)
-        if options.list:
-            datasets = [options.dataset] if options.dataset else list(settings.datasets)
-            for dataset in datasets:
-                settings.dataset(dataset)  # refuses an unknown one
-                print(*(one.name for one in settings.of_dataset(dataset)), sep="\n")
-            return 0
-        experiment = settings.experiment(options.experiment)
-        store = Store.open(store_path(experiment.profile, experiment.dataset))
-        train_all(experiment, store, options.runs, options.states, options.journal)
-    except SvqkitError as error:
-        print(f"\nerror: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(record(main)())  # torchrun then shows the traceback of the process that failed first

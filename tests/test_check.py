@@ -1,6 +1,8 @@
 """What `python -m svqkit.data check` finds in folders of raw files: what is missing, damaged, or not as published."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +28,7 @@ from svqkit.data.sources import plan
 from svqkit.data.sources.kth import NEVER_PUBLISHED
 from svqkit.datasets import KTH_ACTIONS, SPLITS, KTHData, Offsets, WeatherData
 from svqkit.errors import SvqkitError
+from svqkit.samples import bundled
 from svqkit.samples import human as human_sample
 from svqkit.samples import kitticaltech as driving_sample
 from svqkit.samples import kth as kth_sample
@@ -507,14 +510,120 @@ def test_a_disk_that_is_too_small_is_told(
     assert "100 MB are free: NOT ENOUGH" in text
 
 
-def test_the_bundled_sample_is_recognised(capsys: pytest.CaptureFixture[str]) -> None:
-    root = PROJECT / "data"
-    if not (root / "weather").is_dir():
-        pytest.skip("the tracked data are not here: `dvc pull`")
-    code, text = printed(capsys, root, "weather_t2m", "taxibj")
+@pytest.fixture
+def sample(tmp_path: Path) -> Callable[..., Path]:
+    """A folder of another name with the bundled sample of some sources, from the store that is in git."""
+
+    def copied(*sources: str) -> Path:
+        for file in bundled.files():
+            if file.path.split("/")[0] in sources:
+                path = tmp_path / "elsewhere" / file.path
+                path.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(PROJECT / "data-store/files/md5" / file.md5[:2] / file.md5[2:], path)
+        return tmp_path / "elsewhere"
+
+    return copied
+
+
+def test_the_listing_is_of_the_sample_that_dvc_tracks() -> None:
+    text = subprocess.run(["git", "show", "HEAD:data.dvc"], cwd=PROJECT, capture_output=True, text=True, check=True)
+    digest = re.search(r"md5: (\w+\.dir)", text.stdout)[1]
+    entries = json.loads((PROJECT / "data-store/files/md5" / digest[:2] / digest[2:]).read_text())
+    assert {one["relpath"]: one["md5"] for one in entries} == {one.path: one.md5 for one in bundled.files()}
+
+
+def test_the_bundled_sample_is_said_to_be_that_and_enough(
+    sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = sample("weather", "kth", "kitticaltech", "human", "taxibj")
+    code, text = printed(capsys, root)
+    assert code == 0
+    assert "bundled sample" in text.splitlines()[0]
+    assert "NOT COMPLETE" not in text
+    assert len(text.splitlines()) <= 15
+    code, text = printed(capsys, root, "-v", "kth")
+    assert code == 0, "an option may stand between the names"
+    assert "person01_boxing_d2_uncomp.avi" in text
+    assert "persons 4-14, 18-24 altogether" in text
+
+
+def test_the_bundled_sample_is_not_enough_for_the_paper(
+    sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, text = printed(capsys, sample("kth"), "--profile", "paper")
     assert code == 1
-    assert "not measurements" in text
-    assert "2m_temperature/2m_temperature_2016_5.625deg.nc" in text
+    assert "NOT COMPLETE for profile paper" in text.splitlines()[0]
+
+
+def test_real_files_beside_samples_of_other_datasets(
+    sample: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = sample("weather", "taxibj")
+    record(root)  # the years 2010 to 2018 of t2m, over those of the sample
+    code, text = printed(capsys, root)
+    assert code == 0
+    assert "weather_t2m   complete, in" in text
+    assert "weather_hmv   complete: 42 files" in text, "1980 to 1982 are still the sample's"
+    (root / "weather" / filenames.weather_file("t2m", 2013)).unlink()
+    code, text = printed(capsys, root)
+    assert code == 1
+    assert text.count("NOT COMPLETE") == 1
+    assert "2m_temperature_2013_5.625deg.nc" in text
+
+
+def test_real_files_among_those_of_the_sample(sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    root = sample("kth")
+    kth_sample.write(root / "kth", persons=(4,), actions=("boxing",))
+    code, text = printed(capsys, root, "kth")
+    assert code == 1
+    assert "42 files are still those of the bundled sample" in text
+    assert "person04_boxing_d1_uncomp.avi" in text
+
+
+def test_a_sample_right_below_the_root_beside_other_datasets(
+    sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = sample("kitticaltech", "human", "taxibj")
+    for source in ("kitticaltech", "human", "taxibj"):
+        shutil.copytree(root / source, root, dirs_exist_ok=True)
+        shutil.rmtree(root / source)
+    (root / "images" / ".DS_Store").write_bytes(b"")
+    (root / "caltech.zip").write_bytes(b"")
+    code, text = printed(capsys, root)
+    assert code == 0, text
+    assert "3 of 10 datasets are there, 3 of them complete" in text
+
+
+@pytest.mark.parametrize("name", ["00sequences.txt", "person25_running_d1_uncomp.avi"])
+def test_a_part_of_the_sample(sample: Callable[..., Path], capsys: pytest.CaptureFixture[str], name: str) -> None:
+    root = sample("kth")
+    (root / "kth" / name).unlink()
+    code, text = printed(capsys, root, "kth")
+    assert code == 1
+    assert name in text
+    assert "dvc checkout" in " ".join(text.split())
+
+
+def test_a_damaged_file_of_the_sample(sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    root = sample("taxibj", "kth")
+    path = root / "kth" / "person25_running_d1_uncomp.avi"
+    path.write_bytes(path.read_bytes()[:9000])
+    code, text = printed(capsys, root)
+    assert code == 1
+    assert "person25_running_d1_uncomp.avi is truncated" in " ".join(text.split())
+    assert "taxibj        complete" in text
+
+
+def test_the_readme_of_the_sample_beside_real_files(
+    sample: Callable[..., Path], report: Callable[[str], Report], tmp_path: Path
+) -> None:
+    root = sample("taxibj")
+    shapes = dict.fromkeys(filenames.TAXIBJ_KEYS, (20461, *FACTS["taxibj sample"].numbers))
+    headers_only(root / "taxibj" / "dataset.npz", shapes)
+    shutil.move(root / "taxibj", tmp_path / "taxibj")
+    of = report("taxibj")
+    assert of.complete
+    assert any("README.txt" in note and "remove" in note for note in of.notes)
 
 
 def test_nothing_is_written(tmp_path: Path, params: Params) -> None:

@@ -237,6 +237,12 @@ def test_the_command_lists_what_it_can_train(capsys: pytest.CaptureFixture[str])
         training.main([])
 
 
+def test_the_list_needs_no_torch_which_takes_seconds_to_import() -> None:
+    program = "import runpy, sys; sys.modules['torch'] = None; runpy.run_module('svqkit.training', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", program, "--list"], capture_output=True, text=True, check=False)
+    assert "weather_t2m-svq" in done.stdout.split(), done.stderr
+
+
 def test_a_batch_that_the_processes_can_not_share_is_refused(
     experiment: Experiment, store: Store, tmp_path: Path
 ) -> None:

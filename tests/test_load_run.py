@@ -118,3 +118,30 @@ def test_an_older_run_opens_but_says_that_it_must_be_trained_again(path: Path) -
     (path / "config.json").write_text(json.dumps(tree | {"domain": {"kind": "grid"}}))
     with pytest.raises(SvqkitError, match=r"keeps no 'title'.*Train it again"):
         _ = open_run(path).domain
+
+
+def test_an_experiments_folder_stands_for_its_lowest_seed(
+    path: Path, experiment: Experiment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed in (2, 10):
+        shutil.copytree(path, path.with_name(f"seed{seed}"))
+    assert svqkit.load_run(path.parent).path == path
+    said = capsys.readouterr().out
+    assert "seed0" in said
+    assert "seed2, seed10" in said
+    shutil.rmtree(path)
+    assert svqkit.load_run(path.parent).path.name == "seed2", "by number, not by letters"
+
+
+@pytest.mark.parametrize("above", [2, 3, 4])
+def test_a_folder_of_several_experiments_is_answered_with_its_runs(path: Path, above: int) -> None:
+    shutil.copytree(path, path.parents[1] / "another" / "seed3")
+    with pytest.raises(SvqkitError, match=r"another \(seed3\).*weather_t2m-svq \(seed0\)"):
+        svqkit.load_run(path.parents[above - 1])
+
+
+def test_a_folder_without_a_finished_run_says_so(path: Path, tmp_path: Path) -> None:
+    (path / "config.json").unlink()
+    for folder in (path, path.parent, tmp_path / "nowhere"):
+        with pytest.raises(SvqkitError, match="No finished run at"):
+            svqkit.load_run(folder)

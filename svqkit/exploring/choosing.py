@@ -8,7 +8,7 @@ from typing import Any
 from svqkit.data.store import Store
 from svqkit.dependencies import settings_of_training
 from svqkit.errors import SvqkitError
-from svqkit.runs import Run, any_run, open_run
+from svqkit.runs import Run, any_run, finished_seeds, open_run
 
 # What two trainings may differ in, beside what doesn't count, and still be seeds, or twins, of each other.
 _OWN = ("name",)
@@ -133,10 +133,7 @@ def one_seed(experiment: str, seed: int) -> str:
 
 
 def _runs_in(folder: Path) -> list[Run]:
-    if (folder / "config.json").exists():
-        return [open_run(folder)]
-    seeds = sorted(path.parent for path in folder.glob("seed*/config.json"))
-    return [open_run(path) for path in seeds] or [open_run(folder)]
+    return [open_run(path) for path in finished_seeds(folder) or [folder]]
 
 
 def _base_and_svq(root: Path) -> list[Run]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -151,12 +152,16 @@ def _draw_by_rank(axes: Axes, amounts: np.ndarray, colour: str, label: str | Non
 
 
 def _draw_density(axes: Axes, histogram: tuple[np.ndarray, np.ndarray], colour: str) -> None:
+    import seaborn as sns  # here, since it takes half a second that only drawing needs
+
     edges, counts = (np.asarray(part, dtype=float) for part in histogram)
-    axes.stairs(counts / (counts.sum() * np.diff(edges)), edges, color=colour, linewidth=1.3)
     if not axes.lines:
         at = np.linspace(edges[0], edges[-1], 201)
         axes.plot(at, np.exp(-(at**2) / 2) / np.sqrt(2 * np.pi), ":", color="black", linewidth=1, label="normal")
         axes.legend(loc="upper left")
+    bins = pd.DataFrame({"middle": (edges[:-1] + edges[1:]) / 2, "count": counts})
+    outline = {"stat": "density", "element": "step", "fill": False, "color": colour, "linewidth": 1.3}
+    sns.histplot(bins, x="middle", weights="count", bins=edges.tolist(), ax=axes, **outline)
 
 
 def _draw_below(axes: Axes, sparsity: Mapping[float, float], colour: str) -> None:

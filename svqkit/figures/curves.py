@@ -26,6 +26,8 @@ from svqkit.figures.style import COLUMN_WIDTH, heading, new_figure, use
 
 _LOG_FROM = 4.0  # losses that fall by this factor or more get a logarithmic axis
 _TICKS = 6  # so many numbers stand below a narrow panel
+_RANGE = ("pi", 100)  # seaborn's name for a band from the lowest to the highest
+_BAND = {"alpha": 0.2, "linewidth": 0}
 _DASHES = {"train_loss": "--", "validation_loss": "-"}
 
 
@@ -133,14 +135,17 @@ def lines_by_lead(axes: Axes, scores: pd.DataFrame, look: Mapping[str, Look], na
         scores: columns ``experiment``, ``seed``, ``lead`` and ``value``, of one metric.
         look, names: colour and marker, and name in the legend, by experiment; baselines are dashed.
     """
-    for name in scores["experiment"].unique():
-        by_lead = scores[scores["experiment"] == name].groupby("lead")["value"].agg(["mean", "min", "max"])
+    import seaborn as sns  # here, since it takes half a second that only drawing needs
+
+    for name, of_seeds in scores.groupby("experiment", sort=False):
         colour, marker = look[name]
         dash = "--" if kind(name) in BASELINES else "-"
         # hollow markers: of two lines that lie on one another both are seen
-        style = {"color": colour, "marker": marker, "markerfacecolor": "none", "label": names[name]}
-        axes.plot(by_lead.index, by_lead["mean"], dash, **style)
-        axes.fill_between(by_lead.index, by_lead["min"], by_lead["max"], color=colour, alpha=0.2, linewidth=0)
+        hollow = {"marker": marker, "markerfacecolor": "none", "markeredgecolor": colour}
+        style = {"color": colour, "linestyle": dash, "label": names[name], "legend": False, **hollow}
+        # without their names, which would label the axes
+        x, y = of_seeds[["lead", "value"]].to_numpy().T
+        sns.lineplot(x=x, y=y, errorbar=_RANGE, err_kws=_BAND, ax=axes, **style)
     axes.grid(True)
     leads = np.unique(scores["lead"])
     few = len(leads) <= _TICKS
@@ -163,13 +168,14 @@ def _seeds_together(name: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _draw_losses(axes: Axes, table: pd.DataFrame, colour: str) -> None:
+    import seaborn as sns
+
     for column, dash in _DASHES.items():
-        seeds = table.pivot(index="epoch", columns="seed", values=column).dropna(how="all")
-        if seeds.shape[1] > 1:
-            axes.plot(seeds.index, seeds, dash, color=colour, linewidth=0.4, alpha=0.6)
-        axes.plot(seeds.index, seeds.mean(axis=1), dash, color=colour)
-        if column == "validation_loss":
-            axes.fill_between(seeds.index, seeds.min(axis=1), seeds.max(axis=1), color=colour, alpha=0.15, linewidth=0)
+        style = {"x": "epoch", "y": column, "color": colour, "linestyle": dash, "ax": axes}
+        if table["seed"].nunique() > 1:
+            sns.lineplot(table, units="seed", estimator=None, linewidth=0.4, alpha=0.6, **style)
+        band = _RANGE if column == "validation_loss" else None
+        sns.lineplot(table, errorbar=band, err_kws=_BAND, **style)
 
 
 def _scores_by_lead(scores: pd.DataFrame, metric: str, protocol: str) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -63,22 +64,22 @@ class SimVP(nn.Module):
     def forward(self, frames: Tensor) -> Forecast:
         """frames (B, T, C, H, W) → the T frames that follow."""
         self._check(frames)
-        batch, time, channels, height, width = frames.shape
+        batch, *_, height, width = frames.shape
         if self.noise and self.training:
             frames = perturb(frames, self.noise)
-        latent, skip = self._encode(self._pad(frames.flatten(0, 1)))
+        latent, skip = self._encode(self._pad(rearrange(frames, "b t c h w -> (b t) c h w")))
         if not self.post:
             latent, loss = self.quantizer(latent)
         latent = self._translate(latent, batch)
         if self.post:
             latent, loss = self.quantizer(latent)
         out = self._decode(latent, skip)[..., :height, :width]
-        return Forecast(out.reshape(batch, time, channels, height, width), loss)
+        return Forecast(rearrange(out, "(b t) c h w -> b t c h w", b=batch), loss)
 
     def latents(self, frames: Tensor) -> Tensor:
         """What the quantizer is given, (B·T, hid_S, H', W'), for frames (B, T, C, H, W)."""
         self._check(frames)
-        latent, _ = self._encode(self._pad(frames.flatten(0, 1)))
+        latent, _ = self._encode(self._pad(rearrange(frames, "b t c h w -> (b t) c h w")))
         return self._translate(latent, len(frames)) if self.post else latent
 
     def _encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -109,12 +110,14 @@ class SimVP(nn.Module):
 
 def stacked(x: Tensor, batch: int) -> Tensor:
     """(B·T, C, H, W) → (B, T·C, H, W), from channels last to channels last in one copy."""
-    return x.unflatten(0, (batch, -1)).permute(0, 3, 4, 1, 2).flatten(3).permute(0, 3, 1, 2)
+    channels_last = rearrange(x, "(b t) c h w -> b h w (t c)", b=batch)
+    return rearrange(channels_last, "b h w c -> b c h w")
 
 
 def unstacked(x: Tensor, time: int) -> Tensor:
     """The way back: (B, T·C, H, W) → (B·T, C, H, W)."""
-    return x.unflatten(1, (time, -1)).permute(0, 1, 3, 4, 2).flatten(0, 1).permute(0, 3, 1, 2)
+    channels_last = rearrange(x, "b (t c) h w -> (b t) h w c", t=time)
+    return rearrange(channels_last, "b h w c -> b c h w")
 
 
 def perturb(x: Tensor, share: float) -> Tensor:

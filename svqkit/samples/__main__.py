@@ -8,6 +8,7 @@ from pathlib import Path
 from svqkit.choices import choose
 from svqkit.data import simulation
 from svqkit.errors import SvqkitError
+from svqkit.samples import bundled
 
 SAMPLES = {name: name for name in ("weather", "kth", "kitticaltech", "human", "taxibj")}
 
@@ -24,11 +25,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("root", type=Path, help="folder of the raw data, such as data")
     parser.add_argument("--only", nargs="+", default=list(SAMPLES), help=f"some of: {', '.join(SAMPLES)}")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--bundle", action="store_true", help="they are now the bundled ones: note their digests")
     options = parser.parse_args(arguments)
     try:
         for name in options.only:
             files = write(options.root, choose(SAMPLES, name, "sample"), options.seed)
             print(f"{name}: {len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.2f} MB")
+        if options.bundle:
+            bundled.record(options.root)
     except SvqkitError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

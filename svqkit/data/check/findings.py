@@ -39,6 +39,9 @@ class Report:
         frames: that the store will have, or would have of the whole dataset; None when not known.
         frame_bytes: of one of them.
         when_whole: ``frames`` are those of the whole dataset, since the files that are there make no store.
+        sample: the profile in use, when all files are those of the bundled sample; else "". The look at the published
+            data then says what would have to be fetched, and ``lacks`` why the sample is not enough for that profile.
+        sample_size: number and size of the sample's files.
     """
 
     dataset: str
@@ -53,10 +56,15 @@ class Report:
     frames: int | None = None
     frame_bytes: int = 0
     when_whole: bool = False
+    sample: str = ""
+    sample_size: str = ""
+    lacks: list[str] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
-        """Whether it is there, whole, as published, and can be made into a store."""
+        """Whether it is there, whole, as published (or the bundled sample), and can be made into a store."""
+        if self.sample:
+            return not self.lacks
         wrong = self.missing or self.damaged or self.refusal or any(check.fits is False for check in self.checks)
         return self.place is not None and not wrong
 

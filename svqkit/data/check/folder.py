@@ -6,7 +6,7 @@ from pathlib import Path
 
 from svqkit.choices import choose
 from svqkit.config import Data, Params
-from svqkit.data.check import human, kitticaltech, kth, taxibj, weather
+from svqkit.data.check import human, kitticaltech, kth, sample, taxibj, weather
 from svqkit.data.check.findings import Report
 from svqkit.data.check.places import absent, begun_weather, place_of
 from svqkit.errors import SvqkitError
@@ -22,22 +22,32 @@ LOOKS: Mapping[str, Callable[..., None]] = {
 }
 
 
-def check(root: Path, params: Params, names: Sequence[str] = ()) -> list[Report]:
-    """A report of each dataset called ``names``, or of all that are published.
+def check(root: Path, params: Params, names: Sequence[str] = (), used: Params | None = None) -> list[Report]:
+    """Return a report of each dataset called ``names``, or of all that are published.
+
+    Args:
+        root: the folder of raw files.
+        params: what the files are compared with: profile paper.
+        names: some datasets.
+        used: the profile in use, for which the bundled sample is to be enough; without it ``params``.
 
     Raises:
         SvqkitError: there is no folder ``root``, or a name is not one of a published dataset.
     """
     if not root.is_dir():
-        raise SvqkitError(f"There is no folder {root.absolute()}. Name the one that holds weather, kth and so on.")
+        raise SvqkitError(
+            f"There is no folder {root.absolute()}: `make data` fetches the bundled sample into data; "
+            "for files of your own name the folder that holds weather, kth and so on."
+        )
+    used = used or params
     published = {name: data for name, data in params.datasets.items() if data.source in LOOKS}
     wanted = {name: choose(published, name, "published dataset") for name in names} or published
     # All weather lies in one folder: which of its datasets are meant is told by the variables that are there.
     meant = begun_weather(root, published) | set(names)
-    return [_report(name, data, root, name in meant) for name, data in wanted.items()]
+    return [_report(name, data, root, name in meant, used) for name, data in wanted.items()]
 
 
-def _report(name: str, data: Data, root: Path, meant: bool) -> Report:
+def _report(name: str, data: Data, root: Path, meant: bool, used: Params) -> Report:
     report = Report(name)
     place = place_of(root, data)
     if place is None or (data.source == "weather" and not meant):
@@ -51,6 +61,7 @@ def _report(name: str, data: Data, root: Path, meant: bool) -> Report:
         report.notes.append(absent(data, place))
         return report
     report.says = report.says or _readme(place)
+    sample.look(replace(used.dataset(name), root=str(place)), used.profile, report)
     return report
 
 

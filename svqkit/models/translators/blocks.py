@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -89,17 +90,18 @@ class DilatedConv2d(nn.Conv2d):
         if x.device.type != "cpu" or torch.compiler.is_exporting():
             return super().forward(x)
         (d, _), (height, width) = self.dilation, x.shape[2:]
-        x = F.pad(x, (0, -width % d, 0, -height % d)).permute(0, 2, 3, 1)
-        maps = x.unflatten(2, (-1, d)).unflatten(1, (-1, d)).permute(0, 2, 4, 1, 3, 5)  # (B, d, d, H/d, W/d, C)
+        padded = F.pad(x, (0, -width % d, 0, -height % d))
+        # channels last, which oneDNN's kernels want
+        maps = rearrange(padded, "b c (h p) (w q) -> (b p q) h w c", p=d, q=d)
         y = F.conv2d(
-            maps.flatten(0, 2).permute(0, 3, 1, 2),
+            rearrange(maps, "n h w c -> n c h w"),
             self.weight,
             self.bias,
             padding=self.kernel_size[0] // 2,
             groups=self.groups,
         )
-        y = y.permute(0, 2, 3, 1).unflatten(0, maps.shape[:3]).permute(0, 3, 1, 4, 2, 5)
-        return y.flatten(3, 4).flatten(1, 2)[:, :height, :width].permute(0, 3, 1, 2)
+        y = rearrange(y, "(b p q) c h w -> b (h p) (w q) c", p=d, q=d)
+        return rearrange(y[:, :height, :width], "b h w c -> b c h w")
 
 
 class Tokens(nn.Module):
@@ -111,7 +113,8 @@ class Tokens(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, dim, H, W) → the same shape."""
-        return self.block(x.flatten(2).transpose(1, 2)).transpose(1, 2).unflatten(2, x.shape[2:])
+        tokens = self.block(rearrange(x, "b c h w -> b (h w) c"))
+        return rearrange(tokens, "b (h w) c -> b c h w", h=x.shape[2])
 
 
 def depthwise(dim: int, kernel: int, dilation: int = 1) -> nn.Conv2d:

@@ -1,0 +1,123 @@
+"""``python -m svqkit.paper.readme``: the README's table and map, written from results and never by hand.
+
+The results of the bundled sample are in no clone, so what is quoted of them is kept in ``docs/sample_scores.csv``: a
+row for each score, with the machine that it was made on. Made anew on another machine, the README shows that one's
+scores, and says how far they are from the others'. (An older processor is had by training with ATEN_CPU_CAPABILITY=avx2
+ONEDNN_MAX_CPU_ISA=AVX2. Rows of machines that have not trained with today's code are to be deleted.)
+"""
+
+import argparse
+import shutil
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from svqkit import config, evaluation, figures, journal
+from svqkit.atomic import replacing
+from svqkit.errors import SvqkitError
+from svqkit.paper.results import Results
+
+DATASET, UNIT = "weather_t2m", "K"
+PAGE, RECORD, MAP = Path("README.md"), Path("docs/sample_scores.csv"), Path("docs/maps_rmse.png")
+BEGIN, END = "<!-- Written by `make readme`, from docs/sample_scores.csv: -->", "<!-- to here. -->"
+COLUMNS = ["machine", "experiment", "seed", "metric", "value"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; 1 after an error that is meant for the user."""
+    parser = argparse.ArgumentParser(prog="python -m svqkit.paper.readme", description=__doc__.split("\n\n")[0])
+    for name in ("runs", "scores", "reports", "journal"):
+        parser.add_argument(f"--{name}", type=Path, default=Path(name), help=f"folder of the {name}")
+    options = parser.parse_args(arguments)
+    try:
+        results = Results(config.load(profile="sample"), options.runs, options.scores, reports_root=options.reports)
+        picture = results.reports_root / results.profile / DATASET / MAP.name
+        if not picture.exists():
+            raise SvqkitError(f"There is no map at {picture}. Draw it first: `dvc repro figures@{DATASET}`.")
+        scores = quoted(results, options.journal)
+        before = read_record() if RECORD.exists() else scores[:0]
+        record = pd.concat([before[~before["machine"].isin(scores["machine"])], scores], ignore_index=True)
+        with replacing(RECORD) as draft:
+            record.to_csv(draft, index=False, float_format="%.6g", lineterminator="\n")
+        with replacing(MAP) as draft:
+            shutil.copyfile(picture, draft)
+        with replacing(PAGE) as draft:
+            draft.write_text(with_block(PAGE.read_text(encoding="utf-8"), block(read_record())), encoding="utf-8")
+    except SvqkitError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"written: {RECORD}, {MAP}, {PAGE}")
+    return 0
+
+
+def quoted(results: Results, journals: str | Path = "journal") -> pd.DataFrame:
+    """Return the scores of the README's table: machine, experiment, seed (-1: a baseline), metric, value.
+
+    Raises:
+        SvqkitError: scores are missing, or the journal does not tell on which machine they were trained.
+    """
+    runs = results.runs(DATASET, "main")
+    scores = evaluation.mean_over_channels(evaluation.read_scores(results.folder(DATASET)))
+    scores = evaluation.scores_of_runs(scores, runs)
+    scores = scores[(scores["protocol"] == "clean") & (scores["lead"] == 0)]
+    notes = {run.experiment.name: journal.read(run.experiment, journals) for run in runs}
+    if unknown := [name for name, note in notes.items() if not note]:
+        raise SvqkitError(f"No journal in {journals} tells where {', '.join(unknown)} was trained: `dvc repro`.")
+    machines = " and ".join(sorted({_machine(note) for note in notes.values()}))
+    return scores.assign(machine=machines)[COLUMNS]
+
+
+def read_record(path: Path = RECORD) -> pd.DataFrame:
+    """Return what was quoted, the latest machine last."""
+    return pd.read_csv(path)
+
+
+def block(record: pd.DataFrame) -> str:
+    """Return what stands in the README: the table of the latest machine, and what other machines change."""
+    latest = record["machine"].iloc[-1]
+    table = figures.results_table(record[record["machine"] == latest].assign(protocol="clean", lead=0))
+    text = figures.markdown_table(table, "", figures.metric_units(UNIT))
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    about = f"Mean ± standard deviation over seeds; simulated data. {_of_machines(record, latest)}"
+    return "\n".join([*rows, "", textwrap.fill(about, 120, break_on_hyphens=False)])
+
+
+def with_block(page: str, text: str) -> str:
+    """Return a page with ``text`` between its two marks.
+
+    Raises:
+        SvqkitError: the page has no such marks.
+    """
+    if page.count(BEGIN) != 1 or page.count(END) != 1:
+        raise SvqkitError(f"{PAGE} must have the lines {BEGIN} and {END} once, for the table to stand between.")
+    return f"{page.split(BEGIN)[0]}{BEGIN}\n\n{text}\n\n{END}{page.split(END)[1]}"
+
+
+def _machine(note: dict[str, Any]) -> str:
+    """What the digits of a training depend on, of its journal."""
+    machine = note["machine"]
+    processor = machine["gpu"] or f"{machine['cpu']} ({machine.get('instructions', '?')})"
+    return f"{processor}, torch {note['versions']['torch']}"
+
+
+def _of_machines(record: pd.DataFrame, latest: str) -> str:
+    """On what the table was made, and how far the means over seeds of other machines lie from it."""
+    text = (
+        f"Made on {latest}. **The digits of trained models depend on the processor**: each rounds in its own way, and "
+        "training amplifies that. Persistence and climatology are the same everywhere."
+    )
+    trained = record[(record["seed"] >= 0) & (record["metric"] == "mse")]
+    means = trained.pivot_table("value", "experiment", "machine", sort=False)
+    others = [name for name in means.columns if name != latest]
+    if others:
+        away = means[others].sub(means[latest], axis=0).abs().max(axis=1)
+        differences = ", ".join(f"{figures.display_name(name)} {most:.2f}" for name, most in away.items())
+        text += f" Elsewhere ({'; '.join(others)}) the mean MSE came out up to so many {UNIT}² away: {differences}."
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
