@@ -22,6 +22,8 @@ HELPERS = frozenset(
         "svqkit.datasets",
         "svqkit.fieldtypes",
         "svqkit.quantizer_settings",
+        # A command line, which chooses settings.
+        "svqkit.training_command",
         # What is refused, what is said when something is wrong, and while something is going on.
         "svqkit.userfiles",
         "svqkit.choices",
