@@ -64,6 +64,7 @@ def test_strip_gives_the_same_bytes_before_and_after_a_notebook_was_run(tmp_path
     for cell in used.cells:
         cell.id = f"new-{cell.id}"[:60]
         cell.metadata["collapsed"] = True
+        cell.metadata.setdefault("tags", [])
     used.cells[2].execution_count = 7
     used.cells[2].outputs = [new_output("stream", text="1\n")]
     nbformat.write(used, path)

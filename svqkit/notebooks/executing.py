@@ -37,7 +37,8 @@ def without_traces(notebook: NotebookNode) -> NotebookNode:
     notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
-        cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
+        tags = cell.metadata.get("tags")  # papermill leaves empty ones
+        cell.metadata = {"tags": tags} if tags else {}
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     return notebook
