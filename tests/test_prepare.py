@@ -305,7 +305,7 @@ def test_asked_for_it_is_made_anew_with_the_same_bytes(raw: RawFiles, tmp_path: 
     assert {name: content for name, (*_, content) in after.items()} == {
         name: content for name, (*_, content) in before.items()
     }
-    chunk = "x.zarr/frames/c.0.0.0.0"
+    chunk = "x.zarr/frames/c/0/0/0/0"
     assert after[chunk][:2] != before[chunk][:2]
 
 

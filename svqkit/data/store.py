@@ -240,7 +240,6 @@ def create(path: Path, plan: Plan) -> zarr.Group:
         shape=shape,
         dtype=plan.dtype,
         chunks=(max(1, min(CHUNK_BYTES // one, shape[0])), *shape[1:]),
-        chunk_key_encoding={"name": "default", "separator": "."},  # files, not a tree of folders for each
         compressors=None,
         dimension_names=("time", "channel", "lat", "lon") if plan.kind == "grid" else ("frame", "channel", "y", "x"),
     )
