@@ -101,6 +101,13 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def clear_leftovers(target: Path) -> None:
+    """Put right what a killed process has left beside ``target``, which is not written again."""
+    if target.with_name(f".{target.name}.part").exists():
+        with _workshop(target):
+            pass
+
+
 @contextmanager
 def clear_errors(target: Path) -> Iterator[None]:
     """Say in one sentence, naming ``target``, that the disk is full or can't be written; other errors are left alone.

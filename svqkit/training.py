@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from svqkit import journal, models, schedule
 from svqkit.allocation import freed_memory_kept
-from svqkit.atomic import remove, replacing
+from svqkit.atomic import clear_leftovers, remove, replacing
 from svqkit.checkpoint import Progress, load_state, read_progress, save_state, save_weights
 from svqkit.compiling import compiled
 from svqkit.config import Experiment, Split, Training
@@ -107,6 +107,8 @@ def train(
     made_from = fingerprint(experiment, seed, store)
     target = run_path(experiment, seed, runs)
     if is_run_of(target, made_from):
+        if here.is_main_process:
+            clear_leftovers(target)
         # On the side, so that the pipeline's copy of the notebook is the same whether it was trained now or before.
         here.print(f"{target} is finished, of the same settings, data and code: kept.", file=sys.stderr)
         return target

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
-from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
+from nbclient.util import run_sync
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 from papermill.iorw import load_notebook_node

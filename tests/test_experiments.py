@@ -317,7 +317,7 @@ def test_the_pipeline_stays_small_enough_to_be_looked_over_at_once() -> None:
     datasets = TREE["datasets"]
     pipeline = YAML(typ="safe").load(ROOT / "dvc.yaml")
     sizes = {"${datasets}": len(datasets), "${experiments}": len(TREE["experiments"])}
-    assert sum(sizes.get(stage.get("foreach"), 1) for stage in pipeline["stages"].values()) <= 160
+    assert sum(sizes.get(stage.get("foreach"), 1) for stage in pipeline["stages"].values()) <= 170
     assert pipeline["metrics"] == [f"scores/${{profile}}/{dataset}/metrics" for dataset in datasets]
 
 

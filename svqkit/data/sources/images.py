@@ -46,9 +46,7 @@ def open_image(file: Path | BinaryIO, where: str) -> Iterator[Image.Image]:
             f"{where} is too large, expected up to {MOST_PIXELS:,} pixels: {error}. Fetch it again, or remove it."
         ) from error
     except (OSError, SyntaxError, ValueError, struct.error) as error:
-        raise SvqkitError(
-            f"{where} is no picture: it can't be read as an image ({error}); it is truncated or damaged."
-        ) from error
+        raise SvqkitError(f"{where} can't be read as an image ({error}); it is truncated or damaged.") from error
 
 
 def read_image(path: Path, colour: bool) -> np.ndarray:

@@ -159,7 +159,7 @@ def _decode(stored: bytes, path: Path, frame: int, header: SeqHeader) -> np.ndar
     if header.format in RAW:
         pixels = np.frombuffer(stored, np.uint8).reshape(*shape, RAW[header.format])
         return np.ascontiguousarray(np.broadcast_to(pixels[..., ::-1], (*shape, 3)))
-    with open_image(io.BytesIO(stored), f"{path}: frame {frame + 1}") as image:
+    with open_image(io.BytesIO(stored), f"{path}: frame {frame + 1} is no picture: it") as image:
         pixels = np.asarray(image.convert("RGB"))
     if pixels.shape[:2] != shape:
         raise SvqkitError(
