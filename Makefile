@@ -93,7 +93,7 @@ bench: setup  ## measure steps, evaluation and scaling here, beside REFERENCE=a 
 
 # Those that are marked slow are left to ALL=1, unless ARGS picks some itself.
 test: data  ## run the tests on two cores, ALL=1: also the slow ones (ARGS="-k word" picks some)
-	@$(WITH_VENV) $(VENV_PYTHON) -m pytest -n 2 --dist loadgroup $(if $(ALL)$(ARGS),,-m "not slow") $(ARGS)
+	@$(WITH_VENV) $(VENV_PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(if $(ALL)$(ARGS),,-m "not slow") $(ARGS)
 
 lint: setup  ## check style and format; `.venv/bin/ruff format` mends the latter
 	@failed=0; $(VENV_PYTHON) -m ruff check . || failed=1; \

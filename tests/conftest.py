@@ -24,6 +24,15 @@ def pytest_configure() -> None:
         os.environ[name] = "1"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files with slow tests first: a worker that comes to one at the end would work alone.
+
+    Each file goes to one worker (`--dist loadfile` in the Makefile), so that what its tests share is made once.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture
 def raw(tmp_path: Path) -> RawFiles:
     """An empty folder for raw files."""

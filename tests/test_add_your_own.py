@@ -49,7 +49,6 @@ class Section:
 
 TRANSLATOR, QUANTIZER = Section("A translator"), Section("A quantizer")
 SHORT_TRANSLATOR = Section("Add your own", README)
-pytestmark = pytest.mark.xdist_group("add_your_own")
 
 
 def put_after(path: Path, line: str, addition: str) -> None:

@@ -36,8 +36,6 @@ FRAMES = {
     "films_half": (3, 20, 28),
     "scans": (1, 33, 47),
 }
-# One worker runs all of these: they share what the examples make.
-pytestmark = pytest.mark.xdist_group("own_data")
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ STAGES = {
     *(f"{stage}@{dataset}" for stage in ("raw", "prepare", "evaluate", "figures") for dataset in DATASETS),
     *(f"train@{experiment}" for experiment in EXPERIMENTS),
 }
-# One worker runs all of these, in this order: they share the copy of the project.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
+# In this order: they share the copy of the project.
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
