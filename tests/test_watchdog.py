@@ -68,7 +68,12 @@ def begin(project: Path, log: Path) -> psutil.Process:
     environment = os.environ | {"PYTHONPATH": str(project), "CUDA_VISIBLE_DEVICES": ""}
     with log.open("w") as file:
         started = subprocess.Popen(
-            ["make", "repro"], cwd=project, env=environment, stdout=file, stderr=file, start_new_session=True
+            ["make", "--no-print-directory", "repro"],
+            cwd=project,
+            env=environment,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
         )
     return psutil.Process(started.pid)
 
@@ -123,7 +128,9 @@ def test_what_make_started_ends_when_make_is_killed_however_many_are_between(lin
     command = f"{sys.executable} program.py" if links == 1 else f"sh -c '{sys.executable} program.py; true'; true"
     (tmp_path / "Makefile").write_text(f"all:\n\t@{command}\n")
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
-    make = subprocess.Popen(["make"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, start_new_session=True)
+    make = subprocess.Popen(
+        ["make", "--no-print-directory"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, start_new_session=True
+    )
     assert make.stdout.readline() == b"watching\n"
     started = psutil.Process(make.pid).children(recursive=True)
     make.kill()
