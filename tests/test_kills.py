@@ -45,8 +45,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SVQKIT_PROGRESS_SECONDS", "600")
 
 
-# How many kills of each kind: a few always, a hundred with the slow tests.
-HOW_MANY = pytest.mark.parametrize("most", [6, pytest.param(100, marks=pytest.mark.slow)], ids=["few", "many"])
+# How many kills of each kind: a few always, more with the slow tests, as many as one likes with KILLS=100.
+MANY = int(os.environ.get("KILLS", "20"))
+HOW_MANY = pytest.mark.parametrize("most", [6, pytest.param(MANY, marks=pytest.mark.slow)], ids=["few", "many"])
 
 
 def a_file(path: Path, text: str) -> None:
