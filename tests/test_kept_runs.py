@@ -89,6 +89,20 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trained:
     return Trained(tmp_path, monkeypatch)
 
 
+def test_what_a_killed_process_left_beside_a_kept_run_is_cleared(
+    experiment: Experiment, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after the run was put in its place: nobody writes it again, and DVC would hash the rest."""
+    train = Trained(tmp_path, monkeypatch)
+    before = train(experiment, store)
+    left = train.run(experiment).with_name(".seed0.part")
+    (left / "old").mkdir(parents=True)
+    (left / "lock").write_text("process 1")
+    assert train(experiment, store) == before
+    assert train.begun == []
+    assert not left.exists()
+
+
 @pytest.mark.parametrize(
     "changes", [{}, {"studies": ["main", "noise"]}, {"seeds": [0, 1]}, {"data": {"root": "/mnt/elsewhere"}}]
 )
