@@ -70,7 +70,7 @@ data: setup  ## fetch the tracked data, where there is none yet
 		else [ -e data ] || rm $$mark; exit 1; fi; fi
 
 repro: data  ## run every stage that is out of date, JOBS=2 at a time; the report is reports/index.html
-	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.pipeline --jobs "$$JOBS"
+	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.pipeline.run_stages --jobs "$$JOBS"
 	@echo; echo "Everything is in reports/index.html"
 
 report: setup  ## make tables, figures and the report again, from the scores that there are

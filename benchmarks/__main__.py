@@ -34,10 +34,9 @@ import torch
 
 from benchmarks import published, scoring, steps
 from benchmarks.stores import SHAPES
-from svqkit import config
 from svqkit.atomic import replacing
-from svqkit.config import TRANSLATORS, Compile, Experiment, Precision
 from svqkit.errors import SvqkitError
+from svqkit.settings.params import TRANSLATORS, Compile, Experiment, Precision, load_params, override
 
 matplotlib.use("agg")
 
@@ -50,13 +49,13 @@ COLOURS = {"none": "#0072b2", "svq": "#d55e00", "": "#666666"}
 
 def pair(profile: str, dataset: str, translator: str, codes: int) -> dict[str, Experiment]:
     """The dataset's experiment without a quantizer and with SVQ, with another translator in both."""
-    settings = config.load(profile=profile)
+    settings = load_params(profile=profile)
     chosen = {}
     for quantizer in steps.QUANTIZERS:
         one = settings.experiment(f"{dataset}-{quantizer}")
         chosen[quantizer] = replace(one, model=replace(one.model, translator=translator))
     if codes:
-        chosen["svq"] = config.override(chosen["svq"], {"quantizer": {"codebook_size": codes}})
+        chosen["svq"] = override(chosen["svq"], {"quantizer": {"codebook_size": codes}})
     return chosen
 
 

@@ -28,15 +28,14 @@ import pandas as pd
 import torch
 
 from benchmarks.stores import SHAPES
-from svqkit import config
 from svqkit.atomic import replacing
-from svqkit.config import Experiment, Params, Protocol, Study, as_tree
 from svqkit.data.check.published import FACTS, human_windows, kth_windows
 from svqkit.data.check.weather_counts import weather_windows
-from svqkit.datasets import Data, HumanData, KittiCaltechData, KTHData, TaxiBJData, WeatherData
 from svqkit.errors import SvqkitError
-from svqkit.figures import study_title
 from svqkit.paper.costs import Case, Subject, machine, out_of_memory_as_error
+from svqkit.plots import study_title
+from svqkit.settings.data import Data, HumanData, KittiCaltechData, KTHData, TaxiBJData, WeatherData
+from svqkit.settings.params import Experiment, Params, Protocol, Study, as_tree, load_params
 
 MEASURED, PAGE = Path("docs/cost.csv"), Path("docs/cost.md")
 COLUMNS = ("profile", "model", "settings", "machine", "batch_size", "samples_per_second", "flops_per_sample", "note")
@@ -283,7 +282,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--page", type=Path, default=PAGE, help="where the tables go")
     options = parser.parse_args(arguments)
     try:
-        settings = config.load(options.params, options.profile)
+        settings = load_params(options.params, options.profile)
         groups = groups_of(settings, [name for name in SHAPES if name in settings.datasets])
         measured = read_measured(options.csv)
         if not options.table:

@@ -28,12 +28,11 @@ import pandas as pd
 import psutil
 import xarray as xr
 
-from svqkit import config
-from svqkit.config import Experiment
 from svqkit.data.sources.video import read_video
 from svqkit.data.sources.weather import LONG_NAMES
-from svqkit.datasets import KTH_ACTIONS
 from svqkit.samples import kth
+from svqkit.settings.data import KTH_ACTIONS
+from svqkit.settings.params import Experiment, as_tree, load_params, override
 
 BYTES_PER_FRAME = 110 * 32 * 64 * 4
 FRAMES_PER_YEAR = 1460
@@ -78,14 +77,14 @@ def write_weather(root: Path, years: int) -> None:
 
 def experiment_on(root: Path, options: argparse.Namespace) -> Experiment:
     """The dataset's SVQ experiment on the synthetic files: of weather the last two Januaries validate and test."""
-    data: dict = {**config.as_tree(config.load("params.yaml", "paper").dataset(options.dataset)), "root": str(root)}
+    data: dict = {**as_tree(load_params("params.yaml", "paper").dataset(options.dataset)), "root": str(root)}
     if options.dataset == "weather_hmv":
         last = 2000 + years_of(options.gigabytes) - 1
         periods = {"train": ["2000", str(last - 2)], "validation": [f"{last - 1}-01"] * 2, "test": [f"{last}-01"] * 2}
         data |= {"gaps": "split", **periods}
     training = {"epochs": 1, "warmup_epochs": 0, "steps_per_epoch": options.steps, "batch_size": options.batch}
-    experiment = config.load("params.yaml", options.profile).experiment(f"{options.dataset}-svq")
-    return config.override(experiment, {"data": data, "training": training})
+    experiment = load_params("params.yaml", options.profile).experiment(f"{options.dataset}-svq")
+    return override(experiment, {"data": data, "training": training})
 
 
 def years_of(gigabytes: float) -> int:
@@ -95,15 +94,16 @@ def years_of(gigabytes: float) -> int:
 
 def stage(name: str, folder: Path, options: argparse.Namespace) -> None:
     """One stage; runs in a process of its own."""
-    from svqkit import data, evaluation, training
+    from svqkit import data, evaluation
     from svqkit.data.store import Store
-    from svqkit.runs import open_run
+    from svqkit.training import loop
+    from svqkit.training.runs import open_run
 
     experiment = experiment_on(folder / "raw", options)
     if name == "prepare":
         data.prepare(experiment.data, folder / "store.zarr")
     elif name == "train":
-        training.train(experiment, 0, Store.open(folder / "store.zarr"), folder / "runs", folder / "states")
+        loop.train(experiment, 0, Store.open(folder / "store.zarr"), folder / "runs", folder / "states")
     else:
         run = open_run(next((folder / "runs").glob("*/*/*/seed0")))
         evaluation.evaluate([run], Store.open(folder / "store.zarr"), folder / "scores")

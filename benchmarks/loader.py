@@ -24,13 +24,13 @@ import torch
 from accelerate import Accelerator
 
 from benchmarks.stores import SHAPES, synthetic_store
-from svqkit import config, models
+from svqkit import models
 from svqkit.atomic import replacing
-from svqkit.config import Experiment
 from svqkit.data import windows as loading
 from svqkit.data.store import Store
 from svqkit.data.windows import Windows, batches
-from svqkit.training import Examples, ready
+from svqkit.settings.params import Experiment, load_params, override
+from svqkit.training.loop import Examples, ready
 
 
 def loader_rate(store: Store, batch_size: int, seconds: float, in_memory: bool) -> float:
@@ -79,9 +79,9 @@ def rate(step: Callable[[], None], device: torch.device, seconds: float) -> floa
 
 def measure(name: str, options: argparse.Namespace, folder: Path) -> dict[str, float | str]:
     """One row: the rates of a dataset's loader and step, and their ratio."""
-    experiment = config.load(options.params, options.profile).experiment(f"{name}-svq")
+    experiment = load_params(options.params, options.profile).experiment(f"{name}-svq")
     if options.batch:
-        experiment = config.override(experiment, {"training": {"batch_size": options.batch}})
+        experiment = override(experiment, {"training": {"batch_size": options.batch}})
     store = synthetic_store(folder, name, experiment, options.frames)
     size = experiment.training.batch_size
     disk, memory = (loader_rate(store, size, options.seconds, in_memory) for in_memory in (False, True))

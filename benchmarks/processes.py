@@ -30,13 +30,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from benchmarks.__main__ import pair
 from benchmarks.stores import SHAPES
-from svqkit import config
-from svqkit.allocation import freed_memory_kept
 from svqkit.atomic import replacing
-from svqkit.config import Experiment
 from svqkit.errors import SvqkitError
 from svqkit.paper.costs import Case, Subject, machine, now
 from svqkit.progress import progress
+from svqkit.settings.params import Experiment, override
+from svqkit.training.allocation import freed_memory_kept
 
 WARM_UP, STEPS = 3, 5
 
@@ -132,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
     precision = options.precision or ("bf16" if options.device == "cuda" else "fp32")
     try:
         svq = pair(options.profile, "weather_t2m", "gsta", 0)["svq"]
-        svq = config.override(svq, {"training": {"precision": precision}})
+        svq = override(svq, {"training": {"precision": precision}})
         table = measure(svq, counts, batch, options.repeats, options.device, options.threads)
     except SvqkitError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -17,12 +17,12 @@ import torch
 from skimage.metrics import structural_similarity
 from torch import Tensor, nn
 
-from svqkit.config import Experiment
 from svqkit.errors import SvqkitError
 from svqkit.interop.settings import MODEL_TYPES
 from svqkit.models import Forecast
 from svqkit.paper.costs import Subject
-from svqkit.training import Objective
+from svqkit.settings.params import Experiment
+from svqkit.training.loop import Objective
 
 SIZES = ("hid_S", "hid_T", "N_S", "N_T", "mlp_ratio", "drop", "drop_path", "spatio_kernel_enc", "spatio_kernel_dec")
 

@@ -17,11 +17,10 @@ import pandas as pd
 import torch
 
 from benchmarks.__main__ import COLOURS, pair
-from svqkit import config
-from svqkit.allocation import freed_memory_kept
 from svqkit.atomic import replacing
-from svqkit.config import Experiment
 from svqkit.paper.costs import Case, measure
+from svqkit.settings.params import Experiment, override
+from svqkit.training.allocation import freed_memory_kept
 
 matplotlib.use("agg")
 
@@ -41,7 +40,7 @@ def cases() -> Iterator[tuple[str, str, Experiment, Shape]]:
     """What is varied, its value, the experiment and the frames' shape."""
     both = pair("paper", "weather_t2m", "gsta", 0)
     for name, codes in CODES.items():
-        yield "codes", name, config.override(both["svq"], {"quantizer": {"codebook_size": codes}}), (1, 32, 64)
+        yield "codes", name, override(both["svq"], {"quantizer": {"codebook_size": codes}}), (1, 32, 64)
     for one in both.values():
         for name, size in RESOLUTIONS.items():
             yield "resolution", name, one, (1, *size)

@@ -20,12 +20,12 @@ from benchmarks import published
 from benchmarks.rounds import as_each_runs, ratio, take_turns
 from benchmarks.stores import synthetic_store
 from svqkit import models
-from svqkit.config import Experiment
 from svqkit.data.windows import batches
 from svqkit.evaluation import forecasters
 from svqkit.evaluation.evaluate import TestSet
-from svqkit.evaluation.rollout import roll_out
+from svqkit.models.rollout import roll_out
 from svqkit.paper.costs import machine
+from svqkit.settings.params import Experiment
 
 BATCH = 16
 

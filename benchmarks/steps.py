@@ -9,11 +9,10 @@ import torch
 
 from benchmarks import published
 from benchmarks.rounds import as_each_runs, ratio, take_turns
-from svqkit import config
-from svqkit.compiling import compiled
-from svqkit.config import Compile, Experiment, Precision
 from svqkit.errors import SvqkitError
 from svqkit.paper.costs import Case, Subject, machine, out_of_memory_as_error
+from svqkit.settings.params import Compile, Experiment, Precision, override
+from svqkit.training.compiling import compiled
 
 QUANTIZERS = ("none", "svq")
 # Training windows of weather_t2m, 12 → 12 hours in 2010 to 2015 (52,584 hours), and the published epochs.
@@ -32,7 +31,7 @@ class OwnSubject(Subject):
         return " ".join(reasons)
 
     def step(self, samples: int | None = None) -> None:
-        """As :func:`svqkit.training.train` takes it."""
+        """As :func:`svqkit.training.loop.train` takes it."""
         self.objective.train()
         losses = getattr(self, "losses", self.objective) if samples is None else self.objective
         sum(losses(self.inputs[:samples], self.targets[:samples])).backward()
@@ -65,7 +64,7 @@ def measure(
         kinds += [("published", "fp32", "off")] if checkout else []
         for who, precision, how in kinds:
             name = f"{who} {quantizer} {precision} {how}"
-            chosen = config.override(experiment, {"training": {"precision": precision}})
+            chosen = override(experiment, {"training": {"precision": precision}})
             maker = OwnSubject if who == "svqkit" else published.PublishedSubject
             row: dict[str, object] = {
                 "part": "step",

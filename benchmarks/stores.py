@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from svqkit import data
-from svqkit.config import Experiment
 from svqkit.data.store import Store
-from svqkit.datasets import ArrayData
+from svqkit.settings.data import ArrayData
+from svqkit.settings.params import Experiment
 
 # Channels, height, width and type of the published frames (DESIGN.md, sections 6 and 7).
 SHAPES: dict[str, tuple[int, int, int, str]] = {

@@ -6,7 +6,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from svqkit.runs import open_run as load_run
+    from svqkit.training.runs import open_run as load_run
 
 __version__ = "0.1.0"
 __all__ = ["load_run"]
@@ -15,7 +15,7 @@ __all__ = ["load_run"]
 def __getattr__(name: str) -> Any:
     """``load_run`` when it is asked for, so that ``import svqkit`` takes no time: torch takes seconds."""
     if name == "load_run":
-        from svqkit.runs import open_run
+        from svqkit.training.runs import open_run
 
         return open_run
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,40 @@
-"""The one error that a user is meant to read."""
+"""The error that is meant for the user, and words for it: valid names, the closest one."""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def choose(registry: Mapping[str, T], name: object, what: str) -> T:
+    """The entry of ``registry`` called ``name``.
+
+    Raises:
+        SvqkitError: there is none; the message lists the valid names and the closest one.
+    """
+    if isinstance(name, str) and name in registry:
+        return registry[name]
+    raise SvqkitError(f"Unknown {what} {name!r}{hint(name, registry)}. Valid: {listed(registry)}.")
+
+
+def hint(name: object, valid: Iterable[str]) -> str:
+    """``" (did you mean 'svq'?)"`` when a valid name is close to ``name``, else nothing."""
+    valid = [str(entry) for entry in valid]
+    close = [entry for entry in valid if entry.lower() == str(name).lower()]
+    close = close or get_close_matches(str(name), valid, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names in order, separated by commas."""
+    return ", ".join(sorted(map(str, names))) or "none"
+
+
+def shown(value: object, most: int = 200) -> str:
+    """A value as Python writes it, cut after ``most`` characters."""
+    written = repr(value)
+    return written if len(written) <= most else f"{written[:most]} …"
 
 
 class SvqkitError(ValueError):

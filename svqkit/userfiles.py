@@ -15,8 +15,7 @@ from typing import Any
 from ruamel.yaml import YAML, MappingNode, Node, ScalarNode
 from ruamel.yaml.error import YAMLError
 
-from svqkit.choices import shown
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, shown
 
 MOST_TEXT, MOST_YAML = 2**24, 2**20
 # Of settings, with everything that is named twice counted twice.

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 from rawfiles import RawFiles
 
-from svqkit.config import Data
+from svqkit.settings.params import Data
 
 # The same examples every time, and no verdict by the clock.
 settings.register_profile("svqkit", max_examples=40, deadline=None, derandomize=True, database=None)

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from svqkit.data.sources.weather import LONG_NAMES
-from svqkit.datasets import WeatherData
+from svqkit.settings.data import WeatherData
 
 DAY = 24
 LAT = np.array([-60.0, -10.0, 25.0, 70.0])

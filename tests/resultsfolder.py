@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from svqkit import config
-from svqkit.config import Loss, Params
 from svqkit.paper.results import Results
-from svqkit.paths import run_path, scores_path
-from svqkit.run_config import write_config
+from svqkit.settings.params import Loss, Params, load_params
+from svqkit.training.paths import run_path, scores_path
+from svqkit.training.run_config import write_config
 
-SETTINGS = config.load(Path(__file__).parents[1] / "params.yaml", "sample")
+SETTINGS = load_params(Path(__file__).parents[1] / "params.yaml", "sample")
 REAL, SIMULATED = "ERA5, as it was measured", "Simulated for a test: <no> measurements & no model"
 WINDOWS = 240
 # The MSE of each seed, or its LPIPS or a measure of its codebook.

@@ -69,11 +69,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     for section in (TRANSLATOR, SHORT_TRANSLATOR):
         layer, line = section.blocks["python"]
         (folder / section.file).write_text(layer, encoding="utf-8")
-        put_after(folder / "svqkit/config.py", "TRANSLATORS = {", line)
+        put_after(folder / "svqkit/settings/params.py", "TRANSLATORS = {", line)
 
     layer, settings, line = QUANTIZER.blocks["python"]
     (folder / QUANTIZER.file).write_text(layer, encoding="utf-8")
-    place = folder / "svqkit/quantizer_settings.py"
+    place = folder / "svqkit/settings/quantizers.py"
     put_after(place, "    NoQuantizer", line)
     text = place.read_text(encoding="utf-8")
     place.write_text(text.replace("\nSettings = (", f"\n{settings}\n\nSettings = ("), encoding="utf-8")
@@ -104,8 +104,9 @@ def test_it_trains_as_the_document_says(project: Project, section: Section, expe
 
 _CHECK = """
 import torch
-from svqkit import config, models
-settings = config.load()
+from svqkit import models
+from svqkit.settings.params import load_params, override
+settings = load_params()
 chosen = {chosen}
 model = models.build(chosen, (1, 6, 10))
 x = torch.randn(3, chosen.data.frames_in, 1, 6, 10)
@@ -119,8 +120,8 @@ print([name for name, one in model.{part}.named_parameters() if not one.grad.any
 @pytest.mark.parametrize(
     ("part", "chosen", "kind"),
     [
-        ("translator", "config.override(settings.experiment('weather_t2m-svq'), {'separable'})", "Separable"),
-        ("translator", "config.override(settings.experiment('weather_t2m-svq'), {'fnet'})", "FNet"),
+        ("translator", "override(settings.experiment('weather_t2m-svq'), {'separable'})", "Separable"),
+        ("translator", "override(settings.experiment('weather_t2m-svq'), {'fnet'})", "FNet"),
         ("quantizer", "settings.experiment('weather_t2m-topk')", "TopK"),
     ],
 )
@@ -142,7 +143,7 @@ def test_its_codebook_can_be_looked_at_and_its_settings_are_checked(project: Pro
     true, share = project.run("check").split()
     assert true == "True"
     assert 0.94 <= float(share) < 0.98
-    wrong = "config.override(config.load().experiment('weather_t2m-topk'), {'quantizer': {'kk': 3}})"
+    wrong = "override(load_params().experiment('weather_t2m-topk'), {'quantizer': {'kk': 3}})"
     path.write_text(f"from svqkit import config\n{wrong}\n", encoding="utf-8")
     assert "quantizer.kk: unknown key 'kk' (did you mean 'k'?)" in project.run("check", check=False)
 

@@ -6,8 +6,8 @@ import psutil
 import pytest
 import torch
 
-from svqkit import allocation
-from svqkit.allocation import freed_memory_kept
+from svqkit.training import allocation
+from svqkit.training.allocation import freed_memory_kept
 
 pytestmark = pytest.mark.skipif(
     not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="only glibc's malloc can be told so"

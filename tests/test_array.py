@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from svqkit.data.plan import Plan
 from svqkit.data.sources import array
 from svqkit.data.sources.shares import share_out
-from svqkit.datasets import ArrayData, Shares
 from svqkit.errors import SvqkitError
+from svqkit.settings.data import ArrayData, Shares
 
 SPLITS = ("train", "validation", "test")
 

@@ -8,17 +8,18 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
 
-from svqkit import config, models, training
-from svqkit.checkpoint import read_progress
-from svqkit.config import Experiment, Model, Training
+from svqkit import models
 from svqkit.data import prepare
 from svqkit.data.augment import augment
 from svqkit.data.store import Store
-from svqkit.datasets import ArrayData
 from svqkit.errors import SvqkitError
-from svqkit.paths import run_path
-from svqkit.quantizer_settings import SVQSettings
-from svqkit.runs import open_run
+from svqkit.settings.data import ArrayData
+from svqkit.settings.params import Experiment, Model, Training, override
+from svqkit.settings.quantizers import SVQSettings
+from svqkit.training import loop
+from svqkit.training.checkpoint import read_progress
+from svqkit.training.paths import run_path
+from svqkit.training.runs import open_run
 
 SIZES = Model(hid_S=4, hid_T=8, N_S=2, N_T=2, mlp_ratio=2.0, drop=0.1, drop_path=0.2)
 TRAINING = Training(
@@ -27,7 +28,7 @@ TRAINING = Training(
 
 
 def with_augment(experiment: Experiment, *names: str) -> Experiment:
-    return config.override(experiment, {"training": {"augment": list(names)}})
+    return override(experiment, {"training": {"augment": list(names)}})
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +64,10 @@ def equal(one: Path, other: Path) -> bool:
 def test_stopped_and_resumed_it_ends_with_the_same_weights(
     stop_at: int, experiment: Experiment, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = training.train(experiment, 0, store, tmp_path / "whole", tmp_path / "s1")
-    monkeypatch.setattr(training, "SAVE_SECONDS", 0.0)
-    monkeypatch.setattr(training, "LOOK_EVERY", 2)
-    saves, real = [], training.save_state
+    whole = loop.train(experiment, 0, store, tmp_path / "whole", tmp_path / "s1")
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "LOOK_EVERY", 2)
+    saves, real = [], loop.save_state
 
     def save_then_stop(path: Path, *rest: object) -> None:
         real(path, *rest)
@@ -74,25 +75,25 @@ def test_stopped_and_resumed_it_ends_with_the_same_weights(
         if len(saves) == stop_at:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "save_state", save_then_stop)
+    monkeypatch.setattr(loop, "save_state", save_then_stop)
     with pytest.raises(KeyboardInterrupt):
-        training.train(experiment, 0, store, tmp_path / "cut", tmp_path / "s2")
+        loop.train(experiment, 0, store, tmp_path / "cut", tmp_path / "s2")
     # Saved after steps 2, 4, 6 and at the end of each of the three epochs of six steps.
     assert (saves[-1].epoch, saves[-1].step) == {2: (0, 4), 4: (1, 0), 7: (1, 6)}[stop_at]
-    monkeypatch.setattr(training, "save_state", real)
-    assert equal(whole, training.train(experiment, 0, store, tmp_path / "cut", tmp_path / "s2"))
+    monkeypatch.setattr(loop, "save_state", real)
+    assert equal(whole, loop.train(experiment, 0, store, tmp_path / "cut", tmp_path / "s2"))
 
 
 def test_with_augmentation_it_ends_with_other_weights(experiment: Experiment, store: Store, tmp_path: Path) -> None:
-    changed = training.train(experiment, 0, store, tmp_path / "changed", tmp_path / "s1")
+    changed = loop.train(experiment, 0, store, tmp_path / "changed", tmp_path / "s1")
     for names in ((), ("crop",), ("flip",)):
-        other = training.train(with_augment(experiment, *names), 0, store, tmp_path / "-".join(names), tmp_path / "s2")
+        other = loop.train(with_augment(experiment, *names), 0, store, tmp_path / "-".join(names), tmp_path / "s2")
         assert not equal(changed, other)
 
 
 def test_training_windows_are_changed_and_a_step_has_its_own_changes(experiment: Experiment, store: Store) -> None:
-    plain = training.Examples(with_augment(experiment), store, "train", Accelerator())
-    changed = training.Examples(experiment, store, "train", Accelerator())
+    plain = loop.Examples(with_augment(experiment), store, "train", Accelerator())
+    changed = loop.Examples(experiment, store, "train", Accelerator())
     steps = list(changed.epoch(3, 1))
     assert len(steps) == 6
     for step, ((inputs, targets), (seen, truth)) in enumerate(zip(steps, plain.epoch(3, 1), strict=True)):
@@ -113,7 +114,7 @@ def test_the_validation_loss_knows_no_augmentation(experiment: Experiment, store
     torch.manual_seed(0)
     model = models.build(experiment, store.frame_shape)
     losses = [
-        training.Examples(one, store, "validation", Accelerator()).mean_loss(model)
+        loop.Examples(one, store, "validation", Accelerator()).mean_loss(model)
         for one in (experiment, with_augment(experiment), with_augment(experiment, "rotate"), experiment)
     ]
     assert losses == losses[:1] * 4
@@ -122,8 +123,8 @@ def test_the_validation_loss_knows_no_augmentation(experiment: Experiment, store
 def test_what_is_logged_is_the_loss_on_whole_validation_windows(
     experiment: Experiment, store: Store, tmp_path: Path
 ) -> None:
-    run = open_run(training.train(experiment, 0, store, tmp_path / "runs", tmp_path / "states"))
-    judge = training.Examples(with_augment(experiment), store, "validation", Accelerator())
+    run = open_run(loop.train(experiment, 0, store, tmp_path / "runs", tmp_path / "states"))
+    judge = loop.Examples(with_augment(experiment), store, "validation", Accelerator())
     assert run.log()["validation_loss"].iloc[-1] == pytest.approx(judge.mean_loss(run.model("last")), rel=1e-6)
 
 
@@ -133,7 +134,7 @@ def test_frames_that_are_not_square_are_refused_before_any_step(
     monkeypatch.setattr(torch.optim.Adam, "step", lambda *_: pytest.fail("a step was made"))
     turned = with_augment(experiment, "crop", "rotate")
     with pytest.raises(SvqkitError) as caught:
-        training.train(turned, 0, store, tmp_path / "runs", tmp_path / "states")
+        loop.train(turned, 0, store, tmp_path / "runs", tmp_path / "states")
     assert "augment: rotate needs square frames" in str(caught.value)
     assert "are 12 × 16; take it off the list" in str(caught.value)
     assert not run_path(turned, 0, tmp_path / "runs").exists()

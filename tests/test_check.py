@@ -19,20 +19,20 @@ from numpy.lib import format as npy
 from PIL import Image
 from rawfiles import RawFiles, files_below
 
-from svqkit.config import Params, load
 from svqkit.data import __main__ as command
 from svqkit.data.check import Report, check, filenames, published, weather_counts
 from svqkit.data.check.published import FACTS
 from svqkit.data.check.wording import spans
 from svqkit.data.sources import plan
 from svqkit.data.sources.kth import NEVER_PUBLISHED
-from svqkit.datasets import KTH_ACTIONS, SPLITS, KTHData, Offsets, WeatherData
 from svqkit.errors import SvqkitError
 from svqkit.samples import bundled
 from svqkit.samples import human as human_sample
 from svqkit.samples import kitticaltech as driving_sample
 from svqkit.samples import kth as kth_sample
 from svqkit.samples import taxibj as taxi_sample
+from svqkit.settings.data import KTH_ACTIONS, SPLITS, KTHData, Offsets, WeatherData
+from svqkit.settings.params import Params, load_params
 
 PROJECT = Path(__file__).parents[1]
 LEVELS = (50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000)
@@ -41,7 +41,7 @@ LEVELS = (50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000)
 @pytest.fixture(scope="module")
 def params() -> Params:
     """The project's own settings, profile paper."""
-    return load(PROJECT / "params.yaml", "paper")
+    return load_params(PROJECT / "params.yaml", "paper")
 
 
 @pytest.fixture
@@ -485,7 +485,7 @@ def test_a_dataset_of_ones_own_is_not_known(tmp_path: Path) -> None:
     text = text.replace("  sample:\n", f"  sample:\n    mine: {{{model}, quantizers: {{}}, training: {{}}}}\n", 1)
     (tmp_path / "params.yaml").write_text(text)
     with pytest.raises(SvqkitError, match=r"Unknown published dataset 'mine'. Valid: human, kitticaltech, kth, "):
-        check(tmp_path, load(tmp_path / "params.yaml", "paper"), ["mine"])
+        check(tmp_path, load_params(tmp_path / "params.yaml", "paper"), ["mine"])
 
 
 def test_a_closed_pipe_ends_it_quietly(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from PIL import Image
 
 from svqkit.data.plan import Plan, Windowing
 from svqkit.data.sources.clips import natural, plan
-from svqkit.datasets import SPLITS, ClipsData, Shares
 from svqkit.errors import SvqkitError
+from svqkit.settings.data import SPLITS, ClipsData, Shares
 
 SIZE = (16, 24)
 

@@ -19,17 +19,17 @@ from ruamel.yaml import YAML
 from torch import Tensor, nn
 from untrained import a_run
 
-from svqkit.config import Data, Protocol, as_tree, experiment_from_tree
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
-from svqkit.datasets import HumanData, KittiCaltechData
 from svqkit.evaluation import evaluate
 from svqkit.interop.convert import convert
 from svqkit.interop.openstl import load
-from svqkit.paths import store_path
-from svqkit.quantizer_settings import NoQuantizer
-from svqkit.runs import Run, open_run
-from svqkit.training import Examples
+from svqkit.settings.data import HumanData, KittiCaltechData
+from svqkit.settings.params import Data, Protocol, as_tree, experiment_from_tree
+from svqkit.settings.quantizers import NoQuantizer
+from svqkit.training.loop import Examples
+from svqkit.training.paths import store_path
+from svqkit.training.runs import Run, open_run
 
 SIZE = (32, 32)  # LPIPS takes no smaller ones
 IN, OUT = 2, 1

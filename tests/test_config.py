@@ -14,10 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from svqkit import config
-from svqkit.config import Experiment
 from svqkit.errors import SvqkitError
-from svqkit.quantizer_settings import QUANTIZERS, CodebookInit, NoQuantizer, Quantizer, ResidualVQSettings
+from svqkit.settings.params import Experiment, Loss, Params, as_tree, experiment_from_tree, load_params, override
+from svqkit.settings.quantizers import QUANTIZERS, CodebookInit, NoQuantizer, Quantizer, ResidualVQSettings
 
 PARAMS = Path(__file__).resolve().parent.parent / "params.yaml"
 DATASET = "weather_t2m"
@@ -65,14 +64,14 @@ def tree() -> Tree:
 
 
 @pytest.fixture(scope="module")
-def params(tmp_path_factory: pytest.TempPathFactory) -> config.Params:
+def params(tmp_path_factory: pytest.TempPathFactory) -> Params:
     path = tmp_path_factory.mktemp("config") / "params.yaml"
     path.write_text(TEXT, encoding="utf-8")
-    return config.load(path)
+    return load_params(path)
 
 
 @pytest.fixture(scope="module")
-def experiment(params: config.Params) -> Experiment:
+def experiment(params: Params) -> Experiment:
     return params.experiment(SVQ)
 
 
@@ -85,13 +84,13 @@ def put(tree: Tree, place: Place, value: object) -> Tree:
     return changed
 
 
-def load(tree: object, folder: Path, profile: str | None = None) -> config.Params:
+def load(tree: object, folder: Path, profile: str | None = None) -> Params:
     path = folder / "params.yaml"
     with path.open("w", encoding="utf-8") as file:
         yaml = YAML(typ="safe")
         yaml.sort_base_mapping_type_on_output = False
         yaml.dump(tree, file)
-    return config.load(path, profile)
+    return load_params(path, profile)
 
 
 def refusal(act: Callable[[], object]) -> str:
@@ -107,7 +106,7 @@ def holds_all(message: str, words: Iterable[str]) -> None:
 
 @pytest.mark.parametrize("profile", ["sample", "paper"])
 def test_the_shipped_params_fit_in_both_profiles(profile: str) -> None:
-    params = config.load(PARAMS, profile)
+    params = load_params(PARAMS, profile)
     assert params.profile == profile
     assert {experiment.profile for experiment in params.experiments.values()} == {profile}
     assert set(params.datasets) == {experiment.dataset for experiment in params.experiments.values()}
@@ -122,7 +121,7 @@ def test_the_file_names_the_profile_and_an_argument_wins(tree: Tree, tmp_path: P
 
 
 def test_the_paper_profile_has_the_published_settings_of_t2m() -> None:
-    experiment = config.load(PARAMS, "paper").experiment(SVQ)
+    experiment = load_params(PARAMS, "paper").experiment(SVQ)
     data, model, quantizer, training = experiment.data, experiment.model, experiment.quantizer, experiment.training
     assert (data.train, data.validation, data.test) == (("2010", "2015"), ("2016", "2016"), ("2017", "2018"))
     assert (data.variables, data.hours_per_frame, data.frames_in, data.frames_out) == (("t2m",), 1, 12, 12)
@@ -183,13 +182,13 @@ def test_an_experiment_stands_in_the_main_table_unless_it_says_otherwise(tree: T
     assert load(tree, tmp_path).experiment(SVQ).studies == ("main",)
     changed = load(put(tree, (*EXPERIMENT, "studies"), ["relu", "main"]), tmp_path).experiment(SVQ)
     assert changed.studies == ("relu", "main")
-    assert config.experiment_from_tree(config.as_tree(changed), "here") == changed
+    assert experiment_from_tree(as_tree(changed), "here") == changed
 
 
 def test_a_tree_from_before_there_were_studies_is_read(experiment: Experiment) -> None:
-    tree = config.as_tree(experiment)
+    tree = as_tree(experiment)
     del tree["studies"]
-    assert config.experiment_from_tree(tree, "here") == experiment
+    assert experiment_from_tree(tree, "here") == experiment
 
 
 @pytest.mark.parametrize("written", [[2010, 2013], ["2010", "2013"], ["2010-01", "2013-12-31"], ["2010-06", 2010]])
@@ -201,7 +200,7 @@ def test_a_period_is_years_or_dates(written: list, tree: Tree, tmp_path: Path) -
 def test_unquoted_dates_of_yaml_are_dates(tmp_path: Path) -> None:
     text = TEXT.replace('["2010", "2013"]', "[2010-01-01, 2013-06-30]")
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
-    assert config.load(tmp_path / "params.yaml", "sample").dataset(DATASET).train == ("2010-01-01", "2013-06-30")
+    assert load_params(tmp_path / "params.yaml", "sample").dataset(DATASET).train == ("2010-01-01", "2013-06-30")
 
 
 KEYS_OF_TRAINING = "valid: augment, batch_size, clip_norm, crop_scale, epochs, learning_rate"
@@ -443,7 +442,7 @@ def test_two_mistakes_of_two_experiments_are_both_listed(tree: Tree, tmp_path: P
 def test_a_file_that_is_no_settings_is_refused(content: bytes, words: str, tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_bytes(content)
-    assert words in refusal(lambda: config.load(path))
+    assert words in refusal(lambda: load_params(path))
 
 
 def test_names_are_checked_in_every_profile_and_listed_at_once(tree: Tree, tmp_path: Path) -> None:
@@ -456,26 +455,26 @@ def test_names_are_checked_in_every_profile_and_listed_at_once(tree: Tree, tmp_p
 
 
 def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
-    holds_all(refusal(lambda: config.load(tmp_path / "absent.yaml")), [str(tmp_path / "absent.yaml"), "No "])
-    holds_all(refusal(lambda: config.load(tmp_path)), [str(tmp_path), "can't be read"])
+    holds_all(refusal(lambda: load_params(tmp_path / "absent.yaml")), [str(tmp_path / "absent.yaml"), "No "])
+    holds_all(refusal(lambda: load_params(tmp_path)), [str(tmp_path), "can't be read"])
 
 
-def test_unknown_names_are_answered_with_the_valid_ones(params: config.Params) -> None:
+def test_unknown_names_are_answered_with_the_valid_ones(params: Params) -> None:
     holds_all(refusal(lambda: params.experiment("weather_t2m-sqv")), [f"did you mean '{SVQ}'?", f"{DATASET}-none"])
     holds_all(refusal(lambda: params.dataset("t2m")), ["'t2m'", "profile 'sample'", f"Valid: {DATASET}"])
 
 
 def test_an_override_of_the_kind_of_quantizer_starts_from_that_kind_s_defaults(experiment: Experiment) -> None:
-    changed = config.override(experiment, {"quantizer": {"name": "residual_vq", "num_quantizers": 2}})
+    changed = override(experiment, {"quantizer": {"name": "residual_vq", "num_quantizers": 2}})
     assert changed.quantizer == ResidualVQSettings(num_quantizers=2)
-    assert config.override(changed, {"quantizer": {"decay": 0.9}}).quantizer.num_quantizers == 2
+    assert override(changed, {"quantizer": {"decay": 0.9}}).quantizer.num_quantizers == 2
 
 
 def test_override_changes_what_it_names_and_nothing_else(experiment: Experiment) -> None:
-    changed = config.override(experiment, {"training": {"epochs": 2}, "seeds": [5]})
-    tree = config.as_tree(experiment)
+    changed = override(experiment, {"training": {"epochs": 2}, "seeds": [5]})
+    tree = as_tree(experiment)
     tree["training"]["epochs"], tree["seeds"] = 2, [5]
-    assert config.as_tree(changed) == tree
+    assert as_tree(changed) == tree
     assert experiment.training.epochs == 6, "the experiment that was given stays as it was"
 
 
@@ -494,20 +493,20 @@ def test_override_changes_what_it_names_and_nothing_else(experiment: Experiment)
     ],
 )
 def test_override_is_checked_as_the_file_is(changes: Tree, words: list[str], experiment: Experiment) -> None:
-    holds_all(refusal(lambda: config.override(experiment, changes)), [experiment.name, *words])
+    holds_all(refusal(lambda: override(experiment, changes)), [experiment.name, *words])
 
 
 @pytest.mark.parametrize("profile", ["sample", "paper"])
 def test_an_experiment_comes_back_from_its_tree_also_through_json(profile: str) -> None:
-    for experiment in config.load(PARAMS, profile).experiments.values():
-        tree = config.as_tree(experiment)
+    for experiment in load_params(PARAMS, profile).experiments.values():
+        tree = as_tree(experiment)
         assert json.loads(json.dumps(tree)) == tree, "a tree is what JSON gives back"
-        assert config.experiment_from_tree(tree, "here") == experiment
+        assert experiment_from_tree(tree, "here") == experiment
 
 
 def test_a_tree_of_another_version_is_refused_with_its_place(experiment: Experiment) -> None:
-    tree = put(config.as_tree(experiment), ("model", "depth"), 3)
-    message = refusal(lambda: config.experiment_from_tree(tree, "runs/a/config.json"))
+    tree = put(as_tree(experiment), ("model", "depth"), 3)
+    message = refusal(lambda: experiment_from_tree(tree, "runs/a/config.json"))
     holds_all(message, ["runs/a/config.json is not a run of this version", "model.depth: unknown key 'depth'"])
 
 
@@ -531,7 +530,7 @@ def test_periods_fit_just_when_each_has_a_day_and_no_day_is_in_two(
     sets = [days(period) for period in periods.values()]
     fit = all(sets) and len(set().union(*sets)) == sum(map(len, sets))
     try:
-        changed = config.override(experiment, {"data": {name: list(period) for name, period in periods.items()}})
+        changed = override(experiment, {"data": {name: list(period) for name, period in periods.items()}})
     except SvqkitError:
         assert not fit
     else:
@@ -540,18 +539,18 @@ def test_periods_fit_just_when_each_has_a_day_and_no_day_is_in_two(
 
 
 def test_the_registries_have_just_the_names_that_settings_allow() -> None:
-    from svqkit import training
     from svqkit.quantizers import codebook_init
+    from svqkit.training import loop
 
     kinds = get_args(get_args(Quantizer)[0])
     assert set(QUANTIZERS) == {kind.name for kind in kinds} == {kind().name for kind in kinds}
     assert set(codebook_init.CODEBOOK_INITS) == set(get_args(CodebookInit))
-    assert set(training.LOSSES) == set(get_args(config.Loss))
+    assert set(loop.LOSSES) == set(get_args(Loss))
 
 
 def test_reading_settings_imports_no_torch() -> None:
     code = (
-        f"import sys; from svqkit import config; config.load({str(PARAMS)!r}, 'paper'); print('torch' in sys.modules)"
+        f"import sys; from svqkit import config; load_params({str(PARAMS)!r}, 'paper'); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=PARAMS.parent, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -15,8 +15,6 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from benchmarks import gpu_hours
-from svqkit import config
-from svqkit.config import Experiment, Params
 from svqkit.errors import SvqkitError
 from svqkit.paper import costs
 from svqkit.paper.costs import Case, Ledger, PlainSVQ, Subject
@@ -25,6 +23,7 @@ from svqkit.paper.results import Results
 from svqkit.paper.tables import costs as costs_table
 from svqkit.paper.tables.cells import Change, Number
 from svqkit.quantizers import SVQ
+from svqkit.settings.params import Experiment, Params, load_params, override
 
 ROOT = Path(__file__).resolve().parent.parent
 FRAME, BATCH, TIME = (1, 8, 8), 3, 2
@@ -36,13 +35,13 @@ SVQ_PARAMETERS = K * D + HIDDEN * (D + 1) + K * (HIDDEN + 1)
 @pytest.fixture(scope="module")
 def settings() -> Params:
     """The project's settings of profile sample."""
-    return config.load(ROOT / "params.yaml", "sample")
+    return load_params(ROOT / "params.yaml", "sample")
 
 
 @pytest.fixture(scope="module")
 def paper() -> Params:
     """The project's settings of profile paper."""
-    return config.load(ROOT / "params.yaml", "paper")
+    return load_params(ROOT / "params.yaml", "paper")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +56,7 @@ def tiny(settings: Params) -> Callable[..., Experiment]:
             "training": {"batch_size": BATCH},
         }
         base = next(iter(settings.of_dataset("weather_t2m")))
-        return replace(config.override(base, changes), name=f"weather_t2m-{name}")
+        return replace(override(base, changes), name=f"weather_t2m-{name}")
 
     return make
 
@@ -122,7 +121,7 @@ def test_flops_of_a_sample_do_not_depend_on_the_batch(three: list[Case]) -> None
 
 
 def test_a_longer_forecast_takes_as_many_passes(tiny: Callable[..., Experiment]) -> None:
-    longer = config.override(tiny(), {"data": {"frames_out": 2 * TIME}})
+    longer = override(tiny(), {"data": {"frames_out": 2 * TIME}})
     assert subject(Case(longer, "none")).flops() == pytest.approx(2 * subject(Case(tiny(), "none")).flops())
 
 
@@ -420,19 +419,19 @@ def test_windows_of_other_settings_are_not_guessed(settings: Params) -> None:
 
 def test_steps_are_epochs_of_whole_batches(paper: Params) -> None:
     one = paper.experiment("weather_t2m-svq")
-    changed = config.override(one, {"training": {"epochs": 3, "batch_size": 100, "warmup_epochs": 0}})
+    changed = override(one, {"training": {"epochs": 3, "batch_size": 100, "warmup_epochs": 0}})
     assert gpu_hours.steps_of_run(changed) == 3 * 525
-    assert gpu_hours.steps_of_run(config.override(changed, {"training": {"steps_per_epoch": 7}})) == 21
-    assert gpu_hours.steps_of_run(config.override(changed, {"training": {"batch_size": 100_000}})) == 3
+    assert gpu_hours.steps_of_run(override(changed, {"training": {"steps_per_epoch": 7}})) == 21
+    assert gpu_hours.steps_of_run(override(changed, {"training": {"batch_size": 100_000}})) == 3
 
 
 def test_another_loss_or_noise_is_the_same_work_and_another_size_is_not(paper: Params) -> None:
     one = paper.experiment("weather_t2m-svq")
     digest = gpu_hours.settings_of(one)
     for same in ({"training": {"loss": "mse"}}, {"model": {"noise": 0.3}}, {"quantizer": {"init": "xavier"}}):
-        assert gpu_hours.settings_of(config.override(one, same)) == digest
+        assert gpu_hours.settings_of(override(one, same)) == digest
     for other in ({"model": {"hid_T": 128}}, {"quantizer": {"codebook_size": 9}}, {"quantizer": {"l1": 0.1}}):
-        assert gpu_hours.settings_of(config.override(one, other)) != digest
+        assert gpu_hours.settings_of(override(one, other)) != digest
     assert gpu_hours.settings_of(replace(one, dataset="weather_mv")) != digest
 
 

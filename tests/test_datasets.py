@@ -9,11 +9,10 @@ import pytest
 from nbformat import NotebookNode
 from projectcopy import ROOT, Project, outputs_of
 
-from svqkit import config
-from svqkit.config import Params, Split
 from svqkit.data import sources
 from svqkit.data.plan import Plan
-from svqkit.datasets import SPLITS
+from svqkit.settings.data import SPLITS
+from svqkit.settings.params import Params, Split, load_params
 
 NAMES = (
     "weather_t2m",
@@ -45,7 +44,7 @@ PUBLISHED = {"weather_t2m": (["2010", "2015"], ["2017", "2018"]), "weather_mv": 
 @pytest.fixture
 def params(monkeypatch: pytest.MonkeyPatch) -> Params:
     monkeypatch.chdir(ROOT)
-    return config.load("params.yaml", "sample")
+    return load_params("params.yaml", "sample")
 
 
 def test_all_ten_are_there_with_plain_learnable_and_frozen(params: Params) -> None:
@@ -60,7 +59,7 @@ def test_all_ten_are_there_with_plain_learnable_and_frozen(params: Params) -> No
 @pytest.mark.parametrize("name", NAMES)
 def test_the_paper_profile_has_the_published_shape(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    published = config.load("params.yaml", "paper").dataset(name)
+    published = load_params("params.yaml", "paper").dataset(name)
     *_, height, width = SHAPES[name]
     assert (published.frames_in, published.frames_out) == SHAPES[name][:2]
     assert getattr(published, "size", (height, width)) == (height, width)

@@ -13,15 +13,16 @@ import nbformat
 import pytest
 from ruamel.yaml import YAML
 
-from svqkit import config, stage_settings
-from svqkit.dependencies import HELPERS, code_of_training, own_code, places_of_model
+from svqkit.pipeline import stage_settings
+from svqkit.settings.params import Experiment, load_params
+from svqkit.training.fingerprint import HELPERS, code_of_training, own_code, places_of_model
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 
 # Helpers that these stages do depend on.
 SUBJECTS: dict[str, Collection[str]] = {
-    "notebooks": {"svqkit.notebooks"},
+    "notebooks": {"svqkit.pipeline"},
     "settings": HELPERS,
     "raw": {"svqkit.data.plan"},
     "prepare": {"svqkit.data.plan"},
@@ -32,19 +33,21 @@ NO_STAGE_RUNS = {"svqkit.forecasting"}
 # The store is there: prepare has made it.
 OPENS_THE_STORE = {"svqkit.data.open"}
 # Tables and pictures that only the executed copy of the notebook shows: nobody should wait hours for another font.
-SHOWN = {"svqkit.figures", "svqkit.data.describe"}
+SHOWN = {"svqkit.plots", "svqkit.data.describe"}
 LEFT_OUT: dict[str, set[str]] = {
     "prepare": SHOWN,
     # Its settings are those of its file; the pipeline asks for no scores here (`score`); seconds are no result.
-    "train": SHOWN | OPENS_THE_STORE | {"svqkit.evaluation", "svqkit.journal", "svqkit.runs", "svqkit.single_run"},
-    "evaluate": {"svqkit.figures"} | OPENS_THE_STORE,
+    "train": SHOWN
+    | OPENS_THE_STORE
+    | {"svqkit.evaluation", "svqkit.training.journal", "svqkit.training.runs", "svqkit.settings.single_run"},
+    "evaluate": {"svqkit.plots"} | OPENS_THE_STORE,
 }
 
 
 def names_used(stage: str) -> set[str]:
     """What the notebook or the module that a stage runs uses of the package."""
     (module,) = re.findall(r"-m (svqkit[\w.]*)", command(stage))
-    if "-m svqkit.notebooks stage" not in command(stage):
+    if "-m svqkit.pipeline stage" not in command(stage):
         return {module if own_code().file(module).name != "__init__.py" else f"{module}.__main__"}
     cells = nbformat.read(ROOT / "notebooks" / f"{stage}.ipynb", as_version=4).cells
     return own_code().names_in("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
@@ -66,7 +69,7 @@ def test_a_stage_depends_on_all_code_that_it_runs(stage: str) -> None:
     deps = [ROOT / dep for dep in STAGES[stage].get("do", STAGES[stage])["deps"] if "$" not in dep]
     used = modules_used(stage, LEFT_OUT.get(stage, set()) | NO_STAGE_RUNS)
     if stage == "train":  # by its file of settings
-        of_any = [code_of_training(one) for one in config.load(ROOT / "params.yaml").experiments.values()]
+        of_any = [code_of_training(one) for one in load_params(ROOT / "params.yaml").experiments.values()]
         used -= {name.partition(":")[0] for name in set.intersection(*map(set, of_any))}
     missing = {module for module in used if not {own_code().file(module), *own_code().file(module).parents} & {*deps}}
     assert not missing, f"dvc.yaml: {stage} runs these, and does not depend on them"
@@ -84,7 +87,7 @@ def test_the_helpers_are_modules() -> None:
 
 
 def test_a_training_has_its_own_translator_and_quantizer_and_no_other() -> None:
-    experiments = config.load(ROOT / "params.yaml").experiments
+    experiments = load_params(ROOT / "params.yaml").experiments
     for name in ("weather_t2m-swin-svq", "weather_t2m-residual_vq", "kth-none"):
         code = code_of_training(experiments[name])
         assert set(places_of_model(experiments[name])) <= code.keys()
@@ -95,7 +98,12 @@ def test_a_training_has_its_own_translator_and_quantizer_and_no_other() -> None:
             "kth-none": {"incepu:IncepU", "none:NoQuantization"},
         }[name]
         assert {kind.rpartition(".")[2] for kind in kinds} == expected
-        assert {"svqkit.training", "svqkit.schedule", "svqkit.models.simvp", "svqkit.data.windows"} <= code.keys()
+        assert {
+            "svqkit.training.loop",
+            "svqkit.training.schedule",
+            "svqkit.models.simvp",
+            "svqkit.data.windows",
+        } <= code.keys()
 
 
 class Copy:
@@ -109,7 +117,7 @@ class Copy:
     def changed(self, kind: str = "") -> set[str]:
         """The files, of some kind, that differ from those of the package as it is here."""
         environment = os.environ | {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-m", "svqkit.stage_settings"]
+        command = [sys.executable, "-m", "svqkit.pipeline.stage_settings"]
         subprocess.run(command, cwd=self.folder, env=environment, check=True)
         after = files(self.folder / "build/settings")
         return {name for name in self.before if after.get(name) != self.before[name] and name.startswith(kind)}
@@ -134,7 +142,7 @@ def files(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("before")
-    stage_settings.write(config.load(ROOT / "params.yaml", "sample"), folder)
+    stage_settings.write(load_params(ROOT / "params.yaml", "sample"), folder)
     return files(folder)
 
 
@@ -143,10 +151,10 @@ def copy(tmp_path: Path, before: dict[str, bytes]) -> Copy:
     return Copy(tmp_path, before)
 
 
-EXPERIMENTS = config.load(ROOT / "params.yaml", "sample").experiments
+EXPERIMENTS = load_params(ROOT / "params.yaml", "sample").experiments
 
 
-def trainings(test: Callable[[config.Experiment], bool]) -> set[str]:
+def trainings(test: Callable[[Experiment], bool]) -> set[str]:
     return {f"training/{name}.json" for name, one in EXPERIMENTS.items() if test(one)}
 
 
@@ -196,7 +204,7 @@ def test_another_class_of_the_same_module_is_another_model(copy: Copy) -> None:
 def test_the_files_name_every_module_on_its_own(before: dict[str, bytes]) -> None:
     """So that `dvc diff` and people see which one changed."""
     tree = json.loads(before["training/kth-svq.json"])
-    assert {"svqkit.training", "svqkit.models.translators.incepu:IncepU", "svqkit.quantizers.svq:SVQ"} <= tree[
+    assert {"svqkit.training.loop", "svqkit.models.translators.incepu:IncepU", "svqkit.quantizers.svq:SVQ"} <= tree[
         "code"
     ].keys()
     assert "root" not in tree["data"]

@@ -14,18 +14,19 @@ from hypothesis import strategies as st
 from torch import distributed, multiprocessing, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from svqkit import config, training
-from svqkit.config import Experiment
 from svqkit.data.augment import augment
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
-from svqkit.distributed import own_rows, share
 from svqkit.errors import SvqkitError
 from svqkit.models import whole_batch
 from svqkit.models.simvp import perturb
-from svqkit.paths import run_path
 from svqkit.quantizers import Gumbel
-from svqkit.runs import open_run
+from svqkit.settings.params import Data, Experiment, as_tree, load_params, override
+from svqkit.training import loop
+from svqkit.training.__main__ import main
+from svqkit.training.distributed import own_rows, share
+from svqkit.training.paths import run_path
+from svqkit.training.runs import open_run
 
 # Everything random that a model can have, and batch normalisation.
 SMALL = {
@@ -36,13 +37,15 @@ SMALL = {
 }
 TRAIN = """
 import json, sys
-from svqkit import config, training
+from svqkit.settings.params import Data, as_tree, experiment_from_tree, load_params, override
+from svqkit.training import loop
+from svqkit.training.__main__ import main
 from svqkit.data.store import Store
-from svqkit.distributed import rank_and_count
+from svqkit.training.distributed import rank_and_count
 
 experiment, store, runs, states, dies = sys.argv[1:]
-training.LOOK_EVERY = 1
-step = training.Examples.epoch
+loop.LOOK_EVERY = 1
+step = loop.Examples.epoch
 
 def epoch(self, seed, epoch, skip):
     for number, batch in enumerate(step(self, seed, epoch, skip)):
@@ -50,8 +53,8 @@ def epoch(self, seed, epoch, skip):
             raise RuntimeError("the second process dies here")
         yield batch
 
-training.Examples.epoch = epoch
-training.train(config.experiment_from_tree(json.loads(experiment), "test"), 0, Store.open(store), runs, states)
+loop.Examples.epoch = epoch
+loop.train(experiment_from_tree(json.loads(experiment), "test"), 0, Store.open(store), runs, states)
 """
 
 
@@ -152,9 +155,9 @@ def test_two_processes_draw_and_normalise_as_one_does(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def experiment(weather_data: config.Data) -> Experiment:
-    settings = config.load("params.yaml", "sample").experiment("weather_t2m-svq")
-    return config.override(settings, {**SMALL, "data": config.as_tree(weather_data)})
+def experiment(weather_data: Data) -> Experiment:
+    settings = load_params("params.yaml", "sample").experiment("weather_t2m-svq")
+    return override(settings, {**SMALL, "data": as_tree(weather_data)})
 
 
 @pytest.fixture
@@ -164,9 +167,9 @@ def store(experiment: Experiment, tmp_path: Path) -> Store:
 
 def train_here(experiment: Experiment, store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A training by this process."""
-    monkeypatch.setattr(training, "LOOK_EVERY", 1)
+    monkeypatch.setattr(loop, "LOOK_EVERY", 1)
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
-    training.train(experiment, 0, store, folder / "runs", folder / "states")
+    loop.train(experiment, 0, store, folder / "runs", folder / "states")
 
 
 def trained_by_two(
@@ -179,7 +182,7 @@ def trained_by_two(
     script = folder / "train.py"
     script.write_text(TRAIN)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    arguments = [json.dumps(config.as_tree(experiment)), str(store.path), str(folder / "runs"), str(folder / "states")]
+    arguments = [json.dumps(as_tree(experiment)), str(store.path), str(folder / "runs"), str(folder / "states")]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
     return subprocess.run(
         [*command, str(script), *arguments, "dies" if dies else ""],
@@ -200,7 +203,7 @@ def test_two_processes_have_the_losses_of_one_over_50_steps(
     frames_out: int, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the model is rolled out, so that it is called twice in a step."""
-    chosen = config.override(experiment, {"data": {"frames_out": frames_out}})
+    chosen = override(experiment, {"data": {"frames_out": frames_out}})
     store = prepare(chosen.data, tmp_path / "of_this_length.zarr")
     train_here(chosen, store, tmp_path / "1", monkeypatch)
     done = trained_by_two(chosen, store, tmp_path / "2")
@@ -217,7 +220,7 @@ def test_a_process_that_dies_ends_all_with_its_traceback_and_another_number_goes
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    short = config.override(experiment, {"training": {"steps_per_epoch": 6}})
+    short = override(experiment, {"training": {"steps_per_epoch": 6}})
     done = trained_by_two(short, store, tmp_path / "cut", dies=True)
     assert done.returncode != 0
     assert "RuntimeError: the second process dies here" in done.stderr
@@ -229,16 +232,18 @@ def test_a_process_that_dies_ends_all_with_its_traceback_and_another_number_goes
 
 
 def test_the_command_lists_what_it_can_train(capsys: pytest.CaptureFixture[str]) -> None:
-    assert training.main(["--list", "--dataset", "taxibj", "--profile", "paper"]) == 0
+    assert main(["--list", "--dataset", "taxibj", "--profile", "paper"]) == 0
     assert "taxibj-svq" in capsys.readouterr().out.split()
-    assert training.main(["--list", "--dataset", "taxibi"]) == 1
+    assert main(["--list", "--dataset", "taxibi"]) == 1
     assert "did you mean 'taxibj'" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        training.main([])
+        main([])
 
 
 def test_the_list_needs_no_torch_which_takes_seconds_to_import() -> None:
-    program = "import runpy, sys; sys.modules['torch'] = None; runpy.run_module('svqkit.training', run_name='__main__')"
+    program = (
+        "import runpy, sys; sys.modules['torch'] = None; runpy.run_module('svqkit.training.loop', run_name='__main__')"
+    )
     done = subprocess.run([sys.executable, "-c", program, "--list"], capture_output=True, text=True, check=False)
     assert "weather_t2m-svq" in done.stdout.split(), done.stderr
 
@@ -246,7 +251,7 @@ def test_the_list_needs_no_torch_which_takes_seconds_to_import() -> None:
 def test_a_batch_that_the_processes_can_not_share_is_refused(
     experiment: Experiment, store: Store, tmp_path: Path
 ) -> None:
-    odd = config.override(experiment, {"training": {"batch_size": 3}})
+    odd = override(experiment, {"training": {"batch_size": 3}})
     done = trained_by_two(odd, store, tmp_path / "odd")
     assert done.returncode != 0
     assert "batch_size 3 can't be shared evenly by 2 processes" in done.stderr
@@ -259,7 +264,7 @@ def test_a_single_batch_of_all_windows_must_be_even_too(experiment: Experiment, 
         def __init__(self, processes: int) -> None:
             self.num_processes = processes
 
-    windows = len(training.Examples(experiment, store, "train", Here(1)).windows)
-    large = config.override(experiment, {"training": {"batch_size": 2 * windows}})
+    windows = len(loop.Examples(experiment, store, "train", Here(1)).windows)
+    large = override(experiment, {"training": {"batch_size": 2 * windows}})
     with pytest.raises(SvqkitError, match=f"The only batch, of all windows: {windows} can't be shared evenly"):
-        training.Examples(large, store, "train", Here(windows - 1))
+        loop.Examples(large, store, "train", Here(windows - 1))

@@ -18,12 +18,9 @@ from rawfiles import DAY, LAT, LON, RawFiles, files_below
 from torch import nn
 from untrained import a_run
 
-from svqkit.allocation import freed_memory_kept
-from svqkit.config import Data, Protocol
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch
-from svqkit.datasets import ArrayData, Offsets, Shares
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import (
     codebook_usage,
@@ -43,10 +40,13 @@ from svqkit.evaluation import (
     scores_of_runs,
 )
 from svqkit.evaluation.evaluate import BASELINES, COLUMNS, TestSet, error_fields, sample_forecast, summary
-from svqkit.evaluation.rollout import passes, roll_out
 from svqkit.models import Forecast
-from svqkit.quantizer_settings import NoQuantizer, SVQSettings, VQSettings
-from svqkit.runs import Run, by_study
+from svqkit.models.rollout import passes, roll_out
+from svqkit.settings.data import ArrayData, Offsets, Shares
+from svqkit.settings.params import Data, Protocol
+from svqkit.settings.quantizers import NoQuantizer, SVQSettings, VQSettings
+from svqkit.training.allocation import freed_memory_kept
+from svqkit.training.runs import Run, by_study
 
 PROTOCOLS: list[Protocol] = ["clean", "paper"]
 # One variable, the two components of one wind, and several variables.

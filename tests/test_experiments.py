@@ -18,9 +18,9 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
-from svqkit import config, models, quantizers
-from svqkit.config import TRANSLATORS, Study
+from svqkit import models, quantizers
 from svqkit.paper import published
+from svqkit.settings.params import TRANSLATORS, Params, Study, as_tree, load_params
 
 ROOT = Path(__file__).resolve().parent.parent
 TREE = YAML(typ="safe").load(ROOT / "params.yaml")
@@ -120,8 +120,8 @@ FRAMES = {
 
 
 @cache
-def params(profile: str) -> config.Params:
-    return config.load(ROOT / "params.yaml", profile)
+def params(profile: str) -> Params:
+    return load_params(ROOT / "params.yaml", profile)
 
 
 def expected(row: Row) -> dict[str, Any]:
@@ -248,7 +248,7 @@ def test_what_has_no_config_is_of_a_study_without_configs_or_a_quantizer_of_ours
 def test_no_experiment_is_another_one_under_a_second_name(profile: str) -> None:
     groups: dict[str, set[str]] = defaultdict(set)
     for experiment in params(profile).experiments.values():
-        tree = config.as_tree(experiment)
+        tree = as_tree(experiment)
         told_apart = {key: value for key, value in tree.items() if key not in ("name", "seeds", "studies")}
         groups[json.dumps(told_apart, sort_keys=True)].add(experiment.name)
     assert [names for names in groups.values() if len(names) > 1] == SAME[profile]

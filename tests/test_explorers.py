@@ -18,16 +18,15 @@ from matplotlib.figure import Figure
 from rawfiles import DAY, LAT, RawFiles
 from torch import Tensor
 
-from svqkit import evaluation, exploring, figures, models
-from svqkit.checkpoint import save_weights
-from svqkit.config import Data, Experiment, Model, Training
+from svqkit import evaluation, exploring, models, plots
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.metrics import latitude_weights
 from svqkit.exploring.keeping import AT_EACH_PLACE, EVERYWHERE, _Kept
 from svqkit.exploring.looking import Look
-from svqkit.quantizer_settings import (
+from svqkit.settings.params import Data, Experiment, Model, Training
+from svqkit.settings.quantizers import (
     LFQSettings,
     MLPSettings,
     MultiheadVQSettings,
@@ -38,8 +37,9 @@ from svqkit.quantizer_settings import (
     SVQSettings,
     VQSettings,
 )
-from svqkit.run_config import write_config
-from svqkit.runs import Run, open_run
+from svqkit.training.checkpoint import save_weights
+from svqkit.training.run_config import write_config
+from svqkit.training.runs import Run, open_run
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 EXPLORERS = ("codebook_usage", "temperature_error_maps", "compare_runs")
@@ -477,8 +477,8 @@ def test_words_hold_the_numbers(make_run: Callable[..., Run], store: Store) -> N
 
 
 def test_only_simulated_data_are_marked(store: Store, tmp_path: Path) -> None:
-    figure = figures.new_figure()
-    figures.heading(figure, "A title")
+    figure = plots.new_figure()
+    plots.heading(figure, "A title")
     assert exploring.marked(figure, store).get_suptitle() == "A title"
     files = RawFiles(tmp_path / "raw")
     files.write(change=lambda dataset: dataset.assign_attrs(title="Simulated weather"))
@@ -512,7 +512,7 @@ def test_a_notebook_asks_only_for_what_there_is(name: str) -> None:
     code = "\n".join(
         cell.source for cell in nbformat.read(NOTEBOOKS / f"{name}.ipynb", 4).cells if cell.cell_type == "code"
     )
-    packages = {"exploring": exploring, "figures": figures, "evaluation": evaluation}
+    packages = {"exploring": exploring, "plots": plots, "evaluation": evaluation}
     asked = {
         (node.value.id, node.attr)
         for node in ast.walk(ast.parse(code))

@@ -6,23 +6,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from svqkit import config, models, training
-from svqkit.compiling import compiled, rehearse
+from svqkit import models
 from svqkit.models.simvp import stacked, unstacked
 from svqkit.models.translators.blocks import DilatedConv2d
+from svqkit.settings.params import Compile, Experiment, load_params, override
+from svqkit.training import loop
+from svqkit.training.compiling import compiled, rehearse
 
 SHAPE = (2, 16, 24)
 SMALL = {"model": {"hid_S": 8, "hid_T": 16, "N_T": 3, "mlp_ratio": 2.0, "drop_path": 0.1}}
 
 
-def experiment(quantizer: str = "svq", translator: str = "gsta", **training: object) -> config.Experiment:
-    chosen = config.load("params.yaml", "sample").experiment(f"weather_t2m-{quantizer}")
-    return config.override(
-        chosen, {**SMALL, "model": {**SMALL["model"], "translator": translator}, "training": training}
-    )
+def experiment(quantizer: str = "svq", translator: str = "gsta", **training: object) -> Experiment:
+    chosen = load_params("params.yaml", "sample").experiment(f"weather_t2m-{quantizer}")
+    return override(chosen, {**SMALL, "model": {**SMALL["model"], "translator": translator}, "training": training})
 
 
-def batch(chosen: config.Experiment) -> tuple[Tensor, Tensor]:
+def batch(chosen: Experiment) -> tuple[Tensor, Tensor]:
     torch.manual_seed(5)
     return tuple(torch.randn(4, frames, *SHAPE) for frames in (chosen.data.frames_in, chosen.data.frames_out))
 
@@ -51,13 +51,13 @@ def test_fast_steps_are_those_of_the_plain_model(
     torch.manual_seed(0)
     model = models.build(chosen, SHAPE)
     plain = copy.deepcopy(model)
-    fast = steps(*training.ready(model, chosen.training, "cpu"), batch(chosen))
+    fast = steps(*loop.ready(model, chosen.training, "cpu"), batch(chosen))
     monkeypatch.setattr(DilatedConv2d, "forward", nn.Conv2d.forward)
     monkeypatch.setattr("svqkit.models.simvp.stacked", lambda x, size: x.contiguous().view(size, -1, *x.shape[2:]))
     monkeypatch.setattr(
         "svqkit.models.simvp.unstacked", lambda x, time: x.contiguous().view(len(x) * time, -1, *x.shape[2:])
     )
-    slow = steps(training.Objective(plain, chosen.training), torch.optim.Adam(plain.parameters()), batch(chosen))
+    slow = steps(loop.Objective(plain, chosen.training), torch.optim.Adam(plain.parameters()), batch(chosen))
     assert fast == pytest.approx(slow, abs=1e-5)
     assert fast[-1] != pytest.approx(fast[0], abs=1e-3), "something was learnt"
 
@@ -73,7 +73,7 @@ def test_stacking_is_a_reshape() -> None:
 
 def test_every_layer_of_a_step_sees_channels_last() -> None:
     chosen = experiment()
-    objective, _ = training.ready(models.build(chosen, SHAPE), chosen.training, "cpu")
+    objective, _ = loop.ready(models.build(chosen, SHAPE), chosen.training, "cpu")
     other: list[str] = []
 
     def look(name: str, output: object) -> None:
@@ -93,7 +93,7 @@ def test_bf16_computes_the_loss_and_the_fold_in_float32_and_stays_near() -> None
     for precision in ("fp32", "bf16"):
         chosen = experiment(precision=precision)
         torch.manual_seed(0)
-        objective, optimizer = training.ready(models.build(chosen, SHAPE), chosen.training, "cpu")
+        objective, optimizer = loop.ready(models.build(chosen, SHAPE), chosen.training, "cpu")
         loss, own = objective(*batch(chosen))
         assert loss.dtype == torch.float32
         assert own.dtype == torch.float32
@@ -106,7 +106,7 @@ def test_bf16_computes_the_loss_and_the_fold_in_float32_and_stays_near() -> None
 
 def test_a_rehearsal_leaves_no_trace() -> None:
     chosen = experiment()
-    objective, _ = training.ready(models.build(chosen, SHAPE), chosen.training, "cpu")
+    objective, _ = loop.ready(models.build(chosen, SHAPE), chosen.training, "cpu")
     before = {name: value.clone() for name, value in objective.state_dict().items()}
     frames = batch(chosen)
     random = torch.get_rng_state()
@@ -125,7 +125,7 @@ def test_what_can_not_be_compiled_runs_as_it_is_and_says_why(monkeypatch: pytest
 
     monkeypatch.setattr(torch, "compile", broken)
     chosen, said = experiment(), []
-    objective, _ = training.ready(models.build(chosen, SHAPE), chosen.training, "cpu")
+    objective, _ = loop.ready(models.build(chosen, SHAPE), chosen.training, "cpu")
     assert compiled(objective, "on", batch(chosen), said.append) is objective
     assert said == ["Not compiled, the steps run as they are: RuntimeError: no C compiler found"]
     said.clear()
@@ -136,13 +136,13 @@ def test_what_can_not_be_compiled_runs_as_it_is_and_says_why(monkeypatch: pytest
 
 @pytest.mark.slow
 @pytest.mark.parametrize("wanted", ["on", "graphs"])
-def test_compiled_steps_are_those_of_the_model(wanted: config.Compile) -> None:
+def test_compiled_steps_are_those_of_the_model(wanted: Compile) -> None:
     """Where there is a C compiler; else it is a fall-back that is compared."""
-    chosen = config.override(experiment(), {"model": {"drop_path": 0.0}})
+    chosen = override(experiment(), {"model": {"drop_path": 0.0}})
     found = []
     for how in ("off", wanted):
         torch.manual_seed(0)
-        objective, optimizer = training.ready(models.build(chosen, SHAPE), chosen.training, "cpu")
+        objective, optimizer = loop.ready(models.build(chosen, SHAPE), chosen.training, "cpu")
         losses = compiled(objective, how, batch(chosen), print)
 
         class Step(nn.Module):

@@ -15,9 +15,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import ListedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 
-from svqkit import figures
+from svqkit import plots
 from svqkit.errors import SvqkitError
-from svqkit.figures import fields, limits, mapaxes, names, style, tablefiles
+from svqkit.plots import fields, limits, mapaxes, names, style, tablefiles
 
 GRIDS = {
     "world": (np.linspace(-87.1875, 87.1875, 32), np.arange(64) * 5.625),
@@ -95,20 +95,20 @@ def texts(figure: Figure) -> str:
 
 
 FIGURES: dict[str, Callable[[], Figure]] = {
-    "error maps": lambda: figures.error_maps({NONE: errors(), SVQ: errors(seed=1)}),
-    "error maps by lead": lambda: figures.error_maps({SVQ: errors("region")}, "rmse", leads=[1, 12]),
-    "difference map": lambda: figures.difference_map(errors(), errors(seed=1), SVQ, NONE),
-    "forecast": lambda: figures.forecast_case(case("region"), SVQ, leads=[1, 12]),
-    "learning curves": lambda: figures.learning_curves({SVQ: [log(), log(1)], NONE: [log()]}),
-    "error over lead": lambda: figures.error_over_lead(scores(), units="K"),
-    "codebook": lambda: figures.usage_figure({SVQ: usage(), VQ: usage(hard=True)}),
+    "error maps": lambda: plots.error_maps({NONE: errors(), SVQ: errors(seed=1)}),
+    "error maps by lead": lambda: plots.error_maps({SVQ: errors("region")}, "rmse", leads=[1, 12]),
+    "difference map": lambda: plots.difference_map(errors(), errors(seed=1), SVQ, NONE),
+    "forecast": lambda: plots.forecast_case(case("region"), SVQ, leads=[1, 12]),
+    "learning curves": lambda: plots.learning_curves({SVQ: [log(), log(1)], NONE: [log()]}),
+    "error over lead": lambda: plots.error_over_lead(scores(), units="K"),
+    "codebook": lambda: plots.usage_figure({SVQ: usage(), VQ: usage(hard=True)}),
 }
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_written_as_png_and_pdf_and_twice_the_same(name: str, tmp_path: Path) -> None:
-    first = figures.save(FIGURES[name](), tmp_path / "once" / name)
-    second = figures.save(FIGURES[name](), tmp_path / "again" / name)
+    first = plots.save(FIGURES[name](), tmp_path / "once" / name)
+    second = plots.save(FIGURES[name](), tmp_path / "again" / name)
 
     assert [path.name for path in first] == [f"{name}.png", f"{name}.pdf"]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
@@ -116,7 +116,7 @@ def test_a_figure_is_written_as_png_and_pdf_and_twice_the_same(name: str, tmp_pa
 
 
 def test_a_name_with_a_dot_keeps_it(tmp_path: Path) -> None:
-    assert figures.save(figures.new_figure(), tmp_path / "rmse_0.25")[0].name == "rmse_0.25.png"
+    assert plots.save(plots.new_figure(), tmp_path / "rmse_0.25")[0].name == "rmse_0.25.png"
 
 
 @pytest.mark.parametrize("grid", GRIDS)
@@ -167,7 +167,7 @@ def test_missing_cells_are_grey_and_the_rest_is_drawn() -> None:
 
 
 def test_biases_share_one_scale_with_zero_in_the_middle() -> None:
-    figure = figures.error_maps({NONE: errors(), SVQ: errors(seed=1)}, leads=[1, 12])
+    figure = plots.error_maps({NONE: errors(), SVQ: errors(seed=1)}, leads=[1, 12])
     meshes = figure.findobj(matplotlib.collections.QuadMesh)
     scales = {(mesh.norm.vmin, mesh.norm.vmax) for mesh in meshes}
     assert len(meshes) >= 4
@@ -183,10 +183,10 @@ def test_scales_of_constant_fields_are_not_empty() -> None:
 
 
 def test_maps_say_what_they_show_in_which_units() -> None:
-    said = texts(figures.error_maps({SVQ: errors(), "climatology": errors(seed=1)}, "rmse"))
+    said = texts(plots.error_maps({SVQ: errors(), "climatology": errors(seed=1)}, "rmse"))
     for words in ("t2m: RMSE of 2 m temperature", "lead times 1–12", "RMSE [K]", "SVQ:", "Climatology:"):
         assert words in said
-    said = texts(figures.forecast_case(case(), SVQ))
+    said = texts(plots.forecast_case(case(), SVQ))
     for words in ("2 m temperature [K]", "12 h: 2018-03-04 18:00", "RMSE 0.5 K", "Error [K]", "Truth", "SVQ"):
         assert words in said
 
@@ -201,30 +201,30 @@ def test_rmse_over_leads_is_the_root_of_the_mean_square() -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda: figures.error_maps({SVQ: errors() * np.nan}), "missing (NaN)"),
-        (lambda: figures.error_maps({SVQ: errors()}, leads=[1, 5]), "no lead time of 5 h; it has 1, 6, 12 h"),
-        (lambda: figures.error_maps({SVQ: errors()}, leads=[]), "no lead time to draw"),
-        (lambda: figures.error_maps({SVQ: errors()}, channel="u10"), "no channel 'u10'; it has t2m"),
-        (lambda: figures.error_maps({SVQ: errors()}, "mse"), "Valid: bias, mae, rmse"),
-        (lambda: figures.error_maps({SVQ: errors().drop_vars("rmse")}, "rmse"), "no field 'rmse'"),
-        (lambda: figures.error_maps({}), "give one dataset"),
-        (lambda: figures.error_maps({SVQ: errors().drop_vars("lon")}), "coordinate 'lon'"),
-        (lambda: figures.difference_map(errors(), errors("region"), SVQ, NONE), "different grids"),
-        (lambda: figures.forecast_case(case(), SVQ, leads=[1, 4, 8]), "no lead time of 4, 8 h"),
-        (lambda: figures.forecast_case(case(), SVQ, leads=[]), "no lead time of none h"),
-        (lambda: figures.forecast_case(case().drop_vars("lead"), SVQ), "coordinate 'lead'"),
-        (lambda: figures.forecast_case(case() * np.nan, SVQ, leads=[1]), "missing (NaN)"),
-        (lambda: figures.learning_curves({}), "no training logs"),
-        (lambda: figures.learning_curves({SVQ: []}), "no training log"),
-        (lambda: figures.learning_curves({SVQ: [log().drop(columns="epoch")]}), "column(s) epoch"),
-        (lambda: figures.learning_curves({SVQ: [log().assign(train_loss=np.nan)]}), "no finite number in train_loss"),
-        (lambda: figures.learning_curves({SVQ: [log()[:0].astype(object)]}), "no finite number in train_loss"),
-        (lambda: figures.learning_curves({SVQ: [pd.concat([log(), log()])]}), "epoch 1 more than once"),
-        (lambda: figures.error_over_lead(scores(), "mse"), "some for: acc (clean), rmse (clean)"),
-        (lambda: figures.usage_figure({SVQ: usage() | {"perplexity": None}}), "lacks perplexity"),
-        (lambda: figures.usage_figure({SVQ: usage() | {"share": np.zeros(4)}}), "no code"),
-        (lambda: figures.results_table(scores(), protocol="paper"), "no scores"),
-        (lambda: figures.results_table(pd.concat([scores(), scores()])), "more than once"),
+        (lambda: plots.error_maps({SVQ: errors() * np.nan}), "missing (NaN)"),
+        (lambda: plots.error_maps({SVQ: errors()}, leads=[1, 5]), "no lead time of 5 h; it has 1, 6, 12 h"),
+        (lambda: plots.error_maps({SVQ: errors()}, leads=[]), "no lead time to draw"),
+        (lambda: plots.error_maps({SVQ: errors()}, channel="u10"), "no channel 'u10'; it has t2m"),
+        (lambda: plots.error_maps({SVQ: errors()}, "mse"), "Valid: bias, mae, rmse"),
+        (lambda: plots.error_maps({SVQ: errors().drop_vars("rmse")}, "rmse"), "no field 'rmse'"),
+        (lambda: plots.error_maps({}), "give one dataset"),
+        (lambda: plots.error_maps({SVQ: errors().drop_vars("lon")}), "coordinate 'lon'"),
+        (lambda: plots.difference_map(errors(), errors("region"), SVQ, NONE), "different grids"),
+        (lambda: plots.forecast_case(case(), SVQ, leads=[1, 4, 8]), "no lead time of 4, 8 h"),
+        (lambda: plots.forecast_case(case(), SVQ, leads=[]), "no lead time of none h"),
+        (lambda: plots.forecast_case(case().drop_vars("lead"), SVQ), "coordinate 'lead'"),
+        (lambda: plots.forecast_case(case() * np.nan, SVQ, leads=[1]), "missing (NaN)"),
+        (lambda: plots.learning_curves({}), "no training logs"),
+        (lambda: plots.learning_curves({SVQ: []}), "no training log"),
+        (lambda: plots.learning_curves({SVQ: [log().drop(columns="epoch")]}), "column(s) epoch"),
+        (lambda: plots.learning_curves({SVQ: [log().assign(train_loss=np.nan)]}), "no finite number in train_loss"),
+        (lambda: plots.learning_curves({SVQ: [log()[:0].astype(object)]}), "no finite number in train_loss"),
+        (lambda: plots.learning_curves({SVQ: [pd.concat([log(), log()])]}), "epoch 1 more than once"),
+        (lambda: plots.error_over_lead(scores(), "mse"), "some for: acc (clean), rmse (clean)"),
+        (lambda: plots.usage_figure({SVQ: usage() | {"perplexity": None}}), "lacks perplexity"),
+        (lambda: plots.usage_figure({SVQ: usage() | {"share": np.zeros(4)}}), "no code"),
+        (lambda: plots.results_table(scores(), protocol="paper"), "no scores"),
+        (lambda: plots.results_table(pd.concat([scores(), scores()])), "more than once"),
     ],
 )
 def test_what_can_not_be_drawn_is_said(spoil: Callable[[], object], words: str) -> None:
@@ -237,7 +237,7 @@ def test_units_that_differ_are_refused() -> None:
     other = errors()
     other["bias"].attrs["units"] = "°C"
     with pytest.raises(SvqkitError, match="same units"):
-        figures.error_maps({SVQ: errors(), NONE: other})
+        plots.error_maps({SVQ: errors(), NONE: other})
 
 
 @pytest.mark.parametrize(
@@ -260,11 +260,11 @@ def test_units_that_differ_are_refused() -> None:
     ],
 )
 def test_display_names(name: str, shown: str) -> None:
-    assert figures.display_name(name) == shown
+    assert plots.display_name(name) == shown
 
 
 def test_two_datasets_in_one_figure_keep_their_full_names() -> None:
-    assert figures.display_names(["a-svq", "b-svq", "a-none"]) == {
+    assert plots.display_names(["a-svq", "b-svq", "a-none"]) == {
         "a-svq": "a-svq",
         "b-svq": "b-svq",
         "a-none": "SimVP",
@@ -272,9 +272,9 @@ def test_two_datasets_in_one_figure_keep_their_full_names() -> None:
 
 
 def test_each_kind_keeps_its_colour_and_all_differ() -> None:
-    alone = figures.looks([SVQ])[SVQ]
-    among = figures.looks(["x-new", NONE, "other", SVQ, VQ, "persistence", "climatology", "weather_t2m-svq_frozen"])
-    assert figures.looks([f"{SVQ}-seed2"])[f"{SVQ}-seed2"] == alone
+    alone = plots.looks([SVQ])[SVQ]
+    among = plots.looks(["x-new", NONE, "other", SVQ, VQ, "persistence", "climatology", "weather_t2m-svq_frozen"])
+    assert plots.looks([f"{SVQ}-seed2"])[f"{SVQ}-seed2"] == alone
     assert among[SVQ] == alone == names.LOOKS["svq"]
     assert len({look.colour for look in among.values()}) == len(among)
 
@@ -287,30 +287,30 @@ def test_the_callers_settings_come_back() -> None:
 
 
 def test_curves_are_dashed_for_training_and_baselines() -> None:
-    lines = figures.error_over_lead(scores(), units="K").axes[0].lines
+    lines = plots.error_over_lead(scores(), units="K").axes[0].lines
     assert {line.get_label(): line.get_linestyle() for line in lines} == {
         "SimVP": "-",
         "SVQ": "-",
         "VQ": "-",
         "Persistence": "--",
     }
-    assert figures.error_over_lead(scores(), units="K").axes[0].get_ylabel() == "RMSE [K] (lower is better)"
-    losses = figures.learning_curves({SVQ: [log()]}).axes[0]
+    assert plots.error_over_lead(scores(), units="K").axes[0].get_ylabel() == "RMSE [K] (lower is better)"
+    losses = plots.learning_curves({SVQ: [log()]}).axes[0]
     assert [line.get_linestyle() for line in losses.lines] == ["--", "-"]
     assert losses.get_yscale() == "log"
 
 
 def test_a_hard_quantizer_is_said_to_have_no_weights() -> None:
-    said = texts(figures.usage_figure({VQ: usage(hard=True)}))
+    said = texts(plots.usage_figure({VQ: usage(hard=True)}))
     assert said.count("hard assignment: one code per position") == 3
     assert "VQ: 8 codes, 1 dead (12.5%), perplexity 5.5" in said
-    said = texts(figures.usage_figure({VQ: usage(hard=True), SVQ: usage()}))
+    said = texts(plots.usage_figure({VQ: usage(hard=True), SVQ: usage()}))
     assert said.count("(VQ: hard assignment: one code per position)") == 3
 
 
 def test_results_are_means_and_spreads_over_seeds() -> None:
     published = pd.DataFrame({"experiment": ["SVQ"], "metric": ["rmse"], "value": [1.9], "source": ["a paper"]})
-    table = figures.results_table(scores(), ("rmse", "acc"), published)
+    table = plots.results_table(scores(), ("rmse", "acc"), published)
 
     assert list(table.index) == ["SimVP", "SVQ", "VQ", "Persistence", "SVQ"]
     assert table["rmse_mean"].tolist() == pytest.approx([2.505, 2.305, 2.105, 4.0, 1.9])
@@ -323,8 +323,8 @@ def test_results_are_means_and_spreads_over_seeds() -> None:
 
 def test_the_best_is_marked_in_each_direction() -> None:
     published = pd.DataFrame({"experiment": ["SVQ"], "metric": ["rmse"], "value": [0.1], "source": ["a paper"]})
-    table = figures.results_table(scores(), ("rmse", "acc"), published)
-    lines = figures.markdown_table(table, "Results.", {"rmse": "K"}).splitlines()
+    table = plots.results_table(scores(), ("rmse", "acc"), published)
+    lines = plots.markdown_table(table, "Results.", {"rmse": "K"}).splitlines()
 
     assert lines[2] == "| Experiment | Seeds | RMSE [K] ↓ | ACC ↑ |"
     assert lines[5] == "| SVQ | 2 | <u>2.305 ± 0.007</u> | <u>0.7050 ± 0.0071</u> |"
@@ -332,7 +332,7 @@ def test_the_best_is_marked_in_each_direction() -> None:
     assert lines[7] == "| Persistence | – | 4.000 | – |"
     assert lines[8] == "| SVQ (a paper) | – | 0.100 | – |"
 
-    latex = figures.latex_table(table, "Results.", {"rmse": "K"})
+    latex = plots.latex_table(table, "Results.", {"rmse": "K"})
     assert r"VQ & 2 & \textbf{2.105 $\pm$ 0.007} & \textbf{0.9050 $\pm$ 0.0071} \\" in latex
     assert r"SVQ & 2 & \underline{2.305 $\pm$ 0.007}" in latex
 
@@ -348,7 +348,7 @@ def test_latex_signs_are_escaped() -> None:
         r"a\_b \& 5\% of \$x\textasciicircum{}2\$ \{\#\} \textbackslash{} \textasciitilde{}"
     )
     odd = scores().replace({NONE: "weather_t2m-my_run&co"})
-    latex = figures.latex_table(figures.results_table(odd, ("rmse",)), "100% mine", {"rmse": "K²"})
+    latex = plots.latex_table(plots.results_table(odd, ("rmse",)), "100% mine", {"rmse": "K²"})
     assert r"my\_run\&co & 2" in latex
     assert r"RMSE [K$^2$] $\downarrow$" in latex
     assert r"\caption{100\% mine" in latex
@@ -356,8 +356,8 @@ def test_latex_signs_are_escaped() -> None:
 
 
 def test_tables_are_written_in_three_kinds_and_the_numbers_keep_all_digits(tmp_path: Path) -> None:
-    table = figures.results_table(scores(), ("rmse", "acc"))
-    paths = figures.write_table(table, tmp_path / "new" / "results", "Results.")
+    table = plots.results_table(scores(), ("rmse", "acc"))
+    paths = plots.write_table(table, tmp_path / "new" / "results", "Results.")
 
     assert [path.name for path in paths] == ["results.md", "results.csv", "results.tex"]
     again = pd.read_csv(paths[1], index_col="experiment")
@@ -367,7 +367,7 @@ def test_tables_are_written_in_three_kinds_and_the_numbers_keep_all_digits(tmp_p
 
 
 def test_coastlines_have_no_line_across_the_map() -> None:
-    for line in figures.coastlines().geoms:
+    for line in plots.coastlines().geoms:
         points = np.array(line.coords)
         assert np.abs(np.diff(points[:, 0])).max() < 90
         assert not ((np.abs(points[:-1, 0]) == 180) & (np.abs(points[1:, 0]) == 180)).any()

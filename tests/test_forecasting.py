@@ -20,20 +20,20 @@ from hypothesis import strategies as st
 from PIL import Image
 from rawfiles import LAT, LON, RawFiles
 
-from svqkit import config, forecasting, models
-from svqkit.checkpoint import save_weights
-from svqkit.config import Data, Experiment
+from svqkit import forecasting, models
+from svqkit.data.domain import Domain
 from svqkit.data.prepare import prepare
 from svqkit.data.sources.images import resize
 from svqkit.data.store import Store
-from svqkit.datasets import ClipsData, Offsets, TaxiBJData
-from svqkit.domain import Domain
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.evaluate import TestSet
 from svqkit.forecasting.grid import order_of
 from svqkit.forecasting.units import same_unit
-from svqkit.run_config import write_config
-from svqkit.runs import Run, open_run
+from svqkit.settings.data import ClipsData, Offsets, TaxiBJData
+from svqkit.settings.params import Data, Experiment, as_tree, experiment_from_tree, load_params, override
+from svqkit.training.checkpoint import save_weights
+from svqkit.training.run_config import write_config
+from svqkit.training.runs import Run, open_run
 
 SMALL = {
     "model": {"translator": "gsta", "hid_S": 4, "hid_T": 8, "N_T": 2, "mlp_ratio": 2.0},
@@ -47,9 +47,9 @@ class Trained:
     """A run with fresh weights, and the store of its data."""
 
     def __init__(self, data: Data, folder: Path, protocol: str = "clean") -> None:
-        base = config.load("params.yaml", "sample").experiment("weather_t2m-svq")
-        tree = config.as_tree(config.override(base, SMALL)) | {"data": config.as_tree(data), "protocol": protocol}
-        experiment: Experiment = config.experiment_from_tree(tree, "this test")
+        base = load_params("params.yaml", "sample").experiment("weather_t2m-svq")
+        tree = as_tree(override(base, SMALL)) | {"data": as_tree(data), "protocol": protocol}
+        experiment: Experiment = experiment_from_tree(tree, "this test")
         self.store: Store = prepare(data, folder / "store.zarr")
         torch.manual_seed(0)
         path = folder / "run"

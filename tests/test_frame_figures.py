@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from svqkit import figures
+from svqkit import plots
 from svqkit.errors import SvqkitError
-from svqkit.figures import channels, grounds, leads, limits, table
+from svqkit.plots import channels, grounds, leads, limits, table
 
 GREY, RGB, TRAFFIC = ["grey"], ["red", "green", "blue"], ["inflow", "outflow"]
 LAT, LON = np.linspace(-80, 80, 8), np.arange(0, 360, 30.0)
@@ -91,20 +91,20 @@ def drawn(axes: Axes) -> np.ndarray:
 
 
 FIGURES: dict[str, Callable[[], Figure]] = {
-    "grey": lambda: figures.forecast_case(case(clip="person17_boxing_d1"), "kth-svq"),
-    "colour": lambda: figures.forecast_case(case(RGB, 4, 4), "human-svq"),
-    "one lead": lambda: figures.forecast_case(case(RGB, 10, 1), "kitticaltech-svq"),
-    "traffic": lambda: figures.forecast_case(case(TRAFFIC, 4, 4, units="vehicles per 30 min"), "taxibj-svq"),
-    "own": lambda: figures.forecast_case(case(["moisture"], 3, 12, (8, 40)), "mine-svq"),
-    "errors": lambda: figures.error_maps({name: errors() for name in ("kth-svq", "kth-none", "persistence")}, "rmse"),
-    "errors by lead": lambda: figures.error_maps(
+    "grey": lambda: plots.forecast_case(case(clip="person17_boxing_d1"), "kth-svq"),
+    "colour": lambda: plots.forecast_case(case(RGB, 4, 4), "human-svq"),
+    "one lead": lambda: plots.forecast_case(case(RGB, 10, 1), "kitticaltech-svq"),
+    "traffic": lambda: plots.forecast_case(case(TRAFFIC, 4, 4, units="vehicles per 30 min"), "taxibj-svq"),
+    "own": lambda: plots.forecast_case(case(["moisture"], 3, 12, (8, 40)), "mine-svq"),
+    "errors": lambda: plots.error_maps({name: errors() for name in ("kth-svq", "kth-none", "persistence")}, "rmse"),
+    "errors by lead": lambda: plots.error_maps(
         {name: errors(TRAFFIC, units="vehicles per 30 min") for name in ("kth-svq", "kth-none", "a_long_name_of_mine")},
         leads=[1, 5, 9, 12, 16, 20],
     ),
-    "difference": lambda: figures.difference_map(errors(RGB), errors(RGB, 1), "kth-svq", "kth-none"),
-    "codes": lambda: figures.code_maps(activity()),
-    "mean and spread": lambda: figures.mean_and_spread(overview(RGB)),
-    "strip": lambda: figures.clip_strip(clip(TRAFFIC), "A window of taxibj"),
+    "difference": lambda: plots.difference_map(errors(RGB), errors(RGB, 1), "kth-svq", "kth-none"),
+    "codes": lambda: plots.code_maps(activity()),
+    "mean and spread": lambda: plots.mean_and_spread(overview(RGB)),
+    "strip": lambda: plots.clip_strip(clip(TRAFFIC), "A window of taxibj"),
 }
 
 
@@ -124,7 +124,7 @@ def clip(names: list[str]) -> xr.DataArray:
 
 @pytest.mark.parametrize("name", ["grey", "colour", "traffic"])
 def test_a_figure_is_written_twice_the_same(name: str, tmp_path: Path) -> None:
-    once, again = (figures.save(FIGURES[name](), tmp_path / folder / "it") for folder in ("once", "again"))
+    once, again = (plots.save(FIGURES[name](), tmp_path / folder / "it") for folder in ("once", "again"))
     assert [path.read_bytes() for path in once] == [path.read_bytes() for path in again]
 
 
@@ -149,7 +149,7 @@ def test_no_text_lies_on_another_and_none_is_cut_off(name: str) -> None:
 
 def test_frames_of_a_forecast_are_observed_truth_prediction_and_error() -> None:
     data = case(clip="person17_boxing_d1")
-    figure = figures.forecast_case(data, "kth-svq")
+    figure = plots.forecast_case(data, "kth-svq")
     panels = np.array(pictures(figure)).reshape(4, 6)
     shown = [1, 5, 9, 12, 16, 20]
 
@@ -171,20 +171,20 @@ def test_frames_of_a_forecast_are_observed_truth_prediction_and_error() -> None:
 
 def test_red_green_and_blue_are_a_colour_picture_clipped_to_what_can_be_shown() -> None:
     data = case(RGB, 4, 4)
-    panels = np.array(pictures(figures.forecast_case(data, "human-svq"))).reshape(4, 4)
+    panels = np.array(pictures(plots.forecast_case(data, "human-svq"))).reshape(4, 4)
     picture = drawn(panels[2, 1])
     assert np.array_equal(picture[..., :3], data["prediction"][1].transpose("y", "x", "channel").clip(0, 1))
     assert (picture[..., 3] == 1).all()
     assert np.allclose(drawn(panels[3, 1]), 0.5)  # the mean of 0.25, 0.5 and 0.75
 
-    one = np.array(pictures(figures.forecast_case(data, "human-svq", channel="green"))).reshape(4, 4)
+    one = np.array(pictures(plots.forecast_case(data, "human-svq", channel="green"))).reshape(4, 4)
     assert np.array_equal(drawn(one[1, 0]), data["truth"][0, 1])
 
 
 def test_a_colour_pixel_without_data_is_left_out() -> None:
     data = case(RGB, 4, 4)
     data["truth"][0, 1, 2, 3] = np.nan
-    panels = pictures(figures.forecast_case(data, "human-svq"))
+    panels = pictures(plots.forecast_case(data, "human-svq"))
     opaque = drawn(panels[4])[..., 3]
     assert opaque[2, 3] == 0
     assert opaque.sum() == opaque.size - 1
@@ -193,7 +193,7 @@ def test_a_colour_pixel_without_data_is_left_out() -> None:
 @pytest.mark.parametrize("channel", [1, "outflow"])
 def test_one_channel_of_traffic_is_shown_on_one_scale_with_its_units(channel: int | str) -> None:
     data = case(TRAFFIC, 4, 4).assign_coords(unit=("channel", ["cars in", "cars out"]))
-    figure = figures.forecast_case(data, "taxibj-svq", channel=channel)
+    figure = plots.forecast_case(data, "taxibj-svq", channel=channel)
     panels = np.array(pictures(figure)).reshape(4, 4)
     assert np.array_equal(drawn(panels[1, 2]), data["truth"][2, 1])
     assert len({(axes.images[0].norm.vmin, axes.images[0].norm.vmax) for axes in panels[:3].flat}) == 1
@@ -203,7 +203,7 @@ def test_one_channel_of_traffic_is_shown_on_one_scale_with_its_units(channel: in
 
 
 def test_a_forecast_of_one_frame_is_one_row() -> None:
-    figure = figures.forecast_case(case(RGB, 10, 1), "kitticaltech-svq")
+    figure = plots.forecast_case(case(RGB, 10, 1), "kitticaltech-svq")
     titles = [axes.get_title().strip() for axes in pictures(figure)]
     assert titles == ["Observed\nlast seen", "Truth\n+1 frame", "SVQ", "Error\nMAE 0.500"]
     assert figure.get_figheight() < 3
@@ -212,7 +212,7 @@ def test_a_forecast_of_one_frame_is_one_row() -> None:
 def test_frames_may_lack_their_inputs_and_channels_and_count_in_hours() -> None:
     data = case(["moisture"], 3, 4).isel(channel=0).drop_vars("observed")
     data["lead"].attrs["units"] = "hours"
-    figure = figures.forecast_case(data, "mine-svq", leads=[2, 4])
+    figure = plots.forecast_case(data, "mine-svq", leads=[2, 4])
     assert len(pictures(figure)) == 6
     assert "+2 h" in texts(figure)
     assert "Observed" not in texts(figure)
@@ -221,7 +221,7 @@ def test_frames_may_lack_their_inputs_and_channels_and_count_in_hours() -> None:
 def test_a_perfect_forecast_can_be_drawn() -> None:
     data = case()
     data["prediction"] = data["truth"]
-    assert "MAE 0.00" in texts(figures.forecast_case(data, "kth-svq"))
+    assert "MAE 0.00" in texts(plots.forecast_case(data, "kth-svq"))
 
 
 def test_the_size_of_rare_errors_is_still_seen() -> None:
@@ -231,7 +231,7 @@ def test_the_size_of_rare_errors_is_still_seen() -> None:
 
 @pytest.mark.parametrize(("channel", "words"), [(None, "t2m [K]"), ("u10", "u10 [m s⁻¹]"), (2, "z500 [m² s⁻²]")])
 def test_maps_of_a_forecast_pick_one_of_many_channels(channel: int | str | None, words: str) -> None:
-    figure = figures.forecast_case(weather(), "weather_mv-svq", channel=channel)
+    figure = plots.forecast_case(weather(), "weather_mv-svq", channel=channel)
     assert words in texts(figure).replace("\n[", " [")
     assert f"{words.split()[0]}: SVQ forecast" in texts(figure)
     step = {None: 1, "u10": 2, 2: 3}[channel]
@@ -240,23 +240,23 @@ def test_maps_of_a_forecast_pick_one_of_many_channels(channel: int | str | None,
 
 @pytest.mark.parametrize("channel", [1, "u10"])
 def test_error_maps_are_in_the_units_of_their_channel(channel: int | str) -> None:
-    figure = figures.error_maps({"weather_mv-svq": weather()}, "rmse", channel)
+    figure = plots.error_maps({"weather_mv-svq": weather()}, "rmse", channel)
     assert "RMSE [m s⁻¹]" in texts(figure)
     assert "u10: " in texts(figure)
-    assert figures.units_of({"a": weather()}, channel) == "m s**-1"
-    assert figures.units_of({"a": weather()}) == ""
+    assert plots.units_of({"a": weather()}, channel) == "m s**-1"
+    assert plots.units_of({"a": weather()}) == ""
 
 
 def test_channels_that_differ_in_units_between_runs_are_refused() -> None:
     other = weather().assign_coords(unit=("channel", ["K", "kn", "m"]))
-    figures.error_maps({"a-svq": weather(), "b-none": other}, "bias", 0)
+    plots.error_maps({"a-svq": weather(), "b-none": other}, "bias", 0)
     with pytest.raises(SvqkitError, match="same units"):
-        figures.error_maps({"a-svq": weather(), "b-none": other}, "bias", "u10")
+        plots.error_maps({"a-svq": weather(), "b-none": other}, "bias", "u10")
 
 
 def test_errors_of_frames_are_pictures_of_all_lead_times_together() -> None:
     data = errors()
-    figure = figures.error_maps({"kth-svq": data}, "mae")
+    figure = plots.error_maps({"kth-svq": data}, "mae")
     (panel,) = pictures(figure)
     assert np.allclose(drawn(panel), data["mae"][0].mean("lead"))
     assert panel.images[0].origin == "upper"
@@ -267,14 +267,14 @@ def test_errors_of_frames_are_pictures_of_all_lead_times_together() -> None:
 
 def test_errors_of_colours_are_taken_together() -> None:
     data = errors(RGB)
-    (panel,) = pictures(figures.error_maps({"human-svq": data}, "rmse"))
+    (panel,) = pictures(plots.error_maps({"human-svq": data}, "rmse"))
     assert np.allclose(drawn(panel), np.sqrt((data["rmse"] ** 2).mean(["channel", "lead"])))
-    (panel,) = pictures(figures.error_maps({"human-svq": data}, "rmse", channel="blue"))
+    (panel,) = pictures(plots.error_maps({"human-svq": data}, "rmse", channel="blue"))
     assert np.allclose(drawn(panel), np.sqrt((data["rmse"][2] ** 2).mean("lead")))
 
 
 def test_biases_of_frames_share_one_scale_around_zero() -> None:
-    figure = figures.error_maps({"kth-svq": errors(), "kth-none": errors(seed=1)}, leads=[1, 20])
+    figure = plots.error_maps({"kth-svq": errors(), "kth-none": errors(seed=1)}, leads=[1, 20])
     scales = {(axes.images[0].norm.vmin, axes.images[0].norm.vmax) for axes in pictures(figure)}
     ((low, high),) = scales
     assert low == -high < 0
@@ -282,7 +282,7 @@ def test_biases_of_frames_share_one_scale_around_zero() -> None:
 
 
 def test_one_lead_time_gives_one_panel_for_each_model() -> None:
-    figure = figures.error_maps({"kth-svq": errors(), "kth-none": errors(seed=1)}, leads=[5])
+    figure = plots.error_maps({"kth-svq": errors(), "kth-none": errors(seed=1)}, leads=[5])
     assert [axes.get_title().split(":")[0] for axes in pictures(figure)] == ["SVQ", "SimVP"]
     assert "lead time 5\u00a0frames" in texts(figure)
 
@@ -290,7 +290,7 @@ def test_one_lead_time_gives_one_panel_for_each_model() -> None:
 def test_a_difference_counts_pixels() -> None:
     better, worse = errors(), errors()
     worse["rmse"] = worse["rmse"] + xr.where(worse["x"] < 4, 1, -1).transpose()
-    figure = figures.difference_map(better, worse, "kth-svq", "kth-none")
+    figure = plots.difference_map(better, worse, "kth-svq", "kth-none")
     assert "SVQ is better on 25% of the frame" in texts(figure)
 
 
@@ -303,7 +303,7 @@ def test_the_mean_over_pixels_has_no_weights_and_that_over_the_earth_has() -> No
 
 
 def test_codes_without_places_on_earth_are_pictures_side_by_side() -> None:
-    panels = pictures(figures.code_maps(activity()))
+    panels = pictures(plots.code_maps(activity()))
     assert [axes.get_title() for axes in panels] == ["Code 5", "Code 9", "Code 2", "Code 7"]
     assert len({round(axes.get_position().y0, 3) for axes in panels}) == 1
 
@@ -311,7 +311,7 @@ def test_codes_without_places_on_earth_are_pictures_side_by_side() -> None:
 @pytest.mark.parametrize("names", [GREY, RGB, TRAFFIC])
 def test_the_mean_of_a_dataset_looks_as_its_frames_do(names: list[str]) -> None:
     fields = overview(names)
-    mean, std = pictures(figures.mean_and_spread(fields))
+    mean, std = pictures(plots.mean_and_spread(fields))
     if names == RGB:
         assert np.allclose(drawn(mean)[..., :3], fields["mean"].transpose("y", "x", "channel"))
         assert np.allclose(drawn(std), fields["std"].mean("channel"))
@@ -322,14 +322,14 @@ def test_the_mean_of_a_dataset_looks_as_its_frames_do(names: list[str]) -> None:
 
 def test_mean_and_spread_need_no_channels() -> None:
     fields = overview(TRAFFIC).isel(channel=1)
-    mean, _ = pictures(figures.mean_and_spread(fields))
+    mean, _ = pictures(plots.mean_and_spread(fields))
     assert np.allclose(drawn(mean), fields["mean"])
 
 
 @pytest.mark.parametrize(("count", "shown"), [(20, 8), (8, 8), (3, 3), (1, 1)])
 def test_a_strip_shows_frames_from_the_first_to_the_last(count: int, shown: int) -> None:
     frames = clip(GREY)[:count]
-    panels = pictures(figures.clip_strip(frames, "A clip"))
+    panels = pictures(plots.clip_strip(frames, "A clip"))
     assert len(panels) == shown
     assert np.array_equal(drawn(panels[0]), frames[0, 0])
     assert np.array_equal(drawn(panels[-1]), frames[-1, 0])
@@ -340,14 +340,14 @@ def test_a_strip_says_when_its_frames_are() -> None:
     frames = clip(TRAFFIC)[:3]
     dates = frames.assign_coords(time=pd.date_range("2018-01-01", periods=3, freq="6h"))
     offsets = frames.assign_coords(time=("time", [-1, 0, 1], {"units": "hours"}))
-    first, second = (figures.clip_strip(each, "A window") for each in (dates, offsets))
+    first, second = (plots.clip_strip(each, "A window") for each in (dates, offsets))
     assert "2018-01-01\n06:00" in [axes.get_title() for axes in pictures(first)]
     assert [axes.get_title() for axes in pictures(second)] == ["−1 h", "last seen", "+1 h"]
 
 
 def test_a_strip_of_weather_is_maps() -> None:
     frames = weather()["truth"].rename(lead="time").drop_vars("time")
-    figure = figures.clip_strip(frames, "Weather", channel="u10")
+    figure = plots.clip_strip(frames, "Weather", channel="u10")
     assert sum(axes.get_title().startswith("frame") for axes in figure.axes) == 4
     assert "u10 [m s⁻¹]" in texts(figure)
 
@@ -355,16 +355,16 @@ def test_a_strip_of_weather_is_maps() -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda: figures.forecast_case(case(), "kth-svq", leads=[1, 30]), "no lead time of 30 frames"),
-        (lambda: figures.forecast_case(case(), "kth-svq", leads=[]), "no lead time of none frames"),
-        (lambda: figures.forecast_case(case(), "kth-svq", channel="red"), "no channel 'red'; it has grey"),
-        (lambda: figures.forecast_case(case().drop_vars("truth"), "kth-svq"), "no field 'truth'"),
-        (lambda: figures.forecast_case(case() * np.nan, "kth-svq"), "missing (NaN)"),
-        (lambda: figures.forecast_case(case().rename(y="row", x="column"), "a"), "it has lead, channel, row, column"),
-        (lambda: figures.error_maps({"a": errors().isel(x=0)}), "lat and lon"),
-        (lambda: figures.difference_map(errors(), errors().isel(x=slice(4)), "a", "b"), "pictures of one size"),
-        (lambda: figures.clip_strip(clip(GREY) * np.nan, "A clip"), "every value of A clip is missing"),
-        (lambda: figures.results_table(scores().iloc[:0]), "any metric"),
+        (lambda: plots.forecast_case(case(), "kth-svq", leads=[1, 30]), "no lead time of 30 frames"),
+        (lambda: plots.forecast_case(case(), "kth-svq", leads=[]), "no lead time of none frames"),
+        (lambda: plots.forecast_case(case(), "kth-svq", channel="red"), "no channel 'red'; it has grey"),
+        (lambda: plots.forecast_case(case().drop_vars("truth"), "kth-svq"), "no field 'truth'"),
+        (lambda: plots.forecast_case(case() * np.nan, "kth-svq"), "missing (NaN)"),
+        (lambda: plots.forecast_case(case().rename(y="row", x="column"), "a"), "it has lead, channel, row, column"),
+        (lambda: plots.error_maps({"a": errors().isel(x=0)}), "lat and lon"),
+        (lambda: plots.difference_map(errors(), errors().isel(x=slice(4)), "a", "b"), "pictures of one size"),
+        (lambda: plots.clip_strip(clip(GREY) * np.nan, "A clip"), "every value of A clip is missing"),
+        (lambda: plots.results_table(scores().iloc[:0]), "any metric"),
     ],
 )
 def test_what_can_not_be_drawn_is_said(spoil: Callable[[], object], words: str) -> None:
@@ -395,9 +395,9 @@ def test_lead_times_in_words(wanted: list[int], units: str, words: str) -> None:
 
 
 def test_lead_times_that_do_not_say_are_hours() -> None:
-    assert figures.lead_units(case()) == "frames"
-    assert figures.lead_units(weather()) == "h"
-    assert figures.some_leads(case()) == [1, 5, 9, 12, 16, 20]
+    assert plots.lead_units(case()) == "frames"
+    assert plots.lead_units(weather()) == "h"
+    assert plots.some_leads(case()) == [1, 5, 9, 12, 16, 20]
 
 
 def scores() -> pd.DataFrame:
@@ -421,22 +421,22 @@ def scores() -> pd.DataFrame:
 
 
 def test_a_table_shows_the_metrics_that_there_are_in_the_usual_order() -> None:
-    results = figures.results_table(scores())
+    results = plots.results_table(scores())
     assert table.metrics_of(results) == ["mse", "ssim", "ssim_published", "psnr", "lpips", "mae_original"]
-    header, _, svq, persistence = figures.markdown_table(
-        results, "", figures.metric_units("", original="cars")
+    header, _, svq, persistence = plots.markdown_table(
+        results, "", plots.metric_units("", original="cars")
     ).splitlines()[2:6]
     assert header == (
         "| Experiment | Seeds | MSE ↓ | SSIM ↑ | SSIM (published) ↑ | PSNR [dB] ↑ | LPIPS ↓ | MAE (orig.) [cars] ↓ |"
     )
     assert "| <u>25.50 ± 0.00</u> |" in svq
     assert "| **∞** |" in persistence
-    assert r"\textbf{$\infty$}" in figures.latex_table(results, "")
+    assert r"\textbf{$\infty$}" in plots.latex_table(results, "")
 
 
 def test_units_of_scores_in_the_units_of_the_raw_data() -> None:
-    assert figures.metric_units("K", original="°F") == {
-        **figures.metric_units("K"),
+    assert plots.metric_units("K", original="°F") == {
+        **plots.metric_units("K"),
         "mae_original": "°F",
         "rmse_original": "°F",
         "mse_original": "(°F)²",
@@ -444,16 +444,16 @@ def test_units_of_scores_in_the_units_of_the_raw_data() -> None:
 
 
 def test_curves_by_frame_leave_out_what_is_infinite() -> None:
-    axes = figures.error_over_lead(scores(), "psnr", lead_units="frames").axes[0]
+    axes = plots.error_over_lead(scores(), "psnr", lead_units="frames").axes[0]
     assert axes.get_xlabel() == "Lead time [frames]"
     assert axes.get_ylabel() == "PSNR [dB] (higher is better)"
     assert [line.get_label() for line in axes.lines] == ["SVQ"]
-    assert figures.error_over_lead(scores(), "mse", lead_units="hours").axes[0].get_xlabel() == "Lead time [h]"
+    assert plots.error_over_lead(scores(), "mse", lead_units="hours").axes[0].get_xlabel() == "Lead time [h]"
 
 
 def test_a_share_has_no_units() -> None:
-    from svqkit.figures.names import with_units
+    from svqkit.plots.names import with_units
 
     assert with_units("RMSE", "(0 - 1)") == "RMSE"
-    assert figures.metric_units("(0 - 1)") == {}
-    assert figures.metric_units("m s**-1")["mse"] == "(m s**-1)²"
+    assert plots.metric_units("(0 - 1)") == {}
+    assert plots.metric_units("m s**-1")["mse"] == "(m s**-1)²"

@@ -16,17 +16,17 @@ import xarray as xr
 from torch import nn
 
 from svqkit.atomic import replacing
-from svqkit.checkpoint import Progress, save_state, save_weights
 from svqkit.data import prepare
-from svqkit.datasets import ArrayData
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.codebook import write_usage
 from svqkit.evaluation.evaluate import write_netcdf
-from svqkit.figures.style import save
 from svqkit.forecasting.write import write_forecast
-from svqkit.notebooks.__main__ import main as notebooks
 from svqkit.paper import costs
+from svqkit.pipeline.__main__ import main as notebooks
+from svqkit.plots.style import save
 from svqkit.quantizers.usage import hard_usage
+from svqkit.settings.data import ArrayData
+from svqkit.training.checkpoint import Progress, save_state, save_weights
 
 SIZE = 2**19
 NOISE = np.random.default_rng(0).normal(size=SIZE).astype(np.float32)

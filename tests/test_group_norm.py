@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from svqkit import config, models
+from svqkit import models
 from svqkit.models.layers import GroupNorm
+from svqkit.settings.params import TRANSLATORS, load_params, override
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 
@@ -50,10 +51,10 @@ def test_the_layout_is_kept() -> None:
     assert GroupNorm(2, 8)(x).stride() == x.stride()
 
 
-@pytest.mark.parametrize("translator", config.TRANSLATORS)
+@pytest.mark.parametrize("translator", TRANSLATORS)
 def test_every_model_normalises_groups_so(translator: str) -> None:
-    base = config.load(profile="sample").experiments["kth-none"]
-    model = models.build(config.override(base, {"model": {"translator": translator}}), (1, 16, 16))
+    base = load_params(profile="sample").experiments["kth-none"]
+    model = models.build(override(base, {"model": {"translator": translator}}), (1, 16, 16))
     norms = [module for module in model.modules() if isinstance(module, nn.GroupNorm)]
     assert norms
     assert all(isinstance(norm, GroupNorm) for norm in norms)

@@ -31,8 +31,7 @@ from projectcopy import ROOT, Project
 from ruamel.yaml import YAML
 from safetensors.torch import save_file
 
-from svqkit import config, evaluation, figures, single_run
-from svqkit.checkpoint import load_weights, read_progress
+from svqkit import evaluation, plots
 from svqkit.data.check.weather_header import read_header as read_weather_header
 from svqkit.data.sources import plan
 from svqkit.data.sources.arrayfiles import open_array
@@ -41,22 +40,25 @@ from svqkit.data.sources.images import read_image
 from svqkit.data.sources.seq import HEADER_BYTES, MAGIC, count_seq_frames
 from svqkit.data.sources.video import image_size, inspect_video
 from svqkit.data.sources.weather import open_file
-from svqkit.datasets import ArrayData, ClipsData, HumanData, TaxiBJData, WeatherData
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.perceptual import Lpips
-from svqkit.fieldtypes import is_name
-from svqkit.figures.tablefiles import escape_markdown
 from svqkit.forecasting.files import from_files
 from svqkit.interop.configfile import read_config
 from svqkit.interop.openstl import load as load_openstl
 from svqkit.interop.pth import read_state_dict
-from svqkit.notebooks.__main__ import main as notebooks_main
-from svqkit.notebooks.__main__ import what_a_stage_runs
-from svqkit.runs import open_run
+from svqkit.pipeline.__main__ import main as notebooks_main
+from svqkit.pipeline.__main__ import what_a_stage_runs
+from svqkit.plots.tablefiles import escape_markdown
+from svqkit.settings import single_run
+from svqkit.settings.data import ArrayData, ClipsData, HumanData, TaxiBJData, WeatherData
+from svqkit.settings.params import as_tree, load_params, override
+from svqkit.settings.types import is_name
+from svqkit.training.checkpoint import load_weights, read_progress
+from svqkit.training.runs import open_run
 from svqkit.userfiles import parse_yaml, read_json, read_yaml
 
 FRAMES = 4_000_000_000
-EXPERIMENT = config.load(ROOT / "params.yaml", "sample").experiment("weather_t2m-svq")
+EXPERIMENT = load_params(ROOT / "params.yaml", "sample").experiment("weather_t2m-svq")
 EVIL = [
     "../evil",
     "a/b",
@@ -133,12 +135,12 @@ def hostile_params(folder: Path, where: str, name: object) -> Path:
 @pytest.mark.parametrize("where", ["profile", "dataset", "experiment", "dataset of an experiment"])
 @pytest.mark.parametrize("name", ["x; touch PWNED #", "../../evil", "2024", "null", 2024, True])
 def test_params_with_such_a_name_are_refused(where: str, name: object, tmp_path: Path) -> None:
-    message = refused(lambda: config.load(hostile_params(tmp_path, where, name)))
+    message = refused(lambda: load_params(hostile_params(tmp_path, where, name)))
     assert str(name) in message
 
 
 def test_a_variable_names_no_folder_elsewhere(tmp_path: Path) -> None:
-    refused(lambda: config.load(hostile_params(tmp_path, "variable", "../secret")))
+    refused(lambda: load_params(hostile_params(tmp_path, "variable", "../secret")))
 
 
 # The pipeline
@@ -190,7 +192,7 @@ def test_dvc_neither_runs_nor_deletes_what_names_say(tmp_path: Path) -> None:
         assert "ERROR" in printed
         assert not list(tmp_path.rglob("PWNED*")), (name, printed)
         assert outside.read_text() == "precious", (name, printed)
-        assert (project.folder / "svqkit/config.py").exists(), (name, printed)
+        assert (project.folder / "svqkit/settings/params.py").exists(), (name, printed)
 
 
 def test_a_stage_s_name_says_what_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +230,7 @@ def a_run(folder: Path, **changes: Any) -> Path:
     """A folder whose config.json is an experiment's, with ``changes`` at places such as experiment__model__N_T."""
     tree: dict[str, Any] = {
         "versions": {}, "seed": 0, "channels": ["t2m"], "size": [32, 64],
-        "experiment": config.as_tree(EXPERIMENT),
+        "experiment": as_tree(EXPERIMENT),
         "domain": {
             "kind": "grid", "title": "", "units": ["K"], "lat": [0.0] * 32, "lon": [0.0] * 64, "mean": [1.0],
             "std": [1.0], "scale": 1.0, "inputs": [-1, 0], "targets": [1, 2], "lead_step": 1, "lead_units": "hours",
@@ -308,8 +310,8 @@ def test_a_model_larger_than_its_weights_file_is_not_built(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("key", ["profile", "dataset", "name"])
 def test_overrides_say_nothing_of_where_a_run_lies(key: str) -> None:
-    refused(lambda: config.override(EXPERIMENT, {key: "../../evil"}))
-    settings = config.load(ROOT / "params.yaml", "sample")
+    refused(lambda: override(EXPERIMENT, {key: "../../evil"}))
+    settings = load_params(ROOT / "params.yaml", "sample")
     for value in ("../../evil", "elsewhere"):
         refused(lambda value=value: single_run.choose_run(settings, "weather_t2m", overrides={key: value}))
 
@@ -323,7 +325,7 @@ def fifo(path: Path) -> Path:
 
 
 READERS: dict[str, Callable[[Path], Any]] = {
-    "params.yaml": config.load,
+    "params.yaml": load_params,
     "config.json": lambda path: open_run(path.parent),
     "log.csv": lambda path: open_run(a_run(path.parent)).log(),
     "steps.csv": lambda path: open_run(a_run(path.parent)).steps(),
@@ -656,7 +658,7 @@ def test_an_image_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
 )
 def test_params_that_double_themselves_or_are_none_are_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(text)
-    assert len(refused(lambda: config.load(tmp_path / "params.yaml"))) < 1000
+    assert len(refused(lambda: load_params(tmp_path / "params.yaml"))) < 1000
 
 
 def test_aliases_of_a_sane_size_are_read() -> None:
@@ -707,12 +709,12 @@ def test_a_compressed_checkpoint_is_refused(tmp_path: Path) -> None:
      ("1. x", r"(?m)^1\. x")],
 )  # fmt: skip
 def test_titles_and_units_are_text_in_markdown(text: str, not_in: str) -> None:
-    table = figures.results_table(
+    table = plots.results_table(
         pd.DataFrame(
             {"experiment": ["a", "b"], "seed": 0, "protocol": "clean", "metric": "mse", "lead": 0, "value": 1.0}
         )
     )
-    written = figures.markdown_table(table, text, {"mse": text.replace("|", "")})
+    written = plots.markdown_table(table, text, {"mse": text.replace("|", "")})
     caption, rest = written.split("\n", 1)
     assert not re.search(not_in, caption)
     header = next(line for line in rest.splitlines() if line.startswith("|"))

@@ -13,9 +13,9 @@ from rawfiles import files_below
 
 from svqkit.data.plan import Plan
 from svqkit.data.sources import human
-from svqkit.datasets import HumanData
 from svqkit.errors import SvqkitError
 from svqkit.samples import human as sample
+from svqkit.settings.data import HumanData
 
 CAMERA = "54138969"
 Line = tuple[str, int]

@@ -19,21 +19,22 @@ from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor, nn
 
-from svqkit import models, training
-from svqkit.checkpoint import save_weights
-from svqkit.config import Data, Experiment, Model, Training
+from svqkit import models
 from svqkit.data import prepare, windows
 from svqkit.data.store import Store
 from svqkit.data.windows import Normaliser, Windows, batches
-from svqkit.datasets import ArrayData, ClipsData, Shares, TaxiBJData
 from svqkit.evaluation import evaluate, read_errors, read_forecasts, read_notes, read_scores, read_usage
 from svqkit.evaluation.evaluate import BASELINES, COLUMNS, TestSet, sample_forecast
 from svqkit.evaluation.forecasters import of_model
 from svqkit.evaluation.perceptual import WITHOUT_TRUNK
 from svqkit.models import Forecast
-from svqkit.quantizer_settings import NoQuantizer, Quantizer, SVQSettings
-from svqkit.run_config import write_config
-from svqkit.runs import Run, open_run
+from svqkit.settings.data import ArrayData, ClipsData, Shares, TaxiBJData
+from svqkit.settings.params import Data, Experiment, Model, Training
+from svqkit.settings.quantizers import NoQuantizer, Quantizer, SVQSettings
+from svqkit.training import loop
+from svqkit.training.checkpoint import save_weights
+from svqkit.training.run_config import write_config
+from svqkit.training.runs import Run, open_run
 
 CLIPS, FRAMES, TEST_CLIPS = 10, 12, 2
 MAXIMUM = 1292.0
@@ -391,7 +392,7 @@ def test_training_and_scoring_hand_bytes_to_the_device(grey: Video, monkeypatch:
         return real(self, x)
 
     monkeypatch.setattr(Normaliser, "physical", look)
-    learn = training.Examples(experiment(grey.data), grey.store, "train", Accelerator())
+    learn = loop.Examples(experiment(grey.data), grey.store, "train", Accelerator())
     inputs, targets = next(learn.epoch(0, 0))
     assert (inputs.dtype, targets.dtype) == (torch.float32, torch.float32)
     test = TestSet(grey.store, "clean")
@@ -404,10 +405,10 @@ def test_the_training_loss_is_of_the_whole_forecast(which: str, passes: int, req
     """3 → 7 frames: three passes, the last one cut; 3 → 2: one that is cut. Gradients go through all of them."""
     there: Video = request.getfixturevalue(which)
     chosen = experiment(there.data)
-    learn = training.Examples(chosen, there.store, "train", Accelerator())
+    learn = loop.Examples(chosen, there.store, "train", Accelerator())
     inputs, targets = next(learn.epoch(0, 0))
     model = Fading()
-    loss, own = training.Objective(model, chosen.training)(inputs, targets)
+    loss, own = loop.Objective(model, chosen.training)(inputs, targets)
     assert model.passes == passes
     assert own.item() == passes, "the quantizer's own loss is that of the last pass"
     leads = targets.shape[1]
@@ -427,7 +428,7 @@ def test_the_validation_loss_is_the_mean_over_windows(which: str, request: pytes
     settings = experiment(there.data, SVQSettings(codebook_size=8, hidden_dim=4))
     torch.manual_seed(0)
     model = models.build(settings, there.store.frame_shape)
-    judge = training.Examples(settings, there.store, "test", Accelerator())
+    judge = loop.Examples(settings, there.store, "test", Accelerator())
     inputs, targets = there.test_windows()
     expected = abs(fed_by_hand(model.eval(), inputs, targets.shape[1]) - targets).mean()
     assert judge.mean_loss(model) == pytest.approx(expected, rel=1e-5)

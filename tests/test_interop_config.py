@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openstlcases import SMALL, STEPS, SVQ
 
-from svqkit.config import Model
 from svqkit.errors import SvqkitError
 from svqkit.interop.configfile import read_config, read_configs
 from svqkit.interop.settings import IGNORED, MODEL_TYPES, architecture
-from svqkit.quantizer_settings import (
+from svqkit.settings.params import Model
+from svqkit.settings.quantizers import (
     GroupedResidualVQSettings,
     LFQSettings,
     MultiheadVQSettings,

@@ -10,17 +10,17 @@ import torch
 from openstlcases import SVQ, reference_weights
 from rawfiles import RawFiles
 
-from svqkit.config import Data, as_tree, without_root
+from svqkit.data.domain import Domain
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
-from svqkit.datasets import Offsets
-from svqkit.domain import Domain
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import evaluate
 from svqkit.interop.openstl import load, main
 from svqkit.interop.pth import read_state_dict
-from svqkit.paths import store_path
-from svqkit.runs import open_run
+from svqkit.settings.data import Offsets
+from svqkit.settings.params import Data, as_tree, without_root
+from svqkit.training.paths import store_path
+from svqkit.training.runs import open_run
 
 SHAPE = (4, 1, 4, 6)
 CONFIG = {"hid_S": 8, "hid_T": 16, "N_S": 2, "N_T": 2, "mlp_ratio": 2.0, "method": "SimVPVQ", "vq_kwargs": SVQ}

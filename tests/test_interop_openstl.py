@@ -7,12 +7,12 @@ import torch
 from openstlcases import CASES, GOLDEN, SMALL, SVQ, TRANSLATORS, frames_of, precision, summary, weights_of
 from torch import Tensor
 
-from svqkit.config import TRANSLATORS as OURS
 from svqkit.errors import SvqkitError
 from svqkit.interop.names import BLOCKS, pairs, renamed
 from svqkit.interop.openstl import build, load
 from svqkit.interop.settings import architecture
 from svqkit.interop.weights import entries
+from svqkit.settings.params import TRANSLATORS as OURS
 
 CONSTANTS = ("attn_mask", "relative_position_index", ".mask")
 

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import zarr
 
-from svqkit import config, data, journal, training
-from svqkit.config import Experiment
+from svqkit import data
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.exploring.choosing import comparable
-from svqkit.paths import run_path
-from svqkit.runs import by_study, find_runs
+from svqkit.settings.params import Data, Experiment, as_tree, load_params, override
+from svqkit.training import journal, loop
+from svqkit.training.paths import run_path
+from svqkit.training.runs import by_study, find_runs
 
 SMALL = {
     "model": {"hid_S": 4, "hid_T": 8, "N_T": 2, "mlp_ratio": 2.0},
@@ -28,9 +29,9 @@ SMALL = {
 
 
 @pytest.fixture
-def experiment(weather_data: config.Data) -> Experiment:
-    settings = config.load("params.yaml", "sample").experiment("weather_t2m-svq")
-    return config.override(settings, {**SMALL, "data": config.as_tree(weather_data)})
+def experiment(weather_data: Data) -> Experiment:
+    settings = load_params("params.yaml", "sample").experiment("weather_t2m-svq")
+    return override(settings, {**SMALL, "data": as_tree(weather_data)})
 
 
 @pytest.fixture
@@ -43,10 +44,8 @@ class Trained:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.begun = folder, []
-        real = training.resume
-        monkeypatch.setattr(
-            training, "resume", lambda *given: self.begun.append(self.seed_of(given[0])) or real(*given)
-        )
+        real = loop.resume
+        monkeypatch.setattr(loop, "resume", lambda *given: self.begun.append(self.seed_of(given[0])) or real(*given))
 
     @staticmethod
     def seed_of(state: Path) -> int:
@@ -55,9 +54,7 @@ class Trained:
     def __call__(self, experiment: Experiment, store: Store, **options: Any) -> dict[str, bytes]:
         """The files of the runs after training, by name."""
         self.begun.clear()
-        training.train_all(
-            experiment, store, *(self.folder / name for name in ("runs", "states", "journal")), **options
-        )
+        loop.train_all(experiment, store, *(self.folder / name for name in ("runs", "states", "journal")), **options)
         return self.files(experiment)
 
     def files(self, experiment: Experiment) -> dict[str, bytes]:
@@ -77,9 +74,9 @@ class Trained:
             real(*given)
             raise KeyboardInterrupt
 
-        real = training.save_state
+        real = loop.save_state
         with monkeypatch.context() as patched:
-            patched.setattr(training, "save_state", save_and_stop)
+            patched.setattr(loop, "save_state", save_and_stop)
             with pytest.raises(KeyboardInterrupt):
                 self(experiment, store)
 
@@ -110,17 +107,17 @@ def test_what_a_run_does_not_depend_on_leaves_it_as_it_is(
     changes: dict, experiment: Experiment, store: Store, train: Trained
 ) -> None:
     before = train(experiment, store)
-    after = train(config.override(experiment, changes), store)
+    after = train(override(experiment, changes), store)
     assert train.begun == [seed for seed in changes.get("seeds", []) if seed]
     assert {name: after[name] for name in before} == before
 
 
 def other_setting(experiment: Experiment, *_: Any) -> Experiment:
-    return config.override(experiment, {"training": {"learning_rate": 1e-3}})
+    return override(experiment, {"training": {"learning_rate": 1e-3}})
 
 
 def other_code(experiment: Experiment, _: Store, monkeypatch: pytest.MonkeyPatch) -> Experiment:
-    monkeypatch.setattr(training, "code_of_training", lambda _: {"svqkit.training": "another"})
+    monkeypatch.setattr(loop, "code_of_training", lambda _: {"svqkit.training.loop": "another"})
     return experiment
 
 
@@ -188,7 +185,7 @@ def test_a_new_seed_is_noted_beside_the_others(experiment: Experiment, store: St
     path = train.folder / "journal/sample/weather_t2m/weather_t2m-svq.json"
     tree = json.loads(path.read_text())
     path.write_text(json.dumps(tree | {"machine": {"cpu": "an older one"}}))
-    more = config.override(experiment, {"seeds": [0, 1]})
+    more = override(experiment, {"seeds": [0, 1]})
     train(more, store)
     noted = journal.by_seed(journal.read(more, train.folder / "journal"))
     assert noted[0] == tree["runs"]["seed0"] | {"machine": {"cpu": "an older one"}, "versions": tree["versions"]}
@@ -198,7 +195,7 @@ def test_a_new_seed_is_noted_beside_the_others(experiment: Experiment, store: St
 def test_runs_of_seeds_that_are_not_asked_for_any_more_go_only_when_asked_to(
     experiment: Experiment, store: Store, train: Trained
 ) -> None:
-    two = config.override(experiment, {"seeds": [0, 1]})
+    two = override(experiment, {"seeds": [0, 1]})
     before = train(two, store)
     assert train(experiment, store) == before, "a person may have trained them one by one"
     after = train(experiment, store, clear=True)
@@ -212,7 +209,7 @@ def test_a_training_that_fails_leaves_no_run_of_other_settings_in_the_pipeline(
 ) -> None:
     before = train(experiment, store)
     with pytest.raises(SvqkitError, match="loss is"):
-        train(config.override(experiment, {"training": {"learning_rate": 1e30}}), store, clear=clear)
+        train(override(experiment, {"training": {"learning_rate": 1e30}}), store, clear=clear)
     assert train.files(experiment) == ({} if clear else before)
 
 
@@ -221,7 +218,7 @@ def test_a_stopped_training_goes_on_whatever_it_does_not_depend_on(
 ) -> None:
     train.stop(experiment, store, monkeypatch)
     changes = {"studies": ["noise"], "seeds": [0, 1], "data": {"root": "/mnt/elsewhere"}}
-    train(config.override(experiment, changes), store)
+    train(override(experiment, changes), store)
     assert "Going on from" in capsys.readouterr().out
 
 
@@ -229,16 +226,16 @@ def test_a_stopped_training_is_set_aside_with_what_differs_and_nothing_else(
     experiment: Experiment, store: Store, train: Trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     train.stop(experiment, store, monkeypatch)
-    code = training.code_of_training(experiment)
-    monkeypatch.setattr(training, "code_of_training", lambda _: code | {"svqkit.schedule": "another"})
+    code = loop.code_of_training(experiment)
+    monkeypatch.setattr(loop, "code_of_training", lambda _: code | {"svqkit.training.schedule": "another"})
     zarr.open_group(store.path).attrs["frames_digest"] = "another"
     changes = {"training": {"learning_rate": 0.004, "patience": 1}}
-    train(config.override(experiment, changes), Store.open(store.path))
+    train(override(experiment, changes), Store.open(store.path))
     said = capsys.readouterr().out
     was = experiment.training
     for told in (f"training.learning_rate: {was.learning_rate} → 0.004", "training.patience: 2 → 1", "frames"):
         assert told in said
-    assert re.findall(r"svqkit\.\w+", said) == ["svqkit.schedule"]
+    assert re.findall(r"svqkit\.\w+", said) == ["svqkit.training.schedule"]
     assert not {"epochs", "batch_size", "windows", "attributes", "seed:"} & set(re.findall(r"\w+:?", said))
 
 
@@ -247,16 +244,16 @@ def test_set_aside_again_and_again_none_is_lost(
 ) -> None:
     rates = [0.001, 0.002, 0.003, 0.004]
     for rate in rates:
-        train.stop(config.override(experiment, {"training": {"learning_rate": rate}}), store, monkeypatch)
-    train(config.override(experiment, {"training": {"learning_rate": 0.005}}), store)
-    kept = [training.read_progress(path) for path in train.state(experiment).parent.glob("*/state.safetensors")]
+        train.stop(override(experiment, {"training": {"learning_rate": rate}}), store, monkeypatch)
+    train(override(experiment, {"training": {"learning_rate": 0.005}}), store)
+    kept = [loop.read_progress(path) for path in train.state(experiment).parent.glob("*/state.safetensors")]
     assert sorted(one.fingerprint["settings"]["training"]["learning_rate"] for one in kept) == rates
 
 
 def test_a_stopped_training_beside_a_run_that_is_kept_stays(
     experiment: Experiment, store: Store, train: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = config.override(experiment, {"training": {"learning_rate": 0.001}})
+    other = override(experiment, {"training": {"learning_rate": 0.001}})
     train(experiment, store)
     train.stop(other, store, monkeypatch)
     train(experiment, store)
@@ -269,8 +266,8 @@ def test_a_state_of_an_earlier_version_is_set_aside(
     experiment: Experiment, store: Store, train: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as earlier:
-        earlier.setattr(training, "fingerprint", lambda *_: {"settings": "a1", "data": "b2", "code": "c3"})
-        earlier.setattr(training, "is_run_of", lambda *_: False)
+        earlier.setattr(loop, "fingerprint", lambda *_: {"settings": "a1", "data": "b2", "code": "c3"})
+        earlier.setattr(loop, "is_run_of", lambda *_: False)
         train.stop(experiment, store, monkeypatch)
     train(experiment, store)
     assert train.state(experiment).with_name("seed0.old").exists()
@@ -280,7 +277,7 @@ def test_runs_stand_in_the_studies_that_params_yaml_has_now(
     experiment: Experiment, store: Store, train: Trained
 ) -> None:
     train(experiment, store)
-    now = config.override(experiment, {"studies": ["noise", "relu"]})
+    now = override(experiment, {"studies": ["noise", "relu"]})
     (run,) = find_runs([now], train.folder / "runs")
     assert by_study([run]) == {"noise": [run], "relu": [run]}
 
@@ -289,7 +286,7 @@ def test_moved_raw_files_are_the_same(experiment: Experiment, store: Store, trai
     """As `papermill notebooks/train.ipynb` does it, which prepares by itself."""
     before = train(experiment, store)
     moved = Path(experiment.data.root).rename(tmp_path / "moved")
-    there = config.override(experiment, {"data": {"root": str(moved)}})
+    there = override(experiment, {"data": {"root": str(moved)}})
     kept = {path: path.stat().st_ino for path in store.path.rglob("*")}
     again = data.open_or_prepare(there.data, store.path)
     assert {path: path.stat().st_ino for path in store.path.rglob("*")} == kept
@@ -306,7 +303,7 @@ def test_runs_that_were_trained_before_and_after_a_move_can_be_compared(
 ) -> None:
     train(experiment, store)
     there = {"data": {"root": "/mnt/elsewhere"}, "seeds": [1], "studies": ["noise"]}
-    plain = config.override(experiment, {"quantizer": {"name": "none"}, "name": "weather_t2m-none", **there})
+    plain = override(experiment, {"quantizer": {"name": "none"}, "name": "weather_t2m-none", **there})
     train(plain, store)
     compared = comparable(root=train.folder / "runs")
     assert [run.name for run in compared] == ["weather_t2m-none-seed1", "weather_t2m-svq-seed0"]
@@ -316,7 +313,7 @@ def test_a_store_that_holds_the_place_of_its_raw_files_still_opens(experiment: E
     """As those of earlier versions do, which held no digest of the frames either."""
     group = zarr.open_group(store.path)
     del group.attrs["frames_digest"]
-    group.attrs["settings"] = group.attrs["settings"] | {"data": config.as_tree(experiment.data)}
+    group.attrs["settings"] = group.attrs["settings"] | {"data": as_tree(experiment.data)}
     kept = {path: path.stat().st_ino for path in store.path.rglob("*")}
     data.open_or_prepare(experiment.data, store.path)
     shutil.rmtree(experiment.data.root)
@@ -324,4 +321,4 @@ def test_a_store_that_holds_the_place_of_its_raw_files_still_opens(experiment: E
     assert {path: path.stat().st_ino for path in store.path.rglob("*")} == kept
     assert opened.digests["windows"] == store.digests["windows"]
     with pytest.raises(SvqkitError):
-        data.open_or_prepare(config.override(experiment, {"data": {"frames_in": 5}}).data, store.path)
+        data.open_or_prepare(override(experiment, {"data": {"frames_in": 5}}).data, store.path)

@@ -16,8 +16,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from svqkit.errors import SvqkitError
-from svqkit.notebooks import engine, executing
-from svqkit.notebooks.sockets import private_folder
+from svqkit.pipeline import engine, executing
+from svqkit.pipeline.sockets import private_folder
 
 PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 ASKED = """
@@ -181,7 +181,7 @@ def test_a_folder_that_a_kill_left_is_removed_by_the_next_kernel_and_no_other(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
     code = (
-        "import time; from svqkit.notebooks.sockets import private_folder\n"
+        "import time; from svqkit.pipeline.sockets import private_folder\n"
         "with private_folder() as (folder, _): print(folder, flush=True); time.sleep(600)"
     )
 

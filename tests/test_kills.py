@@ -13,13 +13,13 @@ from kills import changes, killed
 from rawfiles import RawFiles, files_below
 from untrained import a_run
 
-from svqkit import config, training
 from svqkit.atomic import remove, replacing
-from svqkit.config import Data, Experiment
 from svqkit.data import prepare
 from svqkit.data.store import Store
 from svqkit.evaluation import evaluate
-from svqkit.quantizer_settings import NoQuantizer, SVQSettings
+from svqkit.settings.params import Data, Experiment, as_tree, load_params, override
+from svqkit.settings.quantizers import NoQuantizer, SVQSettings
+from svqkit.training import loop
 
 Operation = Callable[[], object]
 
@@ -158,15 +158,15 @@ def _pairs(begun: list[int], redone: list[int], most: int) -> Iterable[tuple[int
 
 @pytest.fixture
 def experiment(weather_data: Data) -> Experiment:
-    settings = config.load("params.yaml", "sample").experiment("weather_t2m-svq")
-    return config.override(
+    settings = load_params("params.yaml", "sample").experiment("weather_t2m-svq")
+    return override(
         settings,
         {
             "model": {"hid_S": 4, "hid_T": 8, "N_T": 2, "mlp_ratio": 2.0, "drop_path": 0.2},
             "quantizer": {"codebook_size": 20, "hidden_dim": 8},
             "training": {"epochs": 2, "batch_size": 4, "steps_per_epoch": 2, "warmup_epochs": 1},
             "seeds": [0, 1],
-            "data": config.as_tree(weather_data),
+            "data": as_tree(weather_data),
         },
     )
 
@@ -178,7 +178,7 @@ def test_training_killed_anywhere_ends_with_the_same_bytes(
     store = prepare(experiment.data, tmp_path / "store.zarr")
 
     def train(folder: Path) -> None:
-        training.train_all(experiment, store, folder / "runs", folder / "states", folder / "journal")
+        loop.train_all(experiment, store, folder / "runs", folder / "states", folder / "journal")
 
     train(tmp_path / "whole")  # here, so that no process of its own imports what is needed
     noted = next((tmp_path / "whole" / "journal").rglob("*.json")).name

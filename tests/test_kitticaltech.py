@@ -19,9 +19,9 @@ from svqkit.data.sources.driving import HickleFrames
 from svqkit.data.sources.kitticaltech import plan
 from svqkit.data.sources.scale_crop import scale_and_crop
 from svqkit.data.sources.seq import read_seq
-from svqkit.datasets import SPLITS, KittiCaltechData
 from svqkit.errors import SvqkitError
 from svqkit.samples import kitticaltech as sample
+from svqkit.settings.data import SPLITS, KittiCaltechData
 
 SIZE = (8, 10)
 A, B, C, V = "city-a", "road-b", "residential-c", "city-v"

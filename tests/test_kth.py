@@ -16,9 +16,9 @@ from svqkit.data.plan import Plan, Windowing
 from svqkit.data.sources import kth
 from svqkit.data.sources.kth import plan
 from svqkit.data.sources.video import read_video
-from svqkit.datasets import KTH_ACTIONS, SPLITS, KTHData
 from svqkit.errors import SvqkitError
 from svqkit.samples import kth as sample
+from svqkit.settings.data import KTH_ACTIONS, SPLITS, KTHData
 
 SIZE = (12, 16)
 # Lines of the published 00sequences.txt: blanks and tabs as they are there, pieces that overlap or are out of order.

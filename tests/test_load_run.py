@@ -11,15 +11,15 @@ import pytest
 import torch
 
 import svqkit
-from svqkit import config, training
-from svqkit.config import Data, Experiment
+from svqkit.data.domain import Domain
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.data.windows import Normaliser
-from svqkit.domain import Domain
 from svqkit.errors import SvqkitError
-from svqkit.run_config import write_config
-from svqkit.runs import open_run
+from svqkit.settings.params import Data, Experiment, as_tree, load_params, override
+from svqkit.training import loop
+from svqkit.training.run_config import write_config
+from svqkit.training.runs import open_run
 
 SMALL = {
     "model": {"hid_S": 4, "hid_T": 8, "N_T": 2, "mlp_ratio": 2.0},
@@ -31,8 +31,8 @@ SMALL = {
 
 @pytest.fixture
 def experiment(weather_data: Data) -> Experiment:
-    settings = config.load("params.yaml", "sample").experiment("weather_t2m-svq")
-    return config.override(settings, {**SMALL, "data": config.as_tree(weather_data)})
+    settings = load_params("params.yaml", "sample").experiment("weather_t2m-svq")
+    return override(settings, {**SMALL, "data": as_tree(weather_data)})
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def store(experiment: Experiment, tmp_path: Path) -> Store:
 
 @pytest.fixture
 def path(experiment: Experiment, store: Store, tmp_path: Path) -> Path:
-    return training.train(experiment, 0, store, tmp_path / "runs", tmp_path / "states")
+    return loop.train(experiment, 0, store, tmp_path / "runs", tmp_path / "states")
 
 
 def test_import_svqkit_loads_no_torch_and_has_load_run() -> None:
@@ -81,10 +81,10 @@ def test_the_domain_is_what_the_store_and_the_training_had(path: Path, store: St
 
 
 def test_under_the_papers_offsets_frames_are_those_of_its_windows(weather_data: Data, tmp_path: Path) -> None:
-    apart = config.as_tree(weather_data) | {"frames_in": 2, "frames_out": 2}
+    apart = as_tree(weather_data) | {"frames_in": 2, "frames_out": 2}
     apart["paper_offsets"] = {"inputs": [-5, 0], "targets": [1, 7]}
-    settings = config.load("params.yaml", "sample").experiment("weather_t2m-svq")
-    data = config.override(settings, {"data": apart}).data
+    settings = load_params("params.yaml", "sample").experiment("weather_t2m-svq")
+    data = override(settings, {"data": apart}).data
     store = prepare(data, tmp_path / "apart.zarr")
     assert (Domain.of(store, "paper").inputs, Domain.of(store, "paper").targets) == ((-5, 0), (1, 7))
     assert not Domain.of(store, "paper").consecutive

@@ -6,10 +6,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from svqkit import notebooks
 from svqkit.errors import SvqkitError
-from svqkit.notebooks import executing
-from svqkit.notebooks.__main__ import main
+from svqkit.pipeline import assigned_names, executing, refuse_unknown_parameters
+from svqkit.pipeline.__main__ import main
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -30,7 +29,7 @@ def test_shipped_notebooks_are_thin(path: Path) -> None:
     code = [cell for cell in cells if cell.cell_type == "code"]
     assert cells[0].cell_type == "markdown"
     assert [cell.metadata.get("tags") for cell in code[:2]] == [["parameters"], None]
-    assert "notebooks.start()" in code[1].source
+    assert "start_notebook()" in code[1].source
     for cell in code:
         assert not cell.outputs, "outputs are not committed"
         assert cell.execution_count is None
@@ -77,15 +76,15 @@ def test_strip_gives_the_same_bytes_before_and_after_a_notebook_was_run(tmp_path
 
 
 def test_assigned_names() -> None:
-    assert notebooks.assigned_names("a = 1\nb: int = 2\nc = d = 3\nprint(a)\nif a:\n    e = 1") == ["a", "b", "c", "d"]
+    assert assigned_names("a = 1\nb: int = 2\nc = d = 3\nprint(a)\nif a:\n    e = 1") == ["a", "b", "c", "d"]
 
 
 def test_an_unknown_parameter_is_refused_with_the_known_ones() -> None:
     cells = ["", "dataset = 'a'\nseed = 0", "# Parameters\ndatset = 'b'\n", "start()"]
     with pytest.raises(SvqkitError, match=r"no parameter 'datset' \(did you mean 'dataset'\?\). It has: dataset, seed"):
-        notebooks.refuse_unknown_parameters(cells)
-    notebooks.refuse_unknown_parameters(["", cells[1], "# Parameters\nseed = 3", "start()"])
-    notebooks.refuse_unknown_parameters(["", cells[1], "start()", "later = 1"])
+        refuse_unknown_parameters(cells)
+    refuse_unknown_parameters(["", cells[1], "# Parameters\nseed = 3", "start()"])
+    refuse_unknown_parameters(["", cells[1], "start()", "later = 1"])
 
 
 def test_run_passes_output_through_and_repeats_to_the_byte(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:

@@ -16,12 +16,13 @@ import numpy as np
 import pytest
 import torch
 
-from svqkit import config, data, evaluation, training
-from svqkit.config import Experiment
+from svqkit import data, evaluation
 from svqkit.data.sources import plan
-from svqkit.datasets import SPLITS, ArrayData
-from svqkit.paths import run_path, scores_path, store_path
-from svqkit.runs import Run, open_run
+from svqkit.settings.data import SPLITS, ArrayData
+from svqkit.settings.params import Experiment, load_params
+from svqkit.training import loop
+from svqkit.training.paths import run_path, scores_path, store_path
+from svqkit.training.runs import Run, open_run
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs/own_data.md"
@@ -86,14 +87,14 @@ class Project:
 
     @cached_property
     def experiments(self) -> list[Experiment]:
-        return list(config.load(self.folder / "my_params.yaml").experiments.values())
+        return list(load_params(self.folder / "my_params.yaml").experiments.values())
 
     def train(self) -> None:
         """What notebooks/train.ipynb does, for every experiment."""
         for chosen in self.experiments:
             with chdir(self.folder):
                 store = data.open_or_prepare(chosen.data, store_path(chosen.profile, chosen.dataset))
-                trained = training.train_all(chosen, store, "scratch/runs", "scratch/states")
+                trained = loop.train_all(chosen, store, "scratch/runs", "scratch/states")
                 folder = scores_path(chosen.profile, chosen.dataset, "scratch/scores")
                 evaluation.evaluate([open_run(path) for path in trained], store, folder)
 

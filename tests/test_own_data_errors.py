@@ -15,8 +15,8 @@ from rawfiles import files_below
 from svqkit.data.prepare import prepare
 from svqkit.data.sources import array as arrays
 from svqkit.data.sources.shares import share_out
-from svqkit.datasets import ArrayData, ClipsData, Dataset, Shares
 from svqkit.errors import SvqkitError
+from svqkit.settings.data import ArrayData, ClipsData, Dataset, Shares
 
 SIZE = (16, 24)
 

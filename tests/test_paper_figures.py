@@ -16,19 +16,18 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from svqkit import config
-from svqkit.config import Experiment, Params
 from svqkit.errors import SvqkitError
-from svqkit.figures.forecast_frames import forecasts_side_by_side
 from svqkit.paper import figures, selection
 from svqkit.paper.figures import gains, improvement, leak, sweep
 from svqkit.paper.figures.writing import show, write
 from svqkit.paper.results import Results
 from svqkit.paper.selection import pairs_of
-from svqkit.paths import run_path, scores_path
-from svqkit.run_config import write_config
+from svqkit.plots.forecast_frames import forecasts_side_by_side
+from svqkit.settings.params import Experiment, Params, load_params
+from svqkit.training.paths import run_path, scores_path
+from svqkit.training.run_config import write_config
 
-SETTINGS = config.load(Path(__file__).parents[1] / "params.yaml", "sample")
+SETTINGS = load_params(Path(__file__).parents[1] / "params.yaml", "sample")
 SIMULATED = "Simulated for a test"
 # by dataset: channels with their units, and lead times
 CHANNELS = {

@@ -17,17 +17,18 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Normalize, to_rgb
 from matplotlib.figure import Figure
 
-from svqkit import config, figures
+from svqkit import plots
 from svqkit.errors import SvqkitError
-from svqkit.figures import mapaxes, style
-from svqkit.figures.fields import over_seeds
-from svqkit.figures.forecast import forecast_maps
-from svqkit.figures.grounds import area_mean
 from svqkit.paper.figures import maps
 from svqkit.paper.results import Results
-from svqkit.runs import Run
+from svqkit.plots import mapaxes, style
+from svqkit.plots.fields import over_seeds
+from svqkit.plots.forecast import forecast_maps
+from svqkit.plots.grounds import area_mean
+from svqkit.settings.params import load_params
+from svqkit.training.runs import Run
 
-SETTINGS = config.load(Path(__file__).parents[1] / "params.yaml", "sample")
+SETTINGS = load_params(Path(__file__).parents[1] / "params.yaml", "sample")
 SVQ, NONE = "weather_t2m-svq", "weather_t2m-none"
 WORLD = (np.linspace(-82.5, 82.5, 12), np.arange(0, 360, 15.0))
 REGION = (np.arange(50, 58, 1.0), np.arange(-10, 2, 1.0))
@@ -37,7 +38,7 @@ LEADS = [1, 6, 12]
 @pytest.fixture(autouse=True)
 def _not_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are left as high as they are made: laying them out anew is most of the time of these tests."""
-    for module in (figures.maps, figures.forecast):
+    for module in (plots.maps, plots.forecast):
         monkeypatch.setattr(module, "trim", lambda *_: None)
 
 
@@ -146,16 +147,16 @@ def _drawn(one: xr.DataArray, view: str) -> tuple[np.ndarray, Axes]:
 @pytest.mark.parametrize(
     ("draw", "words"),
     [
-        (lambda: figures.error_maps({SVQ: errors(grid=REGION)}, projection="north"), "go all the way round"),
-        (lambda: figures.difference_map(errors(), errors(), SVQ, NONE, projection="top"), "Valid: world, north, south"),
+        (lambda: plots.error_maps({SVQ: errors(grid=REGION)}, projection="north"), "go all the way round"),
+        (lambda: plots.difference_map(errors(), errors(), SVQ, NONE, projection="top"), "Valid: world, north, south"),
         (lambda: forecast_maps({SVQ: case(1, grid=REGION)}, projection="south"), "go all the way round"),
         (
-            lambda: figures.error_maps({SVQ: errors().rename(lat="y", lon="x")}, projection="north"),
+            lambda: plots.error_maps({SVQ: errors().rename(lat="y", lon="x")}, projection="north"),
             "Pictures have no pole",
         ),
         (lambda: mapaxes.seen(on_grid(grid=(WORLD[0][:6], WORLD[1])), "north"), "nothing to see"),
         (
-            lambda: figures.difference_map(
+            lambda: plots.difference_map(
                 errors(), errors(), SVQ, NONE, significant=on_grid(grid=(WORLD[0], WORLD[1] + 1))
             ),
             "another grid",
@@ -172,18 +173,18 @@ def test_what_can_not_be_drawn_is_said(draw: Callable[[], object], words: str) -
 
 
 def test_a_region_is_drawn_as_before() -> None:
-    figure = figures.error_maps({SVQ: errors(grid=REGION)}, projection="world")
+    figure = plots.error_maps({SVQ: errors(grid=REGION)}, projection="world")
     assert figure.axes[0].get_xlim()[1] - figure.axes[0].get_xlim()[0] == pytest.approx(12)
 
 
 def test_means_and_shares_of_a_polar_view_are_of_what_it_shows() -> None:
     lat = on_grid()["lat"]
     north_only = xr.where(lat > 0, 3.0, 1.0) * xr.ones_like(on_grid())
-    said = texts(figures.error_maps({SVQ: errors(north_only)}, "rmse", projection="north"))
+    said = texts(plots.error_maps({SVQ: errors(north_only)}, "rmse", projection="north"))
     assert "mean 3.00 K" in said
-    better = figures.difference_map(errors(xr.where(lat > 0, 0.5, 2.0) * xr.ones_like(on_grid())), errors(), SVQ, NONE)
+    better = plots.difference_map(errors(xr.where(lat > 0, 0.5, 2.0) * xr.ones_like(on_grid())), errors(), SVQ, NONE)
     assert "SVQ is better on 50% of the area" in texts(better)
-    better = figures.difference_map(
+    better = plots.difference_map(
         errors(xr.where(lat > 0, 0.5, 2.0) * xr.ones_like(on_grid())), errors(), SVQ, NONE, projection="north"
     )
     assert "SVQ is better on 100% of the area north of 30° N" in texts(better)
@@ -192,7 +193,7 @@ def test_means_and_shares_of_a_polar_view_are_of_what_it_shows() -> None:
 def test_dots_are_where_it_is_significant_and_their_share_is_said() -> None:
     east = on_grid(WORLD[1] < 180)  # SVQ is better there, and significantly so in half of it
     significant = (on_grid(WORLD[1] < 90) > 0).expand_dims(channel=["t2m"])
-    figure = figures.difference_map(errors(2.0 - 1.5 * east), errors(), SVQ, NONE, significant=significant)
+    figure = plots.difference_map(errors(2.0 - 1.5 * east), errors(), SVQ, NONE, significant=significant)
     assert dots(figure.axes[0]) == 12 * 6
     assert "SVQ is better on 50% of the area" in texts(figure)
     assert "significantly (dots): SVQ on 25%, SimVP on 0%" in texts(figure)
@@ -212,14 +213,14 @@ def test_of_a_fine_grid_some_dots_are_left_out() -> None:
         {"rmse": (("channel", "lead", "y", "x"), np.ones((1, 1, 100, 200)), {"units": ""})}, {"lead": [1]}
     )
     everywhere = xr.DataArray(np.ones((1, 100, 200), bool), dims=("channel", "y", "x"))
-    figure = figures.difference_map(pixels * 0.5, pixels, SVQ, NONE, significant=everywhere)
+    figure = plots.difference_map(pixels * 0.5, pixels, SVQ, NONE, significant=everywhere)
     # every third column and row
     assert dots(figure.axes[0]) == 67 * 34
     assert "significantly (dots): SVQ on 100%, SimVP on 0%" in texts(figure)
 
 
 def test_without_significance_there_is_no_dot_and_no_word_of_it() -> None:
-    figure = figures.difference_map(errors(), errors(2.0), SVQ, NONE)
+    figure = plots.difference_map(errors(), errors(2.0), SVQ, NONE)
     assert dots(figure.axes[0]) == 0
     assert "significant" not in texts(figure)
 
@@ -342,7 +343,7 @@ def test_the_same_map_is_the_same_bytes(tmp_path: Path) -> None:
     significant = (on_grid(WORLD[1] < 90) > 0).expand_dims(channel=["t2m"])
     folders = [tmp_path / "one", tmp_path / "two"]
     for folder in folders:
-        polar = figures.difference_map(errors(), errors(2.0), SVQ, NONE, projection="north", significant=significant)
-        figures.save(polar, folder / "map")
+        polar = plots.difference_map(errors(), errors(2.0), SVQ, NONE, projection="north", significant=significant)
+        plots.save(polar, folder / "map")
     for kind in ("png", "pdf"):
         assert (folders[0] / f"map.{kind}").read_bytes() == (folders[1] / f"map.{kind}").read_bytes()

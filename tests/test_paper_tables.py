@@ -16,8 +16,6 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svqkit import config
-from svqkit.config import Experiment
 from svqkit.errors import SvqkitError
 from svqkit.paper import __main__ as command
 from svqkit.paper import relations
@@ -28,6 +26,7 @@ from svqkit.paper.tables.grid import change_text, link_from
 from svqkit.paper.tables.measured import Measured
 from svqkit.paper.tables.table import Column, Row, Section, Table, section
 from svqkit.paper.tables.writing import make, write
+from svqkit.settings.params import Experiment, load_params
 
 PARAMS = """
 profile: sample
@@ -110,7 +109,7 @@ def mse(experiment: str, seed: int, protocol: str = "clean") -> float:
 def make_results(root: Path, datasets: Sequence[str] = tuple(CHANNELS), title: str = "Simulated, for a test") -> Sample:
     """Results of all experiments of PARAMS on some datasets, as the pipeline would have written them."""
     (root / "params.yaml").write_text(PARAMS, encoding="utf-8")
-    settings = config.load(root / "params.yaml")
+    settings = load_params(root / "params.yaml")
     for dataset in datasets:
         _write_scores(root / "scores" / "sample" / dataset, settings.of_dataset(dataset), dataset, title)
     return Sample(settings, root / "runs", root / "scores", root / "costs.csv", root / "reports")

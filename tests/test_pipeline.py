@@ -134,14 +134,14 @@ def test_a_changed_setting_of_one_experiment_reruns_that_experiment_and_what_dep
 def test_side_by_side_a_failing_training_stops_no_other_and_the_end_says_why(project: Project) -> None:
     project.change(profiles__sample__taxibj__training__steps_per_epoch=5)
     project.change(**{"experiments__taxibj-svq__training": {"learning_rate": 1e30}})
-    printed = project.run("svqkit.pipeline", "--jobs", "2", check=False)
+    printed = project.run("svqkit.pipeline.run_stages", "--jobs", "2", check=False)
     summary = printed[printed.rindex("stage(s) failed") :]
     assert "train@taxibj-svq: The loss is" in summary, "which, and why"
     assert "1 stage(s) failed" in printed
     scored = pd.read_csv(project.folder / "scores/sample/taxibj/scores.csv")
     assert set(scores_of(scored)) == {"taxibj-none", "taxibj-svq_frozen"}, "what was trained is scored"
     project.change(**{"experiments__taxibj-svq__training": {"learning_rate": 0.02}})
-    printed = project.run("svqkit.pipeline", "--jobs", "2")
+    printed = project.run("svqkit.pipeline.run_stages", "--jobs", "2")
     ran = {line.split("'")[1] for line in printed.splitlines() if line.startswith("Running stage")}
     assert ran == {"settings", "train@taxibj-svq", "evaluate@taxibj", "figures@taxibj"} | PAPER
     assert project.repro() == set(), "it leaves nothing to do for dvc repro"
@@ -161,7 +161,7 @@ def test_a_dry_run_lists_every_run_of_the_paper(project: Project) -> None:
 
 
 def test_editing_a_figure_reruns_no_training(project: Project) -> None:
-    with (project.folder / "svqkit/figures/maps.py").open("a") as file:
+    with (project.folder / "svqkit/plots/maps.py").open("a") as file:
         file.write("\n# edited\n")
     drawn = {"figures@weather_t2m", "figures@taxibj", *PAPER}
     assert project.repro() == {"settings", *drawn}
@@ -177,7 +177,7 @@ def test_moved_data_another_study_or_translator_and_comments_train_nothing(proje
     params.write_text(before)
     for path in (project.folder / "svqkit/models").rglob("*.py"):
         path.write_text(path.read_text() + "\n# edited\n")
-    registry = project.folder / "svqkit/config.py"
+    registry = project.folder / "svqkit/settings/params.py"
     code = registry.read_text()
     registry.write_text(code.replace("TRANSLATORS = {", "TRANSLATORS = {\n    'mine': 'mine:Mine',"))
     project.change(**{"experiments__taxibj-svq__studies": ["main", "noise"]})

@@ -14,9 +14,9 @@ from torch import distributed as dist
 from torch import multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
 
-from svqkit import quantizer_settings as kinds
 from svqkit.errors import SvqkitError
 from svqkit.quantizers import Quantizer, build
+from svqkit.settings import quantizers as kinds
 
 DIM = 6
 CASES: dict[str, kinds.Settings] = {

@@ -21,7 +21,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rawfiles import DAY, LAT, LON, RawFiles, files_below
 
-from svqkit.config import as_tree, without_root
 from svqkit.data import describe, mean_fields, open_or_prepare, prepare
 from svqkit.data import store as stores
 from svqkit.data.sources import weather
@@ -31,6 +30,7 @@ from svqkit.data.store import Store
 from svqkit.data.streaming import in_order
 from svqkit.data.windows import Windows
 from svqkit.errors import SvqkitError
+from svqkit.settings.params import as_tree, without_root
 
 PREPARE = importlib.import_module("svqkit.data.prepare")  # the package's `prepare` is the function
 TRAIN = slice("2010-01-01", "2010-01-10")

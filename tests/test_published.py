@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from svqkit import config
-from svqkit.config import TRANSLATORS, Experiment
 from svqkit.errors import SvqkitError
-from svqkit.figures.names import METRICS
 from svqkit.paper import published
-from svqkit.quantizer_settings import QUANTIZERS
+from svqkit.plots.names import METRICS
+from svqkit.settings.params import TRANSLATORS, Experiment, load_params, override
+from svqkit.settings.quantizers import QUANTIZERS
 
 ROOT = Path(__file__).parents[1]
 ZOO, PAPER = (ROOT / "svqkit/paper/published" / name for name in ("openstl.csv", "svq_paper.csv"))
-SETTINGS = config.load(ROOT / "params.yaml", "paper")
+SETTINGS = load_params(ROOT / "params.yaml", "paper")
 QUOTES = [quote for dataset in SETTINGS.datasets for quote in published.quotes(dataset)]
 
 
@@ -134,7 +133,7 @@ def test_a_method_is_found_among_ours_by_settings() -> None:
 def test_an_experiment_that_differs_in_kind_is_not_the_published_method(changes: dict) -> None:
     svq = SETTINGS.experiment("weather_t2m-svq")
     ours = published.COUNTERPARTS["SimVP+SVQ learnable, K=10000"]
-    other: Experiment = config.override(svq, changes)
+    other: Experiment = override(svq, changes)
     assert ours.is_like(svq)
     assert not ours.is_like(other)
 
@@ -142,7 +141,7 @@ def test_an_experiment_that_differs_in_kind_is_not_the_published_method(changes:
 def test_scores_of_other_lengths_do_not_compare() -> None:
     kth = SETTINGS.dataset("kth")
     assert published.compares("kth", kth)
-    longer = config.override(SETTINGS.experiment("kth-svq"), {"data": {"frames_out": 40}}).data
+    longer = override(SETTINGS.experiment("kth-svq"), {"data": {"frames_out": 40}}).data
     assert not published.compares("kth", longer)
     assert not published.compares("weather_hmv", SETTINGS.dataset("weather_hmv"))
     assert all(published.compares(dataset, SETTINGS.dataset(dataset)) for dataset in published.FRAMES)

@@ -8,12 +8,14 @@ import pandas as pd
 import pytest
 from resultsfolder import SETTINGS, results_folder
 
-from svqkit import config, evaluation, training
+from svqkit import evaluation
 from svqkit.data.prepare import prepare
 from svqkit.errors import SvqkitError
 from svqkit.paper import readme
-from svqkit.runs import open_run
 from svqkit.samples import bundled
+from svqkit.settings.params import override
+from svqkit.training import loop
+from svqkit.training.runs import open_run
 
 PROJECT = Path(__file__).parents[1]
 RECORD = readme.read_record(PROJECT / readme.RECORD)
@@ -123,9 +125,9 @@ def test_a_training_here_ends_near_the_scores_of_the_readme(tmp_path: Path) -> N
             content = (PROJECT / "data-store/files/md5" / file.md5[:2] / file.md5[2:]).read_bytes()
             (raw / file.path).write_bytes(content)
     chosen = SETTINGS.experiment("weather_t2m-none")
-    chosen = config.override(chosen, {"data": {"root": str(raw / "weather")}, "seeds": [0]})
+    chosen = override(chosen, {"data": {"root": str(raw / "weather")}, "seeds": [0]})
     store = prepare(chosen.data, tmp_path / "store.zarr")
-    runs = [open_run(path) for path in training.train_all(chosen, store, tmp_path / "runs", tmp_path / "states")]
+    runs = [open_run(path) for path in loop.train_all(chosen, store, tmp_path / "runs", tmp_path / "states")]
     scores = evaluation.mean_over_channels(evaluation.evaluate(runs, store, tmp_path / "scores"))
     scores = scores[(scores["protocol"] == "clean") & (scores["lead"] == 0)]
     both = scores.merge(RECORD[RECORD["machine"] == RECORD["machine"].iloc[-1]], on=["experiment", "seed", "metric"])

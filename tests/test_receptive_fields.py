@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from svqkit import config, figures
-from svqkit.config import TRANSLATORS, Model
-from svqkit.figures.receptive_fields import ANATOMY
+from svqkit import plots
 from svqkit.models import translators
 from svqkit.models.receptive_field import receptive_field, receptive_fields, untrained
+from svqkit.plots.receptive_fields import ANATOMY
+from svqkit.settings.params import TRANSLATORS, Model, load_params
 
 DOCUMENT = Path(__file__).parents[1] / "docs/translators.md"
 SMALL = Model(hid_S=8, hid_T=16, N_T=3, mlp_ratio=2.0)
@@ -123,7 +123,7 @@ def drawn(*names: str) -> list:
     field = np.zeros((4, 8))
     field[2, 4], field[2, 5] = 2, 1
     fields = {name: {"block": field, "translator": field + 1e-9} for name in names}
-    return figures.receptive_fields_figure(fields, dict.fromkeys(names, 1_250_000), "A title").axes
+    return plots.receptive_fields_figure(fields, dict.fromkeys(names, 1_250_000), "A title").axes
 
 
 def test_colours_are_relative_and_grey_means_never() -> None:
@@ -175,7 +175,7 @@ def test_the_document_describes_what_the_figure_does() -> None:
 
 def test_the_document_counts_parameters_as_the_kit_does() -> None:
     (_, *datasets), *rows = table("How large they are")
-    paper = config.load("params.yaml", "paper")
+    paper = load_params("params.yaml", "paper")
     assert datasets == list(paper.datasets)
     assert [name for name, *_ in rows] == list(ANATOMY)
     sizes = {"kth": (64, 64), "kitticaltech": (64, 80), "human": (64, 64), "taxibj": (16, 16)}

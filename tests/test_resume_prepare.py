@@ -20,8 +20,8 @@ from svqkit.data import prepare as prepare_store
 from svqkit.data import store as stores
 from svqkit.data.plan import Plan, Windowing
 from svqkit.data.statistics import ChannelStatistics, SplitStatistics
-from svqkit.datasets import ArrayData
 from svqkit.errors import SvqkitError
+from svqkit.settings.data import ArrayData
 
 PREPARE = sys.modules["svqkit.data.prepare"]
 
@@ -158,7 +158,7 @@ def slow(*arguments):
 streaming.in_blocks = slow
 sys.modules["svqkit.data.prepare"].BLOCK_BYTES = 1
 sys.modules["svqkit.data.store"].CHUNK_BYTES = 2**12
-from svqkit.datasets import ArrayData
+from svqkit.settings.data import ArrayData
 prepare(ArrayData(root=sys.argv[1], frames_in=2, frames_out=1), sys.argv[2])
 """
 

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from svqkit import pipeline
+from svqkit.pipeline import run_stages
 
 PRINTED = """
 Running stage 'train@a':
-> python -m svqkit.notebooks run train
+> python -m svqkit.pipeline run train
 error: The loss is nan at step 3 (epoch 1); training stops.
 ERROR: failed to reproduce 'train@a': failed to run: python, exited with 1
 Running stage 'train@b':
@@ -29,11 +29,11 @@ ERROR: failed to reproduce 'train@c': failed to run: python, exited with 137
 
 
 def test_each_failed_stage_has_its_own_reason() -> None:
-    assert pipeline.failures(PRINTED) == {
+    assert run_stages.failures(PRINTED) == {
         "train@a": "The loss is nan at step 3 (epoch 1); training stops.",
         "train@c": "see above",
     }
-    assert pipeline.failures("Running stage 'train@b':\nall is well") == {}
+    assert run_stages.failures("Running stage 'train@b':\nall is well") == {}
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=5), st.integers(1, 4))
@@ -41,7 +41,7 @@ def test_every_stage_is_in_one_task_after_what_it_needs(counts: list[int], jobs:
     datasets = {f"d{number}-{one}": f"d{number}" for number, count in enumerate(counts) for one in range(count)}
     items = [f"{kind}@d{number}" for kind in ("raw", "prepare", "evaluate", "figures") for number in range(len(counts))]
     stages = ["notebooks", *items, *(f"train@{name}" for name in datasets), "report"]
-    tasks = pipeline.plan(stages, datasets, jobs)
+    tasks = run_stages.plan(stages, datasets, jobs)
     planned = [name for task in tasks for name in task.stages]
     assert sorted(planned) == sorted(name for name in stages if "@" in name)
     before = {name: {*task.after, *task.stages[:place]} for task in tasks for place, name in enumerate(task.stages)}
@@ -58,14 +58,14 @@ def test_every_stage_is_in_one_task_after_what_it_needs(counts: list[int], jobs:
 def test_every_stage_of_the_pipeline_is_run() -> None:
     stages = YAML(typ="safe").load(Path(__file__).parents[1] / "dvc.yaml")["stages"]
     for name, stage in stages.items():
-        assert ("foreach" in stage) != (name in {*pipeline.FIRST, *pipeline.LAST}), name
+        assert ("foreach" in stage) != (name in {*run_stages.FIRST, *run_stages.LAST}), name
     # DVC waits for nobody: what a stage reads must have been made by those that it comes after.
     made = {
         name: {str(path) for out in stage["outs"] for path in out} for name, stage in stages.items() if "outs" in stage
     }
-    for name, after in pipeline.LAST.items():
-        ahead = {*after, *(earlier for one in after for earlier in pipeline.LAST[one])}
-        for other in set(pipeline.LAST) - ahead:
+    for name, after in run_stages.LAST.items():
+        ahead = {*after, *(earlier for one in after for earlier in run_stages.LAST[one])}
+        for other in set(run_stages.LAST) - ahead:
             assert not made[other] & {*stages[name]["deps"]}, f"{name} needs what {other} makes"
 
 
@@ -76,7 +76,7 @@ def test_gpus_are_those_that_the_process_may_use(
     visible: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert pipeline.gpus() == expected
+    assert run_stages.gpus() == expected
 
 
 def test_each_process_sees_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,10 +86,10 @@ def test_each_process_sees_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         seen.append(env["CUDA_VISIBLE_DEVICES"])
         return real([*command[:1], "-c", "import time; time.sleep(0.3)"], env=env, **options)
 
-    real = pipeline.subprocess.Popen
-    monkeypatch.setattr(pipeline.subprocess, "Popen", fake)
-    workers = pipeline.Workers(2, ["5", "7"])
-    workers.run([pipeline.Task((f"train@{name}",)) for name in "abcd"])
+    real = run_stages.subprocess.Popen
+    monkeypatch.setattr(run_stages.subprocess, "Popen", fake)
+    workers = run_stages.Workers(2, ["5", "7"])
+    workers.run([run_stages.Task((f"train@{name}",)) for name in "abcd"])
     assert sorted(seen[:2]) == ["5", "7"], "the first two run side by side, one on each"
     assert set(seen) == {"5", "7"}
     assert len(seen) == 4
@@ -97,26 +97,26 @@ def test_each_process_sees_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_process_that_dies_without_a_word_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = pipeline.subprocess.Popen
+    real = run_stages.subprocess.Popen
     monkeypatch.setattr(
-        pipeline.subprocess, "Popen", lambda command, **options: real([*command[:1], "-c", "exit(3)"], **options)
+        run_stages.subprocess, "Popen", lambda command, **options: real([*command[:1], "-c", "exit(3)"], **options)
     )
-    workers = pipeline.Workers(1, [])
-    workers.run([pipeline.Task(("train@a", "train@b"))])
+    workers = run_stages.Workers(1, [])
+    workers.run([run_stages.Task(("train@a", "train@b"))])
     assert workers.failures == {"train@a, train@b": "it printed nothing"}
 
 
 def test_a_task_waits_for_what_it_comes_after(monkeypatch: pytest.MonkeyPatch) -> None:
     log: list[str] = []
 
-    def repro(self: pipeline.Workers, stages: tuple[str, ...]) -> None:
+    def repro(self: run_stages.Workers, stages: tuple[str, ...]) -> None:
         log.append(f"begin {stages[0]}")
         time.sleep(0.2 if stages[0] == "a" else 0.01)
         log.append(f"end {stages[0]}")
 
-    monkeypatch.setattr(pipeline.Workers, "_repro", repro)
-    tasks = [pipeline.Task(("a",)), pipeline.Task(("b",), frozenset("a")), pipeline.Task(("c",))]
-    pipeline.Workers(2, []).run(tasks)
+    monkeypatch.setattr(run_stages.Workers, "_repro", repro)
+    tasks = [run_stages.Task(("a",)), run_stages.Task(("b",), frozenset("a")), run_stages.Task(("c",))]
+    run_stages.Workers(2, []).run(tasks)
     assert log.index("begin b") > log.index("end a")
     assert log.index("begin c") < log.index("end a"), "what can run runs meanwhile"
 
@@ -132,13 +132,13 @@ def test_a_pipeline_that_is_stopped_leaves_nothing_running(tmp_path: Path) -> No
     mark = tmp_path.as_posix()
     program = f"""
 import signal, subprocess, sys
-from svqkit import pipeline
+from svqkit.pipeline import run_stages
 real = subprocess.Popen
 slow = [sys.executable, "-c", {SLOW.format(mark=mark)!r}]
-pipeline.subprocess.Popen = lambda command, **options: real(slow, **options)
-pipeline.config.load = lambda: type("Params", (), {{"experiments": {{}}}})
-pipeline.stage_names = lambda: ["notebooks", "settings"]
-pipeline.main(["--jobs", "2"])
+run_stages.subprocess.Popen = lambda command, **options: real(slow, **options)
+run_stages.config.load = lambda: type("Params", (), {{"experiments": {{}}}})
+run_stages.stage_names = lambda: ["notebooks", "settings"]
+run_stages.main(["--jobs", "2"])
 """
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(Path(__file__).parents[1])}
     process = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=environment)
@@ -177,7 +177,7 @@ def test_what_a_killed_dvc_noted_keeps_no_other_from_running(noted: str, stays: 
     in_use = tmp_path / "rwlock"
     # The parent of these tests has a number, and is no DVC.
     in_use.write_text(noted.replace("PID", str(os.getppid())).replace("DVC", str(living.pid)))
-    pipeline.forget_the_dead(in_use)
-    pipeline.forget_the_dead(tmp_path / "none")
+    run_stages.forget_the_dead(in_use)
+    run_stages.forget_the_dead(tmp_path / "none")
     assert in_use.exists() == stays
     living.communicate(b"\n")

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from svqkit import config
 from svqkit.data import simulation
 from svqkit.data.sources.weather import open_record
+from svqkit.settings.params import load_params
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "data/weather/2m_temperature").glob("*_201?_*.nc"))  # 1980 to 1982 are 6-hourly, and newer
@@ -32,7 +32,7 @@ def test_the_sample_lies_as_weatherbench_names_it_and_says_that_it_is_simulated(
 
 def test_the_settings_fit_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    settings = config.load("params.yaml", "sample").dataset("weather_t2m")
+    settings = load_params("params.yaml", "sample").dataset("weather_t2m")
     record = open_record(settings)
     assert record.channels == ("t2m",)
     days = pd.DatetimeIndex(record.times).normalize().unique()

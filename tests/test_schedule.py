@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from svqkit.config import Training
-from svqkit.schedule import learning_rate, momentum
+from svqkit.settings.params import Training
+from svqkit.training.schedule import learning_rate, momentum
 
 COSINE = Training(
     epochs=10, warmup_epochs=4, learning_rate=1.0, warmup_learning_rate=0.2, min_learning_rate=0.1, schedule="cosine"

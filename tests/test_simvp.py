@@ -8,13 +8,13 @@ import torch
 from openstlcases import wavy
 from torch import Tensor, nn
 
-from svqkit import config, models
-from svqkit.config import Model
+from svqkit import models
 from svqkit.errors import SvqkitError
 from svqkit.models import SimVP
 from svqkit.models.simvp import perturb
 from svqkit.models.translators.blocks import Residual
 from svqkit.quantizers import SVQ, VQ, NoQuantization, Quantized
+from svqkit.settings.params import Model, load_params
 
 SMALL = {"hid_S": 4, "hid_T": 10, "N_S": 2, "N_T": 2, "mlp_ratio": 2.0, "drop_path": 0.0}
 
@@ -190,7 +190,7 @@ def test_the_papers_model_has_as_many_weights_as_counted_by_hand(
     expected = encoder + blocks + between + decoder + quantizer
     if (experiment, channels) == ("weather_t2m-none", 1):
         assert expected == 12_758_305  # what the published code counts
-    model = models.build(config.load("params.yaml", "paper").experiment(experiment), (channels, 32, 64))
+    model = models.build(load_params("params.yaml", "paper").experiment(experiment), (channels, 32, 64))
     assert sum(one.numel() for one in model.parameters() if one.requires_grad) == expected
 
 

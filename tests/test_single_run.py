@@ -7,21 +7,20 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from svqkit import config
-from svqkit.config import Params, as_tree
 from svqkit.errors import SvqkitError
-from svqkit.single_run import choose_run
+from svqkit.settings.params import Params, as_tree, load_params, override
+from svqkit.settings.single_run import choose_run
 
 
 @pytest.fixture(scope="module")
 def settings() -> Params:
-    return config.load("params.yaml", "sample")
+    return load_params("params.yaml", "sample")
 
 
 def test_nothing_given_is_svq_on_the_dataset_as_params_yaml_has_it(settings: Params) -> None:
     chosen = choose_run(settings, "kth").experiment
     whole = settings.experiment("kth-svq")
-    assert chosen == config.override(whole, {"seeds": list(whole.seeds[:1])})
+    assert chosen == override(whole, {"seeds": list(whole.seeds[:1])})
     assert choose_run(settings, "kth", all_seeds=True).experiment == whole
 
 

@@ -5,7 +5,7 @@ from textwrap import dedent
 
 import pytest
 
-from svqkit.source_code import SourceCode
+from svqkit.training.source_code import SourceCode
 
 # Who uses what in a package of made-up modules; each has a module beside it that nobody uses.
 FILES = {

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from scipy.stats import kurtosis
 
-from svqkit import config
 from svqkit.errors import SvqkitError
 from svqkit.paper.figures import stability, weights
 from svqkit.paper.figures.stability import Panel, rise_words, stability_figure
 from svqkit.paper.results import Results
-from svqkit.runs import Run
+from svqkit.settings.params import load_params
+from svqkit.training.runs import Run
 
-SETTINGS = config.load(Path(__file__).parents[1] / "params.yaml", "sample")
+SETTINGS = load_params(Path(__file__).parents[1] / "params.yaml", "sample")
 BEFORE, AFTER, BASE = "before the translator", "after the translator", "without quantizer"
 positive = st.lists(st.floats(0.01, 100), min_size=1, max_size=20)
 

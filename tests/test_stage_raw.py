@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from rawfiles import RawFiles
 
-from svqkit import stage_raw
 from svqkit.data import rawfiles
 from svqkit.data.prepare import prepare
 from svqkit.errors import SvqkitError
+from svqkit.pipeline import stage_raw
 
 
 class Stage:

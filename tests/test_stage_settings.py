@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from svqkit import config, stage_settings
+from svqkit.pipeline import stage_settings
+from svqkit.settings.params import load_params
 
 PARAMS = Path(__file__).resolve().parent.parent / "params.yaml"
 
@@ -20,7 +21,7 @@ def files(folder: Path, changes: dict[tuple[str, ...], object], profile: str = "
         branch[last] = value
     folder.mkdir(exist_ok=True)
     YAML(typ="safe").dump(tree, folder / "params.yaml")
-    stage_settings.write(config.load(folder / "params.yaml", profile), folder)
+    stage_settings.write(load_params(folder / "params.yaml", profile), folder)
     made = folder / profile
     return {str(path.relative_to(made)): path.read_bytes() for path in made.rglob("*.json")}
 
@@ -31,7 +32,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 SVQ = ("experiments", "weather_t2m-svq")
-RUNS_OF_T2M = {f"training/{name}.json" for name, one in config.load(PARAMS).experiments.items() if "t2m" in one.dataset}
+RUNS_OF_T2M = {f"training/{name}.json" for name, one in load_params(PARAMS).experiments.items() if "t2m" in one.dataset}
 
 
 @pytest.mark.parametrize(

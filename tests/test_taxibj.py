@@ -13,9 +13,9 @@ from rawfiles import files_below
 
 from svqkit.data.plan import Plan
 from svqkit.data.sources import taxibj
-from svqkit.datasets import TaxiBJData
 from svqkit.errors import SvqkitError
 from svqkit.samples import taxibj as sample
+from svqkit.settings.data import TaxiBJData
 
 GRID = (2, 3, 4)
 

@@ -10,8 +10,6 @@ from timm.layers import DropPath as TimmDropPath
 from timm.layers import LayerScale2d
 from torch import Tensor, nn
 
-from svqkit import config
-from svqkit.config import TRANSLATORS, Model
 from svqkit.errors import SvqkitError
 from svqkit.models import SimVP, translators
 from svqkit.models.translators.blocks import DilatedConv2d, DropPath, LayerScale, depthwise
@@ -19,6 +17,7 @@ from svqkit.models.translators.metaformer import Place
 from svqkit.models.translators.swin import Swin, SwinBlock
 from svqkit.models.translators.uniformer import UniFormer
 from svqkit.quantizers import NoQuantization
+from svqkit.settings.params import TRANSLATORS, Model, load_params, override
 
 CHANNELS, SIZE = 24, (5, 6)
 SMALL = {"hid_S": 8, "hid_T": 16, "N_T": 3, "mlp_ratio": 2.0, "drop_path": 0.0}
@@ -313,7 +312,7 @@ def test_parameters_are_as_many_as_counted_by_hand(name: str, narrow: int, wide:
 
 @ours
 def test_models_are_as_large_as_published(name: str) -> None:
-    paper = config.load("params.yaml", "paper")
+    paper = load_params("params.yaml", "paper")
     for (dataset, shape), published in zip(SHAPES.items(), PUBLISHED[name], strict=True):
         if published:
             about = paper.experiment(f"{dataset}-none")
@@ -328,7 +327,7 @@ def test_the_registry_names_what_is_there() -> None:
     assert set(PUBLISHED) <= set(TRANSLATORS)
     assert isinstance(build("swin"), Swin)
     with pytest.raises(SvqkitError, match=r"'swim' \(did you mean 'swin'\?\); valid: .*convmixer, convnext"):
-        config.override(config.load("params.yaml").experiment("kth-none"), {"model": {"translator": "swim"}})
+        override(load_params("params.yaml").experiment("kth-none"), {"model": {"translator": "swim"}})
 
 
 @given(st.integers(1, 3), st.integers(2, 4), st.integers(1, 20), st.integers(1, 20), st.sampled_from([3, 5, 7]))

@@ -12,18 +12,18 @@ import psutil
 import pytest
 from projectcopy import Project
 
-from svqkit import watchdog
+from svqkit.pipeline import watchdog
 
-MAKEFILE = "repro:\n\t@{python} -m svqkit.pipeline --jobs 1; echo ended with $$?\n"
+MAKEFILE = "repro:\n\t@{python} -m svqkit.pipeline.run_stages --jobs 1; echo ended with $$?\n"
 STAGES = """
 stages:
   notebooks:
-    cmd: {python} -m svqkit.notebooks run slow --output out/slow.ipynb
+    cmd: {python} -m svqkit.pipeline run slow --output out/slow.ipynb
     outs: [out/slow.ipynb]
 """
 SLOW = "import time; from pathlib import Path\nPath('runs').touch()\nwhile Path('slow').exists():\n    time.sleep(0.1)"
 # The processes below each other, by what stands in their command lines.
-LINKS = ["make", "svqkit.pipeline", "watchdog dvc", "svqkit.notebooks run", "svqkit.notebooks.kernel"]
+LINKS = ["make", "svqkit.pipeline.run_stages", "watchdog dvc", "svqkit.pipeline run", "svqkit.pipeline.kernel"]
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:
@@ -104,7 +104,7 @@ def test_whatever_is_killed_the_rest_ends_and_the_next_command_goes_on(project: 
 def test_a_second_pipeline_says_for_whom_it_waits_and_then_runs(project: Path, tmp_path: Path) -> None:
     first, second = begin(project, tmp_path / "first"), None
     assert until(lambda: member(family(first), LINKS[-1])), (tmp_path / "first").read_text()
-    pipeline = member(family(first), "svqkit.pipeline")
+    pipeline = member(family(first), "svqkit.pipeline.run_stages")
     second = begin(project, tmp_path / "second")
     assert until(lambda: f"Waiting for process {pipeline.pid}" in (tmp_path / "second").read_text())
     (project / "slow").unlink()
@@ -115,7 +115,7 @@ def test_a_second_pipeline_says_for_whom_it_waits_and_then_runs(project: Path, t
 
 WATCHED = """
 import sys, time
-from svqkit import watchdog
+from svqkit.pipeline import watchdog
 watchdog.watch()
 print("watching", flush=True)
 time.sleep(60)

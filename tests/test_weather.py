@@ -12,8 +12,8 @@ from rawfiles import DAY, LAT, LON, RawFiles, files_below
 from svqkit.data.prepare import prepare
 from svqkit.data.sources import weather
 from svqkit.data.windows import Normaliser
-from svqkit.datasets import Offsets, Split
 from svqkit.errors import SvqkitError
+from svqkit.settings.data import Offsets, Split
 
 
 def read(record: weather.Record, frames: int = 50) -> tuple[np.ndarray, np.ndarray]:

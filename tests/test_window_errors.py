@@ -16,16 +16,16 @@ from rawfiles import DAY, RawFiles
 from untrained import a_run
 
 from svqkit import quantizers
-from svqkit.config import Data
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.data.windows import Windows
-from svqkit.datasets import ArrayData
 from svqkit.evaluation import evaluate, forecasters, read_errors, read_scores, read_windows
 from svqkit.evaluation.each_frame_once import quantize_once
 from svqkit.evaluation.evaluate import BASELINES, TestSet
 from svqkit.evaluation.window_errors import SHORTEST, STRETCHES, clip_numbers, stretches
-from svqkit.quantizer_settings import QUANTIZERS, NoQuantizer, SVQSettings
+from svqkit.settings.data import ArrayData
+from svqkit.settings.params import Data
+from svqkit.settings.quantizers import QUANTIZERS, NoQuantizer, SVQSettings
 
 SMALL = {"codebook_size": 16, "hidden_dim": 8}
 

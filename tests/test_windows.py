@@ -14,15 +14,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from rawfiles import DAY, RawFiles
 
-from svqkit.config import Protocol, Split
 from svqkit.data import windows
 from svqkit.data.plan import Clip, every_window, windows_from_end
 from svqkit.data.prepare import prepare
 from svqkit.data.sources import weather
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order, scoring_batch
-from svqkit.datasets import WeatherData
 from svqkit.errors import SvqkitError
+from svqkit.settings.data import WeatherData
+from svqkit.settings.params import Protocol, Split
 
 
 @dataclass

@@ -5,12 +5,12 @@ from pathlib import Path
 import torch
 
 from svqkit import models
-from svqkit.checkpoint import save_weights
-from svqkit.config import Data, Experiment, Model, Training
 from svqkit.data.store import Store
-from svqkit.quantizer_settings import Quantizer
-from svqkit.run_config import write_config
-from svqkit.runs import Run, open_run
+from svqkit.settings.params import Data, Experiment, Model, Training
+from svqkit.settings.quantizers import Quantizer
+from svqkit.training.checkpoint import save_weights
+from svqkit.training.run_config import write_config
+from svqkit.training.runs import Run, open_run
 
 
 def a_run(folder: Path, data: Data, store: Store, quantizer: Quantizer, seed: int = 0) -> Run:

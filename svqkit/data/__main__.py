@@ -10,9 +10,9 @@ import os
 import sys
 from pathlib import Path
 
-from svqkit import config
 from svqkit.data.check import as_text, check
 from svqkit.errors import SvqkitError
+from svqkit.settings.params import load_params
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-v", "--verbose", action="store_true", help="the bundled sample beside the published data")
     options = parser.parse_intermixed_args(arguments)
     try:
-        used, published = config.load(options.params, options.profile), config.load(options.params, "paper")
+        used, published = load_params(options.params, options.profile), load_params(options.params, "paper")
         reports = check(options.root, published, options.datasets, used)
     except SvqkitError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from svqkit.config import Augmentation
-from svqkit.distributed import rank_and_count, share
 from svqkit.errors import SvqkitError
+from svqkit.settings.params import Augmentation
+from svqkit.training.distributed import rank_and_count, share
 
 
 def augment(frames: Tensor, names: Sequence[Augmentation], crop_scale: float, random: np.random.Generator) -> Tensor:

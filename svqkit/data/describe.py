@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from svqkit.config import Protocol
 from svqkit.data.store import Store
-from svqkit.datasets import SPLITS
+from svqkit.settings.data import SPLITS
+from svqkit.settings.params import Protocol
 
 BLOCK_FRAMES = 256
 MOST_CHANNELS = 4  # a wider table can't be read

@@ -4,10 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from svqkit.config import Data, as_tree, without_root
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
+from svqkit.settings.params import Data, as_tree, without_root
 
 
 def open_or_prepare(data: Data, path: str | Path, again: bool = False) -> Store:

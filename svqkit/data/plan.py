@@ -7,21 +7,21 @@ A source (a module of :mod:`svqkit.data.sources`) looks at file names and header
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
+from typing import Protocol as Interface
 
 import numpy as np
 
-from svqkit import config
-from svqkit.config import Split
-from svqkit.datasets import SPLITS
 from svqkit.errors import SvqkitError
+from svqkit.settings.data import SPLITS
+from svqkit.settings.params import Protocol, Split
 
 Clip = tuple[int, int]
 # grid: a lat-lon record in physical units; image: values in [0, 1]; field: values in units of the user's own.
 Kind = Literal["grid", "image", "field"]
 
 
-class Part(Protocol):
+class Part(Interface):
     """A run of frames that is decoded in one go; several parts are decoded side by side, each in its own thread."""
 
     @property
@@ -84,7 +84,7 @@ class Plan:
     kind: Kind
     channels: tuple[str, ...]
     units: tuple[str, ...]
-    windows: Mapping[config.Protocol, Windowing]
+    windows: Mapping[Protocol, Windowing]
     files: tuple[Path, ...]
     title: str = ""
     scale: float = 1.0

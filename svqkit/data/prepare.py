@@ -9,7 +9,6 @@ import numpy as np
 import zarr
 
 from svqkit.atomic import alone, clear_errors, put_in_place, remove, restore
-from svqkit.config import Data, as_tree, without_root
 from svqkit.data import store as stores
 from svqkit.data import streaming
 from svqkit.data.climatology import write_climatology
@@ -19,8 +18,9 @@ from svqkit.data.sources import plan as look
 from svqkit.data.statistics import SplitStatistics
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
-from svqkit.paths import prepare_path
 from svqkit.progress import progress
+from svqkit.settings.params import Data, as_tree, without_root
+from svqkit.training.paths import prepare_path
 
 BLOCK_BYTES = 2**25
 # An attribute of the draft of a store, until it is whole.

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from svqkit.config import Protocol, Split
 from svqkit.data.plan import Clip
+from svqkit.settings.params import Protocol, Split
 
 
 @dataclass

@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 import zarr
 
-from svqkit.config import Protocol, Split, without_root
 from svqkit.data.plan import Clip, Kind, Plan
 from svqkit.errors import SvqkitError
+from svqkit.settings.params import Protocol, Split, without_root
 
 CHUNK_BYTES = 2**20
 UNITS = {"time": "hours since 1970-01-01", "lat": "degrees_north", "lon": "degrees_east"}

@@ -12,10 +12,10 @@ import torch
 import zarr
 from torch import Tensor
 
-from svqkit.config import Protocol, Split
 from svqkit.data.store import Store
-from svqkit.distributed import refuse_uneven, share
 from svqkit.errors import SvqkitError
+from svqkit.settings.params import Protocol, Split
+from svqkit.training.distributed import refuse_uneven, share
 
 # A split is held on the GPU if it takes at most this share of its free memory, else in the host's if it is at most so
 # large; of a larger one a few batches are.

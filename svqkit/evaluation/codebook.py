@@ -14,7 +14,7 @@ from svqkit.data.store import Store
 from svqkit.data.windows import Normaliser, Windows
 from svqkit.errors import SvqkitError
 from svqkit.quantizers import Usage
-from svqkit.runs import Run
+from svqkit.training.runs import Run
 from svqkit.userfiles import refuse_special
 
 # Windows looked at, spread evenly over the test split: a codebook of 10,000 takes seconds, not minutes.

@@ -11,11 +11,11 @@ from svqkit.data.store import Store
 from svqkit.data.windows import Normaliser, Windows
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.codebook import WINDOWS, sample_frames
-from svqkit.evaluation.rollout import roll_out
+from svqkit.models.rollout import roll_out
 from svqkit.quantizers.base import Quantizer
 from svqkit.quantizers.result import Quantized
 from svqkit.quantizers.vq import MultiheadVQ
-from svqkit.runs import Run
+from svqkit.training.runs import Run
 
 Cell = tuple[int, int]
 

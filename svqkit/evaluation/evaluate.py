@@ -10,13 +10,10 @@ import pandas as pd
 import torch
 import xarray as xr
 
-from svqkit.allocation import freed_memory_kept
 from svqkit.atomic import replacing
-from svqkit.choices import choose
-from svqkit.config import Protocol
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches, scoring_batch
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, choose
 from svqkit.evaluation import forecasters
 from svqkit.evaluation.codebook import codebook_usage, measures, write_usage
 from svqkit.evaluation.forecasters import Forecaster
@@ -25,7 +22,9 @@ from svqkit.evaluation.perceptual import Lpips, alexnet_file, lpips_reason
 from svqkit.evaluation.scores import scores_of
 from svqkit.evaluation.window_errors import stretches, window_errors
 from svqkit.progress import progress
-from svqkit.runs import Run
+from svqkit.settings.params import Protocol
+from svqkit.training.allocation import freed_memory_kept
+from svqkit.training.runs import Run
 
 BASELINES: dict[str, Forecaster] = {"persistence": forecasters.persistence, "climatology": forecasters.climatology}
 COLUMNS = ["experiment", "seed", "protocol", "channel", "metric", "lead", "value"]

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from svqkit.data.windows import Batch, Normaliser
 from svqkit.evaluation.each_frame_once import quantize_once
-from svqkit.evaluation.rollout import roll_out
 from svqkit.models.layout import laid_out
+from svqkit.models.rollout import roll_out
 
 # (batch in physical units, climatology of the targets) → forecast (B, T_out, C, H, W) in physical units.
 Forecaster = Callable[[Batch, Tensor], Tensor]

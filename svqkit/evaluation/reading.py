@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from svqkit.errors import SvqkitError
-from svqkit.runs import Run
+from svqkit.training.runs import Run
 from svqkit.userfiles import read_json, refuse_special
 
 T = TypeVar("T")

@@ -8,8 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from svqkit.choices import choose
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, choose
 from svqkit.evaluation.bootstrap import block_length, fitting, means_of_blocks, means_of_clips
 
 

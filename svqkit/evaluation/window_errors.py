@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from svqkit.config import Protocol
 from svqkit.data.windows import Windows
+from svqkit.settings.params import Protocol
 
 # Into how many stretches of time a lat-lon record is cut for maps of significance, and their least frames.
 STRETCHES, SHORTEST = 24, 24

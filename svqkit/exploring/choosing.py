@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from svqkit.data.store import Store
-from svqkit.dependencies import settings_of_training
 from svqkit.errors import SvqkitError
-from svqkit.runs import Run, any_run, finished_seeds, open_run
+from svqkit.training.fingerprint import settings_of_training
+from svqkit.training.runs import Run, any_run, finished_seeds, open_run
 
 # What two trainings may differ in, beside what doesn't count, and still be seeds, or twins, of each other.
 _OWN = ("name",)

@@ -12,10 +12,10 @@ from svqkit.evaluation.significance import compare, significant_places
 from svqkit.evaluation.window_errors import window_errors
 from svqkit.exploring.choosing import one_seed
 from svqkit.exploring.looking import Look, told_apart
-from svqkit.figures import difference_map, display_names
-from svqkit.figures.fields import over_seeds
-from svqkit.figures.mapaxes import View
-from svqkit.figures.tablefiles import escape_markdown
+from svqkit.plots import difference_map, display_names
+from svqkit.plots.fields import over_seeds
+from svqkit.plots.mapaxes import View
+from svqkit.plots.tablefiles import escape_markdown
 
 
 def paired_tests(looked_at: Sequence[Look], store: Store, metric: str = "mse") -> pd.DataFrame:

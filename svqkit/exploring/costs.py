@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from svqkit import journal
 from svqkit.exploring.choosing import in_groups
-from svqkit.runs import Run
+from svqkit.training import journal
+from svqkit.training.runs import Run
 
 
 def costs_of(runs: Sequence[Run], journals: str | Path = "journal") -> pd.DataFrame:

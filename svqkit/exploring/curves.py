@@ -11,11 +11,11 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from svqkit.errors import SvqkitError
 from svqkit.exploring.looking import Look, told_apart
 from svqkit.exploring.moments import by_latitude, by_local_hour, by_season
-from svqkit.figures import display_names, heading, looks, new_figure, use
-from svqkit.figures.channels import pick_channel, unit_of
-from svqkit.figures.leads import lead_units, one_lead
-from svqkit.figures.names import with_units
-from svqkit.figures.style import COLUMN_WIDTH, FULL_WIDTH
+from svqkit.plots import display_names, heading, looks, new_figure, use
+from svqkit.plots.channels import pick_channel, unit_of
+from svqkit.plots.leads import lead_units, one_lead
+from svqkit.plots.names import with_units
+from svqkit.plots.style import COLUMN_WIDTH, FULL_WIDTH
 
 _WAYS = (("#D55E00", "o"), ("#0072B2", "s"))  # of keeping codes
 _LOG_FROM = 4.0  # losses that fall by this factor or more get a logarithmic axis

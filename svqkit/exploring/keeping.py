@@ -13,7 +13,7 @@ from svqkit.errors import SvqkitError
 from svqkit.evaluation import forecasters
 from svqkit.quantizers import Quantized, Quantizer, Usage
 from svqkit.quantizers.base import as_map, rows
-from svqkit.runs import Run
+from svqkit.training.runs import Run
 
 AT_EACH_PLACE, EVERYWHERE = "the strongest at each place", "the same ones everywhere"
 

@@ -9,14 +9,14 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from svqkit.choices import choose
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch
+from svqkit.errors import choose
 from svqkit.evaluation.evaluate import BASELINES, TestSet, error_fields, sample_forecast
 from svqkit.evaluation.forecasters import Forecaster
 from svqkit.evaluation.metrics import latitude_weights
 from svqkit.exploring.choosing import one_seed
-from svqkit.runs import Run
+from svqkit.training.runs import Run
 
 HOURS = 24
 

@@ -8,7 +8,7 @@ import xarray as xr
 
 from svqkit.errors import SvqkitError
 from svqkit.exploring.looking import HOURS, Look
-from svqkit.figures.channels import pick_channel
+from svqkit.plots.channels import pick_channel
 
 # A test split that touches more months than these is looked at by month, else by day.
 MOST_MONTHS_BY_DAY = 2

@@ -8,15 +8,15 @@ from matplotlib.figure import Figure
 
 from svqkit.data.store import Store
 from svqkit.evaluation.decoding import decode_codes, strongest_cells
-from svqkit.figures import heading, use
-from svqkit.figures.channels import pick_or_colour, unit_of
-from svqkit.figures.codes import code_effects
-from svqkit.figures.forecast import forecast_maps
-from svqkit.figures.forecast_frames import forecasts_side_by_side
-from svqkit.figures.grounds import on_earth
-from svqkit.figures.mapaxes import POLAR_FROM, View, grid_of
-from svqkit.figures.pictures import one_value
-from svqkit.runs import Run
+from svqkit.plots import heading, use
+from svqkit.plots.channels import pick_or_colour, unit_of
+from svqkit.plots.codes import code_effects
+from svqkit.plots.forecast import forecast_maps
+from svqkit.plots.forecast_frames import forecasts_side_by_side
+from svqkit.plots.grounds import on_earth
+from svqkit.plots.mapaxes import POLAR_FROM, View, grid_of
+from svqkit.plots.pictures import one_value
+from svqkit.training.runs import Run
 
 
 def decoded_figure(

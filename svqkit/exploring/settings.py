@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from svqkit.config import Experiment, as_tree
+from svqkit.settings.params import Experiment, as_tree
 
 # Names and places in tables, not what a training is made of.
 _LEFT_OUT = {"name", "studies", "profile", "dataset"}

@@ -11,9 +11,9 @@ from svqkit.data.store import Store
 from svqkit.data.windows import Normaliser
 from svqkit.evaluation.codebook import measures
 from svqkit.exploring.keeping import spread_windows
-from svqkit.figures.names import metric_name
+from svqkit.plots.names import metric_name
 from svqkit.quantizers import Usage
-from svqkit.runs import Run
+from svqkit.training.runs import Run
 
 SHOWN = ("codes", "dead_codes", "perplexity", "codes_per_position", "kurtosis")
 

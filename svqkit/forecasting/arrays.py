@@ -3,7 +3,7 @@
 import numpy as np
 from torch import Tensor, from_numpy
 
-from svqkit.domain import Domain
+from svqkit.data.domain import Domain
 from svqkit.errors import SvqkitError
 from svqkit.forecasting.given import Given
 from svqkit.forecasting.values import enter, leave

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from svqkit.data.domain import Domain
 from svqkit.data.sources.clips import natural
 from svqkit.data.sources.human import resized_cubic
 from svqkit.data.sources.images import SUFFIXES, channels_first, read_image, resize
@@ -14,10 +15,9 @@ from svqkit.data.sources.kitti import frame_number
 from svqkit.data.sources.scale_crop import scale_and_crop
 from svqkit.data.sources.seq import count_seq_frames, read_seq
 from svqkit.data.sources.video import VIDEO_SUFFIXES, by, inspect_video, read_video
-from svqkit.datasets import ClipsData, Dataset, HumanData, KittiCaltechData, KTHData
-from svqkit.domain import Domain
 from svqkit.errors import SvqkitError
 from svqkit.forecasting.arrays import more_than_used
+from svqkit.settings.data import ClipsData, Dataset, HumanData, KittiCaltechData, KTHData
 
 CLIP_SUFFIXES = (*VIDEO_SUFFIXES, ".seq")
 Fit = Callable[[np.ndarray, tuple[int, int]], np.ndarray]

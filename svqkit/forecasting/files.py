@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from svqkit.data.domain import Domain
 from svqkit.data.sources.arrayfiles import NpzMember
 from svqkit.data.sources.clips import natural
 from svqkit.data.sources.images import SUFFIXES
 from svqkit.data.sources.weather import open_file
-from svqkit.datasets import Dataset, TaxiBJData, WeatherData
-from svqkit.domain import Domain
 from svqkit.errors import SvqkitError
 from svqkit.forecasting.arrays import from_array
 from svqkit.forecasting.clips import CLIP_SUFFIXES, images_in, read_clip
 from svqkit.forecasting.given import Given
 from svqkit.forecasting.labelled import from_labelled
 from svqkit.forecasting.values import leave
+from svqkit.settings.data import Dataset, TaxiBJData, WeatherData
 from svqkit.userfiles import refuse_special
 
 NETCDF = (".nc", ".nc4", ".cdf", ".netcdf")

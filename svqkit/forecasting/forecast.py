@@ -8,8 +8,8 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from svqkit.data.domain import Domain
 from svqkit.data.windows import SCORED, Batch
-from svqkit.domain import Domain
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import forecasters
 from svqkit.forecasting.arrays import from_array
@@ -17,7 +17,7 @@ from svqkit.forecasting.files import from_files, is_files
 from svqkit.forecasting.given import Given
 from svqkit.forecasting.labelled import PLANES, from_labelled
 from svqkit.forecasting.values import far_off, leave
-from svqkit.runs import Run
+from svqkit.training.runs import Run
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def forecast(run: Run, x: Any, frames: int | None = None, device: str | torch.de
     pass after pass, as often as it takes. Everything is computed as in :mod:`svqkit.evaluation`.
 
     Args:
-        run: see :func:`svqkit.runs.open_run`.
+        run: see :func:`svqkit.training.runs.open_run`.
         x: a DataArray or Dataset with variables, levels, units and times as in the run's raw files; an array or a
             tensor (T, C, H, W) or (B, T, C, H, W) in the units of the raw files (images: bytes, or floats in [0, 1]);
             or files: NetCDF, .npy, a video, a folder of images, a pattern, or a list of paths. Only the last frames

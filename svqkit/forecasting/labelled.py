@@ -10,16 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from svqkit.choices import listed
+from svqkit.data.domain import Domain
 from svqkit.data.sources.weather import OTHER_NAMES
-from svqkit.datasets import Dataset, WeatherData
-from svqkit.domain import Domain
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, listed
 from svqkit.forecasting.given import Given
 from svqkit.forecasting.grid import order_of
 from svqkit.forecasting.times import Moments, in_frames, in_hours
 from svqkit.forecasting.units import same_unit
 from svqkit.forecasting.values import enter, leave, refuse_nan
+from svqkit.settings.data import Dataset, WeatherData
 
 # Names of the two dimensions of a frame, and of the one before them that tells channels apart.
 PLANES = {"grid": ("lat", "lon"), "image": ("y", "x"), "field": ("y", "x")}

@@ -8,12 +8,12 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from svqkit import figures
-from svqkit.figures.channels import is_colour
-from svqkit.figures.leads import ahead, short_units, spread
-from svqkit.figures.names import with_units
+from svqkit import plots
 from svqkit.forecasting.forecast import Forecast
-from svqkit.runs import Run
+from svqkit.plots.channels import is_colour
+from svqkit.plots.leads import ahead, short_units, spread
+from svqkit.plots.names import with_units
+from svqkit.training.runs import Run
 
 # Of more channels a reader sees the first ones; all are in the file.
 MOST_CHANNELS = 4
@@ -42,13 +42,13 @@ def pictures(run: Run, made: Forecast) -> list[Figure]:
     # The very last frames seen, since what comes next shows beside them; the forecast from its first to its last.
     chosen = [*seen[-SEEN:], *coming[spread(len(coming), FORECAST)]]
     some = _shown(frames).isel(time=chosen)
-    name = figures.display_name(run.experiment.name)
+    name = plots.display_name(run.experiment.name)
     issued = f" issued {_words(made.last)} UTC" if _in_hours(made) else ""
     simulated = " (model trained on simulated data)" if "simulated" in run.domain.title.lower() else ""
     title = f"the last frames seen, then the forecast of {name}{issued}{simulated}"
     if is_colour(some):
-        return [figures.clip_strip(some, title[0].upper() + title[1:])]
-    return [figures.clip_strip(some, f"{channel}: {title}", channel) for channel in map(str, some["channel"].values)]
+        return [plots.clip_strip(some, title[0].upper() + title[1:])]
+    return [plots.clip_strip(some, f"{channel}: {title}", channel) for channel in map(str, some["channel"].values)]
 
 
 def usual_path(run: Run, result: Any, folder: str | Path = "scratch/forecasts") -> Path:

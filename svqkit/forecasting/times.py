@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from svqkit.domain import Domain
+from svqkit.data.domain import Domain
 from svqkit.errors import SvqkitError
 from svqkit.forecasting.arrays import last_frames, more_than_used
 

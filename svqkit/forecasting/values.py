@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from svqkit.domain import Domain
+from svqkit.data.domain import Domain
 from svqkit.errors import SvqkitError
 
 # Rounding does not leave [0, 1] by more than this.

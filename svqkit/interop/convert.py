@@ -5,20 +5,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from svqkit import config as settings_file
 from svqkit.atomic import replacing
-from svqkit.checkpoint import save_weights
-from svqkit.config import Experiment, Params, Training, as_tree, experiment_from_tree
+from svqkit.data.domain import Domain
 from svqkit.data.store import Store
-from svqkit.domain import Domain
 from svqkit.errors import SvqkitError
 from svqkit.interop.configfile import read_configs
 from svqkit.interop.openstl import build
 from svqkit.interop.pth import read_state_dict
 from svqkit.interop.settings import Architecture, architecture
 from svqkit.interop.weights import turn_channels
-from svqkit.paths import run_path, store_path
-from svqkit.run_config import write_config
+from svqkit.settings import params as settings_file
+from svqkit.settings.params import Experiment, Params, Training, as_tree, experiment_from_tree
+from svqkit.training.checkpoint import save_weights
+from svqkit.training.paths import run_path, store_path
+from svqkit.training.run_config import write_config
 
 LOG = ["epoch", "learning_rate", "train_loss", "validation_loss"]
 
@@ -35,7 +35,7 @@ def convert(
     runs: Path = Path("runs"),
     force: bool = False,
 ) -> Path:
-    """Write a run's folder (see :mod:`svqkit.runs`), whole or not at all, and return it.
+    """Write a run's folder (see :mod:`svqkit.training.runs`), whole or not at all, and return it.
 
     Model and quantizer are the config's, the data those of the dataset and profile in ``params``; the names of the
     channels and the size of frames are its store's, which must be prepared. Weights that were trained on frames with

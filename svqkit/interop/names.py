@@ -4,8 +4,8 @@ A pair names a module, whose weights and buffers are called alike on both sides,
 model has no use for (the reductions between equal widths, the other kind of UniFormer's blocks) stay unused.
 """
 
-from svqkit.config import Model
-from svqkit.quantizer_settings import GroupedResidualVQSettings, ResidualVQSettings, Settings, SVQSettings
+from svqkit.settings.params import Model
+from svqkit.settings.quantizers import GroupedResidualVQSettings, ResidualVQSettings, Settings, SVQSettings
 
 _NORMS = {"norm1": "norm1", "norm2": "norm2"}
 _SCALES = {"scale1.gamma": "layer_scale_1", "scale2.gamma": "layer_scale_2"}

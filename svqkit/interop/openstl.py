@@ -18,7 +18,7 @@ from svqkit.errors import SvqkitError
 from svqkit.interop.settings import Architecture, architecture
 from svqkit.interop.weights import translated
 from svqkit.models import SimVP, refuse_larger
-from svqkit.runs import open_run
+from svqkit.training.runs import open_run
 
 
 class Predictor(nn.Module):

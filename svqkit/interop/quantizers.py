@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from svqkit.choices import choose, hint, listed
-from svqkit.errors import SvqkitError
-from svqkit.quantizer_settings import QUANTIZERS, Settings
+from svqkit.errors import SvqkitError, choose, hint, listed
+from svqkit.settings.quantizers import QUANTIZERS, Settings
 
 _EMA = {"codebook_size": "codebook_size", "decay": "decay", "commitment_weight": "commitment_weight"}
 _RESIDUAL = {**_EMA, "num_quantizers": "num_quantizers", "shared_codebook": "shared_codebook"}

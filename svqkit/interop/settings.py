@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from svqkit.choices import choose, hint, listed
-from svqkit.config import TRANSLATORS, Model
-from svqkit.errors import SvqkitError
-from svqkit.fieldtypes import checked
+from svqkit.errors import SvqkitError, choose, hint, listed
 from svqkit.interop.quantizers import quantizer_of
-from svqkit.quantizer_settings import NoQuantizer, Settings
+from svqkit.settings.params import TRANSLATORS, Model
+from svqkit.settings.quantizers import NoQuantizer, Settings
+from svqkit.settings.types import checked
 
 METHODS = {"simvp": "SimVP", "tau": "TAU", "simvpvq": "SimVPVQ"}
 MODEL_TYPES = {**{name: name for name in TRANSLATORS}, "mlp": "mlpmixer", "moga": "moganet"}

@@ -11,7 +11,7 @@ from svqkit.errors import SvqkitError
 from svqkit.interop.names import copies, pairs, renamed
 from svqkit.interop.settings import Architecture
 from svqkit.models import SimVP
-from svqkit.quantizer_settings import LFQSettings, ResidualLFQSettings
+from svqkit.settings.quantizers import LFQSettings, ResidualLFQSettings
 
 PREFIX = "module."
 

@@ -3,10 +3,10 @@
 import torch
 
 from svqkit import quantizers
-from svqkit.config import Experiment, Model
 from svqkit.errors import SvqkitError
 from svqkit.models.simvp import Forecast, SimVP
-from svqkit.quantizer_settings import NoQuantizer, Settings
+from svqkit.settings.params import Experiment, Model
+from svqkit.settings.quantizers import NoQuantizer, Settings
 
 __all__ = ["Forecast", "SimVP", "build", "refuse_larger"]
 

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from svqkit.config import Model
 from svqkit.models import translators
+from svqkit.settings.params import Model
 
 # Learned scales of branches start below this (1e-6 to 0.01), so that every block starts as nearly the identity.
 SMALL = 0.1

@@ -7,11 +7,11 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svqkit.config import Model
-from svqkit.distributed import own_rows
 from svqkit.errors import SvqkitError
 from svqkit.models import translators
 from svqkit.models.layers import ConvBlock
+from svqkit.settings.params import Model
+from svqkit.training.distributed import own_rows
 
 
 class Forecast(NamedTuple):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from svqkit.distributed import own_rows, rank_and_count
+from svqkit.training.distributed import own_rows, rank_and_count
 
 
 def as_one(model: nn.Module) -> nn.Module:

@@ -13,9 +13,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from svqkit import config
 from svqkit.errors import SvqkitError
 from svqkit.paper.results import Results
+from svqkit.settings.params import load_params
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _results(options: argparse.Namespace) -> Results:
     return Results(
-        config.load(options.params, options.profile),
+        load_params(options.params, options.profile),
         runs_root=options.runs,
         scores_root=options.scores,
         costs_root=options.costs,

@@ -50,15 +50,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from svqkit import journal, models
+from svqkit import models
 from svqkit.atomic import replacing
-from svqkit.config import Experiment, Params
 from svqkit.errors import SvqkitError
-from svqkit.evaluation.rollout import roll_out
+from svqkit.models.rollout import roll_out
 from svqkit.progress import progress
-from svqkit.quantizer_settings import NoQuantizer
 from svqkit.quantizers import SVQ, Quantized
-from svqkit.training import Objective, ready
+from svqkit.settings.params import Experiment, Params
+from svqkit.settings.quantizers import NoQuantizer
+from svqkit.training.loop import Objective, journal, ready
 
 COLUMNS = (
     "dataset", "experiment", "translator", "quantizer", "form", "codebook_size", "batch_size", "frame_shape",

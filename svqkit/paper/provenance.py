@@ -8,12 +8,12 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from svqkit import journal
-from svqkit.config import Experiment
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.paper.results import Results
-from svqkit.paths import store_path
+from svqkit.settings.params import Experiment
+from svqkit.training import journal
+from svqkit.training.paths import store_path
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from svqkit.config import Data, Experiment
 from svqkit.errors import SvqkitError
+from svqkit.settings.params import Data, Experiment
 
 _ZOO_METRICS = {
     "mse": "mse",

@@ -15,10 +15,12 @@ from typing import Any
 
 import pandas as pd
 
-from svqkit import config, evaluation, figures, journal
+from svqkit import evaluation, plots
 from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError
 from svqkit.paper.results import Results
+from svqkit.settings.params import load_params
+from svqkit.training import journal
 
 DATASET, UNIT = "weather_t2m", "K"
 PAGE, RECORD, MAP = Path("README.md"), Path("docs/sample_scores.csv"), Path("docs/maps_rmse.png")
@@ -33,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.add_argument(f"--{name}", type=Path, default=Path(name), help=f"folder of the {name}")
     options = parser.parse_args(arguments)
     try:
-        results = Results(config.load(profile="sample"), options.runs, options.scores, reports_root=options.reports)
+        results = Results(load_params(profile="sample"), options.runs, options.scores, reports_root=options.reports)
         picture = results.reports_root / results.profile / DATASET / MAP.name
         if not picture.exists():
             raise SvqkitError(f"There is no map at {picture}. Draw it first: `dvc repro figures@{DATASET}`.")
@@ -78,8 +80,8 @@ def read_record(path: Path = RECORD) -> pd.DataFrame:
 def block(record: pd.DataFrame) -> str:
     """Return what stands in the README: the table of the latest machine, and what other machines change."""
     latest = record["machine"].iloc[-1]
-    table = figures.results_table(record[record["machine"] == latest].assign(protocol="clean", lead=0))
-    text = figures.markdown_table(table, "", figures.metric_units(UNIT))
+    table = plots.results_table(record[record["machine"] == latest].assign(protocol="clean", lead=0))
+    text = plots.markdown_table(table, "", plots.metric_units(UNIT))
     rows = [line for line in text.splitlines() if line.startswith("|")]
     about = f"Mean ± standard deviation over seeds; simulated data. {_of_machines(record, latest)}"
     return "\n".join([*rows, "", textwrap.fill(about, 120, break_on_hyphens=False)])
@@ -114,7 +116,7 @@ def _of_machines(record: pd.DataFrame, latest: str) -> str:
     others = [name for name in means.columns if name != latest]
     if others:
         away = means[others].sub(means[latest], axis=0).abs().max(axis=1)
-        differences = ", ".join(f"{figures.display_name(name)} {most:.2f}" for name, most in away.items())
+        differences = ", ".join(f"{plots.display_name(name)} {most:.2f}" for name, most in away.items())
         text += f" Elsewhere ({'; '.join(others)}) the mean MSE came out up to so many {UNIT}² away: {differences}."
     return text
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from itertools import groupby
 
-from svqkit.config import Experiment, as_tree
+from svqkit.settings.params import Experiment, as_tree
 
 
 def base_of(experiment: Experiment, among: Iterable[Experiment]) -> Experiment | None:

@@ -9,10 +9,10 @@ import pandas as pd
 import xarray as xr
 
 from svqkit import evaluation
-from svqkit.config import Params
 from svqkit.errors import SvqkitError
-from svqkit.paths import run_path, scores_path
-from svqkit.runs import Run, open_run
+from svqkit.settings.params import Params
+from svqkit.training.paths import run_path, scores_path
+from svqkit.training.runs import Run, open_run
 from svqkit.userfiles import refuse_special
 
 

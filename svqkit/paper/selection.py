@@ -5,10 +5,10 @@ from collections.abc import Collection, Iterable
 
 import pandas as pd
 
-from svqkit.config import Experiment, as_tree
 from svqkit.errors import SvqkitError
 from svqkit.paper.relations import base_of
 from svqkit.paper.results import Results
+from svqkit.settings.params import Experiment, as_tree
 
 BASE = "none"  # the quantizer of the base
 

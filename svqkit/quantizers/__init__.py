@@ -1,12 +1,11 @@
 """Quantizers: each takes latents (N, D, H, W), (N, L, D) or (N, D, T, H, W) and returns ``Quantized(output, loss)``.
 
-The registry, with the settings of each, is :mod:`svqkit.quantizer_settings`.
+The registry, with the settings of each, is :mod:`svqkit.settings.quantizers`.
 """
 
 from dataclasses import asdict
 from pkgutil import resolve_name
 
-from svqkit.quantizer_settings import Settings
 from svqkit.quantizers.base import Quantizer
 from svqkit.quantizers.controls import MLP, Linear
 from svqkit.quantizers.fsq import FSQ, ResidualFSQ
@@ -18,6 +17,7 @@ from svqkit.quantizers.residual import GroupedResidualVQ, ResidualVQ
 from svqkit.quantizers.result import Quantized, Usage
 from svqkit.quantizers.svq import SVQ
 from svqkit.quantizers.vq import VQ, MultiheadVQ, SimVQ
+from svqkit.settings.quantizers import Settings
 
 __all__ = [
     "FSQ",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from svqkit.choices import choose
+from svqkit.errors import choose
 
 
 def _sparse(codebook: Tensor) -> Tensor:

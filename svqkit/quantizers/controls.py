@@ -4,8 +4,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from svqkit.choices import choose
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, choose
 from svqkit.quantizers.base import Quantizer, as_map, per_position, rows
 from svqkit.quantizers.mixture import by_chunks
 from svqkit.quantizers.result import Quantized

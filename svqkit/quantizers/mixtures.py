@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from svqkit.distributed import own_rows
 from svqkit.errors import SvqkitError
 from svqkit.quantizers.mixture import ProjectedMixture
+from svqkit.training.distributed import own_rows
 
 
 class _Distribution(ProjectedMixture):

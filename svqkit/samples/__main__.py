@@ -5,9 +5,8 @@ import importlib
 import sys
 from pathlib import Path
 
-from svqkit.choices import choose
 from svqkit.data import simulation
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, choose
 from svqkit.samples import bundled
 
 SAMPLES = {name: name for name in ("weather", "kth", "kitticaltech", "human", "taxibj")}

@@ -22,8 +22,8 @@ import cv2
 import numpy as np
 
 from svqkit.atomic import replacing
-from svqkit.datasets import KTH_ACTIONS
 from svqkit.errors import SvqkitError
+from svqkit.settings.data import KTH_ACTIONS
 
 PERSONS = (1, 2, 3, 15, 16, 17, 25)  # of the default split: three to train, two to validate, two to test
 HEIGHT, WIDTH, RATE = 120, 160, 25

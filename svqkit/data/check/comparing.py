@@ -5,13 +5,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from svqkit.config import Data, Protocol
 from svqkit.data.check.findings import Check, Report
 from svqkit.data.check.published import Counts, Fact
 from svqkit.data.plan import Plan
 from svqkit.data.sources import plan
-from svqkit.datasets import SPLITS
 from svqkit.errors import SvqkitError
+from svqkit.settings.data import SPLITS
+from svqkit.settings.params import Data, Protocol
 
 UNKNOWN = "not known"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from svqkit.data.check.published import FACTS
 from svqkit.data.sources.kth import NEVER_PUBLISHED, SCENES
 from svqkit.data.sources.weather import LONG_NAMES
-from svqkit.datasets import KTH_ACTIONS
+from svqkit.settings.data import KTH_ACTIONS
 
 CALTECH_SETS = ("set06", "set07", "set08", "set09", "set10")
 HICKLES = ("X_train.hkl", "sources_train.hkl", "X_val.hkl", "sources_val.hkl")

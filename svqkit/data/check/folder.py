@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from svqkit.choices import choose
-from svqkit.config import Data, Params
 from svqkit.data.check import human, kitticaltech, kth, sample, taxibj, weather
 from svqkit.data.check.findings import Report
 from svqkit.data.check.places import absent, begun_weather, place_of
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, choose
+from svqkit.settings.params import Data, Params
 from svqkit.userfiles import read_text, refuse_escape
 
 # By source: (settings, folder, report to write the findings into).

@@ -10,8 +10,8 @@ from svqkit.data.check.published import FACTS, human_windows
 from svqkit.data.check.wording import in_bytes, spans
 from svqkit.data.sources.human import LISTS
 from svqkit.data.sources.video import by, image_size
-from svqkit.datasets import HumanData
 from svqkit.errors import SvqkitError
+from svqkit.settings.data import HumanData
 
 
 def look(data: HumanData, place: Path, report: Report) -> None:

@@ -11,8 +11,8 @@ from svqkit.data.check.published import FACTS
 from svqkit.data.check.wording import size_of
 from svqkit.data.sources.hickle_arrays import find_array
 from svqkit.data.sources.video import by
-from svqkit.datasets import KittiCaltechData
 from svqkit.errors import SvqkitError
+from svqkit.settings.data import KittiCaltechData
 
 
 def look(data: KittiCaltechData, place: Path, report: Report) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from svqkit.data.check import caltech, comparing, kitti
 from svqkit.data.check.findings import Report
 from svqkit.data.check.published import FACTS
-from svqkit.datasets import KittiCaltechData
+from svqkit.settings.data import KittiCaltechData
 
 
 def look(data: KittiCaltechData, place: Path, report: Report) -> None:

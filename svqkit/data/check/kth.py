@@ -11,8 +11,8 @@ from svqkit.data.check.published import FACTS
 from svqkit.data.check.wording import size_of, some_of, spans
 from svqkit.data.sources.kth import BROKEN_OFF, NEVER_PUBLISHED, SEQUENCES
 from svqkit.data.sources.video import by, inspect_video
-from svqkit.datasets import KTH_ACTIONS, KTHData
 from svqkit.errors import SvqkitError
+from svqkit.settings.data import KTH_ACTIONS, KTHData
 
 _RECORDING = re.compile(r"(person\d\d_[a-z]+_d\d)(?:_uncomp)?(?:\.avi)?", re.IGNORECASE)
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from svqkit.config import Data
 from svqkit.data.check.wording import some_of
 from svqkit.data.sources.kth import SEQUENCES
 from svqkit.data.sources.weather import LONG_NAMES
-from svqkit.datasets import WeatherData
+from svqkit.settings.data import WeatherData
+from svqkit.settings.params import Data
 
 # One of these in a folder tells that it is a dataset's.
 SIGNS = {

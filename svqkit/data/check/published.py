@@ -6,9 +6,9 @@ be found in public, there is none here, and the check says so.
 
 from dataclasses import dataclass
 
-from svqkit.config import Protocol
 from svqkit.data.sources.kth import NEVER_PUBLISHED
-from svqkit.datasets import HumanData, KTHData, Split
+from svqkit.settings.data import HumanData, KTHData, Split
+from svqkit.settings.params import Protocol
 
 Counts = dict[Split, int]
 

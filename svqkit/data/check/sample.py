@@ -4,15 +4,15 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from svqkit.config import Data
 from svqkit.data.check.comparing import try_plan
 from svqkit.data.check.findings import Report
 from svqkit.data.check.places import SIGNS, weather_files
 from svqkit.data.check.weather_counts import weather_years
 from svqkit.data.check.wording import size_of, some_of
 from svqkit.data.sources.weather import LONG_NAMES
-from svqkit.datasets import WeatherData
 from svqkit.samples import bundled
+from svqkit.settings.data import WeatherData
+from svqkit.settings.params import Data
 
 
 def look(data: Data, profile: str, report: Report) -> None:

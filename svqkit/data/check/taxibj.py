@@ -14,8 +14,8 @@ from svqkit.data.check.wording import size_of
 from svqkit.data.sources.arrayfiles import NpzMember
 from svqkit.data.sources.hdf5 import open_hdf5
 from svqkit.data.sources.video import by
-from svqkit.datasets import TaxiBJData
 from svqkit.errors import SvqkitError
+from svqkit.settings.data import TaxiBJData
 
 
 def look(data: TaxiBJData, place: Path, report: Report) -> None:

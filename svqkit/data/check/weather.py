@@ -16,8 +16,8 @@ from svqkit.data.check.weather_header import Header, read_header
 from svqkit.data.check.wording import SHOWN, size_of, spans
 from svqkit.data.sources.video import by
 from svqkit.data.sources.weather import LONG_NAMES
-from svqkit.datasets import WeatherData
 from svqkit.errors import SvqkitError
+from svqkit.settings.data import WeatherData
 
 
 def look(data: WeatherData, place: Path, report: Report) -> None:

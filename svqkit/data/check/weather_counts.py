@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from svqkit.config import Protocol
 from svqkit.data.check.published import Counts
 from svqkit.data.sources.weather import period_bounds
-from svqkit.datasets import SPLITS, Split, WeatherData
+from svqkit.settings.data import SPLITS, Split, WeatherData
+from svqkit.settings.params import Protocol
 
 
 def weather_years(data: WeatherData) -> list[int]:

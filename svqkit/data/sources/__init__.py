@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from svqkit.config import Data
 from svqkit.data.plan import Plan
+from svqkit.settings.params import Data
 from svqkit.userfiles import read_text, refuse_escape, refuse_special
 
 

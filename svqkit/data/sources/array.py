@@ -13,8 +13,8 @@ import numpy as np
 from svqkit.data.plan import Clip, Plan, Windowing, every_window
 from svqkit.data.sources.arrayfiles import Source, open_array
 from svqkit.data.sources.shares import share_out
-from svqkit.datasets import ArrayData, Shares, Split
 from svqkit.errors import SvqkitError
+from svqkit.settings.data import ArrayData, Shares, Split
 
 PIECE_BYTES, PART_BYTES = 2**24, 2**26
 EXPECTED = "expected (clips, frames, channels, height, width), or (frames, channels, height, width) of one long record"

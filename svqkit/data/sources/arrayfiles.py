@@ -18,8 +18,7 @@ import numpy as np
 import zarr
 from numpy.lib import format as npy
 
-from svqkit.choices import choose, listed
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, choose, listed
 from svqkit.userfiles import refuse_escape, refuse_promise, refuse_special
 
 

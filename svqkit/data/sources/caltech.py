@@ -15,8 +15,8 @@ from svqkit.data.sources.driving import CachedFrames, Recording, VideoFrames
 from svqkit.data.sources.scale_crop import refuse_narrow
 from svqkit.data.sources.seq import count_seq_frames, read_header
 from svqkit.data.sources.video import VIDEO_SUFFIXES, inspect_video
-from svqkit.datasets import KittiCaltechData
 from svqkit.errors import SvqkitError
+from svqkit.settings.data import KittiCaltechData
 from svqkit.userfiles import refuse_special
 
 SUFFIXES = (".seq", *VIDEO_SUFFIXES)

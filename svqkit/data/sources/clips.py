@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from svqkit.choices import listed
 from svqkit.data.plan import Clip, Plan, Windowing, every_window
 from svqkit.data.sources.images import SUFFIXES
 from svqkit.data.sources.shares import share_out
 from svqkit.data.sources.video import VIDEO_SUFFIXES, FramesPart, VideoPart, by, image_size, inspect_video
-from svqkit.datasets import SPLITS, ClipsData, Shares, Split
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, listed
+from svqkit.settings.data import SPLITS, ClipsData, Shares, Split
 
 _LAYOUT = (
     f"expected video files ({', '.join(VIDEO_SUFFIXES)}) or folders of numbered images ({', '.join(SUFFIXES)}), or "

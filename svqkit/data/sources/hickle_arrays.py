@@ -18,9 +18,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from svqkit.choices import listed
 from svqkit.data.sources.hdf5 import open_hdf5
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, listed
 
 # Beside what was dumped, some versions write these about it.
 _ABOUT = ("type", "hickle_types_table")

@@ -29,12 +29,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from svqkit.choices import listed
-from svqkit.config import Protocol
 from svqkit.data.plan import Clip, Plan, Windowing
 from svqkit.data.sources.images import channels_first, read_image
-from svqkit.datasets import SPLITS, HumanData, Split
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, listed
+from svqkit.settings.data import SPLITS, HumanData, Split
+from svqkit.settings.params import Protocol
 from svqkit.userfiles import read_text, refuse_escape
 
 LISTS = ("train.txt", "test.txt")

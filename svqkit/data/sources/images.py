@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from svqkit.errors import SvqkitError
-from svqkit.fieldtypes import MOST_PIXELS
+from svqkit.settings.types import MOST_PIXELS
 from svqkit.userfiles import refuse_special
 
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF")

@@ -13,14 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from svqkit.choices import listed
 from svqkit.data.sources.driving import HickleFrames, ImageFrames, Recording
 from svqkit.data.sources.hickle_arrays import HickleArray, find_array, read_strings
 from svqkit.data.sources.images import SUFFIXES
 from svqkit.data.sources.scale_crop import refuse_narrow
 from svqkit.data.sources.video import image_size
-from svqkit.datasets import KittiCaltechData
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, listed
+from svqkit.settings.data import KittiCaltechData
 
 CATEGORIES = ("city", "residential", "road")
 CAMERA = "image_03"

@@ -21,7 +21,7 @@ from svqkit.data.plan import Clip, Plan, Windowing, windows_from_end
 from svqkit.data.sources.caltech import caltech
 from svqkit.data.sources.driving import Recording
 from svqkit.data.sources.kitti import kitti
-from svqkit.datasets import KittiCaltechData
+from svqkit.settings.data import KittiCaltechData
 
 
 def plan(data: KittiCaltechData) -> Plan:

@@ -19,12 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from svqkit.choices import choose
 from svqkit.data.plan import Clip, Plan, Windowing, windows_from_end
 from svqkit.data.sources.images import SUFFIXES
 from svqkit.data.sources.video import FramesPart, VideoPart, inspect_video
-from svqkit.datasets import KTH_ACTIONS, SPLITS, KTHData, Split
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, choose
+from svqkit.settings.data import KTH_ACTIONS, SPLITS, KTHData, Split
 
 SCENES = (1, 2, 3, 4)
 FAST = ("jogging", "running")

@@ -18,7 +18,7 @@ import numpy as np
 
 from svqkit.data.sources.images import open_image
 from svqkit.errors import SvqkitError
-from svqkit.fieldtypes import MOST_PIXELS
+from svqkit.settings.types import MOST_PIXELS
 from svqkit.userfiles import refuse_special
 
 HEADER_BYTES = 1024

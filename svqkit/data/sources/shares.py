@@ -3,8 +3,8 @@
 import math
 
 from svqkit.data.plan import Clip
-from svqkit.datasets import Shares, Split
 from svqkit.errors import SvqkitError
+from svqkit.settings.data import Shares, Split
 
 
 def share_out(count: int, shares: Shares, what: str = "clips") -> dict[Split, Clip]:

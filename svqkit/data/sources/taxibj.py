@@ -25,12 +25,11 @@ from pathlib import Path
 
 import numpy as np
 
-from svqkit.choices import listed
 from svqkit.data.plan import Plan, Windowing
 from svqkit.data.sources.arrayfiles import NpzMember
 from svqkit.data.sources.taxibj_records import CHANNELS, original_range, plan_records
-from svqkit.datasets import SPLITS, Split, TaxiBJData
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, listed
+from svqkit.settings.data import SPLITS, Split, TaxiBJData
 
 PIECE_BYTES = 2**24
 # X in [-1, 1] is the published scale; float32 rounds it by less than this.

@@ -18,11 +18,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from svqkit.choices import listed
 from svqkit.data.plan import Clip, Plan, Windowing, every_window
 from svqkit.data.sources.hdf5 import open_hdf5
-from svqkit.datasets import SPLITS, Split, TaxiBJData
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, listed
+from svqkit.settings.data import SPLITS, Split, TaxiBJData
 from svqkit.userfiles import read_text
 
 CHANNELS = ("inflow", "outflow")

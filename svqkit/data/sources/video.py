@@ -19,7 +19,7 @@ import numpy as np
 from svqkit.data.sources.containers import MEND, kind_of_container, refuse_cut
 from svqkit.data.sources.images import channels_first, open_image, read_image, refuse_deep, resize
 from svqkit.errors import SvqkitError
-from svqkit.fieldtypes import MOST_PIXELS
+from svqkit.settings.types import MOST_PIXELS
 from svqkit.userfiles import refuse_special
 
 VIDEO_SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg")

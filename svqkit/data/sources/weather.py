@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from svqkit.choices import hint, listed
 from svqkit.data.plan import Clip, Part, Plan, Windowing, every_window
 from svqkit.data.sources.netcdf import refuse_unfit
-from svqkit.datasets import SPLITS, Split, WeatherData
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, hint, listed
+from svqkit.settings.data import SPLITS, Split, WeatherData
 
 # Folder of each variable in WeatherBench (Rasp et al. 2020, arXiv 2002.00469).
 LONG_NAMES = {

@@ -1,15 +1,15 @@
 """Translators: the hidden part of SimVP, which mixes time (as channels) and space. One file for each.
 
-The registry is :data:`svqkit.config.TRANSLATORS`. A translator is a module made from ``(settings, channels, size)``
-that maps (B, channels, H', W') to the same shape; most are a row of blocks, see :mod:`.metaformer`.
+The registry is ``svqkit.settings.params.TRANSLATORS``. A translator is a module made from
+``(settings, channels, size)`` that maps (B, channels, H', W') to the same shape; most are a row of blocks, see :mod:`.metaformer`.
 """
 
 from pkgutil import resolve_name
 
 from torch import nn
 
-from svqkit.choices import choose
-from svqkit.config import TRANSLATORS, Model
+from svqkit.errors import choose
+from svqkit.settings.params import TRANSLATORS, Model
 
 __all__ = ["build"]
 

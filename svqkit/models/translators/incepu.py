@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from svqkit.config import Model
 from svqkit.models.layers import GroupNorm
 from svqkit.models.translators.blocks import need_multiple
+from svqkit.settings.params import Model
 
 KERNELS, GROUPS = (3, 5, 7, 11), 8
 

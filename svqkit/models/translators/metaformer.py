@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor, nn
 
-from svqkit.config import Model
+from svqkit.settings.params import Model
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from timm.models.mlp_mixer import MixerBlock
 from torch import Tensor, nn
 
-from svqkit.config import Model
 from svqkit.errors import SvqkitError
 from svqkit.models.translators.blocks import Tokens, init_weights
 from svqkit.models.translators.metaformer import MetaTranslator, Place
+from svqkit.settings.params import Model
 
 
 class MLPMixer(MetaTranslator):

@@ -7,10 +7,10 @@ from functools import cache
 
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.significance import Comparison, compare
-from svqkit.figures.names import display_name, metric_name
 from svqkit.paper.claims.rules import FEWEST_TRAININGS, SIMULATED, mean_interval
 from svqkit.paper.claims.verdict import Finding
 from svqkit.paper.results import Results
+from svqkit.plots.names import display_name, metric_name
 
 PUBLISHED = "paper"  # the profile with the published settings
 OTHER_SETTINGS = "not the published sizes and trainings"

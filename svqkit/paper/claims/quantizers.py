@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from functools import partial
 
-from svqkit.config import Experiment
 from svqkit.paper.claims import rules
 from svqkit.paper.claims.accuracy import STUDIED
 from svqkit.paper.claims.evidence import Pair, comparisons
 from svqkit.paper.claims.verdict import Evidence, Finding
 from svqkit.paper.results import Results
 from svqkit.paper.selection import experiments_of, role
+from svqkit.settings.params import Experiment
 
 SVQ, BASE, FROZEN = f"{STUDIED}-svq", f"{STUDIED}-none", f"{STUDIED}-svq_frozen"
 # The quantizers that the paper compares with; others of study "quantizers" are not in it.

@@ -1,6 +1,5 @@
 """Evidence on stability: whether trainings with a quantizer go smoothly, before and after the translator."""
 
-from svqkit.config import Experiment
 from svqkit.errors import SvqkitError
 from svqkit.paper.claims import rules
 from svqkit.paper.claims.accuracy import STUDIED
@@ -10,6 +9,7 @@ from svqkit.paper.claims.verdict import Evidence, Finding
 from svqkit.paper.results import Results
 from svqkit.paper.rises import largest_rise
 from svqkit.paper.selection import experiments_of, role
+from svqkit.settings.params import Experiment
 
 WORST_RISE = 1.0  # a loss that comes to more than twice what it had been is no smooth one
 

@@ -2,7 +2,7 @@
 
 from pkgutil import resolve_name
 
-from svqkit.choices import choose
+from svqkit.errors import choose
 from svqkit.paper.drawn import Drawn
 from svqkit.paper.results import Results
 

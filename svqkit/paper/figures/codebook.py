@@ -2,22 +2,22 @@
 
 from collections.abc import Iterable
 
-from svqkit.config import Experiment
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import code_activity, code_similarity, codebook_usage
 from svqkit.evaluation.decoding import decode_codes, strongest_cells
-from svqkit.figures import display_names
-from svqkit.figures.channels import channel_of, is_colour, pick_or_colour, unit_of
-from svqkit.figures.codebook import rank_frequency
-from svqkit.figures.codes import code_effects, similarities
-from svqkit.figures.pictures import one_value
 from svqkit.paper.drawn import Drawn
 from svqkit.paper.figures.words import about_data, about_seeds, sentences, titled
 from svqkit.paper.results import Results
 from svqkit.paper.selection import experiments_of, role
-from svqkit.paths import store_path
-from svqkit.runs import Run
+from svqkit.plots import display_names
+from svqkit.plots.channels import channel_of, is_colour, pick_or_colour, unit_of
+from svqkit.plots.codebook import rank_frequency
+from svqkit.plots.codes import code_effects, similarities
+from svqkit.plots.pictures import one_value
+from svqkit.settings.params import Experiment
+from svqkit.training.paths import store_path
+from svqkit.training.runs import Run
 
 _STUDIES = ("main", "quantizers", "controls")
 _CODES, _COMPARED = 4, 40  # how many codes get maps, and how many are compared with each other

@@ -6,11 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from svqkit.config import Experiment
 from svqkit.errors import SvqkitError
-from svqkit.figures import display_names, heading, looks, metric_units, new_figure, units_of, use
-from svqkit.figures.names import LOOKS, display_name, metric_label
-from svqkit.figures.style import COLUMN_WIDTH
 from svqkit.paper.drawn import Drawn
 from svqkit.paper.figures.sweep import draw_sweep, sweep_points, sweeps
 from svqkit.paper.figures.words import about_data, about_seeds, about_windows, sentences, titled
@@ -23,6 +19,10 @@ from svqkit.paper.selection import (
     role,
     seed_scores,
 )
+from svqkit.plots import display_names, heading, looks, metric_units, new_figure, units_of, use
+from svqkit.plots.names import LOOKS, display_name, metric_label
+from svqkit.plots.style import COLUMN_WIDTH
+from svqkit.settings.params import Experiment
 
 _STUDY = "codebook_size"
 

@@ -6,11 +6,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from svqkit.errors import SvqkitError
-from svqkit.figures import display_name, heading, looks, new_figure, use
-from svqkit.figures.style import FULL_WIDTH
 from svqkit.paper.costs import measured_where
 from svqkit.paper.drawn import Drawn
 from svqkit.paper.results import Results
+from svqkit.plots import display_name, heading, looks, new_figure, use
+from svqkit.plots.style import FULL_WIDTH
 
 _QUANTITIES = {
     "step_seconds": ("Training step [ms]", 1e-3),

@@ -3,17 +3,17 @@
 import xarray as xr
 
 from svqkit import evaluation
-from svqkit.config import Experiment
 from svqkit.errors import SvqkitError
-from svqkit.figures import display_names, lead_units, some_leads
-from svqkit.figures.channels import channel_of, is_colour, pick_or_colour
-from svqkit.figures.forecast_frames import forecasts_side_by_side
-from svqkit.figures.grounds import on_earth
-from svqkit.figures.leads import lead_words
 from svqkit.paper.drawn import Drawn
 from svqkit.paper.figures.words import about_data, sentences, titled
 from svqkit.paper.results import Results
 from svqkit.paper.selection import BASE, pairs_of, role
+from svqkit.plots import display_names, lead_units, some_leads
+from svqkit.plots.channels import channel_of, is_colour, pick_or_colour
+from svqkit.plots.forecast_frames import forecasts_side_by_side
+from svqkit.plots.grounds import on_earth
+from svqkit.plots.leads import lead_words
+from svqkit.settings.params import Experiment
 
 _MOST_LEADS = 4
 

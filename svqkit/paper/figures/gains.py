@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from svqkit.config import Experiment
 from svqkit.evaluation import significance
 from svqkit.paper.results import Results
 from svqkit.paper.selection import seed_scores
+from svqkit.settings.params import Experiment
 
 EXPLANATION = (
     "Improvement: 100 · (MSE of the other − MSE) / MSE of the other, over all lead times; above 0 is better. Bars: "

@@ -6,11 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from svqkit.config import Experiment
 from svqkit.errors import SvqkitError
-from svqkit.figures import display_name, heading, new_figure, study_title, use
-from svqkit.figures.names import LOOKS
-from svqkit.figures.style import FULL_WIDTH
 from svqkit.paper.drawn import Drawn
 from svqkit.paper.figures.gains import EXPLANATION, Gain, gain
 from svqkit.paper.figures.words import about_data, about_seeds, about_windows, sentences, titled
@@ -18,6 +14,10 @@ from svqkit.paper.published import COUNTERPARTS, compares, quotes
 from svqkit.paper.relations import base_of
 from svqkit.paper.results import Results
 from svqkit.paper.selection import BASE, datasets_with, experiments_of, role
+from svqkit.plots import display_name, heading, new_figure, study_title, use
+from svqkit.plots.names import LOOKS
+from svqkit.plots.style import FULL_WIDTH
+from svqkit.settings.params import Experiment
 
 _STUDIES = ("quantizers", "controls")
 _ROW = 0.2  # inches

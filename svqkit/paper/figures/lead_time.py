@@ -7,15 +7,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from svqkit.errors import SvqkitError
-from svqkit.figures import display_names, heading, kind, lead_units, looks, new_figure, use
-from svqkit.figures.curves import lines_by_lead
-from svqkit.figures.grounds import on_earth
-from svqkit.figures.names import BASELINES, metric_label, superscript, with_units
-from svqkit.figures.style import COLUMN_WIDTH, FULL_WIDTH
 from svqkit.paper.drawn import Drawn
 from svqkit.paper.figures.words import about_data, about_seeds, about_windows, sentences, titled
 from svqkit.paper.results import Results
 from svqkit.paper.selection import experiments_of, one_unit
+from svqkit.plots import display_names, heading, kind, lead_units, looks, new_figure, use
+from svqkit.plots.curves import lines_by_lead
+from svqkit.plots.grounds import on_earth
+from svqkit.plots.names import BASELINES, metric_label, superscript, with_units
+from svqkit.plots.style import COLUMN_WIDTH, FULL_WIDTH
 
 _ANY = "weather"  # instead of the dataset's name
 _HEIGHT = 1.75  # inches, of a row of panels

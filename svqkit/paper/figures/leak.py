@@ -5,16 +5,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from svqkit.config import Experiment
-from svqkit.datasets import Dataset, HumanData, KittiCaltechData, KTHData, WeatherData
 from svqkit.errors import SvqkitError
-from svqkit.figures import display_names, heading, looks, new_figure, use
-from svqkit.figures.names import BASELINES, Look, display_name
-from svqkit.figures.style import FULL_WIDTH
 from svqkit.paper.drawn import Drawn
 from svqkit.paper.figures.words import about_data, about_seeds, sentences, titled
 from svqkit.paper.results import Results
 from svqkit.paper.selection import experiments_of, one_unit, role
+from svqkit.plots import display_names, heading, looks, new_figure, use
+from svqkit.plots.names import BASELINES, Look, display_name
+from svqkit.plots.style import FULL_WIDTH
+from svqkit.settings.data import Dataset, HumanData, KittiCaltechData, KTHData, WeatherData
+from svqkit.settings.params import Experiment
 
 _ROW = 0.36  # inches
 _LINEAR = 1.0  # percent: an axis that is logarithmic beyond is linear up to here

@@ -6,20 +6,20 @@ from typing import get_args
 import xarray as xr
 
 from svqkit import evaluation
-from svqkit.config import Experiment
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.significance import significant_places
-from svqkit.figures import difference_map, display_name, error_maps, lead_units, some_leads
-from svqkit.figures.channels import channel_of, pick_channel
-from svqkit.figures.fields import over_seeds
-from svqkit.figures.forecast import forecast_maps
-from svqkit.figures.grounds import on_earth
-from svqkit.figures.leads import lead_words, leads_of
-from svqkit.figures.mapaxes import View, grid_of, polar_words
 from svqkit.paper.drawn import Drawn
 from svqkit.paper.figures.words import about_data, about_seeds, about_windows, sentences, titled
 from svqkit.paper.results import Results
 from svqkit.paper.selection import pairs_of
+from svqkit.plots import difference_map, display_name, error_maps, lead_units, some_leads
+from svqkit.plots.channels import channel_of, pick_channel
+from svqkit.plots.fields import over_seeds
+from svqkit.plots.forecast import forecast_maps
+from svqkit.plots.grounds import on_earth
+from svqkit.plots.leads import lead_words, leads_of
+from svqkit.plots.mapaxes import View, grid_of, polar_words
+from svqkit.settings.params import Experiment
 
 _SUBJECT = "t2m"
 _RATE = 0.05  # of false discoveries among the places with a dot

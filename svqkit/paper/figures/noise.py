@@ -4,10 +4,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from svqkit.config import Experiment
-from svqkit.figures import display_names, heading, looks, metric_units, new_figure, units_of, use
-from svqkit.figures.names import Look, metric_label
-from svqkit.figures.style import COLUMN_WIDTH
 from svqkit.paper.drawn import Drawn
 from svqkit.paper.figures.gains import EXPLANATION, HOLLOW, Gain, gain
 from svqkit.paper.figures.sweep import draw_sweep, sweep_points, sweeps
@@ -15,6 +11,10 @@ from svqkit.paper.figures.words import about_data, about_seeds, about_windows, s
 from svqkit.paper.relations import base_of
 from svqkit.paper.results import Results
 from svqkit.paper.selection import BASE, datasets_with, experiments_of
+from svqkit.plots import display_names, heading, looks, metric_units, new_figure, units_of, use
+from svqkit.plots.names import Look, metric_label
+from svqkit.plots.style import COLUMN_WIDTH
+from svqkit.settings.params import Experiment
 
 _STUDY = "noise"
 _OFFSET = 0.6  # percent of noise, between the intervals of two families

@@ -11,17 +11,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from svqkit.config import Experiment
 from svqkit.errors import SvqkitError
-from svqkit.figures import display_name, heading, use
-from svqkit.figures.multiples import small_multiples
-from svqkit.figures.names import LOOKS
 from svqkit.paper.drawn import Drawn
 from svqkit.paper.figures.words import about_data, sentences, titled
 from svqkit.paper.relations import base_of
 from svqkit.paper.results import Results
 from svqkit.paper.rises import largest_rise
 from svqkit.paper.selection import BASE, datasets_with, experiments_of, role
+from svqkit.plots import display_name, heading, use
+from svqkit.plots.multiples import small_multiples
+from svqkit.plots.names import LOOKS
+from svqkit.settings.params import Experiment
 
 STUDY = "stability"
 _BEFORE, _AFTER, _BASE = "before the translator", "after the translator", "without quantizer"

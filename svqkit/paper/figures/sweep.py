@@ -5,10 +5,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 
-from svqkit.config import Experiment
-from svqkit.figures.names import Look
 from svqkit.paper.results import Results
 from svqkit.paper.selection import families, seed_scores
+from svqkit.plots.names import Look
+from svqkit.settings.params import Experiment
 
 
 def sweeps(

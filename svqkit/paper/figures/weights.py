@@ -9,15 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from svqkit.config import Experiment
 from svqkit.errors import SvqkitError
-from svqkit.figures import display_name, heading, use
-from svqkit.figures.multiples import small_multiples
-from svqkit.figures.names import LOOKS
 from svqkit.paper.drawn import Drawn
 from svqkit.paper.figures.words import about_data, about_seeds, sentences, titled
 from svqkit.paper.results import Results
 from svqkit.paper.selection import datasets_with, experiments_of, role
+from svqkit.plots import display_name, heading, use
+from svqkit.plots.multiples import small_multiples
+from svqkit.plots.names import LOOKS
+from svqkit.settings.params import Experiment
 
 STUDIES = ("loss", "sparsity")
 _LOSSES = {"mae": "MAE loss", "mse": "MSE loss", "huber": "Huber loss"}

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from svqkit.config import Experiment
 from svqkit.paper.results import Results
+from svqkit.settings.params import Experiment
 
 
 def titled(results: Results, datasets: Sequence[str], title: str) -> str:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError
-from svqkit.figures import save
-from svqkit.figures.tablefiles import escape_markdown
 from svqkit.paper.figures import draw
 from svqkit.paper.results import Results
+from svqkit.plots import save
+from svqkit.plots.tablefiles import escape_markdown
 
 
 def write(key: str, results: Results, folder: str | Path, **options: object) -> list[Path]:

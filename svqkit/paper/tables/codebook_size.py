@@ -2,8 +2,6 @@
 
 from functools import partial
 
-from svqkit.config import Experiment
-from svqkit.figures.names import display_name
 from svqkit.paper import published
 from svqkit.paper.relations import base_of, codes, twins
 from svqkit.paper.results import Results
@@ -13,6 +11,8 @@ from svqkit.paper.tables.measured import Measured
 from svqkit.paper.tables.sections import ERRORS, Pair, models_section, pairs_section
 from svqkit.paper.tables.studies import measured_of, need
 from svqkit.paper.tables.table import Column, Row, Section, Table, section
+from svqkit.plots.names import display_name
+from svqkit.settings.params import Experiment
 
 KINDS = ("frozen", "learnable")
 _WORDS = "SVQ with a frozen and with a learnable codebook of K codes, all else equal."

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from svqkit.errors import SvqkitError
-from svqkit.figures import display_name
 from svqkit.paper.costs import Case, measured_where, translator_cases
 from svqkit.paper.results import Results
 from svqkit.paper.tables.cells import Cell, Change, Number
 from svqkit.paper.tables.table import Column, Row, Section, Table, section
+from svqkit.plots import display_name
 
 
 class _Quantity(NamedTuple):

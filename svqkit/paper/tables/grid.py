@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from svqkit.figures.tablefiles import Markup, decimals_of, number_text
 from svqkit.paper.tables.cells import Cell, Change, Number, Published, Words
 from svqkit.paper.tables.table import Section, values_of
+from svqkit.plots.tablefiles import Markup, decimals_of, number_text
 
 Formatter = Callable[[float, float], str]
 _PLAIN = (1e-3, 1e6)  # numbers that are typically smaller or larger are written with an exponent

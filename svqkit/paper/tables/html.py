@@ -4,8 +4,8 @@ import html as signs
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from svqkit.figures.tablefiles import Markup
 from svqkit.paper.tables.grid import grid
+from svqkit.plots.tablefiles import Markup
 
 if TYPE_CHECKING:
     from svqkit.paper.tables.table import Section, Table

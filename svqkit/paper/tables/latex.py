@@ -6,9 +6,9 @@ as a comment.
 
 from typing import TYPE_CHECKING
 
-from svqkit.figures.tablefiles import LATEX, escape_latex
 from svqkit.paper.tables.cells import Number
 from svqkit.paper.tables.grid import grid
+from svqkit.plots.tablefiles import LATEX, escape_latex
 
 if TYPE_CHECKING:
     from svqkit.paper.tables.table import Row, Section, Table

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from svqkit.figures.tablefiles import MARKDOWN, escape_markdown
 from svqkit.paper.tables.grid import grid
+from svqkit.plots.tablefiles import MARKDOWN, escape_markdown
 
 if TYPE_CHECKING:
     from svqkit.paper.tables.table import Section, Table

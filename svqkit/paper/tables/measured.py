@@ -7,14 +7,14 @@ from functools import cached_property
 import pandas as pd
 import xarray as xr
 
-from svqkit import figures
-from svqkit.config import Experiment
+from svqkit import plots
 from svqkit.evaluation import significance
-from svqkit.figures.names import HIGHER_IS_BETTER, metric_label
 from svqkit.paper import published
 from svqkit.paper.results import Results
 from svqkit.paper.tables.cells import Change, Number, Published
 from svqkit.paper.tables.table import Column
+from svqkit.plots.names import HIGHER_IS_BETTER, metric_label
+from svqkit.settings.params import Experiment
 
 _ROOTED = frozenset({"rmse", "wrmse"})
 
@@ -53,7 +53,7 @@ class Measured:
         return self._over_seeds(self._scores.get((experiment, protocol, channel, metric)), experiment)
 
     def measure(self, experiment: str, name: str) -> Number | None:
-        """What is known of a codebook, see :data:`svqkit.figures.MEASURES`."""
+        """What is known of a codebook, see :data:`svqkit.plots.MEASURES`."""
         return self._over_seeds(self._measures.get((experiment, name)), experiment)
 
     def runs_link(self) -> str:
@@ -85,10 +85,10 @@ class Measured:
     def units(self, channel: str = "mean") -> Mapping[str, str]:
         """The units of each metric, of a variable or of all channels together."""
         if channel == "mean":
-            unit = figures.units_of({"persistence": self.errors})
+            unit = plots.units_of({"persistence": self.errors})
         else:
             unit, _ = self.variables()[channel]
-        return figures.metric_units(unit, str(self.errors.attrs.get("original_units", "")))
+        return plots.metric_units(unit, str(self.errors.attrs.get("original_units", "")))
 
     def column(self, metric: str, key: str = "", note: str = "", ranked: bool = True, channel: str = "mean") -> Column:
         """The column of a metric: ``"r: MSE, protocol paper [%²]"`` with ``note`` "protocol paper", of a variable."""

@@ -1,7 +1,5 @@
 """T7: noise on the input while training, with and without SVQ."""
 
-from svqkit.config import Experiment
-from svqkit.figures.names import display_name
 from svqkit.paper.relations import base_of
 from svqkit.paper.results import Results
 from svqkit.paper.tables.captions import table_of
@@ -10,6 +8,8 @@ from svqkit.paper.tables.measured import Measured
 from svqkit.paper.tables.sections import Pair, pairs_section
 from svqkit.paper.tables.studies import measured_of, need
 from svqkit.paper.tables.table import Column, Table
+from svqkit.plots.names import display_name
+from svqkit.settings.params import Experiment
 
 _WORDS = (
     "While training, a random share of the input values is multiplied by factors drawn from −2 to 2; test inputs are "

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 
-from svqkit.config import Experiment
 from svqkit.paper.relations import base_of, default_svq
 from svqkit.paper.results import Results
 from svqkit.paper.tables.captions import table_of
@@ -11,6 +10,7 @@ from svqkit.paper.tables.measured import Measured
 from svqkit.paper.tables.sections import models_section
 from svqkit.paper.tables.studies import measured_of, need
 from svqkit.paper.tables.table import Section, Table
+from svqkit.settings.params import Experiment
 
 METRICS = ("mse", "mae", "rmse")
 _WORDS = (

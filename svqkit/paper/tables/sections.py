@@ -3,15 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from svqkit import figures
-from svqkit.config import Experiment
+from svqkit import plots
 from svqkit.evaluation import read_notes
-from svqkit.figures.names import display_name, display_names, metric_name
 from svqkit.paper import published
 from svqkit.paper.relations import differences
 from svqkit.paper.tables.cells import Cell, Number, Words
 from svqkit.paper.tables.measured import Measured
 from svqkit.paper.tables.table import Column, Row, Section, section
+from svqkit.plots.names import display_name, display_names, metric_name
+from svqkit.settings.params import Experiment
 
 ERRORS = ("mse", "mae")  # the metrics whose errors are kept window by window, so that they can be tested
 _MEASURES = ("codes", "perplexity", "dead_codes")
@@ -257,7 +257,7 @@ def variables_section(measured: Measured, title: str, experiments: Sequence[Expe
     shown = display_names(names)
     rows = [
         Row(
-            figures.names.with_units(variable, unit),
+            plots.names.with_units(variable, unit),
             {name: measured.over_levels(name, metric, channels) for name in names},
         )
         for variable, (unit, channels) in measured.variables().items()

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from svqkit.figures.tablefiles import best_and_second
 from svqkit.paper.tables.cells import Cell, Number, Published
+from svqkit.plots.tablefiles import best_and_second
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,6 @@
 
 from statistics import fmean
 
-from svqkit.config import Experiment
-from svqkit.figures.names import display_name
-from svqkit.figures.receptive_fields import ANATOMY, ATTENTION, CONVOLUTION, OTHER
 from svqkit.paper.relations import base_of
 from svqkit.paper.results import Results
 from svqkit.paper.tables.captions import table_of
@@ -13,6 +10,9 @@ from svqkit.paper.tables.measured import Measured
 from svqkit.paper.tables.sections import ERRORS, Pair, pairs_section, published_section
 from svqkit.paper.tables.studies import measured_of, need
 from svqkit.paper.tables.table import Column, Row, Section, Table
+from svqkit.plots.names import display_name
+from svqkit.plots.receptive_fields import ANATOMY, ATTENTION, CONVOLUTION, OTHER
+from svqkit.settings.params import Experiment
 
 # The families are those of docs/translators.md: what mixes places in a block. Neither the README nor the configs of the
 # reference group the twelve; PoolFormer, whose pooling is no convolution with weights and no attention, stands with

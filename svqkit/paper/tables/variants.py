@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from svqkit.config import Experiment
 from svqkit.paper.relations import default_svq
 from svqkit.paper.results import Results
 from svqkit.paper.tables.captions import table_of
@@ -10,6 +9,7 @@ from svqkit.paper.tables.measured import Measured
 from svqkit.paper.tables.sections import models_section
 from svqkit.paper.tables.studies import measured_of, need
 from svqkit.paper.tables.table import Section, Table
+from svqkit.settings.params import Experiment
 
 METRICS = ("mse", "mae", "rmse")
 VARIANTS = {"init": "initial codebook", "relu": "ReLU", "parts": "what is frozen"}

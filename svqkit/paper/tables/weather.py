@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from functools import partial
 
 from svqkit.errors import SvqkitError
-from svqkit.figures.names import metric_name
 from svqkit.paper import published
 from svqkit.paper.relations import base_of
 from svqkit.paper.results import Results
@@ -12,6 +11,7 @@ from svqkit.paper.tables.captions import table_of
 from svqkit.paper.tables.measured import Measured
 from svqkit.paper.tables.sections import models_section, published_section, variables_section
 from svqkit.paper.tables.table import Section, Table
+from svqkit.plots.names import metric_name
 
 METRICS = ("mse", "mae", "rmse", "wrmse", "acc")
 _PUBLISHED = ("mse", "mae", "rmse")

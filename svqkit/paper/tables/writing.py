@@ -3,12 +3,11 @@
 from pathlib import Path
 
 from svqkit.atomic import replacing
-from svqkit.choices import choose
-from svqkit.errors import SvqkitError
-from svqkit.figures.tablefiles import escape_markdown
+from svqkit.errors import SvqkitError, choose
 from svqkit.paper.results import Results
 from svqkit.paper.tables import TABLES
 from svqkit.paper.tables.table import Table
+from svqkit.plots.tablefiles import escape_markdown
 
 
 def make(key: str, results: Results) -> Table:

@@ -1,0 +1,79 @@
+"""Nothing goes on unseen: a process of the pipeline ends when one of those that started it is killed.
+
+``make`` starts the pipeline, that starts DVC, DVC a stage, a stage its kernel. Each watches those above it, up to the
+outermost of make, the pipeline and DVC, and no further: the shell or terminal behind that may go, as with nohup. (A
+kernel watches its parent by itself.)
+
+    python -m svqkit.pipeline.watchdog dvc repro …     another program's module, watched like this
+"""
+
+import contextlib
+import os
+import runpy
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+# What starts the others, as its command line tells.
+STARTERS = {"make", "gmake", "dvc", "svqkit.pipeline.run_stages"}
+# The pipeline's process, for those below it: who finds it gone already has lost it before watching.
+PIPELINE = "SVQKIT_PIPELINE"
+SECONDS = 0.5
+
+
+def watch(stop: Callable[[str], object] | None = None) -> None:
+    """Watch, from a thread, the processes that started this one, and call ``stop`` with a sentence when one is gone.
+
+    Without ``stop`` the sentence is printed and the process ends. Nothing is watched where neither make nor the
+    pipeline nor DVC started it.
+    """
+    parents = psutil.Process().parents()
+    started = max((number for number, one in enumerate(parents, 1) if is_starter(one)), default=0)
+    starters = {one: f"{one.name()} (process {one.pid})" for one in parents[:started] if lives(one)}
+    pipeline = int(os.environ.get(PIPELINE, 0))
+
+    def wait() -> None:
+        gone = [] if pipeline in (0, *(one.pid for one in parents)) else [f"the pipeline (process {pipeline})"]
+        while not gone:
+            time.sleep(SECONDS)
+            gone = [name for one, name in starters.items() if not lives(one)]
+        (stop or end)(f"{gone[-1]} has ended without waiting for this: stopped.")
+
+    if starters or pipeline:
+        threading.Thread(target=wait, daemon=True).start()
+
+
+def is_starter(process: psutil.Process) -> bool:
+    """Whether a process is make, the pipeline or DVC."""
+    with contextlib.suppress(psutil.Error):
+        return not STARTERS.isdisjoint(Path(word).name for word in process.cmdline()[:4])
+    return False
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether a process is still there, and not only its number or what the system remembers of it."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def end(sentence: str) -> None:
+    """Print why, and end this process at once, whatever its other threads are doing."""
+    with contextlib.suppress(OSError):
+        print(f"\nerror: {sentence}", file=sys.stderr, flush=True)
+    os._exit(1)
+
+
+def main() -> None:
+    """The command line: run a module as ``python -m`` does, watched."""
+    watch()
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

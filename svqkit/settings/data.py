@@ -1,0 +1,260 @@
+"""The settings of a dataset: one dataclass per kind of raw files, told apart by ``source``.
+
+Every kind says where its files lie, how many frames go in and come out, and which part is for training, validation
+and testing. What the files must look like is told by the module of the same name in :mod:`svqkit.data.sources`.
+"""
+
+from dataclasses import field
+from itertools import combinations
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from svqkit.settings.types import (
+    STRICT,
+    FileName,
+    Frames,
+    Names,
+    Natural,
+    Period,
+    Positive,
+    Size,
+    is_date,
+    overlap,
+    refuse_shared,
+)
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+Subjects = Annotated[tuple[Positive, ...], Field(min_length=1)]
+KTH_ACTIONS = ("boxing", "handclapping", "handwaving", "walking", "jogging", "running")
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Dataset:
+    """What every dataset has: where its raw files lie, and how many frames go in and come out."""
+
+    root: str
+    frames_in: Frames = 10
+    frames_out: Frames = 10
+
+
+@dataclass(frozen=True, config=STRICT)
+class Offsets:
+    """Frames of a window relative to its last input frame (0), in frames: ``{inputs: [-1, 0], targets: [1, 2]}``."""
+
+    inputs: Annotated[tuple[int, ...], Field(min_length=1)]
+    targets: Annotated[tuple[int, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Offsets":
+        places = [*self.inputs, *self.targets]
+        if sorted(set(places)) != places:
+            raise ValueError(f"offsets must rise from the first input to the last target, got {places}")
+        return self
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class WeatherData(Dataset):
+    """A lat-lon record in NetCDF files, a folder per variable as WeatherBench publishes it.
+
+    ``train``, ``validation`` and ``test`` are first and last date, both inclusive ("2010" is the whole year).
+    ``levels`` are wanted of each variable that has levels. ``gaps``: "error" refuses a record with a hole in it;
+    "split" accepts it, and no window crosses a hole. ``paper_offsets`` are the frames that a window has under
+    protocol "paper" where these do not follow each other.
+    """
+
+    source: Literal["weather"] = "weather"
+    variables: Annotated[tuple[FileName, ...], Field(min_length=1)]
+    train: Period
+    validation: Period
+    test: Period
+    levels: tuple[int, ...] = ()
+    hours_per_frame: Positive = 1
+    frames_in: Frames = 12
+    frames_out: Frames = 12
+    gaps: Literal["error", "split"] = "error"
+    paper_offsets: Offsets | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "WeatherData":
+        periods = {split: getattr(self, split) for split in SPLITS}
+        for split, (first, last) in periods.items():
+            for written in (first, last):
+                if not is_date(written):
+                    raise ValueError(f"{split}: a date is written 2010, 2010-06 or 2010-06-30, got {written!r}")
+            if last < first and not last.startswith(first[: len(last)]):
+                raise ValueError(f"{split}: the last date {last!r} lies before the first one {first!r}")
+        for what, each in (("variable", self.variables), ("level", self.levels)):
+            if len(set(each)) < len(each):
+                raise ValueError(f"{what}s: each {what} once, got {list(each)}")
+        for one, other in combinations(periods, 2):
+            if overlap(periods[one], periods[other]):
+                raise ValueError(
+                    f"{one} {list(periods[one])} and {other} {list(periods[other])} overlap: a model would be "
+                    "tested on what it has seen; give them dates apart"
+                )
+        offsets = self.paper_offsets
+        if offsets and (len(offsets.inputs), len(offsets.targets)) != (self.frames_in, self.frames_out):
+            raise ValueError(
+                f"paper_offsets has {len(offsets.inputs)} inputs and {len(offsets.targets)} targets; "
+                f"frames_in and frames_out ask for {self.frames_in} and {self.frames_out}"
+            )
+        return self
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class KTHData(Dataset):
+    """KTH actions: one video, or one folder of frames, per person, action and scene.
+
+    Frames are resized to ``size`` (height, width). Windows end at the end of a run of consecutive frames and step
+    back by ``slow_stride`` frames, for jogging and running by ``fast_stride``; under protocol "paper" the slow ones
+    step by a window's length, and the persons of the validation are trained on too, as in the reference.
+    """
+
+    source: Literal["kth"] = "kth"
+    train: Subjects = tuple(range(1, 15))
+    validation: Subjects = (15, 16)
+    test: Subjects = tuple(range(17, 26))
+    actions: Names = KTH_ACTIONS
+    size: Size = (128, 128)
+    colour: bool = False
+    slow_stride: Positive = 20
+    fast_stride: Positive = 3
+    frames_out: Frames = 20
+
+    @model_validator(mode="after")
+    def _apart(self) -> "KTHData":
+        refuse_shared({split: getattr(self, split) for split in SPLITS}, "person")
+        return self
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class KittiCaltechData(Dataset):
+    """KITTI to train, Caltech Pedestrian to test: cars' cameras at ten frames a second.
+
+    KITTI comes as PredNet's HKL files or as folders of frames; of frames, the recordings ``validation`` are for
+    validation and ``unused`` (PredNet's own test) are left out. Of Caltech every ``step``-th frame is taken.
+    """
+
+    source: Literal["kitticaltech"] = "kitticaltech"
+    validation: Names = ("city-2011_09_26_drive_0005_sync",)
+    unused: tuple[str, ...] = (
+        "city-2011_09_26_drive_0104_sync",
+        "residential-2011_09_26_drive_0079_sync",
+        "road-2011_09_26_drive_0070_sync",
+    )
+    size: Size = (128, 160)
+    step: Positive = 3
+    frames_out: Frames = 1
+
+    @model_validator(mode="after")
+    def _apart(self) -> "KittiCaltechData":
+        refuse_shared({"validation": self.validation, "unused": self.unused}, "recording")
+        return self
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class HumanData(Dataset):
+    """Human3.6M: JPEG frames, and two lists of sequences; every ``step``-th frame is taken.
+
+    The published lists put overlapping sequences of the same recordings into training and test. Protocol "paper"
+    uses them as they are; "clean" takes from them the sequences of the persons ``train``, ``validation`` and ``test``.
+    """
+
+    source: Literal["human"] = "human"
+    train: Subjects = (1, 5, 6, 7)
+    validation: Subjects = (8,)
+    test: Subjects = (9, 11)
+    size: Size = (256, 256)
+    step: Positive = 5
+    frames_in: Frames = 4
+    frames_out: Frames = 4
+
+    @model_validator(mode="after")
+    def _apart(self) -> "HumanData":
+        refuse_shared({split: getattr(self, split) for split in SPLITS}, "person")
+        return self
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class TaxiBJData(Dataset):
+    """TaxiBJ: in- and outflow of Beijing's taxis on a grid, every 30 minutes, scaled to [0, 1].
+
+    From the published dataset.npz, whose original ``maximum`` is not in the file, or from the HDF5 files of
+    2013 to 2016, of which the last ``test_days`` are for the test. The last ``validation_share`` of the training
+    period is for validation.
+    """
+
+    source: Literal["taxibj"] = "taxibj"
+    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    test_days: Positive = 28
+    maximum: Annotated[float, Field(gt=0)] = 1292.0
+    frames_in: Frames = 4
+    frames_out: Frames = 4
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Shares:
+    """Shares of the clips (or, of one long record, of its frames) in their order; training has what is left."""
+
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.2
+
+    @model_validator(mode="after")
+    def _leaves_some(self) -> "Shares":
+        if self.validation + self.test >= 1:
+            raise ValueError(f"validation {self.validation} and test {self.test} leave nothing to train on")
+        return self
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class ArrayData(Dataset):
+    """One array of your own: (clips, frames, C, H, W) or (frames, C, H, W) in an .npy, .npz or .zarr at ``root``.
+
+    ``key`` names the array of an .npz or a .zarr group that holds several. Values in ``range`` are taken as images
+    and scaled to [0, 1] (uint8: 0 to 255 by itself); without a range each channel is normalised by the training
+    part's mean and standard deviation. ``units`` are those of all channels, or a list with one for each. ``stride`` is
+    the step from one window to the next.
+    """
+
+    source: Literal["array"] = "array"
+    key: str = ""
+    shares: Shares = field(default_factory=Shares)
+    range: tuple[float, float] | None = None
+    stride: Positive = 1
+    channels: tuple[str, ...] = ()
+    units: str | tuple[str, ...] = ""
+
+    @model_validator(mode="after")
+    def _rises(self) -> "ArrayData":
+        if self.range and self.range[0] >= self.range[1]:
+            raise ValueError(f"range must be lowest, highest; got {list(self.range)}")
+        return self
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class ClipsData(Dataset):
+    """A folder of your own videos, or of folders of frames.
+
+    With sub-folders train, validation and test these are the splits; else clips are shared out in the order of
+    their names. ``size`` (height, width) resizes; without it all clips must be of one size. Every ``step``-th frame
+    is taken, windows step by ``stride`` (0: by their length, so that they share no frame).
+    """
+
+    source: Literal["clips"] = "clips"
+    size: Size | None = None
+    colour: bool = False
+    step: Positive = 1
+    stride: Natural = 0
+    shares: Shares = field(default_factory=Shares)
+
+
+Data = Annotated[
+    WeatherData | KTHData | KittiCaltechData | HumanData | TaxiBJData | ArrayData | ClipsData,
+    Field(discriminator="source"),
+]
+SOURCES: dict[str, type[Dataset]] = {
+    kind.source: kind for kind in (WeatherData, KTHData, KittiCaltechData, HumanData, TaxiBJData, ArrayData, ClipsData)
+}

@@ -1,0 +1,263 @@
+"""The settings of a quantizer: one dataclass per kind, told apart by ``name``.
+
+``QUANTIZERS`` is the registry: a kind is added by writing its layer in :mod:`svqkit.quantizers` and its settings here,
+with ``layer`` saying where the class is. Everything but ``name`` is handed to it, beside ``dim``. The layers are named
+by strings since settings are read without torch. Defaults are those of the published comparison, where it has them.
+"""
+
+from math import prod
+from typing import Annotated, ClassVar, Literal, get_args
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from svqkit.settings.types import MOST_CHANNELS, MOST_CODES, STRICT, Channels, Codes, Layers
+
+CodebookInit = Literal["kaiming", "xavier", "sparse", "trunc_normal", "orthogonal", "uniform-random", "normal"]
+Decay = Annotated[float, Field(gt=0, lt=1)]
+Weight = Annotated[float, Field(ge=0)]
+Temperature = Annotated[float, Field(gt=0)]
+Levels = Annotated[
+    tuple[Annotated[int, Field(ge=3)], ...],
+    Field(min_length=1, max_length=24),
+    AfterValidator(lambda levels: _few_codes(levels)),
+]
+
+
+@dataclass(frozen=True, config=STRICT)
+class NoQuantizer:
+    """The latent vectors as they are: plain SimVP."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.none:NoQuantization"
+    name: Literal["none"] = "none"
+
+
+@dataclass(frozen=True, config=STRICT)
+class SVQSettings:
+    """Sparse vector quantization; see :class:`svqkit.quantizers.SVQ`."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.svq:SVQ"
+    name: Literal["svq"] = "svq"
+    codebook_size: Codes = 10_000
+    hidden_dim: Annotated[int, Field(ge=0, le=MOST_CHANNELS)] = 128
+    learnable: bool = True
+    learnable_projection: bool = True
+    init: CodebookInit = "kaiming"
+    hidden_relu: bool = True
+    output_relu: bool = False
+    l1: Weight = 0.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class VQSettings:
+    """Vector quantization with a codebook that follows the latents as a moving average."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.vq:VQ"
+    name: Literal["vq"] = "vq"
+    codebook_size: Codes = 1024
+    decay: Decay = 0.8
+    commitment_weight: Weight = 1.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class MultiheadVQSettings:
+    """VQ of several projections of a latent at once, with one codebook for all heads."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.vq:MultiheadVQ"
+    name: Literal["multihead_vq"] = "multihead_vq"
+    codebook_size: Codes = 1024
+    heads: Layers = 8
+    codebook_dim: Channels = 32
+    separate_codebooks: bool = False
+    decay: Decay = 0.8
+    commitment_weight: Weight = 1.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class ResidualVQSettings:
+    """VQ of what earlier stages left; ``stochastic`` draws codes at random while training."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.residual:ResidualVQ"
+    name: Literal["residual_vq"] = "residual_vq"
+    codebook_size: Codes = 1024
+    num_quantizers: Layers = 8
+    shared_codebook: bool = True
+    stochastic: bool = False
+    temperature: Temperature = 0.1
+    decay: Decay = 0.8
+    commitment_weight: Weight = 1.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class GroupedResidualVQSettings:
+    """Residual VQ of each group of channels on its own."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.residual:GroupedResidualVQ"
+    name: Literal["grouped_residual_vq"] = "grouped_residual_vq"
+    codebook_size: Codes = 1024
+    num_quantizers: Layers = 8
+    groups: Layers = 2
+    shared_codebook: bool = True
+    decay: Decay = 0.8
+    commitment_weight: Weight = 1.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class LFQSettings:
+    """Lookup-free quantization: the signs of a projection to log₂ K bits."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.lfq:LFQ"
+    name: Literal["lfq"] = "lfq"
+    codebook_size: Codes = 8192
+    entropy_loss_weight: Weight = 0.1
+    commitment_loss_weight: Weight = 0.25
+    diversity_gamma: Weight = 1.0
+
+    @model_validator(mode="after")
+    def _power_of_two(self) -> "LFQSettings":
+        return _needs_power_of_two(self)
+
+
+@dataclass(frozen=True, config=STRICT)
+class ResidualLFQSettings:
+    """LFQ of what earlier stages left; each of ``num_quantizers`` stages has ``codebook_size`` codes of its own."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.lfq:ResidualLFQ"
+    name: Literal["residual_lfq"] = "residual_lfq"
+    codebook_size: Codes = 256
+    num_quantizers: Layers = 8
+    entropy_loss_weight: Weight = 0.1
+    commitment_loss_weight: Weight = 0.25
+    diversity_gamma: Weight = 1.0
+
+    @model_validator(mode="after")
+    def _power_of_two(self) -> "ResidualLFQSettings":
+        return _needs_power_of_two(self)
+
+
+@dataclass(frozen=True, config=STRICT)
+class FSQSettings:
+    """Finite scalar quantization: a projection to a few channels, each rounded to a number of levels.
+
+    The published comparison doesn't have it: the levels are the FSQ paper's for about 2¹⁰ codes.
+    """
+
+    layer: ClassVar[str] = "svqkit.quantizers.fsq:FSQ"
+    name: Literal["fsq"] = "fsq"
+    levels: Levels = (8, 5, 5, 5)
+
+
+@dataclass(frozen=True, config=STRICT)
+class ResidualFSQSettings:
+    """FSQ of what earlier stages left, as version 1.12.5 of the library had it."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.fsq:ResidualFSQ"
+    name: Literal["residual_fsq"] = "residual_fsq"
+    levels: Levels = (8, 5, 5, 3)
+    num_quantizers: Layers = 8
+
+
+@dataclass(frozen=True, config=STRICT)
+class SimVQSettings:
+    """VQ with a frozen random codebook behind a learned linear map.
+
+    The published comparison doesn't have it: the weight is the library's, the size that of the other codebooks.
+    """
+
+    layer: ClassVar[str] = "svqkit.quantizers.vq:SimVQ"
+    name: Literal["simvq"] = "simvq"
+    codebook_size: Codes = 1024
+    commitment_weight: Weight = 0.25
+
+
+@dataclass(frozen=True, config=STRICT)
+class MLPSettings:
+    """Control: SVQ's two layers without a codebook.
+
+    ``hidden_dim`` and ``codebook_size`` are those of the SVQ layer to compare with. ``match`` "folded": as wide as its
+    hidden layer, so as large as its folded map; "total": as many parameters as it has in all.
+    """
+
+    layer: ClassVar[str] = "svqkit.quantizers.controls:MLP"
+    name: Literal["mlp"] = "mlp"
+    hidden_dim: Channels = 128
+    match: Literal["folded", "total"] = "folded"
+    codebook_size: Codes = 10_000
+
+
+@dataclass(frozen=True, config=STRICT)
+class LinearSettings:
+    """Control: one linear map."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.controls:Linear"
+    name: Literal["linear"] = "linear"
+
+
+@dataclass(frozen=True, config=STRICT)
+class SoftmaxSettings:
+    """Control: SVQ with weights that are positive and sum to 1, a convex combination of codes."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.mixtures:Softmax"
+    name: Literal["softmax"] = "softmax"
+    codebook_size: Codes = 10_000
+    hidden_dim: Channels = 128
+    init: CodebookInit = "kaiming"
+    temperature: Temperature = 1.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class GumbelSettings:
+    """Control: one code per position, drawn while training, with the gradient of a softmax at ``temperature``."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.mixtures:Gumbel"
+    name: Literal["gumbel"] = "gumbel"
+    codebook_size: Codes = 10_000
+    hidden_dim: Channels = 128
+    init: CodebookInit = "kaiming"
+    temperature: Temperature = 1.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class LISTASettings:
+    """Control: sparse coding by ``steps`` of learned shrinkage."""
+
+    layer: ClassVar[str] = "svqkit.quantizers.lista:LISTA"
+    name: Literal["lista"] = "lista"
+    codebook_size: Codes = 10_000
+    steps: Layers = 3
+    init: CodebookInit = "kaiming"
+
+
+Settings = (
+    NoQuantizer
+    | SVQSettings
+    | VQSettings
+    | MultiheadVQSettings
+    | ResidualVQSettings
+    | GroupedResidualVQSettings
+    | LFQSettings
+    | ResidualLFQSettings
+    | FSQSettings
+    | ResidualFSQSettings
+    | SimVQSettings
+    | MLPSettings
+    | LinearSettings
+    | SoftmaxSettings
+    | GumbelSettings
+    | LISTASettings
+)
+Quantizer = Annotated[Settings, Field(discriminator="name")]
+QUANTIZERS = {kind.name: kind for kind in get_args(Settings)}
+
+
+def _few_codes(levels: tuple[int, ...]) -> tuple[int, ...]:
+    if prod(levels) > MOST_CODES:
+        raise ValueError(f"levels make at most {MOST_CODES:,} codes, got {prod(levels):,}")
+    return levels
+
+
+def _needs_power_of_two(settings: LFQSettings | ResidualLFQSettings) -> LFQSettings | ResidualLFQSettings:
+    size = settings.codebook_size
+    if size < 2 or size & (size - 1):
+        raise ValueError(f"codebook_size must be a power of two (a code is a row of signs), got {size}")
+    return settings

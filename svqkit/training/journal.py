@@ -1,0 +1,108 @@
+"""The journal: what a training took, and on which machine, kept apart from its results.
+
+``<root>/<profile>/<dataset>/<experiment>.json`` holds ``machine``, ``versions`` and, by seed, under ``runs``: seconds,
+steps, steps_per_second, peak_memory_gb; of a seed that was trained before, elsewhere or with other versions, these too.
+Runs and scores hold nothing of the kind, so that the same training gives the same files; the journal is what differs.
+"""
+
+import json
+import os
+import platform
+import resource
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from svqkit.atomic import replacing
+from svqkit.settings.params import Experiment
+from svqkit.training.checkpoint import Progress
+from svqkit.training.paths import journal_path
+from svqkit.userfiles import read_json
+
+PACKAGES = ("svqkit", "torch", "numpy", "timm", "vector-quantize-pytorch", "accelerate", "xarray", "zarr")
+
+
+def write(
+    experiment: Experiment, done: Mapping[int, Progress], root: str | Path = "journal", clear: bool = False
+) -> Path:
+    """Note what trainings of an experiment took, by seed, beside what was noted of other seeds; return the file.
+
+    With ``clear`` what was noted of seeds that the experiment does not have is dropped.
+    """
+    where = {"machine": machine(), "versions": versions()}
+    kept = {
+        seed: took for seed, took in by_seed(read(experiment, root)).items() if not clear or seed in experiment.seeds
+    }
+    runs = {
+        f"seed{seed}": {key: took[key] for key in took if took[key] != where.get(key)} for seed, took in kept.items()
+    }
+    runs |= {
+        f"seed{seed}": {
+            "seconds": round(one.seconds, 1),
+            "steps": int(one.looks[-1]["step"]),
+            "steps_per_second": float(f"{one.looks[-1]['step'] / one.seconds:.4g}"),
+            "peak_memory_gb": peak_memory_gb(),
+        }
+        for seed, one in done.items()
+        if one.looks and one.seconds > 0
+    }
+    path = journal_path(experiment, root)
+    with replacing(path) as draft:
+        draft.write_text(json.dumps({**where, "runs": runs}, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def read(experiment: Experiment, root: str | Path = "journal") -> dict[str, Any]:
+    """The journal of an experiment; empty when it was trained elsewhere, or before there were journals."""
+    path = journal_path(experiment, root)
+    return read_json(path) if path.exists() else {}
+
+
+def by_seed(tree: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    """What each training in a journal took, with its machine and versions."""
+    shared = {part: tree[part] for part in ("machine", "versions") if part in tree}
+    return {int(name.removeprefix("seed")): {**shared, **took} for name, took in tree.get("runs", {}).items()}
+
+
+def machine() -> dict[str, Any]:
+    """This machine: cpu, the instructions that torch uses of it, cores, threads of this process, gpu ("" without), …"""
+    return {
+        "cpu": _cpu(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),  # the digits of results depend on these
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "",
+        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": f"{platform.system()} {platform.release()}",
+    }
+
+
+def versions() -> dict[str, str]:
+    """The versions that a result depends on most."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+
+
+def peak_memory_gb() -> float:
+    """The most memory that this process has held: of the GPU where there is one, else resident."""
+    if torch.cuda.is_available():
+        return round(torch.cuda.max_memory_allocated() / 2**30, 2)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
+
+
+def _cpu() -> str:
+    """The processor's name as the system gives it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
