@@ -1,7 +1,8 @@
 """Translators: the hidden part of SimVP, which mixes time (as channels) and space. One file for each.
 
 The registry is ``svqkit.settings.params.TRANSLATORS``. A translator is a module made from
-``(settings, channels, size)`` that maps (B, channels, H', W') to the same shape; most are a row of blocks, see :mod:`.metaformer`.
+``(settings, channels, size)`` that maps (B, channels, H', W') to the same shape; most are a row of blocks, see
+:mod:`.metaformer`.
 """
 
 from pkgutil import resolve_name
