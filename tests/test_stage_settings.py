@@ -17,10 +17,10 @@ def files(folder: Path, changes: dict[tuple[str, ...], object], profile: str = "
     for (*above, last), value in changes.items():
         branch = tree
         for key in above:
-            branch = branch[key]
+            branch = branch.setdefault(key, {})
         branch[last] = value
     folder.mkdir(exist_ok=True)
-    YAML(typ="safe").dump(tree, folder / "params.yaml")
+    YAML().dump(tree, folder / "params.yaml")
     stage_settings.write(load_params(folder / "params.yaml", profile), folder)
     made = folder / profile
     return {str(path.relative_to(made)): path.read_bytes() for path in made.rglob("*.json")}
@@ -46,7 +46,7 @@ RUNS_OF_T2M = {f"training/{name}.json" for name, one in load_params(PARAMS).expe
         ((*SVQ, "seeds"), [7], {"training/weather_t2m-svq.json", "scoring/weather_t2m.json"}),
         (("profiles", "paper", "kth", "training", "epochs"), 3, set()),
         (("profiles", "sample", "weather_t2m", "training", "patience"), 1, RUNS_OF_T2M),
-        (("profiles", "sample", "weather_t2m", "quantizers", "lfq", "codebook_size"), 512,
+        (("profiles", "sample", "all", "quantizers", "lfq", "codebook_size"), 512,
          {"training/weather_t2m-lfq.json", "training/weather_t2m-lfq-after_translator.json"}),
         (("datasets", "kth", "frames_out"), 40,
          {"data/kth.json", *(f"training/kth-{kind}.json" for kind in ("none", "svq", "svq_frozen"))}),
