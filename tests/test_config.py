@@ -294,6 +294,7 @@ WRONG_STUDIES: list[tuple[Place, object, list[str]]] = [
     ((*SIZED, "rules"), {"none": {"data": {}}}, ["rules.none: unknown key 'data'", "valid: model, quantizers, seeds"]),
     (("profiles", "paper", "all"), {"data": {"kth": {"stride": 1}}}, ["paper.all.data.kth.stride: unknown key"]),
     (("profiles", "paper", DATASET, "model"), {"N_T": 1}, [f"paper.{DATASET}.model.N_T", "got 1"]),
+    (("studies", "noise", ", ".join([SVQ] * 5)), {}, [f"studies.noise: '{SVQ}, {SVQ}", "is too long a key for DVC"]),
     (("datasets", "all"), {"root": "x", "variables": ["a"]}, ["datasets: 'all' names folders"]),
 ]
 

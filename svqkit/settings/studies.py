@@ -23,6 +23,8 @@ from svqkit.errors import hint, listed, shown
 
 Tree = dict[str, Any]
 COMPARE_WITH = "compare_with"
+# DVC, when it writes params.yaml, breaks longer ones into two lines, which is no YAML any more.
+MOST_OF_A_KEY = 76
 # Settings whose values say by themselves what they are: gsta, svq.
 TELLING = ("model.translator", "quantizer.name")
 
@@ -95,6 +97,9 @@ def changed(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> Tree:
 
 def mapping(value: Any, where: str, problems: list[str]) -> Mapping[str, Any]:
     """Return ``value``, an empty mapping for nothing; what is no mapping is added to ``problems``."""
+    for key in value if isinstance(value, Mapping) else ():
+        if len(str(key)) > MOST_OF_A_KEY and " " in str(key):
+            problems.append(f"{where}: {shown(key)} is too long a key for DVC; make two entries of it")
     if value is not None and not isinstance(value, Mapping):
         problems.append(f"{where} must be a mapping of keys to values, got {shown(value)}")
     return value if isinstance(value, Mapping) else {}
