@@ -136,7 +136,7 @@ from svqkit.pipeline import run_stages
 real = subprocess.Popen
 slow = [sys.executable, "-c", {SLOW.format(mark=mark)!r}]
 run_stages.subprocess.Popen = lambda command, **options: real(slow, **options)
-run_stages.config.load = lambda: type("Params", (), {{"experiments": {{}}}})
+run_stages.load_params = lambda: type("Params", (), {{"experiments": {{}}}})
 run_stages.stage_names = lambda: ["notebooks", "settings"]
 run_stages.main(["--jobs", "2"])
 """
