@@ -169,7 +169,7 @@ def test_a_new_translator_as_readme_has_it_changes_nothing(copy: Copy) -> None:
     section = (ROOT / "README.md").read_text(encoding="utf-8").split("### Add your own\n")[1]
     blocks = re.findall(r"^```python\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
     (copy.folder / "svqkit/models/translators/fnet.py").write_text(blocks[0], encoding="utf-8")
-    copy.replace("config.py", "TRANSLATORS = {\n", f"TRANSLATORS = {{\n{blocks[1]}")
+    copy.replace("settings/params.py", "TRANSLATORS = {\n", f"TRANSLATORS = {{\n{blocks[1]}")
     copy.replace("quantizers/__init__.py", '"build",\n]', '"build",\n    "Mine",\n]\nfrom svqkit.errors import Mine\n')
     copy.replace("errors.py", "class", "class Mine: ...\n\n\nclass")
     assert copy.changed() == set()
@@ -183,13 +183,13 @@ def test_code_changes_the_trainings_that_use_it(copy: Copy) -> None:
     scored = {EXPERIMENTS[name].dataset for name in changed}
     expected = {f"training/{name}.json" for name in changed} | {f"scoring/{name}.json" for name in scored}
     assert copy.changed() == expected | {"costs.json"}
-    copy.add_code("schedule.py")
+    copy.add_code("training/schedule.py")
     assert copy.changed("training") == trainings(lambda _: True)
 
 
 def test_code_that_no_training_uses_changes_none(copy: Copy) -> None:
-    unused = ("progress.py", "journal.py", "runs.py", "atomic.py", "figures/maps.py", "paper/costs.py", "data/plan.py")
-    copy.add_code(*unused, "evaluation/metrics.py", "data/prepare.py", "samples/kth.py")
+    unused = ("progress.py", "training/journal.py", "training/runs.py", "atomic.py", "plots/maps.py", "paper/costs.py")
+    copy.add_code(*unused, "data/plan.py", "evaluation/metrics.py", "data/prepare.py")
     assert copy.changed() == set()
     copy.add_code("quantizers/usage.py")
     assert copy.changed("training") == set()
@@ -197,7 +197,7 @@ def test_code_that_no_training_uses_changes_none(copy: Copy) -> None:
 
 
 def test_another_class_of_the_same_module_is_another_model(copy: Copy) -> None:
-    copy.replace("config.py", "translators.swin:Swin", "translators.swin:Other")
+    copy.replace("settings/params.py", "translators.swin:Swin", "translators.swin:Other")
     assert copy.changed("training") == trainings(lambda one: one.model.translator == "swin")
 
 

@@ -21,6 +21,7 @@ from untrained import a_run
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch
+from svqkit.devices.performance import freed_memory_kept
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import (
     codebook_usage,
@@ -45,7 +46,6 @@ from svqkit.models.rollout import passes, roll_out
 from svqkit.settings.data import ArrayData, Offsets, Shares
 from svqkit.settings.params import Data, Protocol
 from svqkit.settings.quantizers import NoQuantizer, SVQSettings, VQSettings
-from svqkit.training.allocation import freed_memory_kept
 from svqkit.training.runs import Run, by_study
 
 PROTOCOLS: list[Protocol] = ["clean", "paper"]

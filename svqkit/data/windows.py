@@ -13,9 +13,9 @@ import zarr
 from torch import Tensor
 
 from svqkit.data.store import Store
+from svqkit.devices.distributed import refuse_uneven, shard
 from svqkit.errors import SvqkitError
 from svqkit.settings.params import Protocol, Split
-from svqkit.training.distributed import refuse_uneven, share
 
 # A split is held on the GPU if it takes at most this share of its free memory, else in the host's if it is at most so
 # large; of a larger one a few batches are.
@@ -143,7 +143,7 @@ def batches(windows: Windows, order: np.ndarray, batch_size: int, rank: int = 0,
         SvqkitError: the processes can't share ``batch_size`` evenly.
     """
     refuse_uneven("batch_size", batch_size, ranks)
-    lots = [share(order[i : i + batch_size], rank, ranks).tolist() for i in range(0, len(order), batch_size)]
+    lots = [shard(order[i : i + batch_size], rank, ranks).tolist() for i in range(0, len(order), batch_size)]
     lots = [lot for lot in lots if lot]
     if windows.at_hand:
         yield from map(windows.read, lots)

@@ -13,6 +13,7 @@ import xarray as xr
 from svqkit.atomic import replacing
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches, scoring_batch
+from svqkit.devices.performance import freed_memory_kept
 from svqkit.errors import SvqkitError, choose
 from svqkit.evaluation import forecasters
 from svqkit.evaluation.codebook import codebook_usage, measures, write_usage
@@ -23,7 +24,6 @@ from svqkit.evaluation.scores import scores_of
 from svqkit.evaluation.window_errors import stretches, window_errors
 from svqkit.progress import progress
 from svqkit.settings.params import Protocol
-from svqkit.training.allocation import freed_memory_kept
 from svqkit.training.runs import Run
 
 BASELINES: dict[str, Forecaster] = {"persistence": forecasters.persistence, "climatology": forecasters.climatology}

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from svqkit.data.windows import Batch, Normaliser
+from svqkit.devices.performance import to_channels_last
 from svqkit.evaluation.each_frame_once import quantize_once
-from svqkit.models.layout import laid_out
 from svqkit.models.rollout import roll_out
 
 # (batch in physical units, climatology of the targets) → forecast (B, T_out, C, H, W) in physical units.
@@ -28,7 +28,7 @@ def of_model(
     from the first target, is given where the model quantizes them one by one: then a frame that several windows hold is
     quantized once.
     """
-    model = laid_out(model.to(device)).eval()
+    model = to_channels_last(model.to(device)).eval()
     entering, leaving = entering.to(device), leaving.to(device)
 
     @torch.inference_mode()

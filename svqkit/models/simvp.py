@@ -7,11 +7,11 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svqkit.devices.distributed import draw_shard
 from svqkit.errors import SvqkitError
 from svqkit.models import translators
 from svqkit.models.layers import ConvBlock
 from svqkit.settings.params import Model
-from svqkit.training.distributed import own_rows
 
 
 class Forecast(NamedTuple):
@@ -128,4 +128,4 @@ def perturb(x: Tensor, share: float) -> Tensor:
         factor[: int(len(factor) * share)].uniform_(-2, 2)
         return factor[torch.randperm(len(factor), device=x.device)].view(rows, *x.shape[1:])
 
-    return x * own_rows(factors, len(x))
+    return x * draw_shard(factors, len(x))

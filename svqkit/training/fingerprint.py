@@ -25,8 +25,7 @@ HELPERS = frozenset(
         "svqkit.userfiles",
         "svqkit.errors",
         "svqkit.progress",
-        # Where files lie, how they get there whole, where freed memory goes.
-        "svqkit.training.allocation",
+        # Where files lie, and how they get there whole.
         "svqkit.atomic",
         "svqkit.training.paths",
         # Whether something is made again.

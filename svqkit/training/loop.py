@@ -22,17 +22,14 @@ from svqkit.data.augment import augment
 from svqkit.data.domain import Domain
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order, scoring_batch
+from svqkit.devices.distributed import refuse_uneven, sync_layers
+from svqkit.devices.performance import compiled, freed_memory_kept, to_channels_last
 from svqkit.errors import SvqkitError
-from svqkit.models.layout import laid_out
 from svqkit.models.rollout import roll_out
-from svqkit.models.whole_batch import as_one
 from svqkit.progress import progress
 from svqkit.settings.params import Experiment, Split, Training
 from svqkit.training import journal, schedule
-from svqkit.training.allocation import freed_memory_kept
 from svqkit.training.checkpoint import Progress, load_state, read_progress, save_state, save_weights
-from svqkit.training.compiling import compiled
-from svqkit.training.distributed import refuse_uneven
 from svqkit.training.fingerprint import code_of_training, differences, settings_of_training
 from svqkit.training.paths import run_path
 from svqkit.training.run_config import is_run_of, write_config
@@ -182,7 +179,7 @@ class Objective(nn.Module):
 
 def ready(model: nn.Module, training: Training, device: torch.device | str) -> tuple[Objective, torch.optim.Adam]:
     """A model on its device, laid out for speed, with its loss; and its optimizer, to be given a learning rate."""
-    model = laid_out(as_one(model.to(device)))
+    model = to_channels_last(sync_layers(model.to(device)))
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     return Objective(model, training), torch.optim.Adam(trained, fused=True)
 

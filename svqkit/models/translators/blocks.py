@@ -8,9 +8,9 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svqkit.devices.distributed import DropPath
 from svqkit.errors import SvqkitError
 from svqkit.models.translators.metaformer import Place
-from svqkit.models.whole_batch import DropPath
 
 
 class Residual(nn.Module):

@@ -1,17 +1,23 @@
 """What makes a step fast does not change what it computes."""
 
 import copy
+import ctypes
+from collections.abc import Iterator
 
+import psutil
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from svqkit import models
+from svqkit.devices import performance
+from svqkit.devices.performance import PointwiseConv2d, compiled, rehearse, to_channels_last
 from svqkit.models.simvp import stacked, unstacked
 from svqkit.models.translators.blocks import DilatedConv2d
 from svqkit.settings.params import Compile, Experiment, load_params, override
 from svqkit.training import loop
-from svqkit.training.compiling import compiled, rehearse
 
 SHAPE = (2, 16, 24)
 SMALL = {"model": {"hid_S": 8, "hid_T": 16, "N_T": 3, "mlp_ratio": 2.0, "drop_path": 0.1}}
@@ -151,3 +157,107 @@ def test_compiled_steps_are_those_of_the_model(wanted: Compile) -> None:
 
         found.append(steps(Step(), optimizer, batch(chosen)))
     assert found[1] == pytest.approx(found[0], abs=1e-5)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_weights_of_maps_have_channels_last_and_those_of_clips_stay() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv3d(3, 4, 3), nn.Linear(3, 4), nn.Conv2d(4, 1, 1))
+    before = copy.deepcopy(model.state_dict())
+    changed = to_channels_last(model)
+    assert changed is model
+    assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert model[1].weight.is_contiguous()
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert list(model.state_dict()) == list(before)
+
+
+def test_a_gradient_lies_as_its_weight_does() -> None:
+    """Otherwise DDP copies it, and warns."""
+    conv = to_channels_last(nn.Conv2d(32, 1, 1))
+    conv(torch.randn(2, 32, 8, 8).contiguous(memory_format=torch.channels_last)).sum().backward()
+    assert conv.weight.grad.stride() == conv.weight.stride()
+
+
+def test_only_convolutions_of_single_positions_are_taken_for_pointwise() -> None:
+    others = [nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 1, 2), nn.Conv2d(4, 4, 1, padding=1), nn.Conv2d(4, 4, 1, groups=2)]
+    assert [type(to_channels_last(module)) for module in others] == [nn.Conv2d] * 4
+    assert type(to_channels_last(nn.Conv2d(4, 6, 1))) is PointwiseConv2d
+
+
+@pytest.mark.usefixtures("one_thread")
+@given(
+    st.integers(1, 3), st.integers(1, 5), st.integers(1, 5), st.integers(1, 6), st.integers(1, 6), st.booleans(),
+    st.sampled_from([torch.contiguous_format, torch.channels_last]),
+)  # fmt: skip
+def test_a_pointwise_convolution_is_torchs_with_its_gradients(
+    batch: int, channels_in: int, channels_out: int, height: int, width: int, bias: bool, order: torch.memory_format
+) -> None:
+    torch.manual_seed(0)
+    theirs = nn.Conv2d(channels_in, channels_out, 1, bias=bias).double()
+    ours = to_channels_last(copy.deepcopy(theirs))
+    x = torch.randn(batch, channels_in, height, width, dtype=torch.float64).contiguous(memory_format=order)
+    towards = torch.randn(batch, channels_out, height, width, dtype=torch.float64)
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(performance, "WORTH_IT", 0)
+        assert ours._is_worth_it(x)
+        for module in (ours, theirs):
+            frames = x.clone(memory_format=torch.preserve_format).requires_grad_()
+            y = module(frames)
+            y.backward(towards)
+            found.append((y.detach(), frames.grad, *(weight.grad for weight in module.parameters())))
+    for own, expected in zip(*found, strict=True):
+        torch.testing.assert_close(own, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_small_convolutions_and_large_batches_stay_as_torch_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    conv = to_channels_last(nn.Conv2d(4, 4, 1))
+    assert not conv._is_worth_it(torch.randn(2, 4, 8, 8))
+    monkeypatch.setattr(performance, "WORTH_IT", 0)
+    assert not conv._is_worth_it(torch.randn(16, 4, 8, 8))
+
+
+LARGE = 2**28
+needs_glibc = pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="only glibc's malloc can be told so"
+)
+
+
+def resident_after_use() -> int:
+    """Bytes that this process holds after a large tensor was made and freed."""
+    torch.ones(LARGE // 4)
+    return psutil.Process().memory_info().rss
+
+
+@needs_glibc
+def test_freed_memory_stays_inside_and_is_given_back_after() -> None:
+    before = psutil.Process().memory_info().rss
+    with performance.freed_memory_kept():
+        assert resident_after_use() - before > LARGE / 2
+    assert psutil.Process().memory_info().rss - before < LARGE / 2
+
+
+@needs_glibc
+def test_keeping_freed_memory_nests_and_decorates_and_an_error_ends_it() -> None:
+    before = psutil.Process().memory_info().rss
+    with performance.freed_memory_kept():
+        performance.freed_memory_kept()(resident_after_use)()
+        assert psutil.Process().memory_info().rss - before > LARGE / 2, "the inner one leaves it to the outer one"
+    with pytest.raises(ZeroDivisionError), performance.freed_memory_kept():
+        1 / 0  # noqa: B018
+    assert resident_after_use() - before < LARGE / 2
+
+
+def test_without_glibc_no_memory_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(performance.sys, "platform", "darwin")
+    monkeypatch.setattr(performance.ctypes, "CDLL", None)
+    with performance.freed_memory_kept():
+        torch.ones(10)
