@@ -11,7 +11,7 @@ import xarray as xr
 from svqkit.paper.results import Results
 from svqkit.settings.params import Loss, Params, load_params
 from svqkit.training.paths import run_path, scores_path
-from svqkit.training.run_config import write_config
+from svqkit.training.runs import write_config
 
 SETTINGS = load_params(Path(__file__).parents[1] / "params.yaml", "sample")
 REAL, SIMULATED = "ERA5, as it was measured", "Simulated for a test: <no> measurements & no model"

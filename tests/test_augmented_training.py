@@ -66,7 +66,7 @@ def test_stopped_and_resumed_it_ends_with_the_same_weights(
 ) -> None:
     whole = loop.train(experiment, 0, store, tmp_path / "whole", tmp_path / "s1")
     monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
-    monkeypatch.setattr(loop, "LOOK_EVERY", 2)
+    monkeypatch.setattr(loop, "LOG_EVERY", 2)
     saves, real = [], loop.save_state
 
     def save_then_stop(path: Path, *rest: object) -> None:

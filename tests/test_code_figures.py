@@ -31,8 +31,7 @@ from svqkit.settings.params import Data, Experiment, Model, Params, Training
 from svqkit.settings.quantizers import MultiheadVQSettings, NoQuantizer, Quantizer, SVQSettings, VQSettings
 from svqkit.training.checkpoint import save_weights
 from svqkit.training.paths import run_path, scores_path, store_path
-from svqkit.training.run_config import write_config
-from svqkit.training.runs import Run, open_run
+from svqkit.training.runs import Run, open_run, write_config
 
 LAT, LON = np.linspace(-80, 80, 9), np.arange(0, 360, 360 / 13)
 

@@ -27,9 +27,6 @@ SUBJECTS: dict[str, Collection[str]] = {
     "raw": {"svqkit.data.plan"},
     "prepare": {"svqkit.data.plan"},
 }
-# What a notebook imports and its stage doesn't depend on, each with what only it uses. Beside the other HELPERS, which
-# can't change a result, and what nobody runs: forecasts are asked of a Run by users.
-NO_STAGE_RUNS = {"svqkit.forecasting"}
 # The store is there: prepare has made it.
 OPENS_THE_STORE = {"svqkit.data.open"}
 # Tables and pictures that only the executed copy of the notebook shows: nobody should wait hours for another font.
@@ -67,7 +64,7 @@ def modules_used(stage: str, left_out: set[str]) -> set[str]:
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_all_code_that_it_runs(stage: str) -> None:
     deps = [ROOT / dep for dep in STAGES[stage].get("do", STAGES[stage])["deps"] if "$" not in dep]
-    used = modules_used(stage, LEFT_OUT.get(stage, set()) | NO_STAGE_RUNS)
+    used = modules_used(stage, LEFT_OUT.get(stage, set()))
     if stage == "train":  # by its file of settings
         of_any = [code_of_training(one) for one in load_params(ROOT / "params.yaml").experiments.values()]
         used -= {name.partition(":")[0] for name in set.intersection(*map(set, of_any))}

@@ -43,7 +43,7 @@ from svqkit.data.store import Store
 from svqkit.devices.distributed import rank_and_count
 
 experiment, store, runs, states, dies = sys.argv[1:]
-loop.LOOK_EVERY = 1
+loop.LOG_EVERY = 1
 step = loop.Examples.epoch
 
 def epoch(self, seed, epoch, skip):
@@ -166,7 +166,7 @@ def store(experiment: Experiment, tmp_path: Path) -> Store:
 
 def train_here(experiment: Experiment, store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A training by this process."""
-    monkeypatch.setattr(loop, "LOOK_EVERY", 1)
+    monkeypatch.setattr(loop, "LOG_EVERY", 1)
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     loop.train(experiment, 0, store, folder / "runs", folder / "states")
 

@@ -38,8 +38,7 @@ from svqkit.settings.quantizers import (
     VQSettings,
 )
 from svqkit.training.checkpoint import save_weights
-from svqkit.training.run_config import write_config
-from svqkit.training.runs import Run, open_run
+from svqkit.training.runs import Run, open_run, write_config
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 EXPLORERS = ("codebook_usage", "temperature_error_maps", "compare_runs")

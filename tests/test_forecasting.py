@@ -27,13 +27,13 @@ from svqkit.data.sources.images import resize
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.evaluate import TestSet
+from svqkit.forecasting import ForecastingRun
 from svqkit.forecasting.grid import order_of
 from svqkit.forecasting.units import same_unit
 from svqkit.settings.data import ClipsData, Offsets, TaxiBJData
 from svqkit.settings.params import Data, Experiment, as_tree, experiment_from_tree, load_params, override
 from svqkit.training.checkpoint import save_weights
-from svqkit.training.run_config import write_config
-from svqkit.training.runs import Run, open_run
+from svqkit.training.runs import write_config
 
 SMALL = {
     "model": {"translator": "gsta", "hid_S": 4, "hid_T": 8, "N_T": 2, "mlp_ratio": 2.0},
@@ -57,7 +57,7 @@ class Trained:
         save_weights(models.build(experiment, self.store.frame_shape), path / "best.safetensors")
         domain = Domain.of(self.store, experiment.protocol)
         write_config(path, experiment, 0, domain.channels, domain.size, domain)
-        self.run: Run = open_run(path)
+        self.run = ForecastingRun.open(path)
 
     def window(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The stored inputs of a test window, what an evaluation forecasts from them, and the inputs' places."""
@@ -464,7 +464,7 @@ def test_that_a_model_was_trained_on_simulated_data_is_said(hourly: Trained, tmp
     tree["domain"]["title"] = "Simulated weather"
     (tmp_path / "run/config.json").write_text(json.dumps(tree))
     with pytest.warns(UserWarning, match="trained on this: Simulated weather"):
-        made = open_run(tmp_path / "run").forecast(t2m(hourly).to_dataset())
+        made = ForecastingRun.open(tmp_path / "run").forecast(t2m(hourly).to_dataset())
     assert made.attrs["forecast_trained_on"] == "Simulated weather"
 
 

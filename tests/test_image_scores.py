@@ -33,8 +33,7 @@ from svqkit.settings.params import Data, Experiment, Model, Training
 from svqkit.settings.quantizers import NoQuantizer, Quantizer, SVQSettings
 from svqkit.training import loop
 from svqkit.training.checkpoint import save_weights
-from svqkit.training.run_config import write_config
-from svqkit.training.runs import Run, open_run
+from svqkit.training.runs import Run, open_run, write_config
 
 CLIPS, FRAMES, TEST_CLIPS = 10, 12, 2
 MAXIMUM = 1292.0

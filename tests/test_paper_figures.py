@@ -25,7 +25,7 @@ from svqkit.paper.selection import pairs_of
 from svqkit.plots.forecast_frames import forecasts_side_by_side
 from svqkit.settings.params import Experiment, Params, load_params
 from svqkit.training.paths import run_path, scores_path
-from svqkit.training.run_config import write_config
+from svqkit.training.runs import write_config
 
 SETTINGS = load_params(Path(__file__).parents[1] / "params.yaml", "sample")
 SIMULATED = "Simulated for a test"

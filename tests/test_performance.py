@@ -57,7 +57,7 @@ def test_fast_steps_are_those_of_the_plain_model(
     torch.manual_seed(0)
     model = models.build(chosen, SHAPE)
     plain = copy.deepcopy(model)
-    fast = steps(*loop.ready(model, chosen.training, "cpu"), batch(chosen))
+    fast = steps(*loop.prepare_model(model, chosen.training, "cpu"), batch(chosen))
     monkeypatch.setattr(DilatedConv2d, "forward", nn.Conv2d.forward)
     monkeypatch.setattr("svqkit.models.simvp.stacked", lambda x, size: x.contiguous().view(size, -1, *x.shape[2:]))
     monkeypatch.setattr(
@@ -79,7 +79,7 @@ def test_stacking_is_a_reshape() -> None:
 
 def test_every_layer_of_a_step_sees_channels_last() -> None:
     chosen = experiment()
-    objective, _ = loop.ready(models.build(chosen, SHAPE), chosen.training, "cpu")
+    objective, _ = loop.prepare_model(models.build(chosen, SHAPE), chosen.training, "cpu")
     other: list[str] = []
 
     def look(name: str, output: object) -> None:
@@ -99,7 +99,7 @@ def test_bf16_computes_the_loss_and_the_fold_in_float32_and_stays_near() -> None
     for precision in ("fp32", "bf16"):
         chosen = experiment(precision=precision)
         torch.manual_seed(0)
-        objective, optimizer = loop.ready(models.build(chosen, SHAPE), chosen.training, "cpu")
+        objective, optimizer = loop.prepare_model(models.build(chosen, SHAPE), chosen.training, "cpu")
         loss, own = objective(*batch(chosen))
         assert loss.dtype == torch.float32
         assert own.dtype == torch.float32
@@ -112,7 +112,7 @@ def test_bf16_computes_the_loss_and_the_fold_in_float32_and_stays_near() -> None
 
 def test_a_rehearsal_leaves_no_trace() -> None:
     chosen = experiment()
-    objective, _ = loop.ready(models.build(chosen, SHAPE), chosen.training, "cpu")
+    objective, _ = loop.prepare_model(models.build(chosen, SHAPE), chosen.training, "cpu")
     before = {name: value.clone() for name, value in objective.state_dict().items()}
     frames = batch(chosen)
     random = torch.get_rng_state()
@@ -131,7 +131,7 @@ def test_what_can_not_be_compiled_runs_as_it_is_and_says_why(monkeypatch: pytest
 
     monkeypatch.setattr(torch, "compile", broken)
     chosen, said = experiment(), []
-    objective, _ = loop.ready(models.build(chosen, SHAPE), chosen.training, "cpu")
+    objective, _ = loop.prepare_model(models.build(chosen, SHAPE), chosen.training, "cpu")
     assert compiled(objective, "on", batch(chosen), said.append) is objective
     assert said == ["Not compiled, the steps run as they are: RuntimeError: no C compiler found"]
     said.clear()
@@ -148,7 +148,7 @@ def test_compiled_steps_are_those_of_the_model(wanted: Compile) -> None:
     found = []
     for how in ("off", wanted):
         torch.manual_seed(0)
-        objective, optimizer = loop.ready(models.build(chosen, SHAPE), chosen.training, "cpu")
+        objective, optimizer = loop.prepare_model(models.build(chosen, SHAPE), chosen.training, "cpu")
         losses = compiled(objective, how, batch(chosen), print)
 
         class Step(nn.Module):

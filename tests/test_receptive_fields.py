@@ -12,7 +12,7 @@ from torch import nn
 from svqkit import plots
 from svqkit.models import translators
 from svqkit.models.receptive_field import receptive_field, receptive_fields, untrained
-from svqkit.plots.receptive_fields import ANATOMY
+from svqkit.models.translators.anatomy import ANATOMY
 from svqkit.settings.params import TRANSLATORS, Model, load_params
 
 DOCUMENT = Path(__file__).parents[1] / "docs/translators.md"

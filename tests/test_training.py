@@ -90,7 +90,7 @@ def test_a_frozen_codebook_stays_as_it_began(experiment: Experiment, store: Stor
 def test_interrupted_within_an_epoch_it_ends_with_the_same_weights(
     experiment: Experiment, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "LOOK_EVERY", 2)
+    monkeypatch.setattr(loop, "LOG_EVERY", 2)
     whole = loop.train(experiment, 0, store, tmp_path / "whole", tmp_path / "s1")
     monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
     saves = []
@@ -185,7 +185,7 @@ def test_a_training_that_was_not_noted_has_an_empty_journal(experiment: Experime
 def test_the_losses_of_steps_have_the_mean_that_the_epoch_has(
     experiment: Experiment, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "LOOK_EVERY", 4)
+    monkeypatch.setattr(loop, "LOG_EVERY", 4)
     run = loop.train(experiment, 0, store, tmp_path / "runs", tmp_path / "states")
     steps, log = pd.read_csv(run / "steps.csv"), pd.read_csv(run / "log.csv")
     assert list(steps["step"]) == [4, 6, 10, 12, 16, 18, 22, 24], "every 4 steps, and at the end of an epoch of 6"
@@ -264,9 +264,9 @@ def test_validation_is_on_the_validation_split_and_under_protocol_paper_on_the_t
     seen = []
 
     class Spy(loop.Examples):
-        def __init__(self, experiment: Experiment, store: Store, split: str, here: object) -> None:
+        def __init__(self, experiment: Experiment, store: Store, split: str, accelerator: object) -> None:
             seen.append(split)
-            super().__init__(experiment, store, split, here)
+            super().__init__(experiment, store, split, accelerator)
 
     monkeypatch.setattr(loop, "Examples", Spy)
     for protocol in ("clean", "paper"):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from svqkit.errors import SvqkitError
 from svqkit.models import SimVP, translators
 from svqkit.models.translators.blocks import DilatedConv2d, DropPath, LayerScale, depthwise
-from svqkit.models.translators.metaformer import Place
+from svqkit.models.translators.metaformer import BlockSpec
 from svqkit.models.translators.swin import Swin, SwinBlock
 from svqkit.models.translators.uniformer import UniFormer
 from svqkit.quantizers import NoQuantization
@@ -240,7 +240,7 @@ def test_swins_windows(size: tuple[int, int], window: int, shift: int) -> None:
 def test_swin_sees_its_window(shift: int, place: tuple[int, int], rows: set[int], columns: set[int]) -> None:
     size = (10, 16)
     torch.manual_seed(0)
-    block = SwinBlock(Place(16, size, 2.0, 0.0, 0.0, 0, False), 4, shift)
+    block = SwinBlock(BlockSpec(16, size, 2.0, 0.0, 0.0, 0, False), 4, shift)
     found = seen(block, size, 16, *place)
     assert set(found.any(1).nonzero().flatten().tolist()) == rows
     assert set(found.any(0).nonzero().flatten().tolist()) == columns

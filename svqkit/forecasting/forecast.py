@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from typing import Any
+from warnings import warn
 
 import numpy as np
 import torch
@@ -39,6 +40,20 @@ class Forecast:
     last: np.datetime64 | None = None
 
 
+class ForecastingRun(Run):
+    """A finished training that says what comes after frames of the user's own; see :meth:`open`."""
+
+    def forecast(self, x: Any, frames: int | None = None, device: str | torch.device | None = None) -> Any:
+        """Return what comes after ``x``, in the same form; see :func:`forecast`.
+
+        What a user should know of how ``x`` was taken is said by warnings.
+        """
+        made = forecast(self, x, frames, device)
+        for note in made.notes:
+            warn(f"{self.name}: {note}", stacklevel=2)
+        return made.result
+
+
 def forecast(run: Run, x: Any, frames: int | None = None, device: str | torch.device | None = None) -> Forecast:
     """What comes after the last input frames of ``x``.
 
@@ -46,7 +61,7 @@ def forecast(run: Run, x: Any, frames: int | None = None, device: str | torch.de
     pass after pass, as often as it takes. Everything is computed as in :mod:`svqkit.evaluation`.
 
     Args:
-        run: see :func:`svqkit.training.runs.open_run`.
+        run: see :func:`svqkit.load_run`.
         x: a DataArray or Dataset with variables, levels, units and times as in the run's raw files; an array or a
             tensor (T, C, H, W) or (B, T, C, H, W) in the units of the raw files (images: bytes, or floats in [0, 1]);
             or files: NetCDF, .npy, a video, a folder of images, a pattern, or a list of paths. Only the last frames

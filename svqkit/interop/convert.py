@@ -18,7 +18,7 @@ from svqkit.settings import params as settings_file
 from svqkit.settings.params import Experiment, Params, Training, as_tree, experiment_from_tree
 from svqkit.training.checkpoint import save_weights
 from svqkit.training.paths import run_path, store_path
-from svqkit.training.run_config import write_config
+from svqkit.training.runs import write_config
 
 LOG = ["epoch", "learning_rate", "train_loss", "validation_loss"]
 

@@ -1,4 +1,4 @@
-"""Where a translator looks: which places of its input its output at one place depends on, and how much."""
+"""Where a translator looks: which positions of its input its output at one position depends on, and how much."""
 
 import numpy as np
 import torch

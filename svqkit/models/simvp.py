@@ -34,7 +34,7 @@ class SimVP(nn.Module):
         settings: sizes and translator.
         quantizer: takes (N, hid_S, H', W'), returns ``Quantized``.
         frames: T.
-        frame_shape: (C, H, W). Most translators take frames of any height and width; those that mix all places
+        frame_shape: (C, H, W). Most translators take frames of any height and width; those that mix all positions
             (mlpmixer) or windows of them (swin) are made for this one.
 
     Source: Gao et al., "SimVP: Simpler yet Better Video Prediction", CVPR 2022, arXiv 2206.05099, and OpenSTL.
@@ -48,14 +48,14 @@ class SimVP(nn.Module):
         self.multiple = 2 ** (settings.N_S // 2)
         hidden = settings.hid_S
         down = [0, -1] * (settings.N_S // 2)
-        entering = [channels, *[hidden] * (settings.N_S - 1)]
+        widths_in = [channels, *[hidden] * (settings.N_S - 1)]
         self.encoder = nn.ModuleList(
             ConvBlock(width, hidden, settings.spatio_kernel_enc, scale)
-            for width, scale in zip(entering, down, strict=True)
+            for width, scale in zip(widths_in, down, strict=True)
         )
         self.quantizer = quantizer
-        places = tuple(-(-length // self.multiple) for length in size)
-        self.translator = translators.build(settings, frames * hidden, places)
+        latent_size = tuple(-(-length // self.multiple) for length in size)
+        self.translator = translators.build(settings, frames * hidden, latent_size)
         self.decoder = nn.ModuleList(
             ConvBlock(hidden, hidden, settings.spatio_kernel_dec, -scale) for scale in reversed(down)
         )

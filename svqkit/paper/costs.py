@@ -58,7 +58,7 @@ from svqkit.progress import progress
 from svqkit.quantizers import SVQ, Quantized
 from svqkit.settings.params import Experiment, Params
 from svqkit.settings.quantizers import NoQuantizer
-from svqkit.training.loop import Objective, journal, ready
+from svqkit.training.loop import Objective, journal, prepare_model
 
 COLUMNS = (
     "dataset", "experiment", "translator", "quantizer", "form", "codebook_size", "batch_size", "frame_shape",
@@ -317,7 +317,7 @@ class Subject:
         return taken
 
     def _make(self, frame_shape: tuple[int, int, int]) -> tuple[Objective, torch.optim.Optimizer]:
-        return ready(self.case.build(frame_shape), self.case.experiment.training, self.device)
+        return prepare_model(self.case.build(frame_shape), self.case.experiment.training, self.device)
 
     def _forecast(self, inputs: Tensor) -> models.Forecast:
         bf16 = self.case.experiment.training.precision == "bf16"

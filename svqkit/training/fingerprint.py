@@ -37,8 +37,9 @@ HELPERS = frozenset(
         "svqkit.data.plan",
     }
 )
-# How much a codebook is used is asked of a trained model only; the journal notes seconds and machines on the side.
-NOT_IN_TRAINING = HELPERS | {"svqkit.quantizers.usage", "svqkit.training.journal"}
+# How much a codebook is used is asked of a trained model only; the journal notes seconds and machines on the side; how
+# a run is written down and opened again has a number of its own, config.json's format.
+NOT_IN_TRAINING = HELPERS | {"svqkit.quantizers.usage", "svqkit.training.journal", "svqkit.training.runs"}
 
 
 @cache

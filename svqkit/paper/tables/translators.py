@@ -2,6 +2,7 @@
 
 from statistics import fmean
 
+from svqkit.models.translators.anatomy import ANATOMY, ATTENTION, CONVOLUTION, OTHER
 from svqkit.paper.relations import base_of
 from svqkit.paper.results import Results
 from svqkit.paper.tables.captions import table_of
@@ -11,17 +12,16 @@ from svqkit.paper.tables.sections import ERRORS, Pair, pairs_section, published_
 from svqkit.paper.tables.studies import measured_of, need
 from svqkit.paper.tables.table import Column, Row, Section, Table
 from svqkit.plots.names import display_name
-from svqkit.plots.receptive_fields import ANATOMY, ATTENTION, CONVOLUTION, OTHER
 from svqkit.settings.params import Experiment
 
-# The families are those of docs/translators.md: what mixes places in a block. Neither the README nor the configs of the
-# reference group the twelve; PoolFormer, whose pooling is no convolution with weights and no attention, stands with
+# The families are those of docs/translators.md: what mixes positions in a block. Neither the README nor the configs of
+# the reference group the twelve; PoolFormer, whose pooling is no convolution with weights and no attention, stands with
 # MLP-Mixer here.
 FAMILIES = {CONVOLUTION: "CNN", ATTENTION: "Transformer", OTHER: "MLP"}
 _WORDS = (
     "Each translator without a quantizer and with SVQ. A family's row is the mean over its translators that were run "
-    "with and without. Families are told apart by what mixes places: convolutions (CNN), attention (Transformer), an "
-    "MLP or pooling (MLP)."
+    "with and without. Families are told apart by what mixes positions: convolutions (CNN), attention (Transformer), "
+    "an MLP or pooling (MLP)."
 )
 
 
