@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from svqkit.pipeline import stage_settings
 from svqkit.settings.params import Experiment, load_params
-from svqkit.training.fingerprint import HELPERS, code_of_training, own_code, places_of_model
+from svqkit.training.fingerprint import HELPERS, code_of_training, model_classes, own_code
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
@@ -87,7 +87,7 @@ def test_a_training_has_its_own_translator_and_quantizer_and_no_other() -> None:
     experiments = load_params(ROOT / "params.yaml").experiments
     for name in ("weather_t2m-swin-svq", "weather_t2m-residual_vq", "kth-none"):
         code = code_of_training(experiments[name])
-        assert set(places_of_model(experiments[name])) <= code.keys()
+        assert set(model_classes(experiments[name])) <= code.keys()
         kinds = {module for module in code if re.search(r"\.(swin|gsta|incepu|vit|svq|vq|residual|lfq|none)\b", module)}
         expected = {
             "weather_t2m-swin-svq": {"swin:Swin", "svq:SVQ"},

@@ -65,20 +65,21 @@ class Domain:
                 raise ValueError(
                     f"{name} has {len(getattr(self, name))} entries, frames are {self.size} of a {self.kind}"
                 )
-        if list(places := (*self.inputs, *self.targets)) != sorted(set(places)):
-            raise ValueError(f"inputs and targets must rise, got {list(places)}")
+        offsets = [*self.inputs, *self.targets]
+        if offsets != sorted(set(offsets)):
+            raise ValueError(f"inputs and targets must rise, got {offsets}")
         return self
 
     @classmethod
     def of(cls, store: Store, protocol: Protocol = "clean") -> "Domain":
-        """The domain of a model that is trained on ``store`` under a protocol.
+        """Return the domain of a model that is trained on ``store`` under a protocol.
 
         Raises:
             SvqkitError: a channel never changes, so that it can't be normalised.
         """
         scale = Normaliser.of(store, "train", protocol)
         inputs, targets = store.offsets(protocol)
-        places = store.places[1]
+        coordinates = store.places[1]
         timed = "time" in store.group
         return cls(
             kind=store.kind,
@@ -86,8 +87,8 @@ class Domain:
             channels=tuple(store.channels),
             units=tuple(store.units),
             size=tuple(store.frame_shape[1:]),
-            lat=tuple(np.asarray(places.get("lat", ()), float).tolist()),
-            lon=tuple(np.asarray(places.get("lon", ()), float).tolist()),
+            lat=tuple(np.asarray(coordinates.get("lat", ()), float).tolist()),
+            lon=tuple(np.asarray(coordinates.get("lon", ()), float).tolist()),
             mean=tuple(scale.mean.flatten().tolist()),
             std=tuple(scale.std.flatten().tolist()),
             scale=store.scale,
@@ -102,7 +103,7 @@ class Domain:
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> "Domain":
-        """From what :meth:`tree` gave.
+        """Return the domain that :meth:`tree` gave.
 
         Raises:
             KeyError: something is missing.
@@ -111,12 +112,12 @@ class Domain:
         return checked(cls, {field.name: tree[field.name] for field in fields(cls)}, "The domain of the run")
 
     def tree(self) -> dict[str, Any]:
-        """As plain dicts, lists and numbers, ready for JSON, which keeps every digit of a float."""
+        """Return plain dicts, lists and numbers, ready for JSON, which keeps every digit of a float."""
         return asdict(self)
 
     @property
     def normaliser(self) -> Normaliser:
-        """The training's own; it takes bytes where ``scale`` is not 1."""
+        """The normaliser of the training; it takes bytes where ``scale`` is not 1."""
         mean, std = (torch.tensor(values, dtype=torch.float32)[:, None, None] for values in (self.mean, self.std))
         return Normaliser(mean, std, self.scale)
 
@@ -128,8 +129,8 @@ class Domain:
     @property
     def consecutive(self) -> bool:
         """Whether frames of a window follow each other, so that forecasts can be fed back for longer ones."""
-        places = [*self.inputs, *self.targets]
-        return places == list(range(places[0], places[0] + len(places)))
+        offsets = [*self.inputs, *self.targets]
+        return offsets == list(range(offsets[0], offsets[0] + len(offsets)))
 
     @property
     def bounds(self) -> tuple[float, float] | None:
