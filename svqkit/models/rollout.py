@@ -9,7 +9,7 @@ from svqkit.models.simvp import Forecast
 
 
 def passes(model: nn.Module, frames: Tensor, count: int) -> Iterator[Forecast]:
-    """``count`` passes of the model, each fed with the frames of the one before; frames (B, T, C, H, W)."""
+    """Yield ``count`` passes of the model, each fed with the frames of the one before; frames (B, T, C, H, W)."""
     for _ in range(count):
         forecast = model(frames)
         frames = forecast.frames
@@ -17,10 +17,10 @@ def passes(model: nn.Module, frames: Tensor, count: int) -> Iterator[Forecast]:
 
 
 def roll_out(model: nn.Module, frames: Tensor, frames_out: int) -> Forecast:
-    """The ``frames_out`` frames after ``frames`` (B, T, C, H, W): repeated passes, the last one cut to length.
+    """Forecast the ``frames_out`` frames after ``frames`` (B, T, C, H, W): repeated passes, the last one cut to length.
 
     The quantizer's loss is that of the last pass, as in the reference.
     """
-    steps = list(passes(model, frames, -(-frames_out // frames.shape[1])))
-    joined = steps[0].frames if len(steps) == 1 else torch.cat([step.frames for step in steps], dim=1)
-    return Forecast(joined[:, :frames_out], steps[-1].loss)
+    forecasts = list(passes(model, frames, -(-frames_out // frames.shape[1])))
+    joined = forecasts[0].frames if len(forecasts) == 1 else torch.cat([part.frames for part in forecasts], dim=1)
+    return Forecast(joined[:, :frames_out], forecasts[-1].loss)

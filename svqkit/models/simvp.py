@@ -77,7 +77,7 @@ class SimVP(nn.Module):
         return Forecast(rearrange(out, "(b t) c h w -> b t c h w", b=batch), loss)
 
     def latents(self, frames: Tensor) -> Tensor:
-        """What the quantizer is given, (B·T, hid_S, H', W'), for frames (B, T, C, H, W)."""
+        """Compute what the quantizer is given, (B·T, hid_S, H', W'), for frames (B, T, C, H, W)."""
         self._check(frames)
         latent, _ = self._encode(self._pad(rearrange(frames, "b t c h w -> (b t) c h w")))
         return self._translate(latent, len(frames)) if self.post else latent
@@ -109,19 +109,19 @@ class SimVP(nn.Module):
 
 
 def stacked(x: Tensor, batch: int) -> Tensor:
-    """(B·T, C, H, W) → (B, T·C, H, W), from channels last to channels last in one copy."""
+    """Stack frames as channels, (B·T, C, H, W) → (B, T·C, H, W), from channels last to channels last in one copy."""
     channels_last = rearrange(x, "(b t) c h w -> b h w (t c)", b=batch)
     return rearrange(channels_last, "b h w c -> b c h w")
 
 
 def unstacked(x: Tensor, time: int) -> Tensor:
-    """The way back: (B, T·C, H, W) → (B·T, C, H, W)."""
+    """Take stacked frames apart again, (B, T·C, H, W) → (B·T, C, H, W)."""
     channels_last = rearrange(x, "b (t c) h w -> (b t) h w c", t=time)
     return rearrange(channels_last, "b h w c -> b c h w")
 
 
 def perturb(x: Tensor, share: float) -> Tensor:
-    """x with a random ``share`` of its values multiplied by U(−2, 2), as in the paper's noise experiments."""
+    """Return x with a random ``share`` of its values multiplied by U(−2, 2), as in the paper's noise experiments."""
 
     def factors(rows: int) -> Tensor:
         factor = torch.ones(rows * x[0].numel(), device=x.device, dtype=x.dtype)

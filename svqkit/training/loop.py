@@ -177,7 +177,7 @@ class Objective(nn.Module):
         self.model, self.loss, self.bf16 = model, LOSSES[training.loss], training.precision == "bf16"
 
     def forward(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss on normalised frames, and the quantizer's own loss."""
+        """Compute the loss on normalised frames, and the quantizer's own loss."""
         # Not Accelerate's own mixed precision: that is fixed once per process, this per experiment.
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.bf16):
             forecast = roll_out(self.model, inputs, targets.shape[1])
@@ -217,7 +217,7 @@ class Examples:
         return -(-len(self._order(0, 0)) // self.training.batch_size)
 
     def epoch(self, seed: int, epoch: int, skip: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """The shuffled inputs and targets of an epoch, without the first ``skip`` batches.
+        """Yield the shuffled inputs and targets of an epoch, without the first ``skip`` batches.
 
         They are normalised and augmented on the device; a function of seed and epoch only, however many processes
         share them.
@@ -233,12 +233,12 @@ class Examples:
             yield inputs, targets
 
     def example(self) -> tuple[Tensor, Tensor]:
-        """Some batch, to try a step on."""
+        """Return a batch to try a step on."""
         return self._normalised(next(self._batches(self._order(0, 0), self.training.batch_size)))
 
     @torch.no_grad()
     def mean_loss(self, model: nn.Module) -> float:
-        """Mean loss over all windows, without the quantizer's own, model in eval mode.
+        """Compute the mean loss over all windows, without the quantizer's own, model in eval mode.
 
         The reference has the mean over batches of 16 or 4, in which a smaller last batch counts as much as the others.
         """

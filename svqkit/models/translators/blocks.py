@@ -134,13 +134,13 @@ class Tokens(nn.Module):
 
 
 def depthwise(dim: int, kernel: int, dilation: int = 1) -> nn.Conv2d:
-    """A convolution of each channel on its own that keeps height and width."""
+    """Make a convolution of each channel on its own that keeps height and width."""
     kind = nn.Conv2d if dilation == 1 else DilatedConv2d
     return kind(dim, dim, kernel, padding=dilation * (kernel // 2), groups=dim, dilation=dilation)
 
 
 def large_kernel(dim: int, channels_out: int) -> nn.Sequential:
-    """What stands for a 21 × 21 kernel, in three cheap parts: depthwise 5×5, dilated depthwise 7×7, then 1×1.
+    """Make what stands for a 21 × 21 kernel, in three cheap parts: depthwise 5×5, dilated depthwise 7×7, then 1×1.
 
     The 7×7 takes every third position, so that the two reach 23 × 23.
     """
@@ -149,7 +149,7 @@ def large_kernel(dim: int, channels_out: int) -> nn.Sequential:
 
 
 def init_weights(module: nn.Module) -> None:
-    """N(0, 2 / fan_out) for convolutions, N(0, 0.02²) cut at ±2 for linear layers, zero biases; for ``apply``."""
+    """Initialise convolutions from N(0, 2 / fan_out), linear layers from N(0, 0.02²) cut at ±2; for ``apply``."""
     if isinstance(module, nn.Conv2d):
         fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
         nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
@@ -162,7 +162,11 @@ def init_weights(module: nn.Module) -> None:
 
 
 def need_multiple(dim: int, of: int, translator: str) -> None:
-    """Refuse a number of channels that a translator can't share out evenly."""
+    """Check that a translator can share out ``dim`` channels evenly.
+
+    Raises:
+        SvqkitError: ``of`` does not divide them.
+    """
     if dim % of:
         raise SvqkitError(
             f"{translator} needs numbers of channels that {of} divides, got {dim}; change hid_T, hid_S (times the "

@@ -14,7 +14,7 @@ class ConvMixer(MetaTranslator):
     """
 
     def block(self, spec: BlockSpec) -> nn.Module:
-        """Kernels of 11 × 11."""
+        """Make a block with kernels of 11 × 11."""
         return ConvMixerBlock(spec.dim, 11).apply(init_weights)
 
 

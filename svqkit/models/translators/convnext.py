@@ -14,7 +14,7 @@ class ConvNeXt(MetaTranslator):
     """
 
     def block(self, spec: BlockSpec) -> nn.Module:
-        """LayerNorm over the channels of a position, and a scale that starts at 1e-6."""
+        """Make a block with LayerNorm over the channels of a position, and a scale that starts at 1e-6."""
         return ConvNeXtBlock(
             spec.dim, mlp_ratio=spec.mlp_ratio, drop_path=spec.drop_path, ls_init_value=1e-6, conv_mlp=True
         ).apply(init_weights)

@@ -17,7 +17,7 @@ class HorNet(MetaTranslator):
     """
 
     def block(self, spec: BlockSpec) -> nn.Module:
-        """LayerNorm over the channels of a position, and scales that start at 1e-6."""
+        """Make a block with LayerNorm over the channels of a position, and scales that start at 1e-6."""
         mlp = ChannelsLast(Mlp(spec.dim, int(spec.mlp_ratio * spec.dim)))
         return Residual(spec, LayerNorm2d, GatedConvolution(spec.dim), mlp, scale=1e-6).apply(init_weights)
 

@@ -23,7 +23,7 @@ class MLPMixer(MetaTranslator):
         self.size = size
 
     def block(self, spec: BlockSpec) -> nn.Module:
-        """LayerNorm over the channels of a position."""
+        """Make a block with LayerNorm over the channels of a position."""
         height, width = spec.size
         block = MixerBlock(
             spec.dim,

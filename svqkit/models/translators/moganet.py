@@ -15,7 +15,7 @@ class MogaNet(MetaTranslator):
     """
 
     def block(self, spec: BlockSpec) -> nn.Module:
-        """BatchNorm and scales that start at 1e-5."""
+        """Make a block with BatchNorm and scales that start at 1e-5."""
         need_multiple(spec.dim, 8, "moganet")
         return Residual(spec, nn.BatchNorm2d, GatedAggregation(spec.dim), ChannelAggregation(spec), scale=1e-5).apply(
             init_weights

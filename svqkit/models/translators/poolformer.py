@@ -18,7 +18,7 @@ class PoolFormer(MetaTranslator):
     """
 
     def block(self, spec: BlockSpec) -> nn.Module:
-        """GroupNorm of one group and scales that start at 1e-5."""
+        """Make a block with GroupNorm of one group and scales that start at 1e-5."""
         mlp = Mlp(spec.dim, int(spec.dim * spec.mlp_ratio), drop=spec.drop, use_conv=True)
         for layer in (mlp.fc1, mlp.fc2):
             nn.init.trunc_normal_(layer.weight, std=0.02)

@@ -19,7 +19,7 @@ class Swin(MetaTranslator):
     """
 
     def block(self, spec: BlockSpec) -> nn.Module:
-        """Odd blocks shift their windows by half, where there is more than one."""
+        """Make a block: odd blocks shift their windows by half, where there is more than one."""
         need_multiple(spec.dim, HEADS, "swin")
         window = 7 if spec.size[0] % 7 == 0 else min(8, max(4, spec.size[0] // 16))
         shift = window // 2 if spec.index % 2 else 0

@@ -14,7 +14,7 @@ class TAU(MetaTranslator):
     """
 
     def block(self, spec: BlockSpec) -> nn.Module:
-        """BatchNorm and scales that start at 0.01."""
+        """Make a block with BatchNorm and scales that start at 0.01."""
         attention = LargeKernelAttention(spec.dim, TemporalGate(spec.dim))
         return Residual(spec, nn.BatchNorm2d, attention, ConvMLP(spec).apply(init_weights), scale=1e-2)
 

@@ -16,7 +16,7 @@ class UniFormer(MetaTranslator):
     """
 
     def block(self, spec: BlockSpec) -> nn.Module:
-        """Self-attention but for the first block and those that change the number of channels."""
+        """Make a block: self-attention but for the first block and those that change the number of channels."""
         if spec.index > 0 and not spec.resized:
             need_multiple(spec.dim, HEADS, "uniformer")
             return Positioned(depthwise(spec.dim, 3), Tokens(attention_block(spec, scale=1e-6)))

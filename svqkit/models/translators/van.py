@@ -13,7 +13,7 @@ class VAN(MetaTranslator):
     """
 
     def block(self, spec: BlockSpec) -> nn.Module:
-        """BatchNorm and scales that start at 0.01."""
+        """Make a block with BatchNorm and scales that start at 0.01."""
         attention = LargeKernelAttention(spec.dim, KernelGate(spec.dim))
         return Residual(spec, nn.BatchNorm2d, attention, ConvMLP(spec), scale=1e-2).apply(init_weights)
 

@@ -17,13 +17,13 @@ class ViT(MetaTranslator):
     """
 
     def block(self, spec: BlockSpec) -> nn.Module:
-        """Attention and MLP, each after a LayerNorm."""
+        """Make a block: attention and MLP, each after a LayerNorm."""
         need_multiple(spec.dim, HEADS, "vit")
         return Tokens(attention_block(spec))
 
 
 def attention_block(spec: BlockSpec, scale: float | None = None) -> nn.Module:
-    """A block of self-attention on (B, H·W, dim); ``scale`` is where learned scales start, None: there are none."""
+    """Make a block of self-attention on (B, H·W, dim); ``scale`` is where learned scales start, if any."""
     return Block(
         spec.dim,
         num_heads=HEADS,
