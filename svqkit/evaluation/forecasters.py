@@ -22,7 +22,7 @@ def of_model(
     device: torch.device,
     inputs: np.ndarray | None = None,
 ) -> Forecaster:
-    """Return a forecaster: ``input_scaler`` normalises what the model is given, ``output_scaler`` turns its output back.
+    """Return a forecaster: ``input_scaler`` normalises what the model gets, ``output_scaler`` takes its output back.
 
     The two differ only for weather of one variable under protocol "paper". ``inputs`` (T_in,), the input frames counted
     from the first target, is given where the model quantizes them one by one: then a frame that several windows hold is
