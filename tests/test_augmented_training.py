@@ -136,6 +136,6 @@ def test_frames_that_are_not_square_are_refused_before_any_step(
     with pytest.raises(SvqkitError) as caught:
         loop.train(turned, 0, store, tmp_path / "runs", tmp_path / "states")
     assert "augment: rotate needs square frames" in str(caught.value)
-    assert "are 12 × 16; take it off the list" in str(caught.value)
+    assert "got (12, 16); take it off the list" in str(caught.value)
     assert not run_path(turned, 0, tmp_path / "runs").exists()
     assert not run_path(turned, 0, tmp_path / "states").exists(), "there is nothing to go on from"

@@ -283,7 +283,7 @@ def test_weights_of_another_model_are_refused_with_what_differs(
     wider = override(short, {"quantizer": {"codebook_size": 60}})
     other = loop.train(wider, 0, store, tmp_path / "wider", tmp_path / "s2")
     (run / "best.safetensors").write_bytes((other / "best.safetensors").read_bytes())
-    with pytest.raises(SvqkitError, match=r"another model(.|\n)*quantizer.codebook: expected \(50, 4\), got \(60, 4\)"):
+    with pytest.raises(SvqkitError, match=r"another model(.|\n)*quantizer.codebook.*\[60, 4\].*\[50, 4\]"):
         open_run(run).model()
     (run / "best.safetensors").write_bytes(b"cut off")
     with pytest.raises(SvqkitError, match="No readable weights"):

@@ -1,7 +1,7 @@
 """What the frames of a run are: all that a forecast needs to know of the data that a model was trained on."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Annotated, Any
 
 import numpy as np
@@ -103,17 +103,13 @@ class Domain:
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> "Domain":
-        """Return the domain that :meth:`tree` gave.
+        """Return the domain whose fields ``tree`` holds, as JSON has them.
 
         Raises:
             KeyError: something is missing.
             SvqkitError: something does not fit.
         """
         return checked(cls, {field.name: tree[field.name] for field in fields(cls)}, "The domain of the run")
-
-    def tree(self) -> dict[str, Any]:
-        """Return plain dicts, lists and numbers, ready for JSON, which keeps every digit of a float."""
-        return asdict(self)
 
     @property
     def normaliser(self) -> Normaliser:

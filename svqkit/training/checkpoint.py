@@ -20,6 +20,9 @@ from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError
 from svqkit.userfiles import refuse_special
 
+# Of the list of what is wrong with weights.
+MOST_CHARACTERS = 4000
+
 
 @dataclass
 class Progress:
@@ -94,26 +97,18 @@ def load_weights(model: nn.Module, path: Path) -> None:
     """Put the weights at ``path`` into ``model``.
 
     Raises:
-        SvqkitError: there are none, the file is damaged, or they are of another model: every missing, surplus
-            and misshapen entry is listed.
+        SvqkitError: there are none, the file is damaged, or they are of another model: missing, surplus and misshapen
+            entries are listed.
     """
     refuse_special(path)
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise SvqkitError(f"No readable weights at {path}: {error}. Train the model again.") from error
-    own = model.state_dict()
-    problems = [f"missing: {name}" for name in sorted(own.keys() - tensors.keys())]
-    problems += [f"surplus: {name}" for name in sorted(tensors.keys() - own.keys())]
-    problems += [
-        f"shape of {name}: expected {tuple(own[name].shape)}, got {tuple(tensors[name].shape)}"
-        for name in sorted(own.keys() & tensors.keys())
-        if own[name].shape != tensors[name].shape
-    ]
-    if problems:
-        shown = problems[:20] + ([f"… and {len(problems) - 20} more"] if len(problems) > 20 else [])
-        raise SvqkitError(f"{path} holds the weights of another model:\n  " + "\n  ".join(shown))
-    model.load_state_dict(tensors)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise SvqkitError(f"{path} holds the weights of another model. {str(error)[:MOST_CHARACTERS]}") from error
 
 
 def save_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:

@@ -199,17 +199,10 @@ class Examples:
     def __init__(self, experiment: Experiment, store: Store, split: Split, accelerator: Accelerator) -> None:
         self.training, self.accelerator = experiment.training, accelerator
         self.windows = Windows(store, split, experiment.protocol, accelerator.device)
-        self.scale = Normaliser.of(store, split if split == "test" else "train", experiment.protocol).to(
-            accelerator.device
-        )
+        normaliser = Normaliser.of(store, "test" if split == "test" else "train", experiment.protocol)
+        self.normaliser = normaliser.to(accelerator.device)
         if split == "train" and len(self.windows) < self.training.batch_size:
             refuse_uneven("The only batch, of all windows:", len(self.windows), accelerator.num_processes)
-        height, width = store.frame_shape[1:]
-        if split == "train" and "rotate" in self.training.augment and height != width:
-            raise SvqkitError(
-                f"augment: rotate needs square frames, those of {store.path} are {height} × {width}; "
-                "take it off the list."
-            )
 
     @property
     def steps_per_epoch(self) -> int:
@@ -253,7 +246,7 @@ class Examples:
 
     def _normalised(self, batch: Batch) -> tuple[Tensor, Tensor]:
         batch = batch.to(self.accelerator.device)
-        return self.scale.forward(batch.inputs), self.scale.forward(batch.targets)
+        return self.normaliser.forward(batch.inputs), self.normaliser.forward(batch.targets)
 
     def _order(self, seed: int, epoch: int) -> np.ndarray:
         return epoch_order(self.windows, seed, epoch, self.training.batch_size, self.training.steps_per_epoch)

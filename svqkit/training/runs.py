@@ -15,7 +15,7 @@ files. Nothing in it depends on the clock or the machine's name, so equal runs a
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from pkgutil import resolve_name
@@ -186,7 +186,7 @@ def write_config(
         "size": size,
     }
     if domain:
-        tree["domain"] = {name: value for name, value in domain.tree().items() if name not in tree}
+        tree["domain"] = {name: value for name, value in asdict(domain).items() if name not in tree}
     if fingerprint:
         tree["made_from"] = {part: fingerprint[part] for part in ("data", "code")}
         tree["files"] = _digests(path)

@@ -77,8 +77,9 @@ class SourceCode:
         return [file.stem for file in folder.glob("*.py") if file.name != "__init__.py"]
 
     def _digest(self, module: str) -> str:
-        plain = _plain(_code(self._text(module)), self._uses(module).offered)
-        return hashlib.sha256(repr(plain).encode()).hexdigest()[:16]
+        code = _WithoutImports(self._uses(module).offered).visit(_code(self._text(module)))
+        # Python 3.13 leaves out fields that are empty lists, older versions don't.
+        return hashlib.sha256(re.sub(r"(, )?\w+=\[\]", "", ast.dump(code)).encode()).hexdigest()[:16]
 
     def _text(self, module: str) -> str:
         return self.file(module).read_text(encoding="utf-8")
@@ -156,6 +157,19 @@ class _Stripped(ast.NodeTransformer):
         return [self.visit(statement) for statement in node.orelse]
 
 
+class _WithoutImports(ast.NodeTransformer):
+    """Takes out the imports of some names."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self.names = names
+
+    def visit_Import(self, node: ast.Import | ast.ImportFrom) -> ast.AST | None:
+        node.names = [alias for alias in node.names if (alias.asname or alias.name) not in self.names]
+        return node if node.names else None
+
+    visit_ImportFrom = visit_Import
+
+
 def _dotted(node: ast.AST) -> str:
     """Return "a.b.c" of such an expression, "" of any other."""
     if isinstance(node, ast.Name):
@@ -189,18 +203,3 @@ def _names(node: ast.AST) -> Iterator[str]:
 
 def _strings(code: ast.AST) -> Iterator[str]:
     return (node.value for node in ast.walk(code) if isinstance(node, ast.Constant) and isinstance(node.value, str))
-
-
-def _plain(node: Any, offered: Collection[str]) -> Any:
-    """Return code as nested lists without empty fields, in which the trees of different versions of Python differ."""
-    if isinstance(node, ast.alias) and (node.asname or node.name) in offered:
-        return None
-    if isinstance(node, list):
-        return [plain for item in node if (plain := _plain(item, offered)) is not None]
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    given = [(name, _plain(value, offered)) for name, value in ast.iter_fields(node) if value is not None]
-    parts = [(name, plain) for name, plain in given if plain not in (None, [])]
-    if isinstance(node, ast.Import | ast.ImportFrom) and "names" not in dict(parts):
-        return None
-    return [type(node).__name__, *parts]
