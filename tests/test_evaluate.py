@@ -42,7 +42,7 @@ from svqkit.evaluation import (
 )
 from svqkit.evaluation.evaluate import BASELINES, COLUMNS, TestSet, error_fields, sample_forecast, summary
 from svqkit.models import Forecast
-from svqkit.models.rollout import passes, roll_out
+from svqkit.models.rollout import roll_out
 from svqkit.settings.data import ArrayData, Offsets, Shares
 from svqkit.settings.params import Data, Protocol
 from svqkit.settings.quantizers import NoQuantizer, SVQSettings, VQSettings
@@ -443,11 +443,6 @@ def test_a_rollout_of_any_length(frames_out: int) -> None:
     count = {1: 1, 2: 1, 3: 1, 4: 2, 6: 2, 7: 3}[frames_out]
     assert model.calls == count
     assert forecast.loss.item() == count, "that of the last pass, as in the reference"
-
-
-def test_passes_feed_on_the_pass_before() -> None:
-    outputs = [forecast.frames[0, :, 0, 0, 0].tolist() for forecast in passes(AddOne(), torch.zeros(1, 2, 1, 1, 1), 3)]
-    assert outputs == [[1, 2], [3, 4], [5, 6]]
 
 
 def test_what_cannot_be_scored_under_paper_is_scored_under_clean_and_says_why(raw: RawFiles, tmp_path: Path) -> None:

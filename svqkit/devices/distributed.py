@@ -6,7 +6,7 @@ So the losses of two processes are those of one, but for the last digits, and a 
 of processes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import torch
@@ -15,7 +15,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 from svqkit.errors import SvqkitError
 
-Sequence = TypeVar("Sequence")
+Rows = TypeVar("Rows")
 
 
 def rank_and_count() -> tuple[int, int]:
@@ -25,12 +25,12 @@ def rank_and_count() -> tuple[int, int]:
     return 0, 1
 
 
-def shard(sequence: Sequence, rank: int, count: int) -> Sequence:
-    """Return the part of ``sequence`` that belongs to process ``rank`` of ``count``: neighbours, as many as others."""
-    return sequence[len(sequence) * rank // count : len(sequence) * (rank + 1) // count]
+def shard(rows: Rows, rank: int, count: int) -> Rows:
+    """Return the rows that belong to process ``rank`` of ``count``: neighbours, of even number where it can be."""
+    return rows[len(rows) * rank // count : len(rows) * (rank + 1) // count]
 
 
-def draw_shard(draw: Callable[[int], Sequence], rows: int) -> Sequence:
+def draw_shard(draw: Callable[[int], Rows], rows: int) -> Rows:
     """Return ``rows`` rows of random numbers: this process's, out of what ``draw`` gives for all processes together."""
     rank, count = rank_and_count()
     return shard(draw(rows * count), rank, count)
@@ -78,10 +78,7 @@ class Dropout(nn.Dropout):
 
     def forward(self, x: Tensor) -> Tensor:
         """x of any shape, with samples, or parts of samples in their order, along the first axis → the same shape."""
-        if not self.training or self.p == 0:
-            return x
-        kept = draw_shard(lambda rows: x.new_empty(rows, *x.shape[1:]).bernoulli_(1 - self.p), len(x))
-        return x * kept.div_(1 - self.p)
+        return _drop(x, self.p, x.shape[1:]) if self.training else x
 
 
 class DropPath(nn.Module):
@@ -96,11 +93,15 @@ class DropPath(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, …) → the same shape."""
-        if not self.training or self.drop_prob == 0:
-            return x
-        ones = [1] * (x.ndim - 1)
-        kept = draw_shard(lambda rows: x.new_empty(rows, *ones).bernoulli_(1 - self.drop_prob), len(x))
-        return x * kept.div_(1 - self.drop_prob)
+        return _drop(x, self.drop_prob, [1] * (x.ndim - 1)) if self.training else x
+
+
+def _drop(x: Tensor, probability: float, shape: Sequence[int]) -> Tensor:
+    """Set parts of x (B, …), which have ``shape`` in each sample, to 0 with a probability; scale up the others."""
+    if probability == 0:
+        return x
+    kept = draw_shard(lambda rows: x.new_empty(rows, *shape).bernoulli_(1 - probability), len(x))
+    return x * kept.div_(1 - probability)
 
 
 class BatchNorm2d(nn.BatchNorm2d):
