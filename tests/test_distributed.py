@@ -1,5 +1,6 @@
 """Several processes: they train as one would, go on where another number of them stopped, and end when one dies."""
 
+import json
 import os
 import subprocess
 import sys
@@ -60,7 +61,7 @@ loop.train(experiment_from_tree(json.loads(experiment), "test"), 0, Store.open(s
 @given(st.lists(st.integers()), st.integers(1, 6))
 def test_shares_are_neighbours_and_make_up_the_whole(many: list[int], count: int) -> None:
     shares = [ours.shard(many, rank, count) for rank in range(count)]
-    assert [one for part in shares for one in part] == many
+    assert [number for part in shares for number in part] == many
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
@@ -148,9 +149,9 @@ def test_two_processes_draw_and_normalise_as_one_does(tmp_path: Path) -> None:
     output = nn.functional.silu(norm(samples[:, 0]))
     (output * torch.arange(6.0)).mean().backward()
     torch.testing.assert_close(torch.cat([first["norm"], second["norm"]]), output.detach())
-    for one in (first, second):
-        torch.testing.assert_close(one["norm weight"], norm.weight.grad)
-        torch.testing.assert_close(one["norm mean"], norm.running_mean)
+    for half in (first, second):
+        torch.testing.assert_close(half["norm weight"], norm.weight.grad)
+        torch.testing.assert_close(half["norm mean"], norm.running_mean)
 
 
 @pytest.fixture
@@ -175,8 +176,6 @@ def trained_by_two(
     experiment: Experiment, store: Store, folder: Path, dies: bool = False
 ) -> subprocess.CompletedProcess:
     """A training by two processes, its runs and states below ``folder``."""
-    import json
-
     folder.mkdir(exist_ok=True)
     script = folder / "train.py"
     script.write_text(TRAIN)
@@ -255,13 +254,13 @@ def test_a_batch_that_the_processes_can_not_share_is_refused(
 
 
 def test_a_single_batch_of_all_windows_must_be_even_too(experiment: Experiment, store: Store) -> None:
-    class Here:
+    class Processes:
         process_index, device = 0, torch.device("cpu")
 
         def __init__(self, processes: int) -> None:
             self.num_processes = processes
 
-    windows = len(loop.Examples(experiment, store, "train", Here(1)).windows)
+    windows = len(loop.Examples(experiment, store, "train", Processes(1)).windows)
     large = override(experiment, {"training": {"batch_size": 2 * windows}})
     with pytest.raises(SvqkitError, match=f"The only batch, of all windows: {windows} can't be shared evenly"):
-        loop.Examples(large, store, "train", Here(windows - 1))
+        loop.Examples(large, store, "train", Processes(windows - 1))

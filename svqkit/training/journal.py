@@ -27,11 +27,11 @@ PACKAGES = ("svqkit", "torch", "numpy", "timm", "vector-quantize-pytorch", "acce
 
 
 def write(
-    experiment: Experiment, done: Mapping[int, Progress], root: str | Path = "journal", clear: bool = False
+    experiment: Experiment, done: Mapping[int, Progress | None], root: str | Path = "journal", clear: bool = False
 ) -> Path:
     """Note what trainings of an experiment took, by seed, beside what was noted of other seeds; return the file.
 
-    With ``clear`` what was noted of seeds that the experiment does not have is dropped.
+    ``done`` has None for a run that was made elsewhere: nothing is known of it. With ``clear`` what was noted of seeds that the experiment does not have is dropped.
     """
     shared = {"machine": machine(), "versions": versions()}
     runs = {}
@@ -39,7 +39,7 @@ def write(
         if not clear or seed in experiment.seeds:
             runs[f"seed{seed}"] = {key: value for key, value in took.items() if value != shared.get(key)}
     for seed, progress in done.items():
-        if progress.loss_log and progress.seconds > 0:
+        if progress and progress.loss_log and progress.seconds > 0:
             steps = int(progress.loss_log[-1]["step"])
             runs[f"seed{seed}"] = {
                 "seconds": round(progress.seconds, 1),

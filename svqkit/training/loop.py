@@ -73,8 +73,7 @@ def train_all(
             if progress is None or is_run_of(target, progress.fingerprint):
                 ended[seed] = progress
         if journals is not None:
-            known = {seed: progress for seed, progress in ended.items() if progress}
-            journal.write(experiment, known, journals, clear)
+            journal.write(experiment, ended, journals, clear)
         for seed in ended:
             remove(run_path(experiment, seed, states))
         with suppress(OSError):  # what was set aside stays
