@@ -124,8 +124,8 @@ def test_what_is_logged_is_the_loss_on_whole_validation_windows(
     experiment: Experiment, store: Store, tmp_path: Path
 ) -> None:
     run = open_run(loop.train(experiment, 0, store, tmp_path / "runs", tmp_path / "states"))
-    judge = loop.Examples(with_augment(experiment), store, "validation", Accelerator())
-    assert run.log()["validation_loss"].iloc[-1] == pytest.approx(judge.mean_loss(run.model("last")), rel=1e-6)
+    validation_set = loop.Examples(with_augment(experiment), store, "validation", Accelerator())
+    assert run.log()["validation_loss"].iloc[-1] == pytest.approx(validation_set.mean_loss(run.model("last")), rel=1e-6)
 
 
 def test_frames_that_are_not_square_are_refused_before_any_step(

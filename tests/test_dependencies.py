@@ -66,7 +66,7 @@ def test_a_stage_depends_on_all_code_that_it_runs(stage: str) -> None:
     deps = [ROOT / dep for dep in STAGES[stage].get("do", STAGES[stage])["deps"] if "$" not in dep]
     used = modules_used(stage, LEFT_OUT.get(stage, set()))
     if stage == "train":  # by its file of settings
-        of_any = [code_of_training(one) for one in load_params(ROOT / "params.yaml").experiments.values()]
+        of_any = [code_of_training(experiment) for experiment in load_params(ROOT / "params.yaml").experiments.values()]
         used -= {name.partition(":")[0] for name in set.intersection(*map(set, of_any))}
     missing = {module for module in used if not {own_code().file(module), *own_code().file(module).parents} & {*deps}}
     assert not missing, f"dvc.yaml: {stage} runs these, and does not depend on them"
@@ -175,7 +175,7 @@ def test_a_new_translator_as_readme_has_it_changes_nothing(copy: Copy) -> None:
 def test_code_changes_the_trainings_that_use_it(copy: Copy) -> None:
     copy.add_code("models/translators/swin.py", "quantizers/vq.py")
     used = {"swin", "vq", "multihead_vq", "residual_vq", "grouped_residual_vq", "simvq"}
-    kinds = {name: {one.model.translator, one.quantizer.name} for name, one in EXPERIMENTS.items()}
+    kinds = {name: {experiment.model.translator, experiment.quantizer.name} for name, experiment in EXPERIMENTS.items()}
     changed = {name for name in EXPERIMENTS if kinds[name] & used}
     scored = {EXPERIMENTS[name].dataset for name in changed}
     expected = {f"training/{name}.json" for name in changed} | {f"scoring/{name}.json" for name in scored}
@@ -195,7 +195,7 @@ def test_code_that_no_training_uses_changes_none(copy: Copy) -> None:
 
 def test_another_class_of_the_same_module_is_another_model(copy: Copy) -> None:
     copy.replace("settings/params.py", "translators.swin:Swin", "translators.swin:Other")
-    assert copy.changed("training") == trainings(lambda one: one.model.translator == "swin")
+    assert copy.changed("training") == trainings(lambda experiment: experiment.model.translator == "swin")
 
 
 def test_the_files_name_every_module_on_its_own(before: dict[str, bytes]) -> None:

@@ -391,8 +391,8 @@ def test_training_and_scoring_hand_bytes_to_the_device(grey: Video, monkeypatch:
         return real(self, x)
 
     monkeypatch.setattr(Normaliser, "physical", look)
-    learn = loop.Examples(experiment(grey.data), grey.store, "train", Accelerator())
-    inputs, targets = next(learn.epoch(0, 0))
+    train_set = loop.Examples(experiment(grey.data), grey.store, "train", Accelerator())
+    inputs, targets = next(train_set.epoch(0, 0))
     assert (inputs.dtype, targets.dtype) == (torch.float32, torch.float32)
     test = TestSet(grey.store, "clean")
     test.evaluate(of_model(Fading(), test.input_scaler, test.output_scaler, test.device), "m", 0)
@@ -404,8 +404,8 @@ def test_the_training_loss_is_of_the_whole_forecast(which: str, passes: int, req
     """3 → 7 frames: three passes, the last one cut; 3 → 2: one that is cut. Gradients go through all of them."""
     there: Video = request.getfixturevalue(which)
     chosen = experiment(there.data)
-    learn = loop.Examples(chosen, there.store, "train", Accelerator())
-    inputs, targets = next(learn.epoch(0, 0))
+    train_set = loop.Examples(chosen, there.store, "train", Accelerator())
+    inputs, targets = next(train_set.epoch(0, 0))
     model = Fading()
     loss, own = loop.Objective(model, chosen.training)(inputs, targets)
     assert model.passes == passes
@@ -427,7 +427,7 @@ def test_the_validation_loss_is_the_mean_over_windows(which: str, request: pytes
     settings = experiment(there.data, SVQSettings(codebook_size=8, hidden_dim=4))
     torch.manual_seed(0)
     model = models.build(settings, there.store.frame_shape)
-    judge = loop.Examples(settings, there.store, "test", Accelerator())
+    test_set = loop.Examples(settings, there.store, "test", Accelerator())
     inputs, targets = there.test_windows()
     expected = abs(fed_by_hand(model.eval(), inputs, targets.shape[1]) - targets).mean()
-    assert judge.mean_loss(model) == pytest.approx(expected, rel=1e-5)
+    assert test_set.mean_loss(model) == pytest.approx(expected, rel=1e-5)

@@ -31,7 +31,8 @@ def write(
 ) -> Path:
     """Note what trainings of an experiment took, by seed, beside what was noted of other seeds; return the file.
 
-    ``done`` has None for a run that was made elsewhere: nothing is known of it. With ``clear`` what was noted of seeds that the experiment does not have is dropped.
+    ``done`` has None for a run that was made elsewhere: nothing is known of it. With ``clear`` what was noted of seeds
+    that the experiment does not have is dropped.
     """
     shared = {"machine": machine(), "versions": versions()}
     runs = {}
