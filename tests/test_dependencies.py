@@ -119,10 +119,10 @@ class Copy:
         after = files(self.folder / "build/settings")
         return {name for name in self.before if after.get(name) != self.before[name] and name.startswith(kind)}
 
-    def add_code(self, *names: str) -> None:
+    def add_code(self, *names: str, code: str = "CONSTANT = 1") -> None:
         for name in names:
             with (self.folder / "svqkit" / name).open("a", encoding="utf-8") as file:
-                file.write("\nCONSTANT = 1\n")
+                file.write(f"\n{code}\n")
 
     def replace(self, name: str, old: str, new: str) -> None:
         path = self.folder / "svqkit" / name
@@ -167,8 +167,8 @@ def test_a_new_translator_as_readme_has_it_changes_nothing(copy: Copy) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
     (copy.folder / "svqkit/models/translators/fnet.py").write_text(blocks[0], encoding="utf-8")
     copy.replace("settings/params.py", "TRANSLATORS = {\n", f"TRANSLATORS = {{\n{blocks[1]}")
-    copy.replace("quantizers/__init__.py", '"build",\n]', '"build",\n    "Mine",\n]\nfrom svqkit.errors import Mine\n')
-    copy.replace("errors.py", "class", "class Mine: ...\n\n\nclass")
+    copy.add_code("quantizers/__init__.py", code="from svqkit.quantizers.mine import Mine")
+    (copy.folder / "svqkit/quantizers/mine.py").write_text("class Mine: ...\n", encoding="utf-8")
     assert copy.changed() == set()
 
 
