@@ -26,7 +26,7 @@ def rank_and_count() -> tuple[int, int]:
 
 
 def shard(rows: Rows, rank: int, count: int) -> Rows:
-    """Return the rows that belong to process ``rank`` of ``count``: neighbours, of even number where it can be."""
+    """Return the rows that belong to process ``rank`` of ``count``: neighbours, as many as others have or one more."""
     return rows[len(rows) * rank // count : len(rows) * (rank + 1) // count]
 
 
