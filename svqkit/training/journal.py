@@ -10,7 +10,6 @@ import os
 import platform
 import resource
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,8 @@ from svqkit.atomic import replacing
 from svqkit.settings.params import Experiment
 from svqkit.training.checkpoint import Progress
 from svqkit.training.paths import journal_path
+from svqkit.training.runs import versions
 from svqkit.userfiles import read_json
-
-PACKAGES = ("svqkit", "torch", "numpy", "timm", "vector-quantize-pytorch", "accelerate", "xarray", "zarr")
 
 
 def write(
@@ -79,11 +77,6 @@ def machine() -> dict[str, Any]:
     }
 
 
-def versions() -> dict[str, str]:
-    """Return the versions that a result depends on most."""
-    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
-
-
 def peak_memory_gb() -> float:
     """Return the most memory that this process has held, in GiB: of the GPU where there is one, else resident."""
     if torch.cuda.is_available():
@@ -97,10 +90,3 @@ def _cpu() -> str:
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

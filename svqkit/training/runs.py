@@ -14,9 +14,11 @@ files. Nothing in it depends on the clock or the machine's name, so equal runs a
 
 import hashlib
 import json
+import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, Self, get_args
@@ -32,13 +34,13 @@ from svqkit.settings.params import Experiment, Study, as_tree, experiment_from_t
 from svqkit.settings.types import STRICT, Names, Natural, Size, checked
 from svqkit.training.checkpoint import load_weights
 from svqkit.training.fingerprint import counted, with_uncounted
-from svqkit.training.journal import versions
 from svqkit.training.paths import run_path
 from svqkit.userfiles import read_json, refuse_special
 
 CONFIG = "config.json"
 # Goes up when config.json says something in another way; ``read_config`` then turns the earlier way into the new one.
 FORMAT = 2
+PACKAGES = ("svqkit", "torch", "numpy", "timm", "vector-quantize-pytorch", "accelerate", "xarray", "zarr")
 
 
 @dataclass(frozen=True)
@@ -210,6 +212,18 @@ def read_config(path: Path) -> dict[str, Any]:
             "it was written by a later one. Update svqkit."
         )
     return {**tree, "format": FORMAT}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on most."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def is_run_of(path: Path, fingerprint: Mapping[str, Any]) -> bool:
