@@ -213,7 +213,7 @@ def test_a_model_is_given_normalised_frames_and_its_forecast_is_brought_back(
     """One more in normalised units is one standard deviation more in physical ones: that of training, or, of several
     variables under "paper", that of the test period."""
     test = TestSet(stores[names], protocol)
-    forecaster = forecasters.of_model(AddOne(), test.input_scaler, test.output_scaler, test.device)
+    forecaster = forecasters.of_model(AddOne(), test.entering, test.leaving, test.device)
     inputs, targets, numbers = windows_of(values(raw, TEST, names), protocol)
     if protocol == "paper":
         inputs, targets = (as_paper_sees(frames, raw, names) for frames in (inputs, targets))

@@ -395,7 +395,7 @@ def test_training_and_scoring_hand_bytes_to_the_device(grey: Video, monkeypatch:
     inputs, targets = next(train_set.epoch(0, 0))
     assert (inputs.dtype, targets.dtype) == (torch.float32, torch.float32)
     test = TestSet(grey.store, "clean")
-    test.evaluate(of_model(Fading(), test.input_scaler, test.output_scaler, test.device), "m", 0)
+    test.evaluate(of_model(Fading(), test.entering, test.leaving, test.device), "m", 0)
     assert seen == {torch.uint8}
 
 

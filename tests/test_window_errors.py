@@ -260,7 +260,7 @@ def test_a_model_quantizes_a_frame_once_and_forecasts_the_same(scored: Scored, t
     seen = counted(model.quantizer)
     offsets = test.windows.inputs - test.windows.targets[0]
     plain, once = (
-        forecasters.of_model(model, test.input_scaler, test.output_scaler, test.device, inputs)(batch, None)
+        forecasters.of_model(model, test.entering, test.leaving, test.device, inputs)(batch, None)
         for inputs in (None, offsets)
     )
     frames = len(np.unique(batch.target_frames[:, :1] + offsets))

@@ -62,11 +62,9 @@ class TestSet:
         self.store, self.protocol, self.lpips = store, protocol, lpips
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.windows = Windows(store, "test", protocol, self.device, hold=False)
-        self.input_scaler = Normaliser.of(store, "test" if protocol == "paper" else "train", protocol).to(self.device)
+        self.entering = Normaliser.of(store, "test" if protocol == "paper" else "train", protocol).to(self.device)
         back_as_it_came = store.kind == "image" or store.multivariate
-        self.output_scaler = (
-            self.input_scaler if back_as_it_came else Normaliser.of(store, "train", protocol).to(self.device)
-        )
+        self.leaving = self.entering if back_as_it_came else Normaliser.of(store, "train", protocol).to(self.device)
 
     def is_like(self, other: "TestSet") -> bool:
         """Whether a protocol leaves all as the other has it: images, which nobody normalises, in the same windows."""
@@ -83,13 +81,13 @@ class TestSet:
         """The forecaster of a run's best weights."""
         after = run.experiment.model.quantize_after_translator
         inputs = None if after else self.windows.inputs - self.windows.targets[0]
-        return forecasters.of_model(run.model(), self.input_scaler, self.output_scaler, self.device, inputs)
+        return forecasters.of_model(run.model(), self.entering, self.leaving, self.device, inputs)
 
     def truth(self, frames: torch.Tensor) -> torch.Tensor:
         """Stored frames in physical units, as the protocol scores them."""
         if self.protocol == "paper":
-            return self.output_scaler.inverse(self.input_scaler.forward(frames))
-        return self.output_scaler.physical(frames)
+            return self.leaving.inverse(self.entering.forward(frames))
+        return self.leaving.physical(frames)
 
     def as_scored(self, batch: Batch) -> Batch:
         """A batch in physical units."""

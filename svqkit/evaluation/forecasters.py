@@ -17,26 +17,26 @@ Forecaster = Callable[[Batch, Tensor], Tensor]
 
 def of_model(
     model: nn.Module,
-    input_scaler: Normaliser,
-    output_scaler: Normaliser,
+    entering: Normaliser,
+    leaving: Normaliser,
     device: torch.device,
     inputs: np.ndarray | None = None,
 ) -> Forecaster:
-    """Return a forecaster: ``input_scaler`` normalises what the model gets, ``output_scaler`` takes its output back.
+    """A model that is given frames normalised by ``entering``; its output is brought back by ``leaving``.
 
     The two differ only for weather of one variable under protocol "paper". ``inputs`` (T_in,), the input frames counted
     from the first target, is given where the model quantizes them one by one: then a frame that several windows hold is
     quantized once.
     """
     model = to_channels_last(model.to(device)).eval()
-    input_scaler, output_scaler = input_scaler.to(device), output_scaler.to(device)
+    entering, leaving = entering.to(device), leaving.to(device)
 
     @torch.inference_mode()
     def forecast(batch: Batch, climatology: Tensor) -> Tensor:
-        frames = input_scaler.forward(batch.inputs.to(device))
+        frames = entering.forward(batch.inputs.to(device))
         if inputs is not None:
             quantize_once(model.quantizer, (batch.target_frames[:, :1] + inputs).ravel())
-        return output_scaler.inverse(roll_out(model, frames, batch.targets.shape[1]).frames)
+        return leaving.inverse(roll_out(model, frames, batch.targets.shape[1]).frames)
 
     return forecast
 
