@@ -13,7 +13,7 @@ from svqkit.settings.params import Augmentation
 
 
 def augment(frames: Tensor, names: Sequence[Augmentation], crop_scale: float, random: np.random.Generator) -> Tensor:
-    """Return windows (B, T, C, H, W), each changed at random in its own way.
+    """Change windows (B, T, C, H, W) at random, each in its own way.
 
     crop: enlarged to 1 / ``crop_scale``, bilinear, and cut back to H × W at a random place.
     flip: mirrored left to right, half of the windows.
