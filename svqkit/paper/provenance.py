@@ -12,7 +12,7 @@ from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.paper.results import Results
 from svqkit.settings.params import Experiment
-from svqkit.training import journal, runs
+from svqkit.training import journal
 from svqkit.training.paths import store_path
 
 
@@ -100,7 +100,7 @@ def gather(
     Raises:
         SvqkitError: the settings can't be read.
     """
-    project, versions = Path(project), runs.versions()
+    project, versions = Path(project), journal.versions()
     experiments = [one for name in results.datasets for one in _scored(results, name)]
     journals = {one.name: journal.read(one, journal_root) for one in experiments}
     return Provenance(
