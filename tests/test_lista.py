@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers import LISTA, mixture
+from svqkit.quantizers import LISTA, base
 from svqkit.quantizers.lista import _shrink
 
 
@@ -50,7 +50,7 @@ def test_output_and_every_gradient_are_those_of_the_plain_formula(
 ) -> None:
     layer, x = made(sizes[1], codebook_size, steps, seed=seed).double(), seeded(sizes, seed).requires_grad_()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mixture, "CHUNK_ELEMENTS", chunk)
+        patch.setattr(base, "CHUNK_ELEMENTS", chunk)
         output, loss = layer(x)
         found = gradients(output, loss, layer, x)
     expected = plain(layer, x)
@@ -122,7 +122,7 @@ def test_memory_does_not_grow_with_positions_times_codes(monkeypatch: pytest.Mon
     positions, codes, chunk = 16 * 8 * 8, 1000, 10_000
     layer, x = made(4, codes), seeded((16, 4, 8, 8), dtype=torch.float32)
     parameters = 2 * 4 * codes
-    monkeypatch.setattr(mixture, "CHUNK_ELEMENTS", chunk)
+    monkeypatch.setattr(base, "CHUNK_ELEMENTS", chunk)
     for one in watched(lambda x: layer(x).output, layer, x):
         assert one.largest <= max(chunk, parameters)
         assert one.peak < 9 * chunk + 3 * parameters + 8 * x.numel() < positions * codes / 4

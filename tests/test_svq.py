@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers import SVQ, mixture, svq
-from svqkit.quantizers.codebook_init import CODEBOOK_INITS, new_codebook
+from svqkit.quantizers import SVQ, base, svq
+from svqkit.quantizers.mixture import CODEBOOK_INITS, new_codebook
 
 SIGNATURE = {
     "codebook_size": 10_000,
@@ -89,7 +89,7 @@ def test_output_loss_and_every_gradient_are_those_of_the_three_products(
     ).double()
     x = LAYOUTS[layout](seeded(sizes)).requires_grad_()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mixture, "CHUNK_ELEMENTS", chunk)
+        patch.setattr(base, "CHUNK_ELEMENTS", chunk)
         output, loss = layer(x)
         found = gradients(output, loss, layer, x)
     expected, penalty = three_products(layer, x), l1 * plain_weights(layer, x).abs().sum(-1).mean()
@@ -107,7 +107,7 @@ def test_output_loss_and_every_gradient_are_those_of_the_three_products(
 @pytest.mark.parametrize("hidden_dim", [0, 3])
 @pytest.mark.parametrize("output_relu", [False, True])
 def test_gradients_are_derivatives(output_relu: bool, hidden_dim: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mixture, "CHUNK_ELEMENTS", 8)  # of 7 codes at 4 positions: 2, 2, 2, 1
+    monkeypatch.setattr(base, "CHUNK_ELEMENTS", 8)  # of 7 codes at 4 positions: 2, 2, 2, 1
     torch.manual_seed(0)
     layer = SVQ(2, 7, hidden_dim, output_relu=output_relu).double()
     names, values = zip(*layer.named_parameters(), strict=True)
@@ -127,7 +127,7 @@ def test_chunks_cover_every_code_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return part(function, hidden, *chunk)
 
     monkeypatch.setattr(svq, "_part_of_sum", spy)
-    monkeypatch.setattr(mixture, "CHUNK_ELEMENTS", 50)  # 12 positions: 4 codes a chunk
+    monkeypatch.setattr(base, "CHUNK_ELEMENTS", 50)  # 12 positions: 4 codes a chunk
     layer = SVQ(3, 11, 5, output_relu=True)
     with torch.no_grad():
         layer(seeded((2, 3, 2, 3), dtype=torch.float32))
@@ -179,7 +179,7 @@ def test_folded_no_tensor_of_positions_times_codes_is_made(hidden_dim: int, lear
 
 def test_with_output_relu_memory_does_not_grow_with_the_number_of_codes(monkeypatch: pytest.MonkeyPatch) -> None:
     positions, codes, chunk, parameters = 16 * 4 * 8, 1000, 10_000, 1000 * (8 + 1 + 4)
-    monkeypatch.setattr(mixture, "CHUNK_ELEMENTS", chunk)
+    monkeypatch.setattr(base, "CHUNK_ELEMENTS", chunk)
     layer, x = SVQ(4, codes, 8, output_relu=True), seeded((16, 4, 4, 8), dtype=torch.float32)
     beside = 4 * positions * (8 + 4)  # latents, hidden layer, output, and their gradients
     for made in watched(lambda x: layer(x).output, layer, x):
@@ -194,7 +194,7 @@ def test_with_l1_memory_does_not_grow_with_the_number_of_codes(
     output_relu: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     positions, codes, chunk, parameters = 16 * 4 * 8, 1000, 10_000, 1000 * (8 + 1 + 4 + 1)
-    monkeypatch.setattr(mixture, "CHUNK_ELEMENTS", chunk)
+    monkeypatch.setattr(base, "CHUNK_ELEMENTS", chunk)
     layer, x = SVQ(4, codes, 8, output_relu=output_relu, l1=0.1), seeded((16, 4, 4, 8), dtype=torch.float32)
     beside = 4 * positions * (8 + 4)  # latents, hidden layer, output, and their gradients
     forward, backward = watched(lambda x: sum(one.sum() for one in layer(x)), layer, x)
@@ -410,7 +410,7 @@ def test_under_autocast_many_chunks_round_no_more_than_one(monkeypatch: pytest.M
     torch.manual_seed(0)
     layer, x = SVQ(16, 3000, 32, output_relu=True), seeded((2, 16, 4, 4), dtype=torch.float32)
     output = layer(x).output
-    monkeypatch.setattr(mixture, "CHUNK_ELEMENTS", 10 * 32)  # 300 chunks
+    monkeypatch.setattr(base, "CHUNK_ELEMENTS", 10 * 32)  # 300 chunks
     with torch.autocast("cpu", torch.bfloat16):
         half = layer(x).output
     torch.testing.assert_close(half.float(), output, rtol=0, atol=0.02 * float(output.detach().abs().max()))

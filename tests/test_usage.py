@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from svqkit.quantizers import SVQ, VQ, Usage, mixture
-from svqkit.quantizers.result import perplexity
-from svqkit.quantizers.usage import hard_usage
+from svqkit.quantizers import SVQ, VQ, Usage, base
+from svqkit.quantizers.usage import hard_usage, perplexity
 
 
 def of_weights(rows: list[list[float]], output_relu: bool = False) -> Usage:
@@ -127,7 +126,7 @@ def test_weights_that_are_all_alike_have_no_kurtosis_but_a_usage(rows: list[list
 def test_chunks_do_not_show(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     layer, x = random_layer()
     whole = layer.usage(x)
-    monkeypatch.setattr(mixture, "CHUNK_ELEMENTS", chunk)
+    monkeypatch.setattr(base, "CHUNK_ELEMENTS", chunk)
     sizes = [len(part) for part in layer._weights_by_chunk(x)]
     assert sizes[0] == max(1, chunk // 37)
     assert sum(sizes) == 60

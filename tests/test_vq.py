@@ -11,7 +11,7 @@ from vector_quantize_pytorch import SimVQ as LibrarySimVQ
 from vector_quantize_pytorch import VectorQuantize
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers import VQ, MultiheadVQ, Quantizer, SimVQ, assignment
+from svqkit.quantizers import VQ, MultiheadVQ, Quantizer, SimVQ, base
 
 
 def layer_and_latents(**options: float) -> tuple[VQ, Tensor]:
@@ -196,7 +196,7 @@ def test_chunks_of_positions_do_not_show(chunk: int) -> None:
     layer, x = layer_and_latents()
     whole = layer._chosen(x)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(assignment, "CHUNK_ELEMENTS", chunk)
+        patch.setattr(base, "CHUNK_ELEMENTS", chunk)
         assert torch.equal(layer._chosen(x), whole)
 
 

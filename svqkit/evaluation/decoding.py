@@ -12,8 +12,7 @@ from svqkit.data.windows import Normaliser, Windows
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.codebook import WINDOWS, sample_frames
 from svqkit.models.rollout import roll_out
-from svqkit.quantizers.base import Quantizer
-from svqkit.quantizers.result import Quantized
+from svqkit.quantizers.base import Quantized, Quantizer
 from svqkit.quantizers.vq import MultiheadVQ
 from svqkit.training.runs import Run
 

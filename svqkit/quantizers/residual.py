@@ -43,18 +43,11 @@ class ResidualVQ(Assignment):
     ) -> None:
         codebooks = 1 if shared_codebook else num_quantizers
         super().__init__(dim, codebook_size * codebooks, num_quantizers=num_quantizers)
-        self.steps = _Steps(
-            dim,
-            codebook_size,
-            num_quantizers,
-            codebooks,
-            decay=decay,
-            commitment_weight=commitment_weight,
-            temperature=temperature if stochastic else None,
-        )
+        draws = temperature if stochastic else None
+        self.steps = _Steps(dim, codebook_size, num_quantizers, codebooks, decay, commitment_weight, draws)
 
     def codes(self) -> Tensor:
-        """The codes (K, D), step by step if each has its own."""
+        """Return the codes (K, D), step by step if each has its own."""
         return self.steps.codes()
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -99,26 +92,18 @@ class GroupedResidualVQ(Assignment):
                 f"GroupedResidualVQ needs dim to be a multiple of groups, got dim={dim}, groups={groups}."
             )
         self.groups = nn.ModuleList(
-            _Steps(
-                dim // groups,
-                codebook_size,
-                num_quantizers,
-                codebooks,
-                decay=decay,
-                commitment_weight=commitment_weight,
-            )
+            _Steps(dim // groups, codebook_size, num_quantizers, codebooks, decay, commitment_weight)
             for _ in range(groups)
         )
 
     def codes(self) -> Tensor:
-        """The codes (K, D), group by group; each is 0 in the channels of the other groups."""
+        """Return the codes (K, D), group by group; each is 0 in the channels of the other groups."""
         return torch.block_diag(*(group.codes() for group in self.groups))
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         parts = vectors.chunk(len(self.groups), dim=-1)
-        outputs, chosen, losses = zip(
-            *(group(part) for group, part in zip(self.groups, parts, strict=True)), strict=True
-        )
+        quantized = [group(part) for group, part in zip(self.groups, parts, strict=True)]
+        outputs, chosen, losses = zip(*quantized, strict=True)
         size = self.codebook_size // len(self.groups)
         numbers = [number + group * size for group, number in enumerate(chosen)]
         return torch.cat(outputs, -1), torch.cat(numbers, -1), torch.stack(losses).mean()
@@ -133,7 +118,6 @@ class _Steps(nn.Module):
         codebook_size: int,
         steps: int,
         codebooks: int,
-        *,
         decay: float,
         commitment_weight: float,
         temperature: float | None = None,
