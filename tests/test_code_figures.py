@@ -21,8 +21,7 @@ from svqkit import evaluation, models, plots
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
-from svqkit.evaluation.codebook import sample_frames
-from svqkit.evaluation.decoding import decode_codes, strongest_cells
+from svqkit.evaluation.codebook import decode_codes, sample_frames, strongest_cells
 from svqkit.paper.figures import codebook
 from svqkit.paper.results import Results
 from svqkit.plots.codebook import rank_frequency

@@ -12,9 +12,9 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from svqkit.errors import SvqkitError
-from svqkit.evaluation.frames import FrameErrors
+from svqkit.evaluation.image_metrics import WITHOUT_ALEXNET, Lpips
 from svqkit.evaluation.metrics import VALUES_AT_ONCE
-from svqkit.evaluation.perceptual import WITHOUT_TRUNK, Lpips
+from svqkit.evaluation.scoring import FrameErrors
 
 SHAPE = (5, 3, 2, 12, 10)  # windows, leads, channels, height, width
 
@@ -168,7 +168,7 @@ def test_lpips_gets_clipped_frames_and_its_mean_is_per_lead_time(monkeypatch: py
     ("frame", "with_lpips", "absent"),
     [
         ((3, 31, 40), True, {}),
-        ((3, 31, 40), False, {"lpips": WITHOUT_TRUNK}),
+        ((3, 31, 40), False, {"lpips": WITHOUT_ALEXNET}),
         ((2, 32, 32), True, {"lpips": "these have 2"}),
         ((1, 30, 40), True, {"lpips": "these are 30 × 40"}),
         ((2, 6, 9), False, {"ssim": "these are 6 × 9", "ssim_published": "7 × 7", "lpips": "these have 2"}),

@@ -24,9 +24,9 @@ from svqkit.data import prepare, windows
 from svqkit.data.store import Store
 from svqkit.data.windows import Normaliser, Windows, batches
 from svqkit.evaluation import evaluate, read_errors, read_forecasts, read_notes, read_scores, read_usage
-from svqkit.evaluation.evaluate import BASELINES, COLUMNS, TestSet, sample_forecast
-from svqkit.evaluation.forecasters import of_model
-from svqkit.evaluation.perceptual import WITHOUT_TRUNK
+from svqkit.evaluation.forecasters import BASELINES, of_model
+from svqkit.evaluation.image_metrics import WITHOUT_ALEXNET
+from svqkit.evaluation.testset import COLUMNS, TestSet, sample_forecast
 from svqkit.models import Forecast
 from svqkit.settings.data import ArrayData, ClipsData, Shares, TaxiBJData
 from svqkit.settings.params import Data, Experiment, Model, Training
@@ -246,7 +246,7 @@ def test_traffic_is_scored_on_its_scale_and_in_taxis(taxis: Traffic, taxis_score
 
 
 def test_notes_say_why_there_is_no_lpips(grey_scored: Scored, taxis_scored: Scored, tmp_path: Path) -> None:
-    assert read_notes(grey_scored.folder) == {"lpips": WITHOUT_TRUNK}
+    assert read_notes(grey_scored.folder) == {"lpips": WITHOUT_ALEXNET}
     (notes,) = read_notes(taxis_scored.folder).items()
     assert notes == ("lpips", "LPIPS is defined for grey or RGB frames (1 or 3 channels), these have 2.")
     tiny = video(tmp_path, film(3, 6, 30), 2, 2)
@@ -396,7 +396,7 @@ def test_training_and_scoring_hand_bytes_to_the_device(grey: Video, monkeypatch:
     inputs, targets = next(learn.epoch(0, 0))
     assert (inputs.dtype, targets.dtype) == (torch.float32, torch.float32)
     test = TestSet(grey.store, "clean")
-    test.evaluate(of_model(Fading(), test.entering, test.leaving, test.device), "m", 0)
+    test.evaluate(of_model(Fading(), test.normaliser, test.denormaliser, test.device), "m", 0)
     assert seen == {torch.uint8}
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from svqkit.errors import SvqkitError
-from svqkit.evaluation.similarity import psnr, ssim, ssim_by_range, ssim_reason
+from svqkit.evaluation.image_metrics import psnr, ssim, ssim_by_range, ssim_reason
 
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(7, 12), st.integers(7, 12))

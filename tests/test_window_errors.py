@@ -20,9 +20,9 @@ from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.data.windows import Windows
 from svqkit.evaluation import evaluate, forecasters, read_errors, read_scores, read_windows
-from svqkit.evaluation.each_frame_once import quantize_once
-from svqkit.evaluation.evaluate import BASELINES, TestSet
-from svqkit.evaluation.window_errors import SHORTEST, STRETCHES, clip_numbers, stretches
+from svqkit.evaluation.fields import SHORTEST, STRETCHES, clip_numbers, stretches
+from svqkit.evaluation.forecasters import BASELINES, quantize_once
+from svqkit.evaluation.testset import TestSet
 from svqkit.settings.data import ArrayData
 from svqkit.settings.params import Data
 from svqkit.settings.quantizers import QUANTIZERS, NoQuantizer, SVQSettings
@@ -260,7 +260,7 @@ def test_a_model_quantizes_a_frame_once_and_forecasts_the_same(scored: Scored, t
     seen = counted(model.quantizer)
     offsets = test.windows.inputs - test.windows.targets[0]
     plain, once = (
-        forecasters.of_model(model, test.entering, test.leaving, test.device, inputs)(batch, None)
+        forecasters.of_model(model, test.normaliser, test.denormaliser, test.device, inputs)(batch, None)
         for inputs in (None, offsets)
     )
     frames = len(np.unique(batch.target_frames[:, :1] + offsets))
