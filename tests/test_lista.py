@@ -10,7 +10,6 @@ from torch import Tensor
 
 from svqkit.errors import SvqkitError
 from svqkit.quantizers import LISTA, base
-from svqkit.quantizers.lista import _shrink
 
 
 def made(dim: int, codebook_size: int, steps: int = 3, init: str = "normal", seed: int = 0) -> LISTA:
@@ -26,16 +25,6 @@ def plain(layer: LISTA, x: Tensor) -> Tensor:
         values = weights + (vectors - weights @ layer.codebook) @ layer.encoder.T
         weights = values.sign() * (values.abs() - threshold).relu()
     return (weights @ layer.codebook).unflatten(0, (len(x), *x.shape[2:])).permute(0, 3, 1, 2)
-
-
-def test_shrinking_by_hand() -> None:
-    values = torch.tensor([-3.0, -0.9, -0.5, 0.0, 0.9, 1.5], requires_grad=True)
-    threshold = torch.tensor(1.0, requires_grad=True)
-    shrunk = _shrink(values, threshold)
-    assert shrunk.tolist() == [-2.0, 0.0, 0.0, 0.0, 0.0, 0.5]
-    (shrunk * torch.tensor([2.0, 1.0, 1.0, 1.0, 1.0, 5.0])).sum().backward()
-    assert values.grad.tolist() == [2.0, 0.0, 0.0, 0.0, 0.0, 5.0]
-    assert threshold.grad == 2 - 5  # a negative weight grows with θ, a positive one falls
 
 
 @given(

@@ -203,7 +203,7 @@ def test_the_reason_for_no_lpips(shape: tuple[int, int, int], has_trunk: bool, r
 
 
 def test_the_smallest_frame_is_the_smallest_that_the_package_takes(packaged: nn.Module) -> None:
-    size = image_metrics.SMALLEST
+    size = image_metrics.LPIPS_SMALLEST
     assert packaged(torch.zeros(1, 3, size, size), torch.zeros(1, 3, size, size)).shape == (1, 1, 1, 1)
     for height, width in [(size - 1, size), (size, size - 1)]:
         with pytest.raises(RuntimeError, match="too small"):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers import SVQ, base, svq
+from svqkit.quantizers import SVQ, base
 from svqkit.quantizers.mixture import CODEBOOK_INITS, new_codebook
 
 SIGNATURE = {
@@ -118,22 +118,6 @@ def test_gradients_are_derivatives(output_relu: bool, hidden_dim: int, monkeypat
     assert torch.autograd.gradcheck(run, (seeded((1, 2, 2, 2)).requires_grad_(), *values))
 
 
-def test_chunks_cover_every_code_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes: list[int] = []
-    part = svq._part_of_sum
-
-    def spy(function: Callable[[Tensor], Tensor], hidden: Tensor, *chunk: Tensor) -> Tensor:
-        sizes.append(len(chunk[-1]))
-        return part(function, hidden, *chunk)
-
-    monkeypatch.setattr(svq, "_part_of_sum", spy)
-    monkeypatch.setattr(base, "CHUNK_ELEMENTS", 50)  # 12 positions: 4 codes a chunk
-    layer = SVQ(3, 11, 5, output_relu=True)
-    with torch.no_grad():
-        layer(seeded((2, 3, 2, 3), dtype=torch.float32))
-    assert sizes == [4, 4, 3]
-
-
 @pytest.mark.parametrize(("codebook_size", "width"), [(1000, 128), (128, 128), (20, 20)])
 def test_the_hidden_layer_is_no_wider_than_the_codebook(codebook_size: int, width: int) -> None:
     layer = SVQ(6, codebook_size, 128)
@@ -210,20 +194,20 @@ def test_with_l1_memory_does_not_grow_with_the_number_of_codes(
 
 
 def test_one_pass_over_the_codes_serves_output_relu_and_l1(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[torch.Size] = []
-    part = svq._part_of_sum
+    passes: list[torch.Size] = []
+    linear = nn.functional.linear
 
-    def spy(function: Callable[[Tensor], Tensor], hidden: Tensor, *chunk: Tensor) -> Tensor:
-        calls.append(chunk[-1].shape)
-        return part(function, hidden, *chunk)
+    def spy(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        passes.append(weight.shape)
+        return linear(hidden, weight, bias)
 
-    monkeypatch.setattr(svq, "_part_of_sum", spy)
+    monkeypatch.setattr(nn.functional, "linear", spy)
     x = seeded((2, 3, 2, 3), dtype=torch.float32)
     with torch.no_grad():
         SVQ(3, 11, 5, output_relu=True, l1=0.5)(x)
-    assert calls == [(11, 4)]
+    assert passes == [(11, 5)]
     SVQ(3, 11, 5)(x)
-    assert calls == [(11, 4)]
+    assert passes == [(11, 5)], "the fold makes no weights"
 
 
 def test_the_penalty_by_hand() -> None:

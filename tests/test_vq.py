@@ -194,10 +194,10 @@ def test_weights_of_are_1_where_a_code_is_given() -> None:
 @given(chunk=st.integers(1, 23 * 80))
 def test_chunks_of_positions_do_not_show(chunk: int) -> None:
     layer, x = layer_and_latents()
-    whole = layer._chosen(x)
+    whole = layer.indices(x)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(base, "CHUNK_ELEMENTS", chunk)
-        assert torch.equal(layer._chosen(x), whole)
+        assert torch.equal(layer.indices(x), whole)
 
 
 def test_under_autocast_codes_and_moving_averages_stay_in_float32() -> None:

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from svqkit.errors import SvqkitError
 from svqkit.userfiles import refuse_packed, refuse_special
 
-WINDOW = 7
+SSIM_WINDOW = 7
 K1, K2 = 0.01, 0.03
 # Variances in a window are of a sample: divided by one less than its number of pixels.
-SAMPLE = WINDOW**2 / (WINDOW**2 - 1)
+SAMPLE = SSIM_WINDOW**2 / (SSIM_WINDOW**2 - 1)
 ALEXNET_FILE = "alexnet-owt-7be5be79.pth"
 # AlexNet's first convolution and two poolings leave nothing of fewer pixels than these.
-SMALLEST = 31
+LPIPS_SMALLEST = 31
 WITHOUT_ALEXNET = (
     "LPIPS is left out: it needs AlexNet's ImageNet weights, which the kit never fetches by itself. On a machine with "
     f"internet, torchvision.models.alexnet(weights='DEFAULT') puts the file {ALEXNET_FILE} into torch's cache (by "
@@ -93,9 +93,9 @@ def psnr(prediction: Tensor, truth: Tensor) -> Tensor:
 
 def ssim_reason(height: int, width: int) -> str | None:
     """Return why SSIM can't be computed for frames of this size; None when it can."""
-    if min(height, width) >= WINDOW:
+    if min(height, width) >= SSIM_WINDOW:
         return None
-    return f"SSIM needs frames of {WINDOW} × {WINDOW} pixels or more, these are {height} × {width}."
+    return f"SSIM needs frames of {SSIM_WINDOW} × {SSIM_WINDOW} pixels or more, these are {height} × {width}."
 
 
 def check_frames(prediction: Tensor, truth: Tensor) -> None:
@@ -180,8 +180,9 @@ def lpips_reason(channels: int, height: int, width: int, trunk: Path | None) -> 
     """Return why LPIPS is not computed for frames of this shape; None when it is."""
     if channels not in (1, 3):
         return f"LPIPS is defined for grey or RGB frames (1 or 3 channels), these have {channels}."
-    if min(height, width) < SMALLEST:
-        return f"LPIPS needs frames of {SMALLEST} × {SMALLEST} pixels or more, these are {height} × {width}."
+    if min(height, width) < LPIPS_SMALLEST:
+        least = f"{LPIPS_SMALLEST} × {LPIPS_SMALLEST}"
+        return f"LPIPS needs frames of {least} pixels or more, these are {height} × {width}."
     return WITHOUT_ALEXNET if trunk is None else None
 
 
@@ -246,8 +247,8 @@ def _read(file: Path) -> Mapping[str, object]:
 def _window_mean(x: Tensor) -> Tensor:
     """Mean of every whole window, (…, H − 6, W − 6): the sum down, then across, each of three pairs and a seventh."""
     for axis in (-2, -1):
-        count = x.shape[axis] - WINDOW + 1
+        count = x.shape[axis] - SSIM_WINDOW + 1
         pairs = x.narrow(axis, 0, count + 5) + x.narrow(axis, 1, count + 5)
         total = pairs.narrow(axis, 0, count) + x.narrow(axis, 6, count)
         x = total.add_(pairs.narrow(axis, 2, count)).add_(pairs.narrow(axis, 4, count))
-    return x.div_(WINDOW**2)
+    return x.div_(SSIM_WINDOW**2)

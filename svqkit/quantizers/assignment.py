@@ -45,7 +45,18 @@ class Assignment(Quantizer):
     @torch.no_grad()
     def usage(self, x: Tensor) -> Usage:
         """Measure how the codebook is used over the positions of x, as in eval mode, in chunks that fit in memory."""
-        return hard_usage(self._chosen(self._as_map(x)), self.codebook_size)
+        return hard_usage(self.indices(x), self.codebook_size)
+
+    @torch.no_grad()
+    def indices(self, x: Tensor) -> Tensor:
+        """Return the numbers of the codes that each position of x is given, (positions, S), as in eval mode."""
+        vectors, training = rows(self._as_map(x)), self.training
+        self.eval()  # training would move the codebook
+        try:
+            chunks = vectors.split(chunk_rows(self.codebook_size))
+            return torch.cat([self._assign_in_full(chunk[None])[1][0] for chunk in chunks])
+        finally:
+            self.train(training)
 
     def _quantize(self, latents: Tensor) -> Quantized:
         output, _, loss = self._assign_in_full(latents.flatten(2).transpose(1, 2))
@@ -54,19 +65,9 @@ class Assignment(Quantizer):
     def _weights_of(self, latents: Tensor, codes: Tensor) -> Tensor:
         """How many stages give a position each of ``codes`` (n,): for a single stage 1 or 0."""
         counts = latents.new_zeros(len(rows(latents)), len(codes))
-        for stage in self._chosen(latents).unbind(1):
+        for stage in self.indices(latents).unbind(1):
             counts += stage[:, None] == codes.to(stage)
         return as_map(counts, latents)
-
-    def _chosen(self, latents: Tensor) -> Tensor:
-        """The codes that each position is given, (positions, S), without moving the codebook as training does."""
-        training = self.training
-        self.eval()
-        try:
-            chunks = rows(latents).split(chunk_rows(self.codebook_size))
-            return torch.cat([self._assign_in_full(chunk[None])[1][0] for chunk in chunks])
-        finally:
-            self.train(training)
 
     def _assign_in_full(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         with torch.autocast(vectors.device.type, enabled=False):

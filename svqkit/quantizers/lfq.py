@@ -130,7 +130,7 @@ class _Signs(nn.Module):
         self.register_buffer("bit_values", 2 ** torch.arange(bits - 1, -1, -1), persistent=False)
 
     def codes(self) -> Tensor:
-        """All codes (2^b, b)."""
+        """Return all codes (2^b, b)."""
         numbers = torch.arange(2 ** len(self.bit_values), device=self.bit_values.device)
         return ((numbers[:, None] & self.bit_values) != 0) * (2 * self.scale) - self.scale
 
