@@ -185,7 +185,7 @@ SVQ = SVQSettings(codebook_size=12, hidden_dim=6)
 def test_a_code_decodes_to_what_adding_it_by_hand_changes(project: Path, data: Data, store: Store, after: bool) -> None:
     """Put into the middle of SimVP step by step, without the hook; the forecast of 5 frames takes two passes of 3."""
     run = a_run(project, data, store, SVQ, after)
-    model, frames = run.model().double(), sample_frames(run, store, 2).double()
+    model, frames = run.model().double(), sample_frames(store, 2).double()
     weights = model.quantizer.weights_of(model.latents(frames), torch.tensor([7])).detach()
     added = weights.std(correction=0) * model.quantizer.codes()[7].double()[:, None, None]
 

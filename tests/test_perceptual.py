@@ -160,11 +160,7 @@ def test_every_weight_that_is_missing_or_misshapen_is_listed(tmp_path: Path) -> 
     torch.save(tensors, tmp_path / ALEXNET_FILE)
     with pytest.raises(SvqkitError) as caught:
         Lpips(tmp_path / ALEXNET_FILE)
-    for problem in (
-        "missing: features.10.bias",
-        "missing: features.6.bias",
-        "shape of features.3.weight: expected (192, 64, 5, 5), got (2, 2)",
-    ):
+    for problem in ("features.10.bias", "features.6.bias", "features.3.weight", "[192, 64, 5, 5]", "[2, 2]"):
         assert problem in str(caught.value)
     assert "features.0" not in str(caught.value)
 

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from svqkit.atomic import replacing
 from svqkit.data.store import Store
-from svqkit.data.windows import Normaliser, Windows
+from svqkit.data.windows import Batch, Normaliser, Windows
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.fields import coordinates
 from svqkit.models.rollout import roll_out
+from svqkit.models.simvp import SimVP
 from svqkit.quantizers import MultiheadVQ, Quantized, Quantizer, Usage
 from svqkit.training.runs import Run
 from svqkit.userfiles import refuse_special
@@ -33,11 +34,8 @@ def codebook_usage(run: Run, store: Store, windows: int = WINDOWS) -> Usage:
     Raises:
         SvqkitError: the run's quantizer has no codebook.
     """
-    if not run.has_codebook:
-        kind = run.experiment.quantizer.name
-        raise SvqkitError(f"{run.name} has no codebook: its quantizer is {kind!r}. Choose a run with svq or vq.")
-    model = run.model()
-    return model.quantizer.usage(model.latents(sample_frames(run, store, windows)))
+    model = _model_with_codebook(run)
+    return model.quantizer.usage(model.latents(sample_frames(store, windows)))
 
 
 @torch.inference_mode()
@@ -55,12 +53,12 @@ def code_activity(run: Run, store: Store, usage: Usage, codes: int = 4, windows:
 
     Latitudes and longitudes are those of the middle of each latent cell.
     """
-    model, frames = run.model(), sample_frames(run, store, windows)
+    model, frames = run.model(), sample_frames(store, windows)
     chosen = usage.share.argsort(descending=True)[:codes]
     latent = model.latents(frames)
     weights = model.quantizer.weights_of(latent, chosen).mean(0)
     dims, axes = store.places
-    # The cells of the latent map are as large as that of its first one; the last ones may lie outside the frame.
+    # How many rows and columns a latent cell covers; cells that lie in the padding beyond the frame are cut off.
     cells = [-(-size // count) for size, count in zip(store.frame_shape[1:], weights.shape[-2:], strict=True)]
     rows, columns = (-(-size // cell) for size, cell in zip(store.frame_shape[1:], cells, strict=True))
     middles = {name: _middles(axes[name], cell) for name, cell in zip(dims, cells, strict=True) if name in axes}
@@ -72,16 +70,27 @@ def code_activity(run: Run, store: Store, usage: Usage, codes: int = 4, windows:
     )
 
 
+def _model_with_codebook(run: Run) -> SimVP:
+    if not run.has_codebook:
+        kind = run.experiment.quantizer.name
+        raise SvqkitError(f"{run.name} has no codebook: its quantizer is {kind!r}. Choose a run with svq or vq.")
+    return run.model()
+
+
 def _middles(values: np.ndarray, cell: int) -> list[float]:
     """The mean coordinate of each cell."""
     return [float(values[i : i + cell].mean()) for i in range(0, len(values), cell)]
 
 
-def sample_frames(run: Run, store: Store, windows: int) -> torch.Tensor:
+def sample_frames(store: Store, windows: int) -> torch.Tensor:
     """Return the normalised input frames of ``windows`` test windows, spread evenly."""
+    return Normaliser.of(store).forward(spread_windows(store, windows).inputs)
+
+
+def spread_windows(store: Store, count: int) -> Batch:
+    """Return ``count`` test windows, spread evenly, as they are stored."""
     test = Windows(store, "test", hold=False)
-    chosen = np.unique(np.linspace(0, len(test) - 1, windows).round().astype(int)).tolist()
-    return Normaliser.of(store).forward(test.read(chosen).inputs)
+    return test.read(np.unique(np.linspace(0, len(test) - 1, count).round().astype(int)).tolist())
 
 
 @torch.inference_mode()
@@ -117,22 +126,22 @@ def decode_codes(
         SvqkitError: the run has no codebook, or a code of it is no latent vector (those of a multi-head VQ are mixed
             by a further map); there is no such code or cell.
     """
-    if not run.has_codebook:
-        raise SvqkitError(f"{run.name} has no codebook: choose a run with codes, such as one of svq or vq.")
-    model, frames, scale = run.model(), sample_frames(run, store, windows), Normaliser.of(store)
+    model, frames, scale = _model_with_codebook(run), sample_frames(store, windows), Normaliser.of(store)
     book, latents = model.quantizer.codes().double(), model.latents(frames)
     _check(run, model.quantizer, latents, codes, at)
     chosen = torch.as_tensor(list(codes))
     typical = model.quantizer.weights_of(latents, chosen).transpose(0, 1).flatten(1).std(1, correction=0)
     frames_out = len(Windows(store, "test").targets)
+    where = torch.full((len(codes), *latents.shape[-2:]), float(at is None))
+    for mask, cell in zip(where, at or (), strict=False):
+        mask[cell] = 1
 
     # One code of thousands changes a forecast by little more than float32 rounds it.
     model, frames = model.double(), frames.double()
     plain = roll_out(model, frames, frames_out).frames
     changes = []
     for number, code in enumerate(chosen.tolist()):
-        where = torch.ones(latents.shape[-2:]) if at is None else _only(at[number], latents.shape[-2:])
-        with _added(model.quantizer, typical[number] * book[code][:, None, None] * where):
+        with _added(model.quantizer, typical[number] * book[code][:, None, None] * where[number]):
             change = (roll_out(model, frames, frames_out).frames - plain).mean(0)
         changes.append((change * scale.std).transpose(0, 1))
     return xr.DataArray(
@@ -166,13 +175,6 @@ def _added(quantizer: nn.Module, change: Tensor) -> Iterator[None]:
         yield
     finally:
         hook.remove()
-
-
-def _only(cell: Cell, size: torch.Size) -> Tensor:
-    """1 at one cell of a map of ``size``, 0 elsewhere."""
-    where = torch.zeros(size)
-    where[cell] = 1
-    return where
 
 
 def _check(run: Run, quantizer: Quantizer, latents: Tensor, codes: Sequence[int], at: Sequence[Cell] | None) -> None:

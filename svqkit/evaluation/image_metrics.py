@@ -24,14 +24,6 @@ WITHOUT_ALEXNET = (
     "default ~/.cache/torch/hub/checkpoints/). Put it there on this one, or name it with `lpips_alexnet:` in "
     "params.yaml."
 )
-# Convolutions of torchvision's alexnet → the same ones in the lpips package.
-CONVOLUTIONS = {
-    "features.0": "slice1.0",
-    "features.3": "slice2.3",
-    "features.6": "slice3.6",
-    "features.8": "slice4.8",
-    "features.10": "slice5.10",
-}
 
 
 def ssim(prediction: Tensor, truth: Tensor, data_range: float = 1.0) -> Tensor:
@@ -201,23 +193,15 @@ def _random_network() -> nn.Module:
 
 
 def _load_trunk(net: nn.Module, tensors: Mapping[str, object], file: Path) -> None:
-    own = net.state_dict()
-    wanted = {
-        f"{theirs}.{kind}": f"{ours}.{kind}" for theirs, ours in CONVOLUTIONS.items() for kind in ("weight", "bias")
-    }
-    problems = []
-    for name, target in wanted.items():
-        found, shape = tensors.get(name), tuple(own[target].shape)
-        if not isinstance(found, Tensor):
-            problems.append(f"missing: {name}")
-        elif tuple(found.shape) != shape:
-            problems.append(f"shape of {name}: expected {shape}, got {tuple(found.shape)}")
-    if problems:
+    # The five slices of the package's network are the layers of torchvision's, in order.
+    layers = [layer for number in range(1, 6) for layer in getattr(net, f"slice{number}")]
+    trunk = nn.ModuleDict({"features": nn.Sequential(*layers)})
+    try:
+        trunk.load_state_dict({name: tensors[name] for name in trunk.state_dict() if name in tensors})
+    except RuntimeError as error:
         raise SvqkitError(
-            f"{file} does not hold the weights of torchvision's alexnet; give {ALEXNET_FILE}:\n  "
-            + "\n  ".join(problems)
-        )
-    net.load_state_dict({target: tensors[name] for name, target in wanted.items()})
+            f"{file} does not hold the weights of torchvision's alexnet; give {ALEXNET_FILE}. {error}"
+        ) from error
 
 
 def _read(file: Path) -> Mapping[str, object]:
