@@ -12,7 +12,7 @@ from svqkit.quantizers import MLP, SVQ, Linear, base
 
 
 def parameters(layer: nn.Module) -> int:
-    return sum(one.numel() for one in layer.parameters())
+    return sum(parameter.numel() for parameter in layer.parameters())
 
 
 @given(dim=st.integers(1, 40), codebook_size=st.integers(1, 3000), hidden_dim=st.integers(1, 200))
@@ -48,8 +48,8 @@ def test_the_mlp_is_its_two_layers_gradients_included(match: str, chunk: int, mo
     assert loss == 0
     torch.testing.assert_close(output, plain, rtol=0, atol=1e-12)
     found, wanted = gradients(output, loss, layer, x), gradients(plain, 0.0, layer, x)
-    for name, one in wanted.items():
-        torch.testing.assert_close(found[name], one, rtol=0, atol=1e-12)
+    for name, gradient in wanted.items():
+        torch.testing.assert_close(found[name], gradient, rtol=0, atol=1e-12)
 
 
 def test_the_mlp_is_the_svq_whose_folded_map_it_holds() -> None:

@@ -48,13 +48,13 @@ def errors_of(prediction: Tensor, truth: Tensor, cuts: tuple[int, ...] = ()) -> 
 def published(prediction: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
     """Scores of every frame (B, L), written out frame by frame: errors as they are, then clipped."""
     scores = {name: np.zeros(truth.shape[:2]) for name in ("mse", "mae", "ssim", "ssim_published", "psnr")}
-    for place in np.ndindex(truth.shape[:2]):
-        p, t = prediction[place].astype(np.float64), truth[place].astype(np.float64)
-        scores["mse"][place], scores["mae"][place] = ((p - t) ** 2).sum(), abs(p - t).sum()
+    for frame in np.ndindex(truth.shape[:2]):
+        p, t = prediction[frame].astype(np.float64), truth[frame].astype(np.float64)
+        scores["mse"][frame], scores["mae"][frame] = ((p - t) ** 2).sum(), abs(p - t).sum()
         p = np.minimum(np.maximum(p, 0), 1)
-        scores["ssim"][place] = structural_similarity(p, t, channel_axis=0, data_range=1)
-        scores["ssim_published"][place] = structural_similarity(p, t, channel_axis=0, data_range=2)
-        scores["psnr"][place] = 20 * np.log10(1 / np.sqrt(((p - t) ** 2).mean()))
+        scores["ssim"][frame] = structural_similarity(p, t, channel_axis=0, data_range=1)
+        scores["ssim_published"][frame] = structural_similarity(p, t, channel_axis=0, data_range=2)
+        scores["psnr"][frame] = 20 * np.log10(1 / np.sqrt(((p - t) ** 2).mean()))
     return scores
 
 

@@ -26,7 +26,7 @@ def as_rows(x: Tensor) -> Tensor:
 @given(levels=SIZES)
 def test_the_codes_are_the_grid_of_the_levels(levels: tuple[int, ...]) -> None:
     layer = FSQ(len(levels), levels)
-    axes = [[(one - count // 2) / (count // 2) for one in range(count)] for count in levels]
+    axes = [[(level - count // 2) / (count // 2) for level in range(count)] for count in levels]
     found = {tuple(round(number, 5) for number in code) for code in layer.codes().tolist()}
     assert found == {tuple(round(number, 5) for number in code) for code in product(*axes)}
     assert layer.codebook_size == len(layer.codes())

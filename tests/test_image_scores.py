@@ -172,11 +172,11 @@ def by_hand(prediction: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
     """Every metric (1 + L,), over all leads first, of frames (N, L, C, H, W): errors as they are, the rest clipped."""
     error, frame = prediction - truth, (2, 3, 4)
     per_frame = {name: np.empty(truth.shape[:2]) for name in ("ssim", "ssim_published", "psnr")}
-    for place in np.ndindex(truth.shape[:2]):
-        p, t = prediction[place].clip(0, 1), truth[place]
-        per_frame["ssim"][place] = structural_similarity(p, t, channel_axis=0, data_range=1)
-        per_frame["ssim_published"][place] = structural_similarity(p, t, channel_axis=0, data_range=2)
-        per_frame["psnr"][place] = peak_signal_noise_ratio(t, p, data_range=1)
+    for frame_index in np.ndindex(truth.shape[:2]):
+        p, t = prediction[frame_index].clip(0, 1), truth[frame_index]
+        per_frame["ssim"][frame_index] = structural_similarity(p, t, channel_axis=0, data_range=1)
+        per_frame["ssim_published"][frame_index] = structural_similarity(p, t, channel_axis=0, data_range=2)
+        per_frame["psnr"][frame_index] = peak_signal_noise_ratio(t, p, data_range=1)
     per_frame |= {"mse": (error**2).sum(frame), "mae": abs(error).sum(frame), "square": (error**2).mean(frame)}
     scores = {name: np.array([values.mean(), *values.mean(0)]) for name, values in per_frame.items()}
     return scores | {"rmse": np.sqrt(scores.pop("square"))}
@@ -288,13 +288,13 @@ def packaged(alexnet: SimpleNamespace) -> nn.Module:
 def test_lpips_is_the_package_s(
     which: str, packaged: nn.Module, alexnet: SimpleNamespace, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    there: Video = request.getfixturevalue(which)
+    recorded: Video = request.getfixturevalue(which)
     trunk = tmp_path / "any name.pth"
     torch.save({f"features.{name}": value for name, value in alexnet.features.state_dict().items()}, trunk)
-    run = a_run(tmp_path, there.data, there.store)
-    scores = evaluate([run], there.store, tmp_path / "scores", alexnet=str(trunk))
+    run = a_run(tmp_path, recorded.data, recorded.store)
+    scores = evaluate([run], recorded.store, tmp_path / "scores", alexnet=str(trunk))
     assert read_notes(tmp_path / "scores") == {}
-    inputs, targets = there.test_windows()
+    inputs, targets = recorded.test_windows()
     leads = targets.shape[1]
     scores = scores[scores["protocol"] == "clean"].groupby("experiment")
     forecasts = {"persistence": persistence(inputs, leads), "tiny": fed_by_hand(run.model(), inputs, leads)}
@@ -403,9 +403,9 @@ def test_training_and_scoring_hand_bytes_to_the_device(grey: Video, monkeypatch:
 @pytest.mark.parametrize(("which", "passes"), [("grey", 3), ("rgb", 1)])
 def test_the_training_loss_is_of_the_whole_forecast(which: str, passes: int, request: pytest.FixtureRequest) -> None:
     """3 → 7 frames: three passes, the last one cut; 3 → 2: one that is cut. Gradients go through all of them."""
-    there: Video = request.getfixturevalue(which)
-    chosen = experiment(there.data)
-    learn = loop.Examples(chosen, there.store, "train", Accelerator())
+    recorded: Video = request.getfixturevalue(which)
+    chosen = experiment(recorded.data)
+    learn = loop.Examples(chosen, recorded.store, "train", Accelerator())
     inputs, targets = next(learn.epoch(0, 0))
     model = Fading()
     loss, own = loop.Objective(model, chosen.training)(inputs, targets)
@@ -424,11 +424,11 @@ def test_the_training_loss_is_of_the_whole_forecast(which: str, passes: int, req
 
 @pytest.mark.parametrize("which", ["grey", "rgb"])
 def test_the_validation_loss_is_the_mean_over_windows(which: str, request: pytest.FixtureRequest) -> None:
-    there: Video = request.getfixturevalue(which)
-    settings = experiment(there.data, SVQSettings(codebook_size=8, hidden_dim=4))
+    recorded: Video = request.getfixturevalue(which)
+    settings = experiment(recorded.data, SVQSettings(codebook_size=8, hidden_dim=4))
     torch.manual_seed(0)
-    model = models.build(settings, there.store.frame_shape)
-    judge = loop.Examples(settings, there.store, "test", Accelerator())
-    inputs, targets = there.test_windows()
+    model = models.build(settings, recorded.store.frame_shape)
+    judge = loop.Examples(settings, recorded.store, "test", Accelerator())
+    inputs, targets = recorded.test_windows()
     expected = abs(fed_by_hand(model.eval(), inputs, targets.shape[1]) - targets).mean()
     assert judge.mean_loss(model) == pytest.approx(expected, rel=1e-5)

@@ -47,8 +47,10 @@ def test_output_and_every_gradient_are_those_of_the_plain_formula(
     torch.testing.assert_close(output, expected, rtol=0, atol=1e-10)
     wanted = gradients(expected, 0.0, layer, x)
     assert set(found) == {"x", "codebook", "encoder", "log_thresholds"}
-    for name, one in wanted.items():
-        torch.testing.assert_close(found[name], one, rtol=0, atol=1e-10, msg=lambda text, name=name: f"{name}: {text}")
+    for name, gradient in wanted.items():
+        torch.testing.assert_close(
+            found[name], gradient, rtol=0, atol=1e-10, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 @pytest.mark.parametrize(("dim", "codes"), [(8, 200), (32, 1000), (16, 10)])
@@ -92,7 +94,7 @@ def test_more_steps_come_closer_to_the_latents() -> None:
 
 def test_thresholds_stay_positive_and_every_parameter_learns() -> None:
     layer, x = made(4, 40), seeded((2, 4, 5, 5), dtype=torch.float32)
-    before = {name: one.detach().clone() for name, one in layer.named_parameters()}
+    before = {name: parameter.detach().clone() for name, parameter in layer.named_parameters()}
     optimizer = torch.optim.Adam(layer.parameters(), lr=0.05)
     losses = []
     for _ in range(40):
@@ -104,7 +106,7 @@ def test_thresholds_stay_positive_and_every_parameter_learns() -> None:
     assert losses[-1] < losses[0] / 5
     assert (layer.thresholds() > 0).all()
     assert layer.thresholds().shape == (3,)
-    assert all(not torch.equal(one, before[name]) for name, one in layer.named_parameters())
+    assert all(not torch.equal(parameter, before[name]) for name, parameter in layer.named_parameters())
 
 
 def test_memory_does_not_grow_with_positions_times_codes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,11 +114,11 @@ def test_memory_does_not_grow_with_positions_times_codes(monkeypatch: pytest.Mon
     layer, x = made(4, codes), seeded((16, 4, 8, 8), dtype=torch.float32)
     parameters = 2 * 4 * codes
     monkeypatch.setattr(base, "CHUNK_ELEMENTS", chunk)
-    for one in watched(lambda x: layer(x).output, layer, x):
-        assert one.largest <= max(chunk, parameters)
-        assert one.peak < 9 * chunk + 3 * parameters + 8 * x.numel() < positions * codes / 4
-    for one in watched(lambda x: plain(layer, x), layer, x):
-        assert one.peak >= one.largest >= positions * codes
+    for created in watched(lambda x: layer(x).output, layer, x):
+        assert created.largest <= max(chunk, parameters)
+        assert created.peak < 9 * chunk + 3 * parameters + 8 * x.numel() < positions * codes / 4
+    for created in watched(lambda x: plain(layer, x), layer, x):
+        assert created.peak >= created.largest >= positions * codes
 
 
 def test_usage_sees_the_zeros() -> None:
@@ -136,7 +138,7 @@ def test_a_codebook_of_zeros_gives_zeros_and_no_nan(codes: int) -> None:
     x = seeded((1, 4, 2, 2), dtype=torch.float32).requires_grad_()
     layer(x).output.sum().backward()
     assert (layer(x).output == 0).all()
-    assert all(torch.isfinite(one.grad).all() for one in layer.parameters())
+    assert all(torch.isfinite(parameter.grad).all() for parameter in layer.parameters())
 
 
 @pytest.mark.parametrize("options", [{"steps": 0}, {"codebook_size": 0}, {"dim": 0}])

@@ -136,8 +136,8 @@ def test_groups_are_residual_layers_of_their_channels(shared: bool) -> None:
     size = 5 if shared else 10
     assert torch.equal(chosen, torch.cat([number + size * g for g, number in enumerate(numbers)], 1))
     singles = [part(piece) for part, piece in zip(parts, x.chunk(3, 1), strict=True)]
-    torch.testing.assert_close(result.output, torch.cat([one.output for one in singles], 1))
-    torch.testing.assert_close(result.loss, torch.stack([one.loss for one in singles]).mean())
+    torch.testing.assert_close(result.output, torch.cat([single.output for single in singles], 1))
+    torch.testing.assert_close(result.loss, torch.stack([single.loss for single in singles]).mean())
     assert layer.codebook_size == 3 * size
 
 

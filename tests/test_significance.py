@@ -12,7 +12,7 @@ from scipy import signal, stats
 
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.bootstrap import block_length, circular_sums, fitting, means_of_blocks, means_of_clips
-from svqkit.evaluation.significance import compare, significant_points
+from svqkit.evaluation.significance import compare, significant_places
 
 Runs = dict[tuple[str, int], np.ndarray]
 
@@ -85,10 +85,10 @@ def test_equal_runs_do_not_differ() -> None:
 def test_swapped_the_difference_changes_its_sign_only() -> None:
     draw = np.random.default_rng(2)
     runs = {(name, seed): draw.uniform(1, 2, 60) for name in ("base", "one") for seed in (0, 1)}
-    there, back = compare(windows_of(runs), "one", "base"), compare(windows_of(runs), "base", "one")
-    assert there.difference == pytest.approx(-back.difference)
-    assert there.p_value == back.p_value
-    assert there.block_length == back.block_length
+    forward, backward = compare(windows_of(runs), "one", "base"), compare(windows_of(runs), "base", "one")
+    assert forward.difference == pytest.approx(-backward.difference)
+    assert forward.p_value == backward.p_value
+    assert forward.block_length == backward.block_length
 
 
 @given(st.permutations(range(6)), st.integers(0, 3))
@@ -290,7 +290,7 @@ def test_where_nothing_differs_hardly_a_map_has_a_mark() -> None:
     draw, times, marked = np.random.default_rng(0), 120, 0
     for _ in range(times):
         weather = draw.gamma(5, 2, (15, 1, 8, 10))
-        marked += bool(significant_points(seeds_of(weather, draw), seeds_of(weather, draw)).any())
+        marked += bool(significant_places(seeds_of(weather, draw), seeds_of(weather, draw)).any())
     assert marked / times <= 0.1
 
 
@@ -299,7 +299,7 @@ def test_a_region_that_differs_is_marked_and_hardly_a_place_outside() -> None:
     weather = draw.gamma(5, 2, (20, 2, 16, 24))
     worse = weather.copy()
     worse[:, 1, 4:9, 6:14] += 4
-    marks = significant_points(seeds_of(worse, draw), seeds_of(weather, draw))
+    marks = significant_places(seeds_of(worse, draw), seeds_of(weather, draw))
     assert marks.dims == ("channel", "lat", "lon")
     assert marks.dtype == bool
     assert marks[1, 4:9, 6:14].all()
@@ -313,7 +313,7 @@ def test_the_marks_are_those_of_paired_t_tests_and_benjamini_and_hochberg() -> N
     draw = np.random.default_rng(2)
     a, b = (draw.gamma(5, 2, (12, 2, 5, 6)).astype(np.float32) for _ in range(2))
     a[:, :, :2] += 5
-    marks = significant_points([fields(a)], [fields(b)], rate=0.1)
+    marks = significant_places([fields(a)], [fields(b)], rate=0.1)
     for channel in range(2):
         p = stats.ttest_rel(a[:, channel].astype(float), b[:, channel].astype(float)).pvalue.ravel()
         ordered = np.sort(p)
@@ -325,18 +325,18 @@ def test_the_marks_are_those_of_paired_t_tests_and_benjamini_and_hochberg() -> N
 
 
 def test_equal_fields_one_stretch_and_a_difference_that_never_varies() -> None:
-    some = np.random.default_rng(3).uniform(1, 2, (9, 1, 3, 4))
-    assert not significant_points([fields(some)], [fields(some)]).any()
-    assert not significant_points([fields(some[:1])], [fields(some[:1] + 5)]).any()
+    errors = np.random.default_rng(3).uniform(1, 2, (9, 1, 3, 4))
+    assert not significant_places([fields(errors)], [fields(errors)]).any()
+    assert not significant_places([fields(errors[:1])], [fields(errors[:1] + 5)]).any()
     whole = np.ones((9, 1, 3, 4))
-    assert significant_points([fields(whole)], [fields(whole + 1)]).all()
+    assert significant_places([fields(whole)], [fields(whole + 1)]).all()
 
 
 def test_fields_that_cannot_be_compared_are_refused() -> None:
-    some = fields(np.ones((9, 1, 3, 4)))
+    errors = fields(np.ones((9, 1, 3, 4)))
     with pytest.raises(SvqkitError, match="No error fields"):
-        significant_points([], [some])
+        significant_places([], [errors])
     with pytest.raises(SvqkitError, match="no `mse_blocks`"):
-        significant_points([some], [some.rename(mse_blocks="rmse")])
+        significant_places([errors], [errors.rename(mse_blocks="rmse")])
     with pytest.raises(SvqkitError, match="one grid and the same stretches"):
-        significant_points([some], [some.isel(lat=[0])])
+        significant_places([errors], [errors.isel(lat=[0])])

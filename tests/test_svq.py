@@ -100,8 +100,10 @@ def test_output_loss_and_every_gradient_are_those_of_the_three_products(
     if learnable_projection:
         names |= {"weights.weight", "weights.bias"} | ({"hidden.weight", "hidden.bias"} if hidden_dim else set())
     assert set(found) == names
-    for name, one in wanted.items():
-        torch.testing.assert_close(found[name], one, rtol=0, atol=1e-10, msg=lambda text, name=name: f"{name}: {text}")
+    for name, gradient in wanted.items():
+        torch.testing.assert_close(
+            found[name], gradient, rtol=0, atol=1e-10, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 @pytest.mark.parametrize("hidden_dim", [0, 3])
@@ -128,7 +130,7 @@ def test_the_hidden_layer_is_no_wider_than_the_codebook(codebook_size: int, widt
 
 def test_hidden_dim_0_leaves_the_hidden_layer_out() -> None:
     layer = SVQ(6, 50, 0)
-    assert {name: tuple(one.shape) for name, one in layer.named_parameters()} == {
+    assert {name: tuple(parameter.shape) for name, parameter in layer.named_parameters()} == {
         "weights.weight": (50, 6),
         "weights.bias": (50,),
         "codebook": (50, 6),
@@ -139,14 +141,14 @@ def test_hidden_dim_0_leaves_the_hidden_layer_out() -> None:
 @pytest.mark.parametrize("learnable", [False, True])
 def test_an_optimizer_moves_the_codebook_only_when_it_learns(learnable: bool, output_relu: bool) -> None:
     layer = SVQ(4, 30, 8, learnable, output_relu=output_relu)
-    before = {name: one.detach().clone() for name, one in layer.named_parameters()}
+    before = {name: parameter.detach().clone() for name, parameter in layer.named_parameters()}
     optimizer = torch.optim.AdamW(layer.parameters(), lr=0.1, weight_decay=0.1)
     for step in range(3):
         optimizer.zero_grad()
         layer(seeded((2, 4, 3, 3), step, torch.float32)).output.square().sum().backward()
         optimizer.step()
     assert (layer.codebook.grad is None) is not learnable
-    still = {name for name, one in layer.named_parameters() if torch.equal(one, before[name])}
+    still = {name for name, parameter in layer.named_parameters() if torch.equal(parameter, before[name])}
     assert still == (set() if learnable else {"codebook"})
 
 
@@ -181,7 +183,7 @@ def test_with_l1_memory_does_not_grow_with_the_number_of_codes(
     monkeypatch.setattr(base, "CHUNK_ELEMENTS", chunk)
     layer, x = SVQ(4, codes, 8, output_relu=output_relu, l1=0.1), seeded((16, 4, 4, 8), dtype=torch.float32)
     beside = 4 * positions * (8 + 4)  # latents, hidden layer, output, and their gradients
-    forward, backward = watched(lambda x: sum(one.sum() for one in layer(x)), layer, x)
+    forward, backward = watched(lambda x: sum(part.sum() for part in layer(x)), layer, x)
     assert positions * 10 < forward.largest <= max(chunk, parameters)
     assert forward.peak < 4 * chunk + 2 * parameters + beside < positions * codes / 4
     assert backward.peak < 4 * chunk + 4 * parameters + beside < positions * codes / 4
@@ -241,15 +243,15 @@ def test_sequences_and_clips_are_quantized_position_by_position(output_relu: boo
 @pytest.mark.parametrize("hidden_dim", [0, 8])
 def test_a_frozen_projection_stays_while_the_codebook_learns(hidden_dim: int, output_relu: bool) -> None:
     layer = SVQ(4, 30, hidden_dim, learnable_projection=False, output_relu=output_relu, l1=0.1)
-    assert [name for name, one in layer.named_parameters() if one.requires_grad] == ["codebook"]
-    sum(one.sum() for one in layer(seeded((2, 4, 3, 3), dtype=torch.float32))).backward()
-    assert {name for name, one in layer.named_parameters() if one.grad is not None} == {"codebook"}
+    assert [name for name, parameter in layer.named_parameters() if parameter.requires_grad] == ["codebook"]
+    sum(part.sum() for part in layer(seeded((2, 4, 3, 3), dtype=torch.float32))).backward()
+    assert {name for name, parameter in layer.named_parameters() if parameter.grad is not None} == {"codebook"}
 
 
 @pytest.mark.parametrize("output_relu", [False, True])
 def test_with_all_frozen_latents_still_have_their_gradient(output_relu: bool) -> None:
     layer = SVQ(3, 20, 6, learnable=False, learnable_projection=False, output_relu=output_relu, l1=0.2).double()
-    assert not any(one.requires_grad for one in layer.parameters())
+    assert not any(parameter.requires_grad for parameter in layer.parameters())
     assert not layer(seeded((1, 3, 2, 2))).output.requires_grad
     assert torch.autograd.gradcheck(lambda x: tuple(layer(x)), seeded((1, 3, 2, 2)).requires_grad_())
 
@@ -269,11 +271,11 @@ def test_the_layer_can_be_taken_out_without_its_codebook(hidden_dim: int, hidden
         hidden = layer.hidden(x).relu() if hidden_relu else layer.hidden(x)
     assert folded.weight.shape == (5, min(hidden_dim, 31) or 5)
     torch.testing.assert_close(folded(hidden), layer(x).output, rtol=0, atol=1e-12)
-    sum(one.square().sum() for one in exported.parameters()).backward()
-    assert all(one.grad is None for one in layer.parameters())
+    sum(parameter.square().sum() for parameter in exported.parameters()).backward()
+    assert all(parameter.grad is None for parameter in layer.parameters())
     with torch.no_grad():
-        for one in (*exported.parameters(), *folded.parameters()):
-            one.zero_()
+        for parameter in (*exported.parameters(), *folded.parameters()):
+            parameter.zero_()
     assert layer(x).output.abs().min() > 0
 
 
@@ -293,9 +295,9 @@ def test_code_weights_mix_the_codebook_into_the_output(hidden_dim: int, output_r
     assert (weights.min() >= 0) == output_relu
     mixed = (weights @ layer.codes()).transpose(1, 2).reshape(3, 5, 2, 4)
     torch.testing.assert_close(mixed, layer(x).output, rtol=0, atol=1e-12)
-    some = torch.tensor([30, 0, 7])
-    picked = weights[..., some].transpose(1, 2).reshape(3, 3, 2, 4)
-    torch.testing.assert_close(layer.weights_of(x, some), picked, rtol=0, atol=1e-12)
+    chosen = torch.tensor([30, 0, 7])
+    picked = weights[..., chosen].transpose(1, 2).reshape(3, 3, 2, 4)
+    torch.testing.assert_close(layer.weights_of(x, chosen), picked, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("output_relu", [False, True])
@@ -309,7 +311,7 @@ def test_the_loss_is_a_scalar_zero_and_the_output_has_the_shape_of_the_input(out
 def test_the_signature_is_the_documented_one() -> None:
     parameters = dict(inspect.signature(SVQ).parameters)
     assert parameters.pop("dim").default is inspect.Parameter.empty
-    assert {name: one.default for name, one in parameters.items()} == SIGNATURE
+    assert {name: parameter.default for name, parameter in parameters.items()} == SIGNATURE
     layer = SVQ(dim=32, **SIGNATURE)
     assert layer(torch.ones(1, 32, 2, 2)).output.shape == (1, 32, 2, 2)
     assert layer.codes().shape == (10_000, 32)
@@ -383,9 +385,9 @@ def test_under_autocast_the_fold_stays_in_float32() -> None:
     plain, output = layer.folded(), layer(x).output
     with torch.autocast("cpu", torch.bfloat16):
         folded, half = layer.folded(), layer(x).output
-    for one, other in zip(folded, plain, strict=True):
-        assert one.dtype == torch.float32
-        assert torch.equal(one, other)
+    for value, expected in zip(folded, plain, strict=True):
+        assert value.dtype == torch.float32
+        assert torch.equal(value, expected)
     assert half.dtype == torch.bfloat16
     torch.testing.assert_close(half.float(), output, rtol=0, atol=0.02 * float(output.detach().abs().max()))
 

@@ -251,7 +251,7 @@ def describe_usage(usage: Usage) -> pd.DataFrame:
     return pd.DataFrame({"value": rows})
 
 
-def write_usages(runs: Sequence[Run], store: Store, folder: Path) -> None:
+def write_codebooks(runs: Sequence[Run], store: Store, folder: Path) -> None:
     """Measure the codebooks of runs and write them into a folder of scores: codebook.npz and codebook.csv (tidy)."""
     usages = {run.name: codebook_usage(run, store) for run in runs}
     write_usage(usages, folder / "codebook.npz")

@@ -11,7 +11,7 @@ import xarray as xr
 from svqkit.atomic import replacing
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
-from svqkit.evaluation.codebook import write_usages
+from svqkit.evaluation.codebook import write_codebooks
 from svqkit.evaluation.fields import error_fields, window_errors, write_netcdf
 from svqkit.evaluation.forecasters import baselines
 from svqkit.evaluation.image_metrics import Lpips, alexnet_file, lpips_reason
@@ -71,7 +71,7 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
                         write_netcdf(error_fields(result.errors, store), draft / "errors" / file)
                         write_netcdf(sample_forecast(test, forecaster), draft / "forecasts" / file)
         write_netcdf(window_errors(scored, windows, tests["clean"].windows), draft / "windows.nc")
-        write_usages([run for run in runs if run.has_codebook], store, draft)
+        write_codebooks([run for run in runs if run.has_codebook], store, draft)
         table = pd.concat([part for parts in scores.values() for part in parts], ignore_index=True)
         table.to_csv(draft / "scores.csv", index=False)
         _write_json(absent, draft / "notes.json")

@@ -109,7 +109,7 @@ def compare(
     )
 
 
-def significant_points(a: Sequence[xr.Dataset], b: Sequence[xr.Dataset], rate: float = 0.05) -> xr.DataArray:
+def significant_places(a: Sequence[xr.Dataset], b: Sequence[xr.Dataset], rate: float = 0.05) -> xr.DataArray:
     """Mark where on the map the errors of two experiments differ, (channel, lat, lon) of True and False.
 
     At each grid point a t-test of the differences between their mean squared errors in each stretch of time, means over

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from svqkit.data.store import Store
 from svqkit.data.windows import Windows
 from svqkit.evaluation.fields import window_errors
-from svqkit.evaluation.significance import compare, significant_points
+from svqkit.evaluation.significance import compare, significant_places
 from svqkit.exploring.choosing import one_seed
 from svqkit.exploring.looking import Look, told_apart
 from svqkit.plots import difference_map, display_names
@@ -63,7 +63,7 @@ def difference_figure(
 ) -> Figure:
     """The RMSE of some runs minus that of others at every place, each over its seeds; on maps with dots.
 
-    A dot is where the difference is significant, see :func:`svqkit.evaluation.significance.significant_points`.
+    A dot is where the difference is significant, see :func:`svqkit.evaluation.significance.significant_places`.
     """
     ours, theirs = ([look.errors for look in looked_at] for looked_at in (those, bases))
     names = told_apart([those[0], bases[0]])
@@ -77,7 +77,7 @@ def _dots(a: Sequence[xr.Dataset], b: Sequence[xr.Dataset]) -> xr.DataArray | No
     """Significant places, where errors by stretch of time are known and there are two or more of these."""
     if any("mse_blocks" not in one or one.sizes["block"] < 2 for one in (*a, *b)):
         return None
-    return significant_points(a, b)
+    return significant_places(a, b)
 
 
 def _windows_of(looked_at: Sequence[Look], store: Store) -> xr.Dataset:

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from svqkit.data.store import Store
-from svqkit.data.windows import Batch, Normaliser
+from svqkit.data.windows import Batch, Normaliser, Windows
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import forecasters
-from svqkit.evaluation.codebook import spread_windows
 from svqkit.quantizers import Quantized, Quantizer, Usage
 from svqkit.quantizers.base import as_map, rows
 from svqkit.training.runs import Run
@@ -62,6 +62,12 @@ def codes_for(kept: pd.DataFrame, error: float, how: str) -> int | None:
     part = kept[kept["kept"] == how].sort_values("codes", ascending=False)
     enough = part.loc[(part["error"] <= error).cumprod().astype(bool), "codes"]
     return int(enough.min()) if len(enough) else None
+
+
+def spread_windows(store: Store, count: int) -> Batch:
+    """``count`` test windows, spread evenly, as they are stored."""
+    test = Windows(store, "test", hold=False)
+    return test.read(np.unique(np.linspace(0, len(test) - 1, count).round().astype(int)).tolist())
 
 
 class _Kept(nn.Module):

@@ -13,7 +13,7 @@ from svqkit.plots.channels import pick_or_colour, unit_of
 from svqkit.plots.codes import code_effects
 from svqkit.plots.forecast import forecast_maps
 from svqkit.plots.forecast_frames import forecasts_side_by_side
-from svqkit.plots.grounds import is_lat_lon
+from svqkit.plots.grounds import on_earth
 from svqkit.plots.mapaxes import POLAR_FROM, View, grid_of
 from svqkit.plots.pictures import one_value
 from svqkit.training.runs import Run
@@ -44,7 +44,7 @@ def forecasts_figure(
     cases: Mapping[str, xr.Dataset], channel: int | str | None = None, leads: Sequence[int] | None = None
 ) -> Figure:
     """Several forecasts of one case and their errors, on shared scales: as maps, or as frames."""
-    draw = forecast_maps if is_lat_lon(next(iter(cases.values()))) else forecasts_side_by_side
+    draw = forecast_maps if on_earth(next(iter(cases.values()))) else forecasts_side_by_side
     return draw(cases, leads, channel=channel)
 
 

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from svqkit import models
 from svqkit.data.store import Store
-from svqkit.evaluation.codebook import measures, sample_frames
+from svqkit.data.windows import Normaliser
+from svqkit.evaluation.codebook import measures
+from svqkit.exploring.keeping import spread_windows
 from svqkit.plots.names import metric_name
 from svqkit.quantizers import Usage
 from svqkit.training.runs import Run
@@ -32,7 +34,7 @@ def stages_of_training(run: Run) -> dict[str, nn.Module]:
 @torch.inference_mode()
 def usages_of(trained: Mapping[str, nn.Module], store: Store, windows: int) -> dict[str, Usage]:
     """The usage of each model's codebook over ``windows`` test windows, spread evenly; the same ones for all."""
-    frames = sample_frames(store, windows)
+    frames = Normaliser.of(store).forward(spread_windows(store, windows).inputs)
     return {name: model.quantizer.usage(model.latents(frames)) for name, model in trained.items()}
 
 

@@ -10,7 +10,7 @@ from svqkit.errors import SvqkitError
 from svqkit.plots.channels import channel_of, pick_channel, unit_of
 from svqkit.plots.fields import need_values, need_variable
 from svqkit.plots.forecast_frames import forecast_frames
-from svqkit.plots.grounds import area_mean, draw_field, is_lat_lon
+from svqkit.plots.grounds import area_mean, draw_field, on_earth
 from svqkit.plots.leads import HOURS, lead_units, one_lead, pick_leads, some_leads
 from svqkit.plots.limits import robust_scale, symmetric_scale
 from svqkit.plots.mapaxes import View, seen
@@ -46,7 +46,7 @@ def forecast_case(
     """
     truth = need_variable(case, "truth", name)
     leads = some_leads(case) if leads is None else leads
-    if not is_lat_lon(truth):
+    if not on_earth(truth):
         return forecast_frames(case, name, leads, title, channel)
     return forecast_maps({name: case}, leads, title, channel)
 

@@ -43,7 +43,7 @@ def plane_of(field: xr.DataArray | xr.Dataset) -> tuple[str, str]:
     )
 
 
-def is_lat_lon(field: xr.DataArray | xr.Dataset) -> bool:
+def on_earth(field: xr.DataArray | xr.Dataset) -> bool:
     """Whether a field is drawn as a map."""
     return plane_of(field) == _EARTH
 
@@ -61,7 +61,7 @@ def same_ground(a: xr.DataArray, b: xr.DataArray) -> bool:
 
 def draw_field(axes: Axes, field: xr.DataArray, colours: str | Colormap, scale: Normalize) -> None:
     """Colour a field (lat, lon) or (y, x) on axes that were made for its ground; places without data are grey."""
-    draw = mapaxes.draw_field if is_lat_lon(field) else imageaxes.draw_image
+    draw = mapaxes.draw_field if on_earth(field) else imageaxes.draw_image
     draw(axes, field, colours, scale)
 
 
@@ -72,6 +72,6 @@ def area_mean(field: xr.DataArray, of_squares: bool = False) -> float:
     """
     if of_squares:
         return area_mean(np.square(field)) ** 0.5
-    if not is_lat_lon(field):
+    if not on_earth(field):
         return float(field.mean())
     return float(field.weighted(np.cos(np.deg2rad(field["lat"])).clip(min=0)).mean())

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from svqkit.errors import SvqkitError
 from svqkit.plots.channels import channel_of, is_colour, pick_or_colour
 from svqkit.plots.fields import error_map
-from svqkit.plots.grounds import area_mean, draw_field, ground_of, is_lat_lon, same_ground
+from svqkit.plots.grounds import area_mean, draw_field, ground_of, on_earth, same_ground
 from svqkit.plots.leads import lead_units, lead_words, leads_of, one_lead
 from svqkit.plots.limits import decimals_for, robust_scale, symmetric_scale
 from svqkit.plots.mapaxes import View, polar_words, seen
@@ -106,7 +106,7 @@ def difference_map(
         title: what the figure shows; made from the names when ``None``.
         projection: as for ``error_maps``. The shares above the map are of what is seen.
         significant: whether the difference is significant, bool (channel, lat, lon) or (channel, y, x), with or without
-            channels, such as :func:`svqkit.evaluation.significance.significant_points` tells. Such places get a dot,
+            channels, such as :func:`svqkit.evaluation.significance.significant_places` tells. Such places get a dot,
             and the share of the area that they are is written above. It must be of the same lead times.
 
     Raises:
@@ -162,9 +162,9 @@ def _check(errors: Mapping[str, xr.Dataset], variable: str) -> None:
 
 def _in_view(field: xr.DataArray, projection: View) -> xr.DataArray:
     """What of a field is seen: all of it, or the rows around a pole."""
-    if projection != "world" and not is_lat_lon(field):
+    if projection != "world" and not on_earth(field):
         raise SvqkitError(f"Pictures have no pole to be seen from above: leave out projection {projection!r}.")
-    return seen(field, projection) if is_lat_lon(field) else field
+    return seen(field, projection) if on_earth(field) else field
 
 
 def _significant(significant: xr.DataArray, channel: int | str | None, difference: xr.DataArray) -> xr.DataArray:

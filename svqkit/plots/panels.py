@@ -9,7 +9,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from svqkit.plots.grounds import ground_of, is_flat, is_lat_lon, plane_of
+from svqkit.plots.grounds import ground_of, is_flat, on_earth, plane_of
 from svqkit.plots.limits import arrows
 from svqkit.plots.mapaxes import View, grid_of, places_on_map
 from svqkit.plots.style import COLUMN_WIDTH, FULL_WIDTH, new_figure
@@ -100,7 +100,7 @@ def draw_dots(axes: Axes, where: xr.DataArray) -> None:
     plane = plane_of(where)
     every = -(-where.sizes[plane[1]] // _MOST_DOTS)
     rows, columns = np.nonzero(where.transpose(*plane).to_numpy()[::every, ::every])
-    if is_lat_lon(where):
+    if on_earth(where):
         places = places_on_map(axes, where["lat"].to_numpy()[::every][rows], where["lon"].to_numpy()[::every][columns])
     else:
         places = np.column_stack([columns, rows]) * every
@@ -111,7 +111,7 @@ def mark_place(axes: Axes, field: xr.DataArray, cell: tuple[int, int]) -> None:
     """A cross at one place (row, column) of a field (lat, lon) or (y, x), already drawn on ``axes``."""
     row, column = cell
     at = np.array([[column, row]])
-    if is_lat_lon(field):
+    if on_earth(field):
         at = places_on_map(axes, field["lat"].to_numpy()[[row]], field["lon"].to_numpy()[[column]])
     for width, colour in ((2.2, "white"), (1.0, "black")):
         axes.plot(*at.T, "x", color=colour, markersize=5, markeredgewidth=width, zorder=5)

@@ -25,8 +25,8 @@ class Usage:
         perplexity: effective number of winning codes, between 1 and K.
         stage_perplexity: the same for each stage on its own, which shows when a single stage has collapsed.
         dead_codes: number of codes that win no position.
-        sparsity: share of all weights that are below a tenth of the largest at their position (in size).
-        near_zero: the same share for each threshold, {0.01: …, 0.1: …, 0.5: …} of the position's largest.
+        near_zero: share of all weights that are below a threshold, {0.01: …, 0.1: …, 0.5: …} of the largest at their
+            position (in size).
         codes_per_position: mean over positions of (Σ|w|)² / Σw², the effective number of codes that are mixed; for
             hard quantization the mean number of different codes that a position is given.
         kurtosis: of all weights; 3 for a normal distribution, more for a peaked one, nan where all weights are
@@ -40,12 +40,16 @@ class Usage:
     perplexity: float
     stage_perplexity: tuple[float, ...]
     dead_codes: int
-    sparsity: float
     near_zero: dict[float, float]
     codes_per_position: float
     kurtosis: float | None
     strength: Tensor
     histogram: tuple[Tensor, Tensor] | None
+
+    @property
+    def sparsity(self) -> float:
+        """Return the share of all weights that are below a tenth of the largest at their position."""
+        return self.near_zero[0.1]
 
     @property
     def active_codes(self) -> dict[float, float]:
@@ -76,14 +80,12 @@ def soft_usage(chunks: Callable[[], Iterator[Tensor]], codebook_size: int) -> Us
         mixed += float((size.double().sum(1) ** 2 / wide.square().sum(1).clamp_min(1e-300)).sum())
     total, positions = float(moments[0]), int(counts.sum())
     mean, spread, kurtosis = _shape(moments)
-    near = dict(zip(THRESHOLDS, (near_zero / total).tolist(), strict=True))
     return Usage(
         share=counts.double() / positions,
         perplexity=perplexity(counts),
         stage_perplexity=(perplexity(counts),),
         dead_codes=int((counts == 0).sum()),
-        sparsity=near[0.1],
-        near_zero=near,
+        near_zero=dict(zip(THRESHOLDS, (near_zero / total).tolist(), strict=True)),
         codes_per_position=mixed / positions,
         kurtosis=kurtosis,
         strength=strength / positions,
@@ -102,14 +104,12 @@ def hard_usage(chosen: Tensor, codebook_size: int) -> Usage:
         codebook_size: K, over all stages.
     """
     counts = chosen.flatten().bincount(minlength=codebook_size).cpu()
-    near = _near_zero_shares(chosen, codebook_size)
     return Usage(
         share=counts.double() / counts.sum(),
         perplexity=perplexity(counts),
         stage_perplexity=tuple(perplexity(stage.bincount().cpu()) for stage in chosen.unbind(1)),
         dead_codes=int((counts == 0).sum()),
-        sparsity=near[0.1],
-        near_zero=near,
+        near_zero=_near_zero_shares(chosen, codebook_size),
         codes_per_position=int(_first_of_its_code(chosen).sum()) / len(chosen),
         kurtosis=None,
         strength=counts.double() / len(chosen),

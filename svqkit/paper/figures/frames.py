@@ -11,7 +11,7 @@ from svqkit.paper.selection import BASE, pairs_of, role
 from svqkit.plots import display_names, lead_units, some_leads
 from svqkit.plots.channels import channel_of, is_colour, pick_or_colour
 from svqkit.plots.forecast_frames import forecasts_side_by_side
-from svqkit.plots.grounds import is_lat_lon
+from svqkit.plots.grounds import on_earth
 from svqkit.plots.leads import lead_words
 from svqkit.settings.params import Experiment
 
@@ -27,7 +27,7 @@ def draw(results: Results) -> list[Drawn]:
     Raises:
         SvqkitError: no dataset of frames has a base and an SVQ.
     """
-    frames = [name for name in results.datasets if not is_lat_lon(results.errors_of_persistence(name)["rmse"])]
+    frames = [name for name in results.datasets if not on_earth(results.errors_of_persistence(name)["rmse"])]
     drawn = [_picture(results, name, base, svq) for name in frames for base, svq in pairs_of(results, name)]
     if not drawn:
         raise SvqkitError(

@@ -13,7 +13,7 @@ from svqkit.paper.results import Results
 from svqkit.paper.selection import experiments_of, one_unit
 from svqkit.plots import display_names, heading, kind, lead_units, looks, new_figure, use
 from svqkit.plots.curves import lines_by_lead
-from svqkit.plots.grounds import is_lat_lon
+from svqkit.plots.grounds import on_earth
 from svqkit.plots.names import BASELINES, metric_label, superscript, with_units
 from svqkit.plots.style import COLUMN_WIDTH, FULL_WIDTH
 
@@ -40,7 +40,7 @@ def draw(results: Results) -> list[Drawn]:
     Raises:
         SvqkitError: there is no weather dataset.
     """
-    weather = [name for name in results.datasets if is_lat_lon(results.errors_of_persistence(name)["rmse"])]
+    weather = [name for name in results.datasets if on_earth(results.errors_of_persistence(name)["rmse"])]
     if not weather:
         raise SvqkitError(
             f"Figure 4 is of weather, on a grid of latitudes and longitudes; scored are {', '.join(results.datasets)}."

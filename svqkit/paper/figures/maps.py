@@ -7,7 +7,7 @@ import xarray as xr
 
 from svqkit import evaluation
 from svqkit.errors import SvqkitError
-from svqkit.evaluation.significance import significant_points
+from svqkit.evaluation.significance import significant_places
 from svqkit.paper.drawn import Drawn
 from svqkit.paper.figures.words import about_data, about_seeds, about_windows, sentences, titled
 from svqkit.paper.results import Results
@@ -16,7 +16,7 @@ from svqkit.plots import difference_map, display_name, error_maps, lead_units, s
 from svqkit.plots.channels import channel_of, pick_channel
 from svqkit.plots.fields import over_seeds
 from svqkit.plots.forecast import forecast_maps
-from svqkit.plots.grounds import is_lat_lon
+from svqkit.plots.grounds import on_earth
 from svqkit.plots.leads import lead_words, leads_of
 from svqkit.plots.mapaxes import View, grid_of, polar_words
 from svqkit.settings.params import Experiment
@@ -118,7 +118,7 @@ class _Maps:
     def _significant(self) -> tuple[xr.DataArray | None, str]:
         """Where the two differ significantly, and what the dots mean; without dots, why there are none."""
         try:
-            places = significant_points(self.by_seed[self.svq.name], self.by_seed[self.base.name], _RATE)
+            places = significant_places(self.by_seed[self.svq.name], self.by_seed[self.base.name], _RATE)
         except SvqkitError as error:
             return None, f"No dots for significance: {error}"
         stretches = self.by_seed[self.svq.name][0].sizes["block"]
@@ -160,7 +160,7 @@ def _seeds(errors: dict[str, xr.Dataset], experiment: Experiment) -> Sequence[xr
 def _subject(results: Results) -> tuple[str, str]:
     """The dataset and the channel that are drawn."""
     earth = {name: results.errors_of_persistence(name)["rmse"] for name in results.datasets}
-    earth = {name: field for name, field in earth.items() if is_lat_lon(field) and pairs_of(results, name)}
+    earth = {name: field for name, field in earth.items() if on_earth(field) and pairs_of(results, name)}
     if not earth:
         raise SvqkitError(
             "Figure 3 needs a dataset on a grid of the Earth with a model without a quantizer and the same one with "
