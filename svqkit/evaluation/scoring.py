@@ -26,7 +26,8 @@ class GridScores:
     """
 
     def __init__(self, store: Store, device: torch.device) -> None:
-        self.store, self.grids, self.absent = store, GridErrors(), dict[str, str]()
+        self.store, self.grids = store, GridErrors()
+        self.absent: dict[str, str] = {}
         is_lat_lon = store.kind == "grid"
         lat = torch.from_numpy(store.lat) if is_lat_lon else torch.zeros(store.frame_shape[1])
         self.weights = latitude_weights(lat).to(device)
@@ -47,8 +48,8 @@ class GridScores:
         means = grid_means(self.grids, self.weights)
         if self.correlation.sums is not None:
             means["acc"] = torch.cat([self.correlation.over_leads()[None], self.correlation.value()])
-        rows = [self._rows(metric, values) for metric, values in means.items() if metric not in self.left_out]
-        return pd.DataFrame([row for metric_rows in rows for row in metric_rows])
+        scored = {metric: values for metric, values in means.items() if metric not in self.left_out}
+        return pd.DataFrame([row for metric, values in scored.items() for row in self._rows(metric, values)])
 
     def of_windows(self) -> dict[str, np.ndarray]:
         """Return "mse" and "mae" of each window, (n,): the mean over groups of channels."""
