@@ -25,10 +25,10 @@ from svqkit.devices.performance import freed_memory_kept
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import (
     codebook_usage,
+    errors_and_forecast,
     evaluate,
     first_seeds,
     forecasters,
-    look_closely,
     mean_over_channels,
     of_runs,
     read_errors,
@@ -40,7 +40,10 @@ from svqkit.evaluation import (
     read_windows,
     scores_of_runs,
 )
-from svqkit.evaluation.evaluate import BASELINES, COLUMNS, TestSet, error_fields, sample_forecast, summary
+from svqkit.evaluation.evaluate import summary
+from svqkit.evaluation.fields import error_fields
+from svqkit.evaluation.forecasters import BASELINES
+from svqkit.evaluation.testset import COLUMNS, TestSet, sample_forecast
 from svqkit.models import Forecast
 from svqkit.models.rollout import roll_out
 from svqkit.settings.data import ArrayData, Offsets, Shares
@@ -213,7 +216,7 @@ def test_a_model_is_given_normalised_frames_and_its_forecast_is_brought_back(
     """One more in normalised units is one standard deviation more in physical ones: that of training, or, of several
     variables under "paper", that of the test period."""
     test = TestSet(stores[names], protocol)
-    forecaster = forecasters.of_model(AddOne(), test.entering, test.leaving, test.device)
+    forecaster = forecasters.of_model(AddOne(), test.normaliser, test.denormaliser, test.device)
     inputs, targets, numbers = windows_of(values(raw, TEST, names), protocol)
     if protocol == "paper":
         inputs, targets = (as_paper_sees(frames, raw, names) for frames in (inputs, targets))
@@ -423,14 +426,14 @@ def test_evaluated_twice_the_files_are_the_same(output: Path, runs: list[Run], s
 
 def test_a_closer_look_is_what_evaluate_wrote(output: Path, runs: list[Run], store: Store, data: Data) -> None:
     for what, name in (("climatology", "climatology"), (runs[1], runs[1].name)):
-        fields, case = look_closely(what, store)
+        fields, case = errors_and_forecast(what, store)
         xr.testing.assert_allclose(fields, read_errors(output)[name])
         xr.testing.assert_allclose(case, read_forecasts(output)[name])
 
 
 def test_a_closer_look_at_nothing_known_is_refused(store: Store, data: Data) -> None:
     with pytest.raises(SvqkitError, match=r"Unknown baseline 'persistance' \(did you mean 'persistence'\?\)"):
-        look_closely("persistance", store)
+        errors_and_forecast("persistance", store)
 
 
 @pytest.mark.parametrize("frames_out", [1, 2, 3, 4, 6, 7])

@@ -169,7 +169,7 @@ def test_the_fewest_codes_that_are_enough() -> None:
 def test_a_look_tells_what_the_evaluation_tells(make_run: Callable[..., Run], store: Store) -> None:
     for what in (make_run(SVQ), "persistence", "climatology"):
         found = exploring.look(what, store)
-        errors, forecast = evaluation.look_closely(what, store)
+        errors, forecast = evaluation.errors_and_forecast(what, store)
         xr.testing.assert_identical(found.errors, errors)
         xr.testing.assert_identical(exploring.one_forecast(what, store), forecast)
         area = latitude_weights(torch.from_numpy(store.lat)).numpy()

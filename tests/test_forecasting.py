@@ -26,7 +26,7 @@ from svqkit.data.prepare import prepare
 from svqkit.data.sources.images import resize
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
-from svqkit.evaluation.evaluate import TestSet
+from svqkit.evaluation.testset import TestSet
 from svqkit.forecasting import ForecastingRun
 from svqkit.forecasting.grid import order_of
 from svqkit.forecasting.units import same_unit
@@ -64,7 +64,7 @@ class Trained:
         test = TestSet(self.store, "clean")
         batch = test.windows[number]
         places = test.windows.starts[number] + test.windows.inputs
-        return batch.inputs[0].numpy(), test.of_model(self.run)(batch, torch.empty(0))[0].numpy(), places
+        return batch.inputs[0].numpy(), test.forecaster(self.run)(batch, torch.empty(0))[0].numpy(), places
 
 
 @pytest.fixture(scope="module")

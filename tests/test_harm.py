@@ -41,7 +41,7 @@ from svqkit.data.sources.seq import HEADER_BYTES, MAGIC, count_seq_frames
 from svqkit.data.sources.video import image_size, inspect_video
 from svqkit.data.sources.weather import open_file
 from svqkit.errors import SvqkitError
-from svqkit.evaluation.perceptual import Lpips
+from svqkit.evaluation.image_metrics import Lpips
 from svqkit.forecasting.files import from_files
 from svqkit.interop.configfile import read_config
 from svqkit.interop.openstl import load as load_openstl

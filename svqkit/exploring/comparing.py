@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from svqkit.data.store import Store
 from svqkit.data.windows import Windows
+from svqkit.evaluation.fields import window_errors
 from svqkit.evaluation.significance import compare, significant_places
-from svqkit.evaluation.window_errors import window_errors
 from svqkit.exploring.choosing import one_seed
 from svqkit.exploring.looking import Look, told_apart
 from svqkit.plots import difference_map, display_names

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch
-from svqkit.errors import choose
-from svqkit.evaluation.evaluate import BASELINES, TestSet, error_fields, sample_forecast
+from svqkit.evaluation.fields import error_fields
 from svqkit.evaluation.forecasters import Forecaster
 from svqkit.evaluation.metrics import latitude_weights
+from svqkit.evaluation.testset import TestSet, sample_forecast
 from svqkit.exploring.choosing import one_seed
 from svqkit.training.runs import Run
 
@@ -55,7 +55,7 @@ def look(what: Run | str, store: Store) -> Look:
     """
     test = _Watched(store)
     name, seed = (what.experiment.name, what.seed) if isinstance(what, Run) else (what, -1)
-    result = test.evaluate(_forecaster(what, test), name, seed)
+    result = test.evaluate(test.forecaster(what), name, seed)
     fields = error_fields(result.errors, store)
     return Look(name, seed, result.scores, fields, test.cases(), result.windows, test.hours())
 
@@ -65,7 +65,7 @@ def one_forecast(what: Run | str, store: Store, window: int | None = None) -> xr
     test = TestSet(store, "clean")
     if window is not None:
         test.windows.starts = test.windows.starts[[window]]  # the middle of one is that one
-    return sample_forecast(test, _forecaster(what, test))
+    return sample_forecast(test, test.forecaster(what))
 
 
 def told_apart(looked_at: Sequence[Look]) -> dict[str, Look]:
@@ -76,13 +76,6 @@ def told_apart(looked_at: Sequence[Look]) -> dict[str, Look]:
     return dict(zip(names, looked_at, strict=True))
 
 
-def _forecaster(what: Run | str, test: TestSet) -> Forecaster:
-    if isinstance(what, Run):
-        return test.of_model(what)
-    there = {name: one for name, one in BASELINES.items() if test.store.has_climatology or name != "climatology"}
-    return choose(there, what, "baseline")
-
-
 class _Watched(TestSet):
     """A test set that notes the error of every forecast that it is asked for, by window and by hour of the day."""
 
@@ -90,12 +83,12 @@ class _Watched(TestSet):
 
     def __init__(self, store: Store) -> None:
         super().__init__(store, "clean")
-        self.on_earth = store.kind == "grid"
-        lat = torch.from_numpy(store.lat) if self.on_earth else torch.zeros(store.frame_shape[1])
+        self.is_lat_lon = store.kind == "grid"
+        lat = torch.from_numpy(store.lat) if self.is_lat_lon else torch.zeros(store.frame_shape[1])
         self.area = latitude_weights(lat).to(self.device)[:, None]
         self.starts: list[np.ndarray] = []  # of the windows, in the order in which they are forecast
         self.by_window: dict[str, list[Tensor]] = {"bias": [], "mse": []}
-        self.has_hours = self.on_earth and "time" in store.group
+        self.has_hours = self.is_lat_lon and "time" in store.group
         self.by_hour: dict[str, Tensor] = {}
         self.frames_at = torch.zeros(HOURS, dtype=torch.float64)
 

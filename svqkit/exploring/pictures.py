@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from svqkit.data.store import Store
-from svqkit.evaluation.decoding import decode_codes, strongest_cells
+from svqkit.evaluation.codebook import decode_codes, strongest_cells
 from svqkit.plots import heading, use
 from svqkit.plots.channels import pick_or_colour, unit_of
 from svqkit.plots.codes import code_effects

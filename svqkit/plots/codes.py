@@ -85,7 +85,7 @@ def code_effects(
         activity: mean weight (code, lat, lon) or (code, y, x) on the cells of the latent map, of
             :func:`svqkit.evaluation.code_activity`.
         everywhere, local: change of the forecast, of one channel and lead time or their mean, (code, lat, lon) or
-            (code, y, x), of :func:`svqkit.evaluation.decoding.decode_codes`.
+            (code, y, x), of :func:`svqkit.evaluation.codebook.decode_codes`.
         cells: for each code the latent cell (row, column) that ``local`` is of; it gets a cross in the first column.
         units: of the changes.
         title: what the figure shows.

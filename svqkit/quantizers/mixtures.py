@@ -43,7 +43,7 @@ class Softmax(_Distribution):
         dim: D, the number of channels.
         codebook_size: K.
         hidden_dim: width of the hidden layer; at most K of it is used. 0 leaves it out.
-        init: how the codebook starts, see :func:`svqkit.quantizers.codebook_init.new_codebook`.
+        init: how the codebook starts, see :func:`svqkit.quantizers.mixture.new_codebook`.
         temperature: small ones give weights near one code, large ones weights that are all alike.
 
     Raises:
@@ -67,7 +67,7 @@ class Gumbel(_Distribution):
         dim: D, the number of channels.
         codebook_size: K.
         hidden_dim: width of the hidden layer; at most K of it is used. 0 leaves it out.
-        init: how the codebook starts, see :func:`svqkit.quantizers.codebook_init.new_codebook`.
+        init: how the codebook starts, see :func:`svqkit.quantizers.mixture.new_codebook`.
         temperature: of the gradient only: small ones make it less biased and more noisy.
 
     Raises:

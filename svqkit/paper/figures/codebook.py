@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import code_activity, code_similarity, codebook_usage
-from svqkit.evaluation.decoding import decode_codes, strongest_cells
+from svqkit.evaluation.codebook import decode_codes, strongest_cells
 from svqkit.paper.drawn import Drawn
 from svqkit.paper.figures.words import about_data, about_seeds, sentences, titled
 from svqkit.paper.results import Results
