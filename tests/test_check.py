@@ -18,19 +18,19 @@ import pytest
 from numpy.lib import format as npy
 from PIL import Image
 from rawfiles import RawFiles, files_below
+from simulated import human as human_sample
+from simulated import kitticaltech as driving_sample
+from simulated import kth as kth_sample
+from simulated import taxibj as taxi_sample
 
 from svqkit.data import __main__ as command
 from svqkit.data.check import Report, check, filenames, published, weather_counts
 from svqkit.data.check.published import FACTS
+from svqkit.data.check.sample import bundled_files
 from svqkit.data.check.wording import spans
 from svqkit.data.sources import plan
 from svqkit.data.sources.kth import NEVER_PUBLISHED
 from svqkit.errors import SvqkitError
-from svqkit.samples import bundled
-from svqkit.samples import human as human_sample
-from svqkit.samples import kitticaltech as driving_sample
-from svqkit.samples import kth as kth_sample
-from svqkit.samples import taxibj as taxi_sample
 from svqkit.settings.data import KTH_ACTIONS, SPLITS, KTHData, Offsets, WeatherData
 from svqkit.settings.params import Params, load_params
 
@@ -515,7 +515,7 @@ def sample(tmp_path: Path) -> Callable[..., Path]:
     """A folder of another name with the bundled sample of some sources, from the store that is in git."""
 
     def copied(*sources: str) -> Path:
-        for file in bundled.files():
+        for file in bundled_files():
             if file.path.split("/")[0] in sources:
                 path = tmp_path / "elsewhere" / file.path
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -529,7 +529,7 @@ def test_the_listing_is_of_the_sample_that_dvc_tracks() -> None:
     text = subprocess.run(["git", "show", "HEAD:data.dvc"], cwd=PROJECT, capture_output=True, text=True, check=True)
     digest = re.search(r"md5: (\w+\.dir)", text.stdout)[1]
     entries = json.loads((PROJECT / "data-store/files/md5" / digest[:2] / digest[2:]).read_text())
-    assert {one["relpath"]: one["md5"] for one in entries} == {one.path: one.md5 for one in bundled.files()}
+    assert {one["relpath"]: one["md5"] for one in entries} == {one.path: one.md5 for one in bundled_files()}
 
 
 def test_the_bundled_sample_is_said_to_be_that_and_enough(

@@ -1,7 +1,14 @@
-"""Whether the files of a dataset are those of the bundled sample: told by their bytes, wherever they lie."""
+"""Whether the files of a dataset are those of the bundled sample: told by their bytes, wherever they lie.
 
+``bundled.csv`` has path, bytes and MD5 of each; ``python -m tests.simulated data --bundle`` writes it.
+"""
+
+import csv
+import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from svqkit.data.check.comparing import try_plan
@@ -10,9 +17,37 @@ from svqkit.data.check.places import SIGNS, weather_files
 from svqkit.data.check.weather_counts import weather_years
 from svqkit.data.check.wording import size_of, some_of
 from svqkit.data.sources.weather import LONG_NAMES
-from svqkit.samples import bundled
 from svqkit.settings.data import WeatherData
 from svqkit.settings.params import Data
+
+LISTING = Path(__file__).with_name("bundled.csv")
+README = "README.txt"
+
+
+@dataclass(frozen=True)
+class BundledFile:
+    """One file of the sample: ``path`` is relative to ``data``."""
+
+    path: str
+    bytes: int
+    md5: str
+
+    def is_at(self, path: Path) -> bool:
+        """Return whether ``path`` is this very file; it is read only when its size fits."""
+        return path.is_file() and path.stat().st_size == self.bytes and md5(path) == self.md5
+
+
+@cache
+def bundled_files() -> tuple[BundledFile, ...]:
+    """Return every file of the bundled sample."""
+    with LISTING.open(encoding="utf-8", newline="") as rows:
+        return tuple(BundledFile(row["path"], int(row["bytes"]), row["md5"]) for row in csv.DictReader(rows))
+
+
+def md5(path: Path) -> str:
+    """Return the MD5 of a file in hexadecimal digits."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "md5").hexdigest()
 
 
 def look(data: Data, profile: str, report: Report) -> None:
@@ -22,12 +57,12 @@ def look(data: Data, profile: str, report: Report) -> None:
     they read are looked at. The sample is never enough for profile "paper".
     """
     place = report.place
-    every = {place / PurePosixPath(one.path).relative_to(data.source): one for one in _of_sample(data)}
+    every = {place / PurePosixPath(file.path).relative_to(data.source): file for file in _of_sample(data)}
     same = [path for path, file in every.items() if file.is_at(path)]
     others = sorted(set(_data_files(data, place)) - set(same)) if same else []
     if not same:
-        readme = place / bundled.README
-        if any(one.is_at(readme) for one in bundled.files() if one.path == f"{data.source}/{bundled.README}"):
+        readme = place / README
+        if any(file.is_at(readme) for file in bundled_files() if file.path == f"{data.source}/{README}"):
             report.notes.append(f"{readme} is still the bundled sample's, and calls these files simulated: remove it")
     elif others:
         report.damaged.append(
@@ -50,13 +85,13 @@ def look(data: Data, profile: str, report: Report) -> None:
             report.lacks.append(planned.refusal)
 
 
-def _of_sample(data: Data) -> Iterator[bundled.File]:
+def _of_sample(data: Data) -> Iterator[BundledFile]:
     """The sample's files of a dataset, without its README."""
-    folders = [LONG_NAMES.get(one, one) for one in data.variables] if isinstance(data, WeatherData) else None
-    for file in bundled.files():
+    folders = [LONG_NAMES.get(name, name) for name in data.variables] if isinstance(data, WeatherData) else None
+    for file in bundled_files():
         source, folder, *_ = *file.path.split("/"), ""
         wanted = source == data.source and (folders is None or folder in folders)
-        if wanted and folder != bundled.README and _is_read(data, Path(file.path).name):
+        if wanted and folder != README and _is_read(data, Path(file.path).name):
             yield file
 
 
