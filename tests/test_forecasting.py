@@ -462,6 +462,7 @@ def test_that_a_model_was_trained_on_simulated_data_is_said(hourly: Trained, tmp
     shutil.copytree(hourly.run.path, tmp_path / "run")
     tree = json.loads((tmp_path / "run/config.json").read_text())
     tree["domain"]["title"] = "Simulated weather"
+    del tree["domain"]["simulated"]  # as in runs of earlier versions
     (tmp_path / "run/config.json").write_text(json.dumps(tree))
     with pytest.warns(UserWarning, match="trained on this: Simulated weather"):
         made = open_run(tmp_path / "run").forecast(t2m(hourly).to_dataset())

@@ -68,6 +68,7 @@ class Plan:
         windows: per protocol.
         files: every raw file that the store is made from.
         title: what the raw files say of themselves.
+        simulated: whether they say that they are no measurements or recordings, see :func:`declares_simulated`.
         scale: a stored value times this is the value in ``units``; 1/255 for images of bytes.
         axes: coordinates, if any: time (N,) datetime64[h], lat (H,), lon (W,).
         lead_step, lead_units: what one frame ahead is: 6 "hours", or 1 "frames".
@@ -87,6 +88,7 @@ class Plan:
     windows: Mapping[Protocol, Windowing]
     files: tuple[Path, ...]
     title: str = ""
+    simulated: bool = False
     scale: float = 1.0
     axes: Mapping[str, np.ndarray] = field(default_factory=dict)
     lead_step: int = 1
@@ -106,6 +108,11 @@ class Plan:
     def frames(self) -> int:
         """How many frames the store will have."""
         return sum(part.frames for part in self.parts)
+
+
+def declares_simulated(text: str) -> bool:
+    """Return whether a title, a NetCDF ``source`` or a README.txt begins with the word "simulated"."""
+    return text.lstrip().lower().startswith("simulated")
 
 
 def no_window(windowing: Windowing, split: Split, notes: Sequence[str]) -> str:

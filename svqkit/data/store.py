@@ -7,9 +7,9 @@ Layout of ``<name>.zarr`` (Zarr 3, no pickles; xarray opens it too):
     windows/<protocol>/<split>
                         (n,) int64, the frame at which each window starts
     climatology         of weather: (week, slot, channel, lat, lon) float32, training mean by week and time of day
-    attributes          title, kind, channels, units, scale, lead_step, lead_units, groups, extra, notes, clip_names,
-                        offsets, clips, blue_first and statistics by protocol, weeks, settings, frames_digest, files
-                        (how many it has)
+    attributes          title, simulated, kind, channels, units, scale, lead_step, lead_units, groups, extra, notes,
+                        clip_names, offsets, clips, blue_first and statistics by protocol, weeks, settings,
+                        frames_digest, files (how many it has)
 A split owns clips [start, stop) of frames; no window crosses the edge of a clip.
 """
 
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from svqkit.data.plan import Clip, Kind, Plan
+from svqkit.data.plan import Clip, Kind, Plan, declares_simulated
 from svqkit.errors import SvqkitError
 from svqkit.settings.params import Protocol, Split, without_root
 
@@ -83,6 +83,7 @@ class Store:
         """
         attributes = {**self.group.attrs, "settings": self.made_from}
         frames = str(attributes.pop("frames_digest", ""))
+        attributes.pop("simulated", None)  # no training reads it, and stores of earlier versions lack it
         arrays = hashlib.sha256()
         for name, one in sorted(self.group.members(max_depth=None)):
             if isinstance(one, zarr.Array) and name not in ("frames", "climatology"):
@@ -92,8 +93,13 @@ class Store:
 
     @property
     def title(self) -> str:
-        """What the raw files say of themselves; the bundled samples say that they are simulated."""
+        """What the raw files say of themselves."""
         return str(self.group.attrs["title"])
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the raw files say that they are simulated; stores of earlier versions have only their title."""
+        return bool(self.group.attrs.get("simulated", declares_simulated(self.title)))
 
     @property
     def kind(self) -> Kind:
@@ -257,6 +263,7 @@ def describe_plan(plan: Plan) -> Mapping[str, Any]:
     windows = plan.windows.items()
     return {
         "title": plan.title,
+        "simulated": plan.simulated,
         "kind": plan.kind,
         "channels": plan.channels,
         "units": plan.units,

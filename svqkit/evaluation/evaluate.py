@@ -267,6 +267,7 @@ def error_fields(errors: GridErrors, store: Store) -> xr.Dataset:
         attrs={
             "windows": errors.count,
             "data": store.title,
+            "simulated": int(store.simulated),
             "original_units": str(store.extra.get("original_units", "")),
         },
     )

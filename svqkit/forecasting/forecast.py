@@ -114,7 +114,7 @@ def _given(x: Any, run: Run, domain: Domain, ahead: tuple[int, ...]) -> Given:
 
 
 def _simulated(domain: Domain) -> list[str]:
-    return [f"the model was trained on this: {domain.title}"] if "simulated" in domain.title.lower() else []
+    return [f"the model was trained on this: {domain.title}"] if domain.simulated else []
 
 
 def _device(wanted: str | torch.device | None) -> torch.device:

@@ -44,7 +44,7 @@ def pictures(run: Run, made: Forecast) -> list[Figure]:
     some = _shown(frames).isel(time=chosen)
     name = plots.display_name(run.experiment.name)
     issued = f" issued {_words(made.last)} UTC" if _in_hours(made) else ""
-    simulated = " (model trained on simulated data)" if "simulated" in run.domain.title.lower() else ""
+    simulated = " (model trained on simulated data)" if run.domain.simulated else ""
     title = f"the last frames seen, then the forecast of {name}{issued}{simulated}"
     if is_colour(some):
         return [plots.clip_strip(some, title[0].upper() + title[1:])]

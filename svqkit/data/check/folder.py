@@ -7,9 +7,10 @@ from pathlib import Path
 from svqkit.data.check import human, kitticaltech, kth, sample, taxibj, weather
 from svqkit.data.check.findings import Report
 from svqkit.data.check.places import absent, begun_weather, place_of
+from svqkit.data.plan import declares_simulated
+from svqkit.data.sources import first_sentence
 from svqkit.errors import SvqkitError, choose
 from svqkit.settings.params import Data, Params
-from svqkit.userfiles import read_text, refuse_escape
 
 # By source: (settings, folder, report to write the findings into).
 LOOKS: Mapping[str, Callable[..., None]] = {
@@ -59,16 +60,7 @@ def _report(name: str, data: Data, root: Path, meant: bool, used: Params) -> Rep
     if report.place is None:
         report.notes.append(absent(data, place))
         return report
-    report.says = report.says or _readme(place)
+    readme = first_sentence(place / "README.txt")
+    report.says = report.says or (readme if declares_simulated(readme) else "")
     sample.look(replace(used.dataset(name), root=str(place)), used.profile, report)
     return report
-
-
-def _readme(place: Path) -> str:
-    """What a README.txt beside simulated files says of them."""
-    try:
-        refuse_escape(place / "README.txt", place)
-        first = read_text(place / "README.txt").split("\n\n")[0].replace("\n", " ")
-    except (OSError, UnicodeDecodeError):
-        return ""
-    return first.split(". ")[0].rstrip(".") if "simulated" in first.lower() else ""

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from svqkit.data.plan import Clip, Part, Plan, Windowing, every_window
+from svqkit.data.plan import Clip, Part, Plan, Windowing, declares_simulated, every_window
 from svqkit.data.sources.netcdf import refuse_unfit
 from svqkit.errors import SvqkitError, hint, listed
 from svqkit.settings.data import SPLITS, Split, WeatherData
@@ -71,6 +71,7 @@ class Record:
         channels: name of each channel, such as "t2m" or "t_850".
         units: unit of each channel as the files give it.
         title: what the first file says of itself, if it does.
+        simulated: whether the title or the source of any file begins with that word.
         variables: the variable of each channel.
         last_raw: the last time of each period that the files hold, whether it is a frame or not.
     """
@@ -83,6 +84,7 @@ class Record:
     channels: tuple[str, ...]
     units: tuple[str, ...]
     title: str
+    simulated: bool
     variables: tuple[str, ...]
     last_raw: dict[Split, np.datetime64]
 
@@ -130,6 +132,7 @@ def plan(data: WeatherData) -> Plan:
         windows={"clean": _clean(record, data), "paper": _paper(record, data)},
         files=tuple(sorted({piece.path for pieces in record.pieces.values() for piece in pieces})),
         title=record.title,
+        simulated=record.simulated,
         axes={"time": record.times.astype("datetime64[h]"), "lat": record.lat, "lon": record.lon},
         lead_step=data.hours_per_frame,
         lead_units="hours",
@@ -191,10 +194,11 @@ def open_record(data: WeatherData) -> Record:
             overlap, duplicate or unordered times, a wrong cadence, a hole (unless ``gaps: split``), a period
             without a frame; each names the file and the place.
     """
-    pieces, axes, channels, units, owners = {}, {}, [], [], []
+    pieces, axes, channels, units, owners, simulated = {}, {}, [], [], [], False
     for variable in data.variables:
         every = [_inspect(path, variable, data) for path in _files(Path(data.root), variable)]
         files = [file for file in every if _in_any_period(file.times, data).any()] or every
+        simulated = simulated or any(file.simulated for file in files)
         _same_grid([(variable, *axes[variable]) for variable in axes], files)
         axes[variable] = files[0].path, files[0].lat, files[0].lon
         pieces[variable] = _wanted(sorted(files, key=lambda file: file.times[0]), data)
@@ -214,6 +218,7 @@ def open_record(data: WeatherData) -> Record:
         channels=tuple(channels),
         units=tuple(units),
         title=files[0].title,
+        simulated=simulated,
         variables=tuple(owners),
         last_raw={split: raw[in_period(raw, getattr(data, split))].max() for split in SPLITS},
     )
@@ -239,6 +244,7 @@ class _File:
     levels: np.ndarray | None
     units: str
     title: str
+    simulated: bool
 
 
 def _files(root: Path, variable: str) -> list[Path]:
@@ -306,7 +312,8 @@ def _inspect(path: Path, variable: str, data: WeatherData) -> _File:
             _check_times(path, times, data.hours_per_frame)
         units = str(array.attrs.get("units", ""))
         title = str(file.attrs.get("title", ""))
-        return _File(path, times, file["lat"].values, file["lon"].values, levels, units, title)
+        simulated = any(declares_simulated(str(file.attrs.get(name, ""))) for name in ("title", "source"))
+        return _File(path, times, file["lat"].values, file["lon"].values, levels, units, title, simulated)
 
 
 def _check_levels(path: Path, variable: str, there: np.ndarray | None, wanted: tuple[int, ...]) -> None:
