@@ -32,7 +32,7 @@ from ruamel.yaml import YAML
 from safetensors.torch import save_file
 
 from svqkit import evaluation, plots
-from svqkit.data.check.weather_header import read_header as read_weather_header
+from svqkit.data.check.weather import read_header as read_weather_header
 from svqkit.data.sources import plan
 from svqkit.data.sources.arrayfiles import open_array
 from svqkit.data.sources.hickle_arrays import find_array, read_strings
