@@ -45,7 +45,7 @@ from svqkit.evaluation.perceptual import Lpips
 from svqkit.forecasting.files import from_files
 from svqkit.interop.configfile import read_config
 from svqkit.interop.openstl import load as load_openstl
-from svqkit.interop.pth import read_state_dict
+from svqkit.interop.weights import read_state_dict
 from svqkit.pipeline.__main__ import main as notebooks_main
 from svqkit.pipeline.__main__ import what_a_stage_runs
 from svqkit.plots.tablefiles import escape_markdown

@@ -4,7 +4,7 @@
 A line ``images/S1_Directions.54138969_,226,296`` of ``train.txt`` or ``test.txt`` is the sequence that begins
 there; it takes every 5th frame, and as many as are asked for. The last number is where the lists' authors (STRPM)
 let it end; the reference does not read it. It reads the frames as blue, green, red; here they are red, green, blue,
-and the weights of its models are turned to that when they are read (:mod:`svqkit.interop.convert`).
+and the weights of its models are turned to that when they are read (:mod:`svqkit.interop.openstl`).
 
 What the published lists hold (counted in OpenSTL's tools/prepare_data/meta/human): 73,404 training and 8,582 test
 sequences of 838 recordings of the persons 1, 5, 6, 7, 8, 9 and 11. In each recording a sequence of 8 frames begins
