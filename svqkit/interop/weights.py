@@ -37,7 +37,7 @@ class Entry:
 
 
 def read_state_dict(path: Path) -> Mapping[str, Any]:
-    """Read the state_dict in a .pth, onto the CPU: a bare one, or that of {'epoch', 'optimizer', 'state_dict', 'scheduler'}.
+    """Read the state_dict in a .pth: a bare one, or that of {'epoch', 'optimizer', 'state_dict', 'scheduler'}.
 
     Raises:
         SvqkitError: there is no such file, it is damaged, holds no weights, or holds Python objects besides.
@@ -73,7 +73,7 @@ def read_state_dict(path: Path) -> Mapping[str, Any]:
 
 
 def translated(weights: Mapping[str, Any], model: nn.Module, wanted: Architecture) -> dict[str, Tensor]:
-    """Translate a state_dict of the reference into one for ``model``, a :class:`svqkit.models.SimVP` made as ``wanted``.
+    """Translate the reference's state_dict for ``model``, a :class:`svqkit.models.SimVP` made as ``wanted``.
 
     Raises:
         SvqkitError: entries are missing, surplus, misshapen, no tensors, not finite, or copies and constants with
