@@ -16,8 +16,8 @@ from skimage.transform import resize
 
 from svqkit.data.plan import Plan
 from svqkit.data.sources.driving import HickleFrames
+from svqkit.data.sources.images import scale_and_crop
 from svqkit.data.sources.kitticaltech import plan
-from svqkit.data.sources.scale_crop import scale_and_crop
 from svqkit.errors import SvqkitError
 from svqkit.settings.data import SPLITS, KittiCaltechData
 

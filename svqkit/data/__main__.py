@@ -16,7 +16,7 @@ from svqkit.settings.params import load_params
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line."""
+    """Run the command line and return its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m svqkit.data", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

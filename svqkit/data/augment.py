@@ -13,7 +13,7 @@ from svqkit.training.distributed import rank_and_count, share
 
 
 def augment(frames: Tensor, names: Sequence[Augmentation], crop_scale: float, random: np.random.Generator) -> Tensor:
-    """Windows (B, T, C, H, W), each changed at random in its own way.
+    """Change windows (B, T, C, H, W) at random, each in its own way.
 
     crop: enlarged to 1 / ``crop_scale``, bilinear, and cut back to H × W at a random place.
     flip: mirrored left to right, half of the windows.
@@ -41,7 +41,7 @@ def _crop(frames: Tensor, scale: float, random: np.random.Generator) -> Tensor:
     tops = _own(lambda size: random.integers(0, large.shape[-2] - height + 1, size), batch)
     lefts = _own(lambda size: random.integers(0, large.shape[-1] - width + 1, size), batch)
     cuts = zip(large, tops, lefts, strict=True)
-    return torch.stack([one[..., top : top + height, left : left + width] for one, top, left in cuts])
+    return torch.stack([window[..., top : top + height, left : left + width] for window, top, left in cuts])
 
 
 def _rotate(frames: Tensor, random: np.random.Generator) -> Tensor:

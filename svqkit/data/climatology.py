@@ -32,7 +32,7 @@ def write_climatology(group: zarr.Group, plan: Plan) -> list[int]:
     )
     overall, overall_count = np.zeros(shape[1:]), np.zeros(slots)
     uncovered = []
-    for place, week in enumerate(occurring):
+    for index, week in enumerate(occurring):
         total, count = np.zeros(shape[1:]), np.zeros(slots)
         for run in _runs(np.flatnonzero(in_train & (weeks == week)), frames.chunks[0]):
             np.add.at(total, slot[run], frames[run[0] : run[-1] + 1].astype(np.float64))
@@ -40,18 +40,18 @@ def write_climatology(group: zarr.Group, plan: Plan) -> list[int]:
         overall += total
         overall_count += count
         if (count > 0).all():
-            climatology[place] = total / count[:, None, None, None]
+            climatology[index] = total / count[:, None, None, None]
         else:
-            uncovered.append((place, total, count))
+            uncovered.append((index, total, count))
     fallback = overall / np.maximum(overall_count, 1)[:, None, None, None]
     fallback[overall_count == 0] = overall.sum(axis=0) / overall_count.sum()
-    for place, total, count in uncovered:
+    for index, total, count in uncovered:
         covered = (count > 0)[:, None, None, None]
-        climatology[place] = np.where(covered, total / np.maximum(count, 1)[:, None, None, None], fallback)
+        climatology[index] = np.where(covered, total / np.maximum(count, 1)[:, None, None, None], fallback)
     return occurring.tolist()
 
 
-def _runs(places: np.ndarray, longest: int) -> list[np.ndarray]:
-    """``places`` cut into runs of neighbours of at most ``longest``."""
-    runs = np.split(places, np.flatnonzero(np.diff(places) != 1) + 1)
+def _runs(indices: np.ndarray, longest: int) -> list[np.ndarray]:
+    """Cut ``indices`` into runs of neighbours of at most ``longest``."""
+    runs = np.split(indices, np.flatnonzero(np.diff(indices) != 1) + 1)
     return [run[i : i + longest] for run in runs if len(run) for i in range(0, len(run), longest)]

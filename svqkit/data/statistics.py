@@ -52,10 +52,11 @@ class SplitStatistics:
     ) -> None:
         self.clips = clips
         # Protocols mostly agree on a split: what is the same is computed once.
-        self.distinct = sorted({self._key(each) for splits in clips.values() for each in splits.values()})
+        self.distinct = sorted({self._key(owned) for splits in clips.values() for owned in splits.values()})
         self.frames = [np.concatenate([np.arange(*clip) for clip in key]) for key in self.distinct]
         self.gathered = [
-            ChannelStatistics(one["count"], np.array(one["mean"]), np.array(one["squares"])) for one in state or []
+            ChannelStatistics(entry["count"], np.array(entry["mean"]), np.array(entry["squares"]))
+            for entry in state or []
         ] or [ChannelStatistics() for _ in self.distinct]
 
     def add(self, block: np.ndarray, start: int) -> None:
@@ -68,21 +69,22 @@ class SplitStatistics:
                 statistics.add(block[frames[first:last] - start])
 
     def state(self) -> list[dict[str, Any]]:
-        """What has been gathered, exactly, ready for JSON."""
+        """Return what has been gathered, exactly, ready for JSON."""
         return [
-            {"count": one.count, "mean": one.mean.tolist(), "squares": one.squares.tolist()} for one in self.gathered
+            {"count": split.count, "mean": split.mean.tolist(), "squares": split.squares.tolist()}
+            for split in self.gathered
         ]
 
     def result(self, scale: float = 1.0) -> dict[Protocol, dict[Split, dict[str, list[float]]]]:
-        """Mean and standard deviation of each split, times ``scale``."""
+        """Return mean and standard deviation of each split, times ``scale``."""
         by_key = dict(zip(self.distinct, self.gathered, strict=True))
         return {
             protocol: {
                 split: {
-                    "mean": (scale * by_key[self._key(each)].mean).tolist(),
-                    "std": (scale * by_key[self._key(each)].std).tolist(),
+                    "mean": (scale * by_key[self._key(owned)].mean).tolist(),
+                    "std": (scale * by_key[self._key(owned)].std).tolist(),
                 }
-                for split, each in splits.items()
+                for split, owned in splits.items()
             }
             for protocol, splits in self.clips.items()
         }

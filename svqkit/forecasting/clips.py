@@ -10,9 +10,8 @@ import numpy as np
 from svqkit.data.domain import Domain
 from svqkit.data.sources.clips import natural
 from svqkit.data.sources.human import resized_cubic
-from svqkit.data.sources.images import SUFFIXES, channels_first, read_image, resize
+from svqkit.data.sources.images import SUFFIXES, channels_first, read_image, resize, scale_and_crop
 from svqkit.data.sources.kitti import frame_number
-from svqkit.data.sources.scale_crop import scale_and_crop
 from svqkit.data.sources.seq import count_seq_frames, read_seq
 from svqkit.data.sources.video import VIDEO_SUFFIXES, by, inspect_video, read_video
 from svqkit.errors import SvqkitError

@@ -120,7 +120,11 @@ def copies(quantizer: Settings) -> dict[str, str]:
 
 
 def renamed(name: str, table: dict[str, str]) -> str:
-    """Return the reference's name of our parameter or buffer ``name``; a KeyError where the table lacks it."""
+    """Return the reference's name of our parameter or buffer ``name``.
+
+    Raises:
+        KeyError: the table lacks it.
+    """
     parts = name.split(".")
     for length in range(len(parts), 0, -1):
         ours, rest = ".".join(parts[:length]), parts[length:]

@@ -24,8 +24,7 @@ from svqkit.interop.configfile import read_configs
 from svqkit.interop.settings import Architecture, architecture
 from svqkit.interop.weights import read_state_dict, translated, turn_channels
 from svqkit.models import SimVP, refuse_larger
-from svqkit.settings import params as settings_file
-from svqkit.settings.params import Experiment, Params, Training, as_tree, experiment_from_tree
+from svqkit.settings.params import Experiment, Params, Training, as_tree, experiment_from_tree, load_params
 from svqkit.training.checkpoint import save_weights
 from svqkit.training.paths import run_path, store_path
 from svqkit.training.run_config import write_config
@@ -119,7 +118,7 @@ def convert(
     Raises:
         SvqkitError: a run is there, or config, checkpoint and dataset don't fit together.
     """
-    settings = settings_file.load(params, profile)
+    settings = load_params(params, profile)
     data = settings.dataset(dataset)
     store = Store.open(store_path(profile, dataset, stores))
     given = read_configs(config)

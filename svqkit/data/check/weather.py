@@ -20,7 +20,7 @@ from svqkit.data.check.published import (
 )
 from svqkit.data.check.report import Check, Missing, Report, compare_files, compare_windows, try_plan
 from svqkit.data.check.text import SHOWN, size_of, spans
-from svqkit.data.sources.netcdf import refuse_unfit
+from svqkit.data.sources.hdf5 import refuse_unfit
 from svqkit.data.sources.video import by
 from svqkit.data.sources.weather import LONG_NAMES, OTHER_NAMES
 from svqkit.errors import SvqkitError

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from svqkit.data.plan import Clip, Plan, Windowing, every_window
+from svqkit.data.plan import Clip, Plan, Windowing, every_window, share_out
 from svqkit.data.sources.images import SUFFIXES
-from svqkit.data.sources.shares import share_out
 from svqkit.data.sources.video import VIDEO_SUFFIXES, FramesPart, VideoPart, by, image_size, inspect_video
 from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, ClipsData, Shares, Split
@@ -53,25 +52,25 @@ def plan(data: ClipsData) -> Plan:
     """
     root = Path(data.root)
     length = data.frames_in + data.frames_out
-    given = _folders_of_splits(root)
-    folders = given or {None: root}
-    found = {split: _look(folder) for split, folder in folders.items()}
+    by_split = _folders_of_splits(root)
+    folders = by_split or {None: root}
+    found = {split: _find_clips(folder) for split, folder in folders.items()}
     _refuse_twice([clip for clips in found.values() for clip in clips])
     size = data.size or _one_size([clip for clips in found.values() for clip in clips])
 
     parts, names, owned, notes = [], [], {split: [] for split in SPLITS}, []
     usable = {split: [clip for clip in clips if _taken(clip, data) >= length] for split, clips in found.items()}
-    place = 0
+    start = 0
     for split, clips in usable.items():
         for number, clip in enumerate(clips):
-            stop = place + _taken(clip, data)
+            stop = start + _taken(clip, data)
             parts.append(_part(clip, size, data))
-            names.append((f"{split}/{clip.name}" if split else clip.name, place, stop))
-            shares = {split: (place, stop)} if split else _shared((place, stop), number, len(clips), data.shares)
+            names.append((f"{split}/{clip.name}" if split else clip.name, start, stop))
+            shares = {split: (start, stop)} if split else _shared((start, stop), number, len(clips), data.shares)
             for owner, frames in shares.items():
                 owned[owner].append(frames)
-            place = stop
-    if not given and 0 < len(usable[None]) < len(SPLITS):
+            start = stop
+    if not by_split and 0 < len(usable[None]) < len(SPLITS):
         notes.append(f"{len(usable[None])} clip(s) can't be shared out, so the time of each is split")
     notes += _notes(found, usable, length)
     notes += [note for split, folder in folders.items() for note in _empty_folders(folder, found[split])]
@@ -99,7 +98,7 @@ def plan(data: ClipsData) -> Plan:
 
 
 def natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
-    """A key that sorts names by the numbers in them: frame9 before frame10, numbers before letters."""
+    """Return a key that sorts names by the numbers in them: frame9 before frame10, numbers before letters."""
     pieces = re.findall(r"\d+|\D+", name)
     keys = [(False, int(piece), "") if piece.isdecimal() else (True, 0, piece.lower()) for piece in pieces]
     return keys, name
@@ -119,7 +118,7 @@ def _folders_of_splits(root: Path) -> dict[Split, Path] | None:
     return {split: root / split for split in SPLITS}
 
 
-def _look(folder: Path) -> list[Source]:
+def _find_clips(folder: Path) -> list[Source]:
     """Every clip that lies in ``folder``, or the one that it is, in natural order."""
     if not folder.exists():
         raise SvqkitError(f"There is no folder {folder.absolute()}; {_LAYOUT}. Put the clips there, or change `root`.")

@@ -12,8 +12,7 @@ import numpy as np
 
 from svqkit.data.plan import Part
 from svqkit.data.sources.hickle_arrays import HickleArray
-from svqkit.data.sources.images import read_image
-from svqkit.data.sources.scale_crop import scale_and_crop
+from svqkit.data.sources.images import read_image, scale_and_crop
 from svqkit.data.sources.seq import read_seq
 from svqkit.data.sources.video import PIECE, read_video
 
@@ -44,7 +43,7 @@ class HickleFrames:
         return self.stop - self.start
 
     def read(self) -> Iterator[np.ndarray]:
-        """Its frames in order, (n, 3, *size) uint8, n so that a piece takes at most about 16 MB."""
+        """Yield its frames in order, (n, 3, *size) uint8, n so that a piece takes at most about 16 MB."""
         for piece in self.array.pieces(self.start, self.stop, per_piece(self.array.shape[1:3])):
             yield fitted(piece, self.size)
 
@@ -64,7 +63,7 @@ class CachedFrames:
         return self.stop - self.start
 
     def read(self) -> Iterator[np.ndarray]:
-        """Its frames in order, (n, 3, *size) uint8, n so that a piece takes at most about 16 MB."""
+        """Yield its frames in order, (n, 3, *size) uint8, n so that a piece takes at most about 16 MB."""
         stored = np.load(self.path, mmap_mode="r", allow_pickle=False)
         length = per_piece(stored.shape[1:3])
         for first in range(self.start, self.stop, length):
@@ -84,7 +83,7 @@ class ImageFrames:
         return len(self.paths)
 
     def read(self) -> Iterator[np.ndarray]:
-        """Its frames in order, (n, 3, *size) uint8, n so that a piece takes at most about 16 MB."""
+        """Yield its frames in order, (n, 3, *size) uint8, n so that a piece takes at most about 16 MB."""
         return stacked((read_image(path, colour=True) for path in self.paths), self.size)
 
 
@@ -103,7 +102,7 @@ class VideoFrames:
         return self.stored // self.step
 
     def read(self) -> Iterator[np.ndarray]:
-        """Its frames in order, (n, 3, *size) uint8, n so that a piece takes at most about 16 MB."""
+        """Yield its frames in order, (n, 3, *size) uint8, n so that a piece takes at most about 16 MB."""
         wanted = range(self.step - 1, self.frames * self.step, self.step)
         if self.path.suffix.lower() == ".seq":
             return stacked(read_seq(self.path, wanted), self.size)
@@ -111,18 +110,18 @@ class VideoFrames:
 
 
 def per_piece(shape: tuple[int, int]) -> int:
-    """How many RGB frames of ``shape`` make a piece."""
+    """Return how many RGB frames of ``shape`` (height, width) make a piece."""
     return max(1, PIECE // (3 * shape[0] * shape[1]))
 
 
 def fitted(piece: np.ndarray, size: Size) -> np.ndarray:
-    """(n, H, W, 3) → (n, 3, *size)."""
+    """Scale and crop RGB frames (n, H, W, 3) to (n, 3, *size), uint8."""
     if piece.shape[1:3] != size:
         piece = np.stack([scale_and_crop(np.ascontiguousarray(image), size) for image in piece])
     return np.ascontiguousarray(piece.transpose(0, 3, 1, 2))
 
 
 def stacked(images: Iterator[np.ndarray], size: Size) -> Iterator[np.ndarray]:
-    """Single images (H, W, 3) of any size → pieces (n, 3, *size)."""
+    """Stack images (H, W, 3) of any size to pieces (n, 3, *size), uint8."""
     while held := [scale_and_crop(image, size) for image in islice(images, per_piece(size))]:
         yield fitted(np.stack(held), size)

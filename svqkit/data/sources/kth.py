@@ -98,17 +98,19 @@ def plan(data: KTHData) -> Plan:
         choose(dict.fromkeys(KTH_ACTIONS), action, "action of KTH")
     root = Path(data.root)
     listing = _listing(root)
-    looked = [_look(recording, listing, data) for recording in _wanted(_find(root), data)]
-    taken = [one for one in looked if one.lengths]
+    inspected = [_inspect(recording, listing, data) for recording in _wanted(_find(root), data)]
+    taken = [found for found in inspected if found.lengths]
     runs, names = _placed(taken)
-    files = [path for one in taken for path in (one.part.files if one.recording.is_folder else [one.recording.path])]
-    if listing and not all(one.recording.is_folder for one in taken):
+    files = [
+        path for clip in taken for path in (clip.part.files if clip.recording.is_folder else [clip.recording.path])
+    ]
+    if listing and not all(clip.recording.is_folder for clip in taken):
         files.append(listing.path)
     persons = {split: getattr(data, split) for split in SPLITS}
     seen = {"train": data.train + data.validation, "validation": data.test, "test": data.test}
     channels = ("red", "green", "blue") if data.colour else ("grey",)
     return Plan(
-        parts=[one.part for one in taken],
+        parts=[clip.part for clip in taken],
         frame_shape=(len(channels), *data.size),
         dtype="uint8",
         kind="image",
@@ -121,7 +123,7 @@ def plan(data: KTHData) -> Plan:
         files=tuple(files),
         scale=1 / 255,
         clip_names=names,
-        notes=tuple(_notes(data, looked, listing)),
+        notes=tuple(_notes(data, inspected, listing)),
     )
 
 
@@ -159,7 +161,7 @@ def _windowing(
     return Windowing(tuple(range(data.frames_in)), tuple(range(data.frames_in, length)), starts, clips)
 
 
-def _look(recording: Recording, listing: Listing | None, data: KTHData) -> Taken:
+def _inspect(recording: Recording, listing: Listing | None, data: KTHData) -> Taken:
     return _look_at_folder(recording, data) if recording.is_folder else _look_at_video(recording, listing, data)
 
 
@@ -308,25 +310,25 @@ def _pieces(text: str) -> list[tuple[int, int]] | None:
     return pieces if fits else None
 
 
-def _notes(data: KTHData, looked: Sequence[Taken], listing: Listing | None) -> list[str]:
+def _notes(data: KTHData, inspected: Sequence[Taken], listing: Listing | None) -> list[str]:
     notes = []
-    there = {one.recording.name for one in looked if one.lengths or one.short}
+    there = {clip.recording.name for clip in inspected if clip.lengths or clip.short}
     persons = sorted({*data.train, *data.validation, *data.test})
     whole = [f"person{p:02}_{action}_d{scene}" for p in persons for action in data.actions for scene in SCENES]
     expected = [name for name in whole if name != NEVER_PUBLISHED]
     missing = [name for name in expected if name not in there]
     if missing:
         notes.append(f"{len(missing)} of {len(expected)} recordings are missing, the first: {missing[0]}")
-    videos = [one.recording.name for one in looked if not one.recording.is_folder]
+    videos = [clip.recording.name for clip in inspected if not clip.recording.is_folder]
     for name in BROKEN_OFF.keys() & set(videos):
         notes.append(f"{name} breaks off in the published set: no more than {BROKEN_OFF[name]} frames of it are taken")
     if listing:
         unlisted = [name for name in videos if name not in listing.ranges]
         if unlisted:
             notes.append(f"{len(unlisted)} video(s) not in {SEQUENCES} were taken whole, the first: {unlisted[0]}")
-        if len(videos) < len(looked):
+        if len(videos) < len(inspected):
             notes.append(f"{SEQUENCES} is about the videos; folders of frames were taken as they are")
-    short = sum(one.short for one in looked)
+    short = sum(clip.short for clip in inspected)
     if short:
         notes.append(f"{short} run(s) of frames are shorter than a window of {_length(data)} and were skipped")
     return notes

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from svqkit.data.plan import Clip, Part, Plan, Windowing, declares_simulated, every_window
-from svqkit.data.sources.netcdf import refuse_unfit
+from svqkit.data.sources.hdf5 import refuse_unfit
 from svqkit.errors import SvqkitError, hint, listed
 from svqkit.settings.data import SPLITS, Split, WeatherData
 
@@ -53,7 +53,7 @@ _ONE_READS = threading.Lock()
 
 @dataclass(frozen=True)
 class Piece:
-    """The frames of one file that are wanted: their times, and their places along the file's time axis."""
+    """The frames of one file that are wanted: their times, and their indices along the file's time axis."""
 
     path: Path
     times: np.ndarray
@@ -89,7 +89,7 @@ class Record:
     last_raw: dict[Split, np.datetime64]
 
     def parts(self, frames: int) -> list["Block"]:
-        """The record in blocks of at most ``frames`` frames, in order of time."""
+        """Cut the record into blocks of at most ``frames`` frames, in order of time."""
         return [Block(self, self.times[start : start + frames]) for start in range(0, len(self.times), frames)]
 
 
@@ -106,7 +106,7 @@ class Block:
         return len(self.times)
 
     def read(self) -> Iterator[np.ndarray]:
-        """All at once, (n, channel, lat, lon) in float32.
+        """Yield all at once, (n, channel, lat, lon) in float32.
 
         Raises:
             SvqkitError: a file can't be read to its end, or holds a value that is not a finite number.
@@ -118,7 +118,11 @@ class Block:
 
 
 def plan(data: WeatherData) -> Plan:
-    """The plan of a weather record; see :class:`svqkit.data.plan.Plan`."""
+    """Plan the store of a weather record.
+
+    Raises:
+        SvqkitError: as :func:`open_record`.
+    """
     record = open_record(data)
     shape = len(record.channels), len(record.lat), len(record.lon)
     parts: list[Part] = [*record.parts(max(1, PART_BYTES // (4 * int(np.prod(shape)))))]
@@ -155,16 +159,16 @@ def _clean(record: Record, data: WeatherData) -> Windowing:
 def _paper(record: Record, data: WeatherData) -> Windowing:
     """As the reference's loader: the last raw time step of a period is dropped, then one more window at the end."""
     clips = {split: clips_of(record.times, getattr(data, split), data.hours_per_frame) for split in SPLITS}
-    for split, each in clips.items():
-        start, stop = each.pop()
-        each.append((start, stop - 1 if record.times[stop - 1] == record.last_raw[split] else stop))
+    for split, owned in clips.items():
+        start, stop = owned.pop()
+        owned.append((start, stop - 1 if record.times[stop - 1] == record.last_raw[split] else stop))
     if data.paper_offsets:
-        places = np.array([*data.paper_offsets.inputs, *data.paper_offsets.targets])
-        places = places - places[0]
+        offsets = np.array([*data.paper_offsets.inputs, *data.paper_offsets.targets])
+        offsets = offsets - offsets[0]
     else:
-        places = np.arange(data.frames_in + data.frames_out)
-    starts = {split: every_window(each, int(places[-1]) + 1)[:-1] for split, each in clips.items()}
-    inputs, targets = places[: data.frames_in].tolist(), places[data.frames_in :].tolist()
+        offsets = np.arange(data.frames_in + data.frames_out)
+    starts = {split: every_window(owned, int(offsets[-1]) + 1)[:-1] for split, owned in clips.items()}
+    inputs, targets = offsets[: data.frames_in].tolist(), offsets[data.frames_in :].tolist()
     return Windowing(tuple(inputs), tuple(targets), starts, clips)
 
 
@@ -179,11 +183,11 @@ def _groups(record: Record) -> tuple[str, ...]:
 
 
 def clips_of(times: np.ndarray, period: tuple[str, str], hours: int) -> list[Clip]:
-    """Clips [start, stop) of the frames inside a period, cut wherever a step is longer than ``hours``."""
-    (places,) = np.nonzero(in_period(times, period))
-    steps = np.diff(times[places].astype("datetime64[h]").astype(np.int64))
-    cuts = np.flatnonzero((steps != hours) | (np.diff(places) != 1)) + 1
-    return [(int(part[0]), int(part[-1]) + 1) for part in np.split(places, cuts) if len(part)]
+    """Return the clips [start, stop) of the frames inside a period, cut wherever a step is longer than ``hours``."""
+    (indices,) = np.nonzero(in_period(times, period))
+    steps = np.diff(times[indices].astype("datetime64[h]").astype(np.int64))
+    cuts = np.flatnonzero((steps != hours) | (np.diff(indices) != 1)) + 1
+    return [(int(part[0]), int(part[-1]) + 1) for part in np.split(indices, cuts) if len(part)]
 
 
 def open_record(data: WeatherData) -> Record:
@@ -225,13 +229,13 @@ def open_record(data: WeatherData) -> Record:
 
 
 def in_period(times: np.ndarray, period: tuple[str, str]) -> np.ndarray:
-    """Which of ``times`` lie in a period; both of its dates are included, "2010" being the whole year."""
+    """Return which of ``times`` lie in a period; both of its dates are included, "2010" is the whole year."""
     first, after = period_bounds(period)
     return (times >= first) & (times < after)
 
 
 def period_bounds(period: tuple[str, str]) -> tuple[np.datetime64, np.datetime64]:
-    """The period's first moment, and the first moment after it."""
+    """Return the period's first hour, and the first hour after it."""
     return np.datetime64(period[0], "h"), (np.datetime64(period[1]) + 1).astype("datetime64[h]")
 
 
@@ -271,6 +275,11 @@ def _holds(path: Path, variable: str) -> bool:
 
 
 def open_file(path: Path, only_axes: bool = False) -> xr.Dataset:
+    """Open a NetCDF file, its axes called time, level, lat and lon; with ``only_axes`` it may lack values.
+
+    Raises:
+        SvqkitError: it can't be opened, was cut short or refers to other files.
+    """
     try:
         refuse_unfit(path, only_axes)
         file = xr.open_dataset(path, engine="netcdf4")
@@ -358,21 +367,22 @@ def _same_grid(earlier: list[tuple[str, Path, np.ndarray, np.ndarray]], files: l
             raise SvqkitError(f"Only one of {first.path} and {file.path} has levels. Keep files of one kind there.")
     others = [(file.path, file.lat, file.lon) for file in files[1:]] + [axis[1:] for axis in earlier]
     for path, lat, lon in others:
-        for name, one, other in (("lat", first.lat, lat), ("lon", first.lon, lon)):
-            if one.shape != other.shape or not np.allclose(one, other, atol=1e-4):
+        for name, wanted, found in (("lat", first.lat, lat), ("lon", first.lon, lon)):
+            if wanted.shape != found.shape or not np.allclose(wanted, found, atol=1e-4):
                 raise SvqkitError(
-                    f"The grids differ: {first.path} has {len(one)} {name} from {one[0]:g} to {one[-1]:g}, {path} has "
-                    f"{len(other)} from {other[0]:g} to {other[-1]:g}. Regrid one of them, or move it elsewhere."
+                    f"The grids differ: {first.path} has {len(wanted)} {name} from {wanted[0]:g} to {wanted[-1]:g}, "
+                    f"{path} has {len(found)} from {found[0]:g} to {found[-1]:g}. Regrid one of them, or move it "
+                    "elsewhere."
                 )
 
 
 def _wanted(files: list[_File], data: WeatherData) -> list[Piece]:
     """The frames of each file that lie in a period, on the wanted cadence, without overlap and (else) without holes."""
-    for one, other in pairwise(files):
-        if other.times[0] <= one.times[-1]:
+    for file, following in pairwise(files):
+        if following.times[0] <= file.times[-1]:
             raise SvqkitError(
-                f"{one.path} (until {_show(one.times[-1])}) and {other.path} (from {_show(other.times[0])}) overlap "
-                "in time; remove one of them or cut it."
+                f"{file.path} (until {_show(file.times[-1])}) and {following.path} (from {_show(following.times[0])}) "
+                "overlap in time; remove one of them or cut it."
             )
     pieces, phase = [], _phase(files, data.hours_per_frame)
     for file in files:
