@@ -11,10 +11,9 @@ import zarr
 from svqkit.atomic import alone, clear_errors, put_in_place, remove, restore
 from svqkit.data import sources, streaming
 from svqkit.data import store as stores
-from svqkit.data.climatology import write_climatology
 from svqkit.data.plan import Plan
 from svqkit.data.rawfiles import raw_digest
-from svqkit.data.statistics import SplitStatistics
+from svqkit.data.statistics import SplitStatistics, write_climatology
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.progress import progress

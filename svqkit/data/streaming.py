@@ -19,6 +19,9 @@ def in_order(parts: Sequence[Part], workers: int | None = None) -> Iterator[np.n
 
     Decoders of images and video let other threads run, so this keeps every core busy without copies between
     processes. A part that is far ahead waits: memory doesn't grow with the number or the length of the parts.
+
+    Raises:
+        SvqkitError: a part can't be read; see :class:`svqkit.data.plan.Part`.
     """
     workers = workers or os.cpu_count() or 1
     stop = threading.Event()

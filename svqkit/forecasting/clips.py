@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from svqkit.data.domain import Domain
-from svqkit.data.sources.clips import natural
-from svqkit.data.sources.human import resized_cubic
+from svqkit.data.sources.clips import natural_key
+from svqkit.data.sources.human import resize_bicubic
 from svqkit.data.sources.images import SUFFIXES, channels_first, read_image, resize, scale_and_crop
 from svqkit.data.sources.kitti import frame_number
 from svqkit.data.sources.seq import count_seq_frames, read_seq
-from svqkit.data.sources.video import VIDEO_SUFFIXES, by, inspect_video, read_video
+from svqkit.data.sources.video import VIDEO_SUFFIXES, inspect_video, read_video, size_text
 from svqkit.errors import SvqkitError
 from svqkit.forecasting.inputs import more_than_used
 from svqkit.settings.data import ClipsData, Dataset, HumanData, KittiCaltechData, KTHData
@@ -62,7 +62,7 @@ def images_in(folder: Path) -> list[Path]:
     files = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
     if not files:
         raise SvqkitError(f"{folder} holds no image ({', '.join(SUFFIXES)}). Name the folder that holds the frames.")
-    return sorted(files, key=lambda path: natural(path.name))
+    return sorted(files, key=lambda path: natural_key(path.name))
 
 
 def preparation_of(data: Dataset) -> Preparation:
@@ -78,7 +78,7 @@ def preparation_of(data: Dataset) -> Preparation:
             # Caltech's videos have three times KITTI's frames a second; image files are KITTI's.
             return Preparation(True, data.step, 1, scale_and_crop)
         case HumanData():
-            return Preparation(True, data.step, data.step, resized_cubic)
+            return Preparation(True, data.step, data.step, resize_bicubic)
         case ClipsData():
             return Preparation(data.colour, data.step, data.step, resize if data.size else _exact)
     raise SvqkitError(
@@ -140,6 +140,7 @@ def _every_nth(files: Sequence[Path], step: int) -> list[Path]:
 def _exact(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if image.shape[:2] != size:
         raise SvqkitError(
-            f"Frames have {by(image.shape[:2])} pixels, those that the model was trained on {by(size)}. Resize them."
+            f"Frames have {size_text(image.shape[:2])} pixels, those that the model was trained on {size_text(size)}. "
+            "Resize them."
         )
     return image

@@ -11,7 +11,7 @@ import xarray as xr
 
 from svqkit.data.domain import Domain
 from svqkit.data.sources.arrayfiles import NpzMember
-from svqkit.data.sources.clips import natural
+from svqkit.data.sources.clips import natural_key
 from svqkit.data.sources.images import SUFFIXES
 from svqkit.data.sources.weather import open_file
 from svqkit.errors import SvqkitError
@@ -65,7 +65,7 @@ def _files(x: str | Path | Sequence[str | Path]) -> list[Path]:
     elif Path(x).is_dir():
         files = images_in(Path(x))
     elif "*" in str(x) or "?" in str(x):
-        files = sorted(map(Path, glob(str(x))), key=lambda path: natural(str(path)))
+        files = sorted(map(Path, glob(str(x))), key=lambda path: natural_key(str(path)))
     else:
         files = [Path(x)]
     for path in files:

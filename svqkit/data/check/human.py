@@ -8,7 +8,7 @@ from svqkit.data.check.published import FACTS, human_windows
 from svqkit.data.check.report import Check, Missing, Report, compare_number, compare_windows, try_plan
 from svqkit.data.check.text import in_bytes, spans
 from svqkit.data.sources.human import LISTS
-from svqkit.data.sources.video import by, image_size
+from svqkit.data.sources.video import image_size, size_text
 from svqkit.errors import SvqkitError
 from svqkit.settings.data import HumanData
 
@@ -62,9 +62,10 @@ def _size_of_image(path: Path, report: Report) -> None:
     """The size of one image; the others are taken to have it too."""
     fact = FACTS["human size"]
     try:
-        size = by(image_size(path))
+        size = size_text(image_size(path))
     except SvqkitError as error:
         report.damaged.append(str(error))
         return
     # Images of another size are resized when they are read, as the reference does.
-    report.checks.append(Check("image size", by(fact.numbers), size, size == by(fact.numbers) or None, fact.source))
+    expected = size_text(fact.numbers)
+    report.checks.append(Check("image size", expected, size, size == expected or None, fact.source))

@@ -9,7 +9,7 @@ from svqkit.data.check.report import Check, Missing, Report, compare_files, comp
 from svqkit.data.check.text import size_of, some_of
 from svqkit.data.sources.hickle_arrays import find_array
 from svqkit.data.sources.seq import read_header
-from svqkit.data.sources.video import by
+from svqkit.data.sources.video import size_text
 from svqkit.errors import SvqkitError
 from svqkit.settings.data import KittiCaltechData
 
@@ -65,10 +65,10 @@ def _hickles(files: Sequence[Path], report: Report) -> None:
         except SvqkitError as error:
             report.damaged.append(str(error))
             continue
-        sizes[path.name] = by(array.shape[1:3])
+        sizes[path.name] = size_text(array.shape[1:3])
         report.found.append(f"{path.name}: {array.shape[0]:,} frames")
     fact = FACTS["kitti size"]
-    report.checks += compare_files("frames of KITTI", by(fact.numbers), sizes, fact.source)
+    report.checks += compare_files("frames of KITTI", size_text(fact.numbers), sizes, fact.source)
 
 
 def _caltech(folder: Path, report: Report) -> None:
@@ -109,7 +109,7 @@ def _videos(folder: Path, report: Report) -> None:
     for name, path in published.items():
         try:
             header = read_header(path)
-            sizes[name] = by((header.height, header.width))
+            sizes[name] = size_text((header.height, header.width))
         except SvqkitError as error:
             report.damaged.append(str(error))
-    report.checks += compare_files("frames of Caltech", by(size.numbers), sizes, size.source)
+    report.checks += compare_files("frames of Caltech", size_text(size.numbers), sizes, size.source)

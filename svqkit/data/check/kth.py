@@ -9,7 +9,7 @@ from svqkit.data.check.published import FACTS, kth_archive, kth_recordings
 from svqkit.data.check.report import Check, Missing, Report, compare_files, compare_windows, try_plan
 from svqkit.data.check.text import size_of, some_of, spans
 from svqkit.data.sources.kth import BROKEN_OFF, NEVER_PUBLISHED, SEQUENCES
-from svqkit.data.sources.video import by, inspect_video
+from svqkit.data.sources.video import inspect_video, size_text
 from svqkit.errors import SvqkitError
 from svqkit.settings.data import KTH_ACTIONS, KTHData
 
@@ -82,11 +82,12 @@ def _sizes(videos: Sequence[Path], report: Report) -> None:
     sizes = {}
     for path in videos:
         try:
-            sizes[path.name] = by(inspect_video(path, whole=not any(name in path.name for name in BROKEN_OFF)).size)
+            video = inspect_video(path, whole=not any(name in path.name for name in BROKEN_OFF))
+            sizes[path.name] = size_text(video.size)
         except SvqkitError as error:
             report.damaged.append(str(error))
     fact = FACTS["kth size"]
-    report.checks += compare_files("frame size", by(fact.numbers), sizes, fact.source)
+    report.checks += compare_files("frame size", size_text(fact.numbers), sizes, fact.source)
 
 
 def _windows(data: KTHData, folders: bool, report: Report) -> None:

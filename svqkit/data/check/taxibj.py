@@ -11,7 +11,7 @@ from svqkit.data.check.report import UNKNOWN, Check, Missing, Report, compare_fi
 from svqkit.data.check.text import size_of
 from svqkit.data.sources.arrayfiles import NpzMember
 from svqkit.data.sources.hdf5 import open_hdf5
-from svqkit.data.sources.video import by
+from svqkit.data.sources.video import size_text
 from svqkit.errors import SvqkitError
 from svqkit.settings.data import TaxiBJData
 
@@ -35,9 +35,9 @@ def _inspect_samples(path: Path, report: Report) -> None:
         report.missing.append(Missing(f"the arrays {', '.join(lacking)} of dataset.npz", tuple(lacking)))
         return
     shapes = {key: NpzMember.open(path, key, only_header=True).shape for key in TAXIBJ_KEYS}
-    samples = {key: by(shape[1:]) for key, shape in shapes.items()}
+    samples = {key: size_text(shape[1:]) for key, shape in shapes.items()}
     fact = FACTS["taxibj sample"]
-    report.checks += compare_files("sample", by(fact.numbers), samples, fact.source)
+    report.checks += compare_files("sample", size_text(fact.numbers), samples, fact.source)
     if any(len(shape) != len(shapes["X_train"]) or len(shape) < 2 for shape in shapes.values()):
         return
     train, test = shapes["X_train"][0], shapes["X_test"][0]
@@ -62,14 +62,14 @@ def _inspect_records(folder: Path, records: Sequence[Path], report: Report) -> N
     for path in records:
         try:
             with open_hdf5(path) as file:
-                grids[path.name] = by(file["data"].shape[1:])
+                grids[path.name] = size_text(file["data"].shape[1:])
                 slots[path.name] = file["data"].shape[0]
                 per_day = Counter(stamp[:8] for stamp in file["date"][()].tolist())
         except (SvqkitError, OSError, KeyError, AttributeError, TypeError) as error:
             report.damaged.append(f"{path} can't be read as one of TaxiBJ's files ({error}). Fetch it again.")
             continue
         days += sum(count == 48 for count in per_day.values())
-    frame = by(FACTS["taxibj sample"].numbers[1:])
+    frame = size_text(FACTS["taxibj sample"].numbers[1:])
     report.checks += compare_files("values", frame, grids, "DeepST, data/TaxiBJ/README.md")
     if TAXIBJ_RECORDS[-1] in slots:
         last = slots[TAXIBJ_RECORDS[-1]]

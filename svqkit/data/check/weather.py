@@ -21,7 +21,7 @@ from svqkit.data.check.published import (
 from svqkit.data.check.report import Check, Missing, Report, compare_files, compare_windows, try_plan
 from svqkit.data.check.text import SHOWN, size_of, spans
 from svqkit.data.sources.hdf5 import refuse_unfit
-from svqkit.data.sources.video import by
+from svqkit.data.sources.video import size_text
 from svqkit.data.sources.weather import LONG_NAMES, OTHER_NAMES
 from svqkit.errors import SvqkitError
 from svqkit.settings.data import WeatherData
@@ -102,10 +102,12 @@ def _axes(headers: Mapping[str, Mapping[Path, Header]], report: Report) -> None:
             should = sum(published.hours_of(variable, year).numbers[0] for year in header.years)
             hours[path.name] = whole if header.hours == should else f"{header.hours:,}"
     grid, step, levels = (FACTS[f"weather {what}"] for what in ("grid", "step", "levels"))
+    grids = {name: header.grid for name, header in every.items()}
+    steps = {name: header.step for name, header in every.items()}
     on_levels = {name: str(header.levels) for name, header in every.items() if header.levels}
     report.checks += [
-        *compare_files("grid", by(grid.numbers), {name: header.grid for name, header in every.items()}, grid.source),
-        *compare_files("one frame every", "1 h", {name: header.step for name, header in every.items()}, step.source),
+        *compare_files("grid", size_text(grid.numbers), grids, grid.source),
+        *compare_files("one frame every", "1 h", steps, step.source),
         *compare_files("hours a year", whole, hours, FACTS["weather hours"].source),
         *compare_files("levels", str(levels.numbers[0]), on_levels, levels.source),
     ]
@@ -149,7 +151,7 @@ def read_header(path: Path, variable: str) -> Header:
             level = file.variables[names["level"]] if "level" in names else None
             return Header(
                 *_times(time),
-                grid=by([file.variables[names[name]].size for name in ("lat", "lon")]),
+                grid=size_text([file.variables[names[name]].size for name in ("lat", "lon")]),
                 levels=level.size if level is not None and level.dimensions else 0,
                 title=str(getattr(file, "title", "")),
             )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from svqkit.data.plan import Clip, Plan, Windowing, every_window, share_out
 from svqkit.data.sources.images import SUFFIXES
-from svqkit.data.sources.video import VIDEO_SUFFIXES, FramesPart, VideoPart, by, image_size, inspect_video
+from svqkit.data.sources.video import VIDEO_SUFFIXES, FramesPart, VideoPart, image_size, inspect_video, size_text
 from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, ClipsData, Shares, Split
 
@@ -97,7 +97,7 @@ def plan(data: ClipsData) -> Plan:
     )
 
 
-def natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
+def natural_key(name: str) -> tuple[list[tuple[bool, int, str]], str]:
     """Return a key that sorts names by the numbers in them: frame9 before frame10, numbers before letters."""
     pieces = re.findall(r"\d+|\D+", name)
     keys = [(False, int(piece), "") if piece.isdecimal() else (True, 0, piece.lower()) for piece in pieces]
@@ -124,7 +124,8 @@ def _find_clips(folder: Path) -> list[Source]:
         raise SvqkitError(f"There is no folder {folder.absolute()}; {_LAYOUT}. Put the clips there, or change `root`.")
     if folder.is_file():
         return [_video(folder)]
-    entries = sorted((path for path in folder.iterdir() if path.name[0] != "."), key=lambda path: natural(path.name))
+    entries = [path for path in folder.iterdir() if path.name[0] != "."]
+    entries.sort(key=lambda path: natural_key(path.name))
     clips = []
     for path in entries:
         if path.is_dir():
@@ -147,7 +148,7 @@ def _frames(folder: Path) -> list[Source]:
     """The clip whose frames lie in ``folder``, if any do."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.name[0] != "." and entry.is_file()]
-    names = sorted((name for name in names if Path(name).suffix.lower() in SUFFIXES), key=natural)
+    names = sorted((name for name in names if Path(name).suffix.lower() in SUFFIXES), key=natural_key)
     if not names:
         return []
     files = tuple(folder / name for name in names)
@@ -171,8 +172,8 @@ def _one_size(clips: Sequence[Source]) -> tuple[int, int]:
     for clip in clips[1:]:
         if clip.size != clips[0].size:
             raise SvqkitError(
-                f"Clips differ in size: {clips[0].path} has {by(clips[0].size)} pixels, {clip.path} {by(clip.size)}. "
-                "Set `size: [height, width]` to bring all to one size, or leave clips out."
+                f"Clips differ in size: {clips[0].path} has {size_text(clips[0].size)} pixels, {clip.path} "
+                f"{size_text(clip.size)}. Set `size: [height, width]` to bring all to one size, or leave clips out."
             )
     return clips[0].size
 
@@ -217,7 +218,7 @@ def _empty_folders(folder: Path, clips: Sequence[Source]) -> list[str]:
         return []
     taken = {clip.path for clip in clips}
     empty = [path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "." and path not in taken]
-    first = min(empty, key=natural, default="")
+    first = min(empty, key=natural_key, default="")
     return [f"{len(empty)} folder(s) in {folder} hold no frame, the first is {first}"] if empty else []
 
 

@@ -98,7 +98,8 @@ class ImageFiles:
         Raises:
             SvqkitError: a file is truncated or no image.
         """
-        yield np.stack([channels_first(resized_cubic(read_image(path, colour=True), self.size)) for path in self.paths])
+        images = (resize_bicubic(read_image(path, colour=True), self.size) for path in self.paths)
+        yield np.stack([channels_first(image) for image in images])
 
 
 def plan(data: HumanData) -> Plan:
@@ -289,7 +290,7 @@ def _notes(data: HumanData, lists: Sequence[Sequences], paper: Windowing, length
     return tuple(notes)
 
 
-def resized_cubic(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resize_bicubic(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize (H, W, 3) uint8 to ``size`` (height, width), bicubic, as the reference resizes Human3.6M."""
     if image.shape[:2] == size:
         return image

@@ -163,8 +163,8 @@ class FramesPart:
         image = read_image(path, self.colour)
         if self.exact and image.shape[:2] != self.size:
             raise SvqkitError(
-                f"{path} has {by(image.shape[:2])} pixels, the first frame of its folder {by(self.size)}. "
-                "Set `size` to bring all frames to one size, or remove the file."
+                f"{path} has {size_text(image.shape[:2])} pixels, the first frame of its folder "
+                f"{size_text(self.size)}. Set `size` to bring all frames to one size, or remove the file."
             )
         return resize(image, self.size)
 
@@ -180,7 +180,7 @@ def image_size(path: Path) -> tuple[int, int]:
         return image.height, image.width
 
 
-def by(size: Sequence[int]) -> str:
+def size_text(size: Sequence[int]) -> str:
     """Return a size (height, width) in words: "128 × 160"."""
     return " × ".join(map(str, size))
 
@@ -196,7 +196,7 @@ def _open(path: Path) -> cv2.VideoCapture:
         raise _not_opened(path)
     width, height = (int(capture.get(of)) for of in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
     if width * height > MOST_PIXELS:
-        raise SvqkitError(f"{path} promises frames of {by((height, width))} pixels, which is too large: {MEND}.")
+        raise SvqkitError(f"{path} promises frames of {size_text((height, width))} pixels, which is too large: {MEND}.")
     return capture
 
 
