@@ -67,20 +67,20 @@ class Domain:
                 raise ValueError(
                     f"{name} has {len(getattr(self, name))} entries, frames are {self.size} of a {self.kind}"
                 )
-        if list(offsets := (*self.inputs, *self.targets)) != sorted(set(offsets)):
-            raise ValueError(f"inputs and targets must rise, got {list(offsets)}")
+        if list(places := (*self.inputs, *self.targets)) != sorted(set(places)):
+            raise ValueError(f"inputs and targets must rise, got {list(places)}")
         return self
 
     @classmethod
     def of(cls, store: Store, protocol: Protocol = "clean") -> "Domain":
-        """Return the domain of a model that is trained on ``store`` under a protocol.
+        """The domain of a model that is trained on ``store`` under a protocol.
 
         Raises:
             SvqkitError: a channel never changes, so that it can't be normalised.
         """
         scale = Normaliser.of(store, "train", protocol)
         inputs, targets = store.offsets(protocol)
-        axes = store.places[1]
+        places = store.places[1]
         timed = "time" in store.group
         return cls(
             kind=store.kind,
@@ -89,8 +89,8 @@ class Domain:
             channels=tuple(store.channels),
             units=tuple(store.units),
             size=tuple(store.frame_shape[1:]),
-            lat=tuple(np.asarray(axes.get("lat", ()), float).tolist()),
-            lon=tuple(np.asarray(axes.get("lon", ()), float).tolist()),
+            lat=tuple(np.asarray(places.get("lat", ()), float).tolist()),
+            lon=tuple(np.asarray(places.get("lon", ()), float).tolist()),
             mean=tuple(scale.mean.flatten().tolist()),
             std=tuple(scale.std.flatten().tolist()),
             scale=store.scale,
@@ -115,7 +115,7 @@ class Domain:
         return checked(cls, {field.name: tree[field.name] for field in fields(cls)}, "The domain of the run")
 
     def tree(self) -> dict[str, Any]:
-        """Return it as plain dicts, lists and numbers, ready for JSON, which keeps every digit of a float."""
+        """As plain dicts, lists and numbers, ready for JSON, which keeps every digit of a float."""
         return asdict(self)
 
     @property
@@ -132,8 +132,8 @@ class Domain:
     @property
     def consecutive(self) -> bool:
         """Whether frames of a window follow each other, so that forecasts can be fed back for longer ones."""
-        offsets = [*self.inputs, *self.targets]
-        return offsets == list(range(offsets[0], offsets[0] + len(offsets)))
+        places = [*self.inputs, *self.targets]
+        return places == list(range(places[0], places[0] + len(places)))
 
     @property
     def bounds(self) -> tuple[float, float] | None:

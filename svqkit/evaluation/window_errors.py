@@ -44,7 +44,6 @@ def window_errors(
             "kind": store.kind,
             "frames_per_window": int(windows.targets[-1] - windows.inputs[0]) + 1,
             "data": store.title,
-            "simulated": int(store.simulated),
         },
     )
 
