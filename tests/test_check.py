@@ -24,9 +24,9 @@ from simulated import kth as kth_sample
 from simulated import taxibj as taxi_sample
 
 from svqkit.data import __main__ as command
+from svqkit.data.bundled import bundled_files
 from svqkit.data.check import Report, check, published
 from svqkit.data.check.published import FACTS
-from svqkit.data.check.sample import bundled_files
 from svqkit.data.check.text import spans
 from svqkit.data.sources import plan
 from svqkit.data.sources.kth import NEVER_PUBLISHED

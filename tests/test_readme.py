@@ -9,7 +9,7 @@ import pytest
 from resultsfolder import SETTINGS, results_folder
 
 from svqkit import evaluation
-from svqkit.data.check.sample import bundled_files
+from svqkit.data.bundled import bundled_files
 from svqkit.data.prepare import prepare
 from svqkit.errors import SvqkitError
 from svqkit.paper import readme

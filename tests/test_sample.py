@@ -1,5 +1,6 @@
 """The bundled sample: small, tracked, and what the programs in tests/simulated make."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import xarray as xr
 from simulated import __main__ as command
 
-from svqkit.data.check.sample import bundled_files, md5
+from svqkit.data.bundled import bundled_files, md5
 from svqkit.data.sources import plan
 from svqkit.data.sources.weather import open_record
 from svqkit.settings.data import SOURCES
@@ -48,7 +49,7 @@ def test_the_settings_fit_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("source", ["human", "kth", "taxibj", *SLOW])
 def test_the_command_makes_these_very_files(source: str, tmp_path: Path) -> None:
     assert command.main([str(tmp_path), "--only", source]) == 0
-    expected = {file.path: file.md5 for file in bundled_files() if file.path.startswith(f"{source}/")}
+    expected = {file.path: file.md5 for file in bundled_files() if file.is_of(source)}
     made = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {path.relative_to(tmp_path).as_posix(): md5(path) for path in made} == expected
 
@@ -76,6 +77,17 @@ def test_an_unknown_sample_is_refused(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_the_published_settings_find_windows_in_every_split(source: str, windows: dict[str, int]) -> None:
     made = plan(SOURCES[source](root=str(ROOT / "data" / source)))
     assert {split: len(starts) for split, starts in made.windows["clean"].starts.items()} == windows
+
+
+def test_a_readme_that_was_left_beside_other_files_calls_none_simulated(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "data/human", tmp_path, dirs_exist_ok=True)
+    data = SOURCES["human"](root=str(tmp_path))
+    assert plan(data).simulated
+    for path in tmp_path.rglob("*.*"):
+        if path.name != "README.txt":
+            path.write_bytes(path.read_bytes() + b"\n")
+    made = plan(data)
+    assert (made.title, made.simulated) == ("", False)
 
 
 def test_no_lock_points_at_results_that_nobody_can_pull() -> None:

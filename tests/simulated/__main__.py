@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from svqkit.atomic import replacing
-from svqkit.data.check.sample import LISTING, md5
+from svqkit.data.bundled import LISTING, md5
 from svqkit.errors import SvqkitError, choose
 
 from . import human, kitticaltech, kth, taxibj, weather

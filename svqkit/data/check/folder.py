@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from svqkit.data.bundled import README
 from svqkit.data.check import human, kitticaltech, kth, sample, taxibj, weather
 from svqkit.data.check.locate import absence, begun_weather, folder_of
 from svqkit.data.check.report import Report
@@ -60,7 +61,7 @@ def _report(name: str, data: Data, root: Path, meant: bool, used: Params) -> Rep
     if report.folder is None:
         report.notes.append(absence(data, folder))
         return report
-    readme = first_sentence(folder / "README.txt")
+    readme = first_sentence(folder / README)
     report.says = report.says or (readme if declares_simulated(readme) else "")
     sample.inspect(replace(used.dataset(name), root=str(folder)), used.profile, report)
     return report

@@ -1,16 +1,10 @@
-"""Whether the files of a dataset are those of the bundled sample: told by their bytes, wherever they lie.
+"""Whether the files of a dataset are those of the bundled sample: told by their bytes, wherever they lie."""
 
-``bundled.csv`` has path, bytes and MD5 of each; ``python -m tests.simulated data --bundle`` writes it.
-"""
-
-import csv
-import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path, PurePosixPath
 
+from svqkit.data.bundled import README, BundledFile, bundled_files, is_left_over
 from svqkit.data.check.locate import SIGNS, weather_files
 from svqkit.data.check.published import weather_years
 from svqkit.data.check.report import Report, try_plan
@@ -18,35 +12,6 @@ from svqkit.data.check.text import size_of, some_of
 from svqkit.data.sources.weather import LONG_NAMES
 from svqkit.settings.data import WeatherData
 from svqkit.settings.params import Data
-
-LISTING = Path(__file__).with_name("bundled.csv")
-README = "README.txt"
-
-
-@dataclass(frozen=True)
-class BundledFile:
-    """One file of the sample: ``path`` is relative to ``data``."""
-
-    path: str
-    bytes: int
-    md5: str
-
-    def is_at(self, path: Path) -> bool:
-        """Return whether ``path`` is this very file; it is read only when its size fits."""
-        return path.is_file() and path.stat().st_size == self.bytes and md5(path) == self.md5
-
-
-@cache
-def bundled_files() -> tuple[BundledFile, ...]:
-    """Return every file of the bundled sample."""
-    with LISTING.open(encoding="utf-8", newline="") as rows:
-        return tuple(BundledFile(row["path"], int(row["bytes"]), row["md5"]) for row in csv.DictReader(rows))
-
-
-def md5(path: Path) -> str:
-    """Return the MD5 of a file in hexadecimal digits."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "md5").hexdigest()
 
 
 def inspect(data: Data, profile: str, report: Report) -> None:
@@ -61,7 +26,7 @@ def inspect(data: Data, profile: str, report: Report) -> None:
     others = sorted(set(_data_files(data, folder)) - set(same)) if same else []
     if not same:
         readme = folder / README
-        if any(file.is_at(readme) for file in bundled_files() if file.path == f"{data.source}/{README}"):
+        if is_left_over(readme, data.source):
             report.notes.append(f"{readme} is still the bundled sample's, and calls these files simulated: remove it")
     elif others:
         report.damaged.append(

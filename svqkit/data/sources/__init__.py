@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from svqkit.data.bundled import README, is_left_over
 from svqkit.data.plan import Plan, declares_simulated
 from svqkit.settings.params import Data
 from svqkit.userfiles import read_text, refuse_escape, refuse_special
@@ -18,10 +19,11 @@ def plan(data: Data) -> Plan:
     """
     found: Plan = importlib.import_module(f"svqkit.data.sources.{data.source}").plan(data)
     _refuse_elsewhere(found.files, Path(data.root))
-    if not found.title:
-        title = first_sentence(Path(data.root) / "README.txt")
-        found = replace(found, title=title, simulated=found.simulated or declares_simulated(title))
-    return found
+    readme = Path(data.root) / README
+    title = found.title or first_sentence(readme)
+    if title == found.title or is_left_over(readme, data.source):
+        return found
+    return replace(found, title=title, simulated=found.simulated or declares_simulated(title))
 
 
 def _refuse_elsewhere(files: Sequence[Path], root: Path) -> None:

@@ -135,13 +135,13 @@ def _placed(taken: Sequence[Taken]) -> tuple[list[Run], list[tuple[str, int, int
     """Where the runs, and where the recordings, lie in the store."""
     runs: list[Run] = []
     names: list[tuple[str, int, int]] = []
-    place = 0
-    for one in taken:
-        first = place
-        for frames in one.lengths:
-            runs.append(Run(one.recording, place, place + frames))
-            place += frames
-        names.append((one.recording.name, first, place))
+    stop = 0
+    for clip in taken:
+        start = stop
+        for frames in clip.lengths:
+            runs.append(Run(clip.recording, stop, stop + frames))
+            stop += frames
+        names.append((clip.recording.name, start, stop))
     return runs, names
 
 

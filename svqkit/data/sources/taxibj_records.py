@@ -168,7 +168,7 @@ def _inspect(path: Path) -> Record:
             raise SvqkitError(
                 f"{path}: data has {shape[0]:,} slots, date the shape {file['date'].shape}; each slot needs one date."
             )
-        slots = [_slot(written, f"{path}, date {place}") for place, written in enumerate(file["date"][()])]
+        slots = [_slot(written, f"{path}, date {number}") for number, written in enumerate(file["date"][()])]
     return Record(path, *_whole_days(slots), shape[2:])
 
 
