@@ -126,8 +126,8 @@ def test_no_frame_of_a_tested_person_is_trained_on(train: list[Line], test: list
 
     data = HumanData(root="", train=(1, 5), validation=(8,), test=(9, 11))
     lists = [rows(train), rows(test)]
-    found = human._frames(lists, 8, 5)
-    starts = human._starts(data, lists, found)
+    found = human.frames_of_lists(lists, 8, 5)
+    starts = human.window_starts(data, lists, found)
     of_split = {
         split: {
             (int(found.recordings[s + i]), int(found.numbers[s + i])) for s in starts["clean"][split] for i in range(8)

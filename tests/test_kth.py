@@ -176,7 +176,7 @@ def test_protocol_paper_finds_the_reference_s_windows(numbers: list[list[int]], 
     there = dict(zip(names, numbers, strict=True))
     lengths: dict[str, list[tuple[int, int]]] = {}
     for name in names:
-        runs = [run for run in kth._runs(there[name]) if len(run) >= length]
+        runs = [run for run in kth.find_runs(there[name]) if len(run) >= length]
         stride = 3 if "running" in name else length
         starts = kth.windows_from_end([(run.start, run.stop) for run in runs], length, stride)
         if len(starts):
@@ -229,7 +229,7 @@ def test_frames_are_decoded_and_resized_as_the_reference_does(colour: bool, tmp_
 
 def test_the_published_list_is_understood(tmp_path: Path) -> None:
     (tmp_path / "00sequences.txt").write_text(PUBLISHED, newline="")
-    ranges = kth._listing(tmp_path).ranges
+    ranges = kth.read_listing(tmp_path).ranges
     assert list(ranges) == [
         "person01_boxing_d1",
         "person01_jogging_d1",
@@ -241,7 +241,10 @@ def test_the_published_list_is_understood(tmp_path: Path) -> None:
 
     def runs(name: str, action: str, frames: int) -> list[tuple[int, int]]:
         recording = kth.Recording(name, int(name[6:8]), action, tmp_path / f"{name}_uncomp.avi")
-        return [(run.start, run.stop - 1) for run in kth._runs(kth._listed(recording, kth._listing(tmp_path), frames))]
+        return [
+            (run.start, run.stop - 1)
+            for run in kth.find_runs(kth.listed_frames(recording, kth.read_listing(tmp_path), frames))
+        ]
 
     assert runs("person01_boxing_d1", "boxing", 400) == [(1, 360)]
     assert runs("person17_boxing_d1", "boxing", 378) == [(1, 378)]

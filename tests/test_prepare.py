@@ -85,7 +85,7 @@ def test_thinned_to_six_hours(raw: RawFiles, tmp_path: Path) -> None:
 def test_one_thread_at_a_time_is_in_the_netcdf_library(raw: RawFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     raw.write()
     inside, most = 0, 0
-    read = weather._read
+    read = weather.read_variable
 
     def counted(*arguments: Any) -> np.ndarray:
         nonlocal inside, most
@@ -95,7 +95,7 @@ def test_one_thread_at_a_time_is_in_the_netcdf_library(raw: RawFiles, monkeypatc
         inside -= 1
         return read(*arguments)
 
-    monkeypatch.setattr(weather, "_read", counted)
+    monkeypatch.setattr(weather, "read_variable", counted)
     parts = weather.open_record(raw.data()).parts(60)
     frames = np.concatenate(list(in_order(parts, 4)))
     np.testing.assert_array_equal(frames[:, 0], raw.values())

@@ -113,7 +113,7 @@ def plan(data: HumanData) -> Plan:
     names: list[str] = []
     lists = [_read_list(root / name, names) for name in LISTS]
     length = data.frames_in + data.frames_out
-    frames = _frames(lists, length, data.step)
+    frames = frames_of_lists(lists, length, data.step)
     paths = _existing(root, lists, frames, names, length)
     per_part = max(1, min(PART_FRAMES, PIECE_BYTES // (3 * data.size[0] * data.size[1])))
     ranges = [range(start, min(start + per_part, len(paths))) for start in range(0, len(paths), per_part)]
@@ -126,7 +126,7 @@ def plan(data: HumanData) -> Plan:
             clips={split: _clips(starts[split], length, frames) for split in SPLITS},
             blue_first=SPLITS if protocol == "paper" else (),
         )
-        for protocol, starts in _starts(data, lists, frames).items()
+        for protocol, starts in window_starts(data, lists, frames).items()
     }
     return Plan(
         parts=[ImageFiles(tuple(paths[index] for index in part), data.size) for part in ranges],
@@ -183,8 +183,8 @@ def _parse(line: str, where: str) -> tuple[str, int, int]:
     return fields[0], int(fields[1]), int(person.group(1))
 
 
-def _frames(lists: Sequence[Sequences], length: int, step: int) -> Frames:
-    """Every frame that a sequence uses, once."""
+def frames_of_lists(lists: Sequence[Sequences], length: int, step: int) -> Frames:
+    """Return every frame that a sequence uses, once."""
     last = max(int(sequences.begins.max()) for sequences in lists) // step + length
     begins = []
     for sequences in lists:
@@ -246,8 +246,10 @@ def _first_absent(lists: Sequence[Sequences], frames: Frames, absent: np.ndarray
     raise AssertionError("every frame belongs to a sequence")
 
 
-def _starts(data: HumanData, lists: Sequence[Sequences], frames: Frames) -> dict[Protocol, dict[Split, np.ndarray]]:
-    """Per protocol and split where its windows start, in the order of the store."""
+def window_starts(
+    data: HumanData, lists: Sequence[Sequences], frames: Frames
+) -> dict[Protocol, dict[Split, np.ndarray]]:
+    """Return where the windows of each protocol and split start, in the order of the store."""
     train, test = (np.sort(starts) for starts in frames.starts)
     clean: dict[Split, np.ndarray] = {}
     for split, number in LIST_OF.items():

@@ -97,7 +97,7 @@ def plan(data: KTHData) -> Plan:
     for action in data.actions:
         choose(dict.fromkeys(KTH_ACTIONS), action, "action of KTH")
     root = Path(data.root)
-    listing = _listing(root)
+    listing = read_listing(root)
     inspected = [_inspect(recording, listing, data) for recording in _wanted(_find(root), data)]
     taken = [found for found in inspected if found.lengths]
     runs, names = _placed(taken)
@@ -167,7 +167,7 @@ def _inspect(recording: Recording, listing: Listing | None, data: KTHData) -> Ta
 
 def _look_at_folder(recording: Recording, data: KTHData) -> Taken:
     frames = _frames(recording.path)
-    every = _runs(frames)
+    every = find_runs(frames)
     runs = [run for run in every if len(run) >= _length(data)]
     part = FramesPart(tuple(frames[number] for number in chain(*runs)), data.size, data.colour)
     return Taken(recording, part, tuple(map(len, runs)), len(every) - len(runs))
@@ -178,15 +178,15 @@ def _look_at_video(recording: Recording, listing: Listing | None, data: KTHData)
     last = BROKEN_OFF.get(recording.name)
     promised = inspect_video(recording.path, whole=last is None).frames
     promised = min(promised, last or promised)
-    every = _runs(_listed(recording, listing, promised))
+    every = find_runs(listed_frames(recording, listing, promised))
     runs = [run for run in every if len(run) >= _length(data)]
     indices = tuple(range(run.start - 1, run.stop - 1) for run in runs)
     part = VideoPart(recording.path, indices, promised, data.size, data.colour)
     return Taken(recording, part, tuple(map(len, runs)), len(every) - len(runs))
 
 
-def _runs(numbers: Iterable[int]) -> list[range]:
-    """Numbers that follow each other, as ranges in rising order."""
+def find_runs(numbers: Iterable[int]) -> list[range]:
+    """Return numbers that follow each other as ranges, in rising order."""
     runs: list[range] = []
     for number in sorted(numbers):
         if runs and number == runs[-1].stop:
@@ -196,8 +196,12 @@ def _runs(numbers: Iterable[int]) -> list[range]:
     return runs
 
 
-def _listed(recording: Recording, listing: Listing | None, promised: int) -> set[int]:
-    """The numbers, from 1, of the frames of a video in which somebody acts."""
+def listed_frames(recording: Recording, listing: Listing | None, promised: int) -> set[int]:
+    """Return the numbers, from 1, of the frames of a video in which somebody acts.
+
+    Raises:
+        SvqkitError: the listing names frames that the video lacks.
+    """
     if listing is None or recording.name not in listing.ranges:
         return set(range(1, promised + 1))
     ranges = listing.ranges[recording.name]
@@ -275,10 +279,13 @@ def _frames(folder: Path) -> dict[int, Path]:
     return frames
 
 
-def _listing(root: Path) -> Listing | None:
-    """00sequences.txt, if it is there: one line per video, its ranges separated by commas, more text around them.
+def read_listing(root: Path) -> Listing | None:
+    """Read 00sequences.txt, if it is there: one line per video, its ranges separated by commas, more text around them.
 
     Ranges of the published file overlap here and there, or stand out of order: all their frames are meant.
+
+    Raises:
+        SvqkitError: it can't be read or understood.
     """
     path = next((path for path in (root / SEQUENCES, root / "kth" / SEQUENCES) if path.is_file()), None)
     if path is None:

@@ -113,7 +113,7 @@ class Block:
         """
         record = self.record
         with _ONE_READS:
-            parts = [_read(name, pieces, self.times, record.levels) for name, pieces in record.pieces.items()]
+            parts = [read_variable(name, pieces, self.times, record.levels) for name, pieces in record.pieces.items()]
         yield np.concatenate(parts, axis=1)
 
 
@@ -447,8 +447,12 @@ def _same_times(pieces: dict[str, list[Piece]]) -> np.ndarray:
     return times
 
 
-def _read(variable: str, pieces: list[Piece], times: np.ndarray, levels: tuple[int, ...]) -> np.ndarray:
-    """Values (n, level, lat, lon) of one variable at ``times``, which follow each other in its pieces."""
+def read_variable(variable: str, pieces: list[Piece], times: np.ndarray, levels: tuple[int, ...]) -> np.ndarray:
+    """Read one variable (n, level, lat, lon) float32 at ``times``, which follow each other in its pieces.
+
+    Raises:
+        SvqkitError: a file can't be read to its end, or holds a value that is not a finite number.
+    """
     parts = []
     for piece in pieces:
         rows = piece.indices[np.isin(piece.times, times)]
