@@ -17,7 +17,7 @@ from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import evaluate
 from svqkit.interop.openstl import load, main
-from svqkit.interop.pth import read_state_dict
+from svqkit.interop.weights import read_state_dict
 from svqkit.settings.data import Offsets
 from svqkit.settings.params import Data, as_tree, without_root
 from svqkit.training.paths import store_path

@@ -9,7 +9,7 @@ import torch
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from svqkit.data.plan import Kind
+from svqkit.data.plan import Kind, declares_simulated
 from svqkit.data.store import Store
 from svqkit.data.windows import Normaliser
 from svqkit.settings.params import Protocol
@@ -22,7 +22,8 @@ class Domain:
 
     Attributes:
         kind: grid, image or field, see :data:`svqkit.data.plan.Kind`.
-        title: what the raw files say of themselves; the bundled samples say that they are simulated.
+        title: what the raw files say of themselves.
+        simulated: whether they say that they are simulated.
         channels, units: name and unit of each channel; no units for images.
         size: height and width.
         lat, lon: degrees north (H,), degrees east (W,) of a grid; else empty.
@@ -39,6 +40,7 @@ class Domain:
 
     kind: Kind
     title: str
+    simulated: bool
     channels: Names
     units: tuple[str, ...]
     size: Size
@@ -84,6 +86,7 @@ class Domain:
         return cls(
             kind=store.kind,
             title=store.title,
+            simulated=store.simulated,
             channels=tuple(store.channels),
             units=tuple(store.units),
             size=tuple(store.frame_shape[1:]),
@@ -103,12 +106,13 @@ class Domain:
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> "Domain":
-        """Return the domain whose fields ``tree`` holds, as JSON has them.
+        """Return the domain whose fields ``tree`` holds; runs of earlier versions have only their title of "simulated".
 
         Raises:
             KeyError: something is missing.
             SvqkitError: something does not fit.
         """
+        tree = {"simulated": declares_simulated(tree["title"]), **tree}
         return checked(cls, {field.name: tree[field.name] for field in fields(cls)}, "The domain of the run")
 
     @property

@@ -43,7 +43,12 @@ def error_fields(errors: GridErrors, store: Store) -> xr.Dataset:
     return xr.Dataset(
         fields,
         coords=coordinates(store, len(grids["bias"])),
-        attrs={"windows": errors.count, "data": store.title, "original_units": original_units},
+        attrs={
+            "windows": errors.count,
+            "data": store.title,
+            "simulated": int(store.simulated),
+            "original_units": original_units,
+        },
     )
 
 

@@ -59,7 +59,7 @@ def poles_of(store: Store) -> list[View]:
 
 def marked(figure: Figure, store: Store) -> Figure:
     """The figure with "(simulated data)" behind its title, where the raw files say that they are."""
-    if "simulated" in store.title.lower():
+    if store.simulated:
         with use():
             heading(figure, f"{' '.join(figure.get_suptitle().split())} (simulated data)")
     return figure

@@ -13,11 +13,9 @@ from svqkit.data.domain import Domain
 from svqkit.data.windows import SCORED, Batch
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import forecasters
-from svqkit.forecasting.arrays import from_array
 from svqkit.forecasting.files import from_files, is_files
-from svqkit.forecasting.given import Given
+from svqkit.forecasting.inputs import ModelInput, far_off, from_array, from_model
 from svqkit.forecasting.labelled import PLANES, from_labelled
-from svqkit.forecasting.values import far_off, leave
 from svqkit.training.runs import Run
 
 
@@ -55,7 +53,7 @@ class ForecastingRun(Run):
 
 
 def forecast(run: Run, x: Any, frames: int | None = None, device: str | torch.device | None = None) -> Forecast:
-    """What comes after the last input frames of ``x``.
+    """Forecast what comes after the last input frames of ``x``.
 
     The best weights of the run forecast the T frames after T frames; for more, the model is fed with its own frames,
     pass after pass, as often as it takes. Everything is computed as in :mod:`svqkit.evaluation`.
@@ -79,23 +77,23 @@ def forecast(run: Run, x: Any, frames: int | None = None, device: str | torch.de
     """
     domain = run.domain
     ahead = _ahead(frames, domain)
-    given = _given(x, run, domain, ahead)
-    predicted = predict(run, given.frames, len(ahead), device)
-    result = given.back(predicted)
+    model_input = _model_input(x, run, domain, ahead)
+    predicted = predict(run, model_input.frames, len(ahead), device)
+    result = model_input.restore(predicted)
     if isinstance(result, xr.Dataset):
         result.attrs |= {"forecast_by": run.name, "forecast_trained_on": domain.title}
-    notes = (*given.notes, *far_off(given.frames, domain), *_simulated(domain))
-    return Forecast(result, _frames(given, predicted, domain, ahead), notes, given.last)
+    notes = (*model_input.notes, *far_off(model_input.frames, domain), *_simulated(domain))
+    return Forecast(result, _frames(model_input, predicted, domain, ahead), notes, model_input.last)
 
 
 def predict(run: Run, frames: np.ndarray, count: int, device: str | torch.device | None = None) -> np.ndarray:
-    """Frames (B, T, C, H, W) of the run's domain → the ``count`` after them, (B, count, C, H, W) float32."""
+    """Forecast the ``count`` frames (B, count, C, H, W) float32 after frames (B, T, C, H, W) of the run's domain."""
     domain = run.domain
     scale = domain.normaliser if frames.dtype == np.uint8 else replace(domain.normaliser, scale=1.0)
     forecaster = forecasters.of_model(run.model(), scale, scale, _device(device))
-    some = torch.from_numpy(np.ascontiguousarray(frames)).split(SCORED)
+    chunks = torch.from_numpy(np.ascontiguousarray(frames)).split(SCORED)
     # Of the targets a forecaster asks no more than how many there are.
-    batches = [Batch(inputs, torch.empty(len(inputs), count), np.zeros(0)) for inputs in some]
+    batches = [Batch(inputs, torch.empty(len(inputs), count), np.zeros(0)) for inputs in chunks]
     return torch.cat([forecaster(batch, torch.empty(0)).cpu() for batch in batches]).numpy()
 
 
@@ -114,7 +112,7 @@ def _ahead(frames: int | None, domain: Domain) -> tuple[int, ...]:
     return domain.targets[: int(count)]
 
 
-def _given(x: Any, run: Run, domain: Domain, ahead: tuple[int, ...]) -> Given:
+def _model_input(x: Any, run: Run, domain: Domain, ahead: tuple[int, ...]) -> ModelInput:
     data = run.experiment.data
     if isinstance(x, xr.DataArray | xr.Dataset):
         return from_labelled(x, data, domain, ahead)
@@ -129,7 +127,7 @@ def _given(x: Any, run: Run, domain: Domain, ahead: tuple[int, ...]) -> Given:
 
 
 def _simulated(domain: Domain) -> list[str]:
-    return [f"the model was trained on this: {domain.title}"] if "simulated" in domain.title.lower() else []
+    return [f"the model was trained on this: {domain.title}"] if domain.simulated else []
 
 
 def _device(wanted: str | torch.device | None) -> torch.device:
@@ -145,9 +143,11 @@ def _device(wanted: str | torch.device | None) -> torch.device:
     return device
 
 
-def _frames(given: Given, predicted: np.ndarray, domain: Domain, ahead: tuple[int, ...]) -> xr.DataArray:
-    observed = given.frames[0].astype(np.float32) * np.float32(domain.scale if given.frames.dtype == np.uint8 else 1)
-    values = leave(np.concatenate([observed, predicted[0]]), domain, as_bytes=False)
+def _frames(model_input: ModelInput, predicted: np.ndarray, domain: Domain, ahead: tuple[int, ...]) -> xr.DataArray:
+    observed = model_input.frames[0].astype(np.float32) * np.float32(
+        domain.scale if model_input.frames.dtype == np.uint8 else 1
+    )
+    values = from_model(np.concatenate([observed, predicted[0]]), domain, as_bytes=False)
     plane = PLANES[domain.kind]
     axes = {name: (name, list(axis)) for name, axis in (("lat", domain.lat), ("lon", domain.lon)) if axis}
     time = domain.lead_step * np.array([*domain.inputs, *ahead])

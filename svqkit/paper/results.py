@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from svqkit import evaluation
+from svqkit.data.plan import declares_simulated
 from svqkit.errors import SvqkitError
 from svqkit.settings.params import Params
 from svqkit.training.paths import run_path, scores_path
@@ -121,11 +122,16 @@ class Results:
     @cached_property
     def simulated(self) -> list[str]:
         """The datasets whose raw files say that they are simulated."""
-        return [name for name in self.datasets if "simulated" in self.data_note(name).lower()]
+        return [name for name in self.datasets if _is_simulated(self.errors_of_persistence(name))]
 
     def run_link(self, experiment: str) -> str:
         """The folder of an experiment's runs, from the project's folder."""
         return run_path(self.settings.experiment(experiment), 0, self.runs_root).parent.as_posix()
+
+
+def _is_simulated(errors: xr.Dataset) -> bool:
+    """Return whether scores are of simulated data; those of earlier versions have only the title of the data."""
+    return bool(errors.attrs.get("simulated", declares_simulated(errors.attrs["data"])))
 
 
 @cache

@@ -1,5 +1,6 @@
-"""Which frames of a labelled record a model is given, and when the forecast frames are."""
+"""Times, grid and units of a labelled input against those that a model was trained on."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,36 +8,36 @@ import numpy as np
 
 from svqkit.data.domain import Domain
 from svqkit.errors import SvqkitError
-from svqkit.forecasting.arrays import last_frames, more_than_used
+from svqkit.forecasting.inputs import last_frames, more_than_used
 
 HOUR = np.timedelta64(1, "h")
 
 
 @dataclass(frozen=True)
-class Moments:
+class TimeSteps:
     """Frames of a record along its time axis.
 
     Attributes:
-        places: of the input frames.
+        indices: of the input frames.
         last: coordinate of the last one; None without coordinates.
         step: from one frame ahead to the next.
         notes: what a user should know.
     """
 
-    places: list[int]
+    indices: list[int]
     last: np.generic | None
     step: np.generic | None
     notes: tuple[str, ...] = ()
 
     def ahead(self, frames: Sequence[int]) -> np.ndarray | None:
-        """The coordinates of the frames so many steps after the last input."""
+        """Return the coordinates of the frames so many steps after the last input."""
         if self.last is None:
             return None
         return self.last + np.array([self.step * frame for frame in frames])
 
 
-def in_hours(times: np.ndarray, domain: Domain) -> Moments:
-    """The input frames of a record with dates (N,), counted back from its last in the model's own step.
+def in_hours(times: np.ndarray, domain: Domain) -> TimeSteps:
+    """Pick the input frames of a record with dates (N,), counted back from its last in the model's own step.
 
     A record with more frames between is thinned.
 
@@ -56,31 +57,31 @@ def in_hours(times: np.ndarray, domain: Domain) -> Moments:
     absent = wanted[~np.isin(wanted, times)]
     if len(absent):
         raise SvqkitError(_why_absent(times, wanted, absent[-1], domain))
-    places = np.searchsorted(times, wanted).tolist()
-    first = places[0]
+    indices = np.searchsorted(times, wanted).tolist()
+    first = indices[0]
     notes = [more_than_used(len(times), len(times) - first)] if first else []
     if len(times) - first > 1 - domain.inputs[0]:
         notes.append(f"of these every {domain.lead_step} hours one, counted back from the last")
-    return Moments(places, times[-1], step.astype("timedelta64[ns]"), (*notes, *_other_hours(times[-1], domain)))
+    return TimeSteps(indices, times[-1], step.astype("timedelta64[ns]"), (*notes, *_other_hours(times[-1], domain)))
 
 
-def in_frames(times: np.ndarray | None, count: int, domain: Domain) -> Moments:
-    """The input frames of a record of ``count`` frames whose step the model does not know.
+def in_frames(times: np.ndarray | None, count: int, domain: Domain) -> TimeSteps:
+    """Pick the input frames of a record of ``count`` frames whose step the model does not know.
 
     Times, where there are any, are dates or numbers, and are continued by the step found among the frames used.
 
     Raises:
         SvqkitError: there are too few frames, or their times are not evenly spaced.
     """
-    places, notes = last_frames(np.arange(count)[None], domain)
-    places = places[0].tolist()
+    picked, notes = last_frames(np.arange(count)[None], domain)
+    indices = picked[0].tolist()
     if times is None:
-        return Moments(places, None, None, notes)
-    steps = np.diff(times[places[0] :])
+        return TimeSteps(indices, None, None, notes)
+    steps = np.diff(times[indices[0] :])
     if len(steps) == 0 or (steps != steps[0]).any() or steps[0] <= np.zeros(1, steps.dtype)[0]:
         shown = ", ".join(map(str, np.unique(steps)[:5])) or "none"
         raise SvqkitError(f"The times of the frames used must rise in even steps; the steps are {shown}.")
-    return Moments(places, times[-1], steps[0], notes)
+    return TimeSteps(indices, times[-1], steps[0], notes)
 
 
 def _why_absent(times: np.ndarray, wanted: np.ndarray, absent: np.datetime64, domain: Domain) -> str:
@@ -121,3 +122,79 @@ def _other_hours(last: np.datetime64, domain: Domain) -> list[str]:
 
 def _show(time: np.datetime64) -> str:
     return str(time.astype("datetime64[m]"))
+
+
+# Degrees by which two coordinates of the same place may differ: those of float32 do by about 3e-5.
+NEAR = 1e-3
+
+
+def matching_indices(name: str, theirs: np.ndarray, ours: np.ndarray, around: float | None = None) -> np.ndarray:
+    """Return indices such that ``theirs[indices]`` are the coordinates ``ours``.
+
+    ``around`` 360 takes longitudes that differ by whole turns as the same.
+
+    Raises:
+        SvqkitError: the axes have other coordinates.
+    """
+    theirs, ours = np.asarray(theirs, float), np.asarray(ours, float)
+    if theirs.shape == ours.shape:
+        apart = theirs[None] - ours[:, None]
+        if around:
+            apart = (apart + around / 2) % around - around / 2
+        indices = np.abs(apart).argmin(axis=1)
+        if len(set(indices.tolist())) == len(ours) and np.abs(apart).min(axis=1).max() < NEAR:
+            return indices
+    raise SvqkitError(
+        f"The input lies on another grid than the model was trained on: {name} {_describe_axis(theirs)}, the model's "
+        f"{_describe_axis(ours)}. Interpolate it to that grid, or cut it, e.g. with xarray's interp or sel."
+    )
+
+
+def _describe_axis(axis: np.ndarray) -> str:
+    if axis.ndim != 1 or len(axis) == 0:
+        return f"of shape {axis.shape}"
+    return f"has {len(axis)} places from {axis[0]:g} to {axis[-1]:g}"
+
+
+_WORDS = {
+    "kelvin": "k",
+    "degk": "k",
+    "degc": "celsius",
+    "c": "celsius",
+    "°c": "celsius",
+    "deg_c": "celsius",
+    "degree_celsius": "celsius",
+    "degrees_celsius": "celsius",
+    "percent": "%",
+    "(0 - 1)": "1",
+    "(0-1)": "1",
+    "0-1": "1",
+    "dimensionless": "1",
+    "fraction": "1",
+    "~": "1",
+    "meter": "m",
+    "metre": "m",
+}
+
+
+def same_unit(first: str, second: str) -> bool:
+    """Return whether both mean the same: "m/s" and "m s**-1" do, "K" and "degC" don't; no unit fits every unit."""
+    return not first.strip() or not second.strip() or _plain(first) == _plain(second)
+
+
+def _plain(unit: str) -> tuple[str, ...]:
+    """Sorted factors with their powers: "m s**-1", "m/s" and "m.s-1" → ("m", "s-1")."""
+    unit = _WORDS.get(unit.strip().lower(), unit.strip().lower())
+    above, *below = unit.replace("**", "").replace("^", "").split("/")
+    factors = _factors(above) + [_inverse(factor) for part in below for factor in _factors(part)]
+    return tuple(sorted(factor for factor in factors if factor != "1"))
+
+
+def _factors(product: str) -> list[str]:
+    return [_WORDS.get(factor, factor) for factor in re.split(r"[\s.*·]+", product) if factor]
+
+
+def _inverse(factor: str) -> str:
+    """ "s" → "s-1", "m2" → "m-2"."""
+    name, power = re.fullmatch(r"(.*?)([-+]?\d*)", factor).groups()
+    return f"{name}{-int(power or 1)}"

@@ -18,24 +18,21 @@ a look upwind says it at once; so a model beats persistence clearly only when it
 Whatever varies at random in space is a sum of plane waves cos(k . x) in three dimensions, seen where they cut
 the unit sphere. Such fields are smooth everywhere: neither the poles nor the date line are special to them.
 
-The files are laid out and named as WeatherBench's: ``ROOT/2m_temperature/2m_temperature_2010_5.625deg.nc``.
-Write them with ``python -m svqkit.data.simulation ROOT``. The same seed gives the same bytes, as long as the
-versions of NumPy, xarray and netCDF4 stay the same.
+The same seed gives the same bytes, as long as the versions of NumPy, xarray and netCDF4 stay the same. The files name
+the module that made the bundled ones, where it lay at that time.
 """
 
-import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from tqdm import tqdm
 
 from svqkit import __version__
 from svqkit.atomic import replacing
-from svqkit.errors import SvqkitError
 
-HOURS_PER_DAY = 24
+HOURS_PER_DAY, DAYS_PER_YEAR = 24, 16
+YEARS = range(2010, 2016)
 CELL_DEGREES = 5.625  # WeatherBench's grid
 
 # The land's share of each cell of that grid, north at the top and Greenwich at the left: "." is sea,
@@ -102,14 +99,9 @@ NOISE = 0.3  # K, standard deviation
 PACKED_ZERO, PACKED_STEP = 280.0, 1 / 32
 
 
-def coordinates(n_lat: int, n_lon: int) -> tuple[np.ndarray, np.ndarray]:
-    """Centres of the cells in degrees: latitudes from the south (n_lat,), longitudes from 0 (n_lon,)."""
-    if n_lat < 4 or n_lon < 4 or n_lon % 2:
-        raise SvqkitError(
-            "The grid needs at least 4 x 4 cells, and an even number of longitudes, so that each meridian "
-            f"goes on across the pole as another one; got {n_lat} x {n_lon}."
-        )
-    return -90 + (np.arange(n_lat) + 0.5) * 180 / n_lat, np.arange(n_lon) * 360 / n_lon
+def coordinates() -> tuple[np.ndarray, np.ndarray]:
+    """Return the centres of the cells in degrees: latitudes from the south (32,), longitudes from 0 (64,)."""
+    return -90 + (np.arange(32) + 0.5) * 180 / 32, np.arange(64) * 360 / 64
 
 
 def land_share(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
@@ -296,36 +288,18 @@ class Weather:
         self.q = (1 - 1 / AIR_MEMORY) * advect(self.q, self.points, self.wind()) + fresh
 
 
-def simulate(
-    years: Sequence[int], days_per_year: int = 16, seed: int = 0, n_lat: int = 32, n_lon: int = 64
-) -> Iterator[tuple[int, xr.Dataset]]:
-    """Simulate year after year, without a break in the weather from one year to the next.
-
-    Args:
-        years: what the years are called, in the order in which they follow each other.
-        days_per_year: days in a year; each is dated from January 1st of its year.
-        seed: the same seed and grid give the same weather.
-        n_lat: cells from pole to pole.
-        n_lon: cells around the globe, an even number.
-
-    Yields:
-        A year and its data: hourly ``t2m`` in K, float32, (time, lat, lon): (24 days_per_year, n_lat, n_lon).
-    """
-    if not years or len(set(years)) < len(years) or not 1 <= days_per_year <= 365:
-        raise SvqkitError(
-            "A simulation needs at least one year, no year twice, and 1 to 365 days in each; "
-            f"got the years {list(years)} of {days_per_year} days."
-        )
-    lat, lon = coordinates(n_lat, n_lon)
+def _simulate(seed: int) -> Iterator[tuple[int, xr.Dataset]]:
+    """Yield a year and its hourly ``t2m`` in K, float32 (time, lat, lon), year after year without a break."""
+    lat, lon = coordinates()
     land = land_share(lat, lon)
     rng = np.random.default_rng(seed)
     weather = Weather(lat, lon, rng)
-    hours = days_per_year * HOURS_PER_DAY
-    for year in years:
-        t2m = np.empty((hours, n_lat, n_lon), dtype=np.float32)
+    hours = DAYS_PER_YEAR * HOURS_PER_DAY
+    for year in YEARS:
+        t2m = np.empty((hours, len(lat), len(lon)), dtype=np.float32)
         for hour in range(hours):
             t2m[hour] = climate(lat, lon, land, hour, hours) + weather.anomaly()
-            t2m[hour] += NOISE * rng.standard_normal((n_lat, n_lon))
+            t2m[hour] += NOISE * rng.standard_normal((len(lat), len(lon)))
             weather.step()
         yield year, _dataset(t2m, year, lat, lon, seed)
 
@@ -359,58 +333,11 @@ def _dataset(t2m: np.ndarray, year: int, lat: np.ndarray, lon: np.ndarray, seed:
     return data
 
 
-def write(
-    root: str | Path,
-    years: Sequence[int] = range(2010, 2016),
-    days_per_year: int = 16,
-    seed: int = 0,
-    n_lat: int = 32,
-    n_lon: int = 64,
-    progress: bool = False,
-) -> list[Path]:
-    """Simulate, and write each year to ``root``/2m_temperature/2m_temperature_<year>_<cell>deg.nc.
-
-    Args:
-        root: the folder that holds the variable's folder.
-        years: as for `simulate`.
-        days_per_year: as for `simulate`.
-        seed: as for `simulate`.
-        n_lat: as for `simulate`.
-        n_lon: as for `simulate`.
-        progress: show a bar.
-
-    Returns:
-        The files' paths, in the order of the years.
-    """
+def write(root: Path, seed: int = 0) -> list[Path]:
+    """Simulate, and write each year to ``root``/2m_temperature/2m_temperature_<year>_5.625deg.nc."""
     paths = []
-    weather = simulate(years, days_per_year, seed, n_lat, n_lon)
-    for year, data in tqdm(weather, total=len(years), unit="year", disable=not progress):
-        path = Path(root) / "2m_temperature" / f"2m_temperature_{year}_{180 / n_lat:g}deg.nc"
-        with replacing(path) as draft:
+    for year, data in _simulate(seed):
+        paths.append(root / "2m_temperature" / f"2m_temperature_{year}_{CELL_DEGREES}deg.nc")
+        with replacing(paths[-1]) as draft:
             data.to_netcdf(draft, engine="netcdf4")
-        paths.append(path)
     return paths
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line: python -m svqkit.data.simulation ROOT [--seed 0] [--years 2010 2015] [--days 16]."""
-    parser = argparse.ArgumentParser(
-        prog="python -m svqkit.data.simulation",
-        description="Write simulated 2 m temperature as WeatherBench's files.",
-    )
-    parser.add_argument("root", type=Path, help="folder to write 2m_temperature/ into")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--years", type=int, nargs=2, default=(2010, 2015), metavar=("FIRST", "LAST"))
-    parser.add_argument("--days", type=int, default=16, help="days in a year")
-    options = parser.parse_args(arguments)
-    first, last = options.years
-    try:
-        paths = write(options.root, range(first, last + 1), options.days, options.seed, progress=True)
-    except SvqkitError as error:
-        parser.error(str(error))
-    size = sum(path.stat().st_size for path in paths)
-    print(f"{len(paths)} files, {size / 1e6:.2f} MB, in {paths[0].parent}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,11 +1,17 @@
-"""How the simulated variables lie in NetCDF files: names, units, and integers of 16 bits.
+"""The bundled weather sample: simulated, in WeatherBench's layout.
 
-A file holds n = (value - zero) / unit. Every level is rounded to its own multiple of the unit, between a sixth and
-two fifths of the standard deviation of what moves there. Only so coarse does the sample fit into the repository;
-the rounding errors (step / sqrt(12), about a tenth of that deviation) stay below those of any forecast. The zeros
-keep n positive, and mostly below 256, because deflate then sees an upper byte that never changes.
+Hourly 2 m temperature from 2010 to 2015 (see `tests.simulated.planet`); hourly wind, cloud cover and relative humidity
+in 2010, 2014 and 2015; 6-hourly all 14 variables, eight of them on 13 levels, in 1980 to 1982. Each of these years has
+weather of its own, drawn from the seed and the year, and all variables of a year share it. What they are made of is
+told in `tests.simulated.weather_fields`.
+
+A file holds integers of 16 bits, n = (value - zero) / unit. Every level is rounded to its own multiple of the unit,
+between a sixth and two fifths of the standard deviation of what moves there. Only so coarse does the sample fit into
+the repository; the rounding errors (step / sqrt(12), about a tenth of that deviation) stay below those of any
+forecast. The zeros keep n positive, and mostly below 256, because deflate then sees an upper byte that never changes.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +21,9 @@ import xarray as xr
 from svqkit import __version__
 from svqkit.atomic import replacing
 from svqkit.data.sources.weather import LONG_NAMES
-from svqkit.samples.weather_levels import LEVELS
+
+from . import planet
+from .weather_fields import LEVELS, Air
 
 TITLE = "Simulated weather: not measurements, and not a model of the real atmosphere"
 
@@ -64,7 +72,65 @@ PACKINGS = {
 }
 
 
-def save(
+@dataclass(frozen=True)
+class Year:
+    """What is written of one year: ``frames`` of each variable, from January 1st on, ``hours`` apart."""
+
+    year: int
+    hours: int
+    frames: Mapping[str, int]
+
+
+def _hourly(year: int, surface: int, humidity: int) -> Year:
+    return Year(year, 1, {"u10": surface, "v10": surface, "tcc": surface, "r": humidity})
+
+
+YEARS = (
+    _hourly(2010, 192, 144),  # training
+    _hourly(2014, 192, 48),  # validation
+    _hourly(2015, 192, 72),  # test
+    Year(1980, 6, dict.fromkeys(LONG_NAMES, 48)),  # training
+    Year(1981, 6, dict.fromkeys(LONG_NAMES, 16)),  # validation
+    Year(1982, 6, dict.fromkeys(LONG_NAMES, 48)),  # test
+)
+
+
+def write(root: Path, seed: int = 0) -> list[Path]:
+    """Simulate, and write each variable to ``root``/<long name>/<long name>_<year>_5.625deg.nc.
+
+    The same seed gives the same bytes, as long as the versions of NumPy, xarray and netCDF4 stay the same.
+    """
+    lat, lon = planet.coordinates()
+    paths = planet.write(root, seed)
+    for year in YEARS:
+        for name, values in _simulate(year, seed, lat, lon).items():
+            hours = np.arange(len(values)) * np.timedelta64(year.hours, "h")
+            times = np.datetime64(f"{year.year:04d}-01-01T00", "h") + hours
+            paths.append(_save(root, name, values, times, lat, lon, seed))
+    return paths
+
+
+def _simulate(year: Year, seed: int, lat: np.ndarray, lon: np.ndarray) -> dict[str, np.ndarray]:
+    """The variables of one year, float32: (frames, (level,) lat, lon) of each, in the units of ERA5."""
+    frames: dict[str, list[np.ndarray]] = {name: [] for name in year.frames}
+    for number, air in enumerate(_airs(year, seed, lat, lon)):
+        for name, wanted in year.frames.items():
+            if number < wanted:
+                frames[name].append(getattr(air, name)().astype(np.float32))
+    return {name: np.stack(fields) for name, fields in frames.items()}
+
+
+def _airs(year: Year, seed: int, lat: np.ndarray, lon: np.ndarray) -> Iterator[Air]:
+    """The air of one frame after the other."""
+    land = planet.land_share(lat, lon)
+    weather = planet.Weather(lat, lon, np.random.default_rng([seed, year.year]))
+    for hour in range(0, max(year.frames.values()) * year.hours, year.hours):
+        yield Air(weather, lat, lon, land, hour)
+        for _ in range(year.hours):
+            weather.step()
+
+
+def _save(
     root: Path, name: str, values: np.ndarray, times: np.ndarray, lat: np.ndarray, lon: np.ndarray, seed: int
 ) -> Path:
     """Write one variable of one year, ``values`` (time, (level,) lat, lon), and return the file's path."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from svqkit.data.check.wording import some_of
+from svqkit.data.check.text import some_of
 from svqkit.data.sources.kth import SEQUENCES
 from svqkit.data.sources.weather import LONG_NAMES
 from svqkit.settings.data import WeatherData
@@ -21,8 +21,8 @@ SIGNS = {
 _FOLDERS = {"weather": ("weather", "weather_5_625deg", "5.625deg")}
 
 
-def place_of(root: Path, data: Data) -> Path | None:
-    """The folder of a dataset below ``root``: the one that its settings name, another usual one, or ``root`` itself."""
+def folder_of(root: Path, data: Data) -> Path | None:
+    """Return a dataset's folder below ``root``: the one its settings name, another usual one, or ``root`` itself."""
     names = dict.fromkeys([Path(data.root).name, *_FOLDERS.get(data.source, (data.source,))])
     for folder in (*(root / name for name in names if name), root):
         if folder.is_dir() and any(next(folder.glob(sign), None) for sign in SIGNS[data.source]):
@@ -30,26 +30,26 @@ def place_of(root: Path, data: Data) -> Path | None:
     return None
 
 
-def weather_files(place: Path, variable: str) -> list[Path]:
-    """The files of a variable: in the folder of its long name, or beside each other."""
+def weather_files(folder: Path, variable: str) -> list[Path]:
+    """Return the files of a variable: in the folder of its long name, or beside each other."""
     name = LONG_NAMES.get(variable, variable)
-    return sorted((place / name).glob("*.nc")) or sorted(place.glob(f"{name}_[0-9]*.nc"))
+    return sorted((folder / name).glob("*.nc")) or sorted(folder.glob(f"{name}_[0-9]*.nc"))
 
 
 def begun_weather(root: Path, known: Mapping[str, Data]) -> set[str]:
-    """The weather datasets that somebody began to fetch: those with a variable that no whole other one explains."""
+    """Return the weather datasets begun to be fetched: those with a variable that no whole other one explains."""
     there = {}
     for name, data in known.items():
-        if isinstance(data, WeatherData) and (place := place_of(root, data)):
-            there[name] = {one for one in data.variables if weather_files(place, one)}
+        if isinstance(data, WeatherData) and (folder := folder_of(root, data)):
+            there[name] = {variable for variable in data.variables if weather_files(folder, variable)}
     whole = {name for name in there if there[name] == set(known[name].variables)}
     explained = set().union(*(there[name] for name in whole))
     return whole | {name for name, variables in there.items() if variables - explained}
 
 
-def absent(data: Data, place: Path | None) -> str:
-    """What to say of a dataset that is not there, or that nobody began to fetch."""
-    if place is None or not isinstance(data, WeatherData):
+def absence(data: Data, folder: Path | None) -> str:
+    """Return what to say of a dataset that is not there, or that nobody began to fetch."""
+    if folder is None or not isinstance(data, WeatherData):
         return "its files are not in this folder"
-    lacking = [LONG_NAMES.get(one, one) for one in data.variables if not weather_files(place, one)]
-    return f"{len(lacking)} of its {len(data.variables)} variables have no file in {place}: {some_of(lacking)}"
+    lacking = [LONG_NAMES.get(name, name) for name in data.variables if not weather_files(folder, name)]
+    return f"{len(lacking)} of its {len(data.variables)} variables have no file in {folder}: {some_of(lacking)}"

@@ -17,7 +17,8 @@ from PIL import Image
 
 from svqkit.atomic import replacing
 from svqkit.data.sources.seq import HEADER_BYTES, MAGIC
-from svqkit.samples.streets import Street
+
+from .streets import Street
 
 TITLE = "Simulated streets (svqkit), not the real data"
 README = """Simulated, not the real data: streets drawn by svqkit/samples/kitticaltech.py, to try the kit on.
@@ -28,6 +29,7 @@ Replace both folders by the real ones; the layout is the same.
 """
 COARSENESS = 3
 JPEG_QUALITY = 32
+HEIGHT, WIDTH, RATE = 480, 640, 30  # of Caltech's videos
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,6 @@ def write(
     train: Sequence[Drive] = TRAIN,
     validation: Sequence[Drive] = VALIDATION,
     caltech: Sequence[Drive] = CALTECH,
-    size: tuple[int, int] = (480, 640),
 ) -> list[Path]:
     """Simulate, and write ``root``/kitti_hkl/*.hkl, ``root``/caltech/setNN/VNNN.seq and README.txt.
 
@@ -65,7 +66,6 @@ def write(
         seed: decides what the streets look like.
         train, validation: KITTI's recordings.
         caltech: Caltech's; the names are paths below caltech/.
-        size: of Caltech's frames, height and width.
 
     Returns:
         The files' paths.
@@ -75,10 +75,10 @@ def write(
         frames = np.stack([frame for drive in drives for frame in _kitti_frames(drive, seed)])
         sources = [drive.name.encode() for drive in drives for _ in range(drive.frames)]
         folder = root / "kitti_hkl"
-        paths.append(_write_hickle(folder / f"X_{which}.hkl", frames, "ndarray"))
-        paths.append(_write_hickle(folder / f"sources_{which}.hkl", np.array(sources), "<type 'list'>"))
+        paths.append(write_hickle(folder / f"X_{which}.hkl", frames, "ndarray"))
+        paths.append(write_hickle(folder / f"sources_{which}.hkl", np.array(sources), "<type 'list'>"))
     for drive in caltech:
-        paths.append(_write_seq(root / "caltech" / f"{drive.name}.seq", _caltech_frames(drive, seed, size), size))
+        paths.append(write_seq(root / "caltech" / f"{drive.name}.seq", _caltech_frames(drive, seed), (HEIGHT, WIDTH)))
     with replacing(root / "README.txt") as draft:
         draft.write_text(README)
     return [*paths, root / "README.txt"]
@@ -96,15 +96,15 @@ def _kitti_frames(drive: Drive, seed: int) -> Iterator[np.ndarray]:
         yield (np.rint(drawn / COARSENESS) * COARSENESS).clip(0, 255).astype(np.uint8)
 
 
-def _caltech_frames(drive: Drive, seed: int, size: tuple[int, int]) -> Iterator[np.ndarray]:
-    """(*size, 3) uint8."""
+def _caltech_frames(drive: Drive, seed: int) -> Iterator[np.ndarray]:
+    """(480, 640, 3) uint8."""
     street = _street(drive, seed)
     for number in range(drive.frames):
-        drawn = cv2.GaussianBlur(street.frame(number / 30, *size), (0, 0), size[0] / 400)
+        drawn = cv2.GaussianBlur(street.frame(number / RATE, HEIGHT, WIDTH), (0, 0), HEIGHT / 400)
         yield np.rint(drawn).clip(0, 255).astype(np.uint8)
 
 
-def _write_hickle(path: Path, values: np.ndarray, kind: str) -> Path:
+def write_hickle(path: Path, values: np.ndarray, kind: str) -> Path:
     """One array, or one list, in the tree of hickle 2; the title and the chunks of whole frames are ours."""
     whole_frames = {"chunks": (11, *values.shape[1:])} if values.ndim > 1 and len(values) >= 11 else {}
     with replacing(path) as draft, h5py.File(draft, "w") as file:
@@ -121,7 +121,7 @@ def _write_hickle(path: Path, values: np.ndarray, kind: str) -> Path:
     return path
 
 
-def _write_seq(path: Path, frames: Iterator[np.ndarray], size: tuple[int, int], rate: float = 30.0) -> Path:
+def write_seq(path: Path, frames: Iterator[np.ndarray], size: tuple[int, int]) -> Path:
     """A Norpix .seq video of JPEG frames, with the 16 bytes of time stamp and zeros after each."""
     with replacing(path) as draft, draft.open("wb") as file:
         file.write(bytes(HEADER_BYTES))
@@ -129,19 +129,19 @@ def _write_seq(path: Path, frames: Iterator[np.ndarray], size: tuple[int, int], 
         for count, frame in enumerate(frames, start=1):
             jpeg = io.BytesIO()
             Image.fromarray(frame).save(jpeg, "JPEG", quality=JPEG_QUALITY, optimize=True)
-            milliseconds = round((count - 1) * 1000 / rate)
+            milliseconds = round((count - 1) * 1000 / RATE)
             stamp = struct.pack("<IH10x", milliseconds // 1000, milliseconds % 1000)
             file.write(struct.pack("<I", len(jpeg.getvalue()) + 4) + jpeg.getvalue() + stamp)
         file.seek(0)
-        file.write(_header(count, size, rate))
+        file.write(_header(count, size))
     return path
 
 
-def _header(frames: int, size: tuple[int, int], rate: float) -> bytes:
+def _header(frames: int, size: tuple[int, int]) -> bytes:
     """As :mod:`svqkit.data.sources.seq` tells it; the description says that the video is simulated."""
     height, width = size
     start = MAGIC.ljust(28, b"\0") + struct.pack("<iI", 3, HEADER_BYTES)
     description = TITLE.encode("utf-16-le").ljust(512, b"\0")
     image = 3 * height * width
-    numbers = struct.pack("<9Id", width, height, 24, 8, image, 201, frames, 0, (image + 6) // 512 * 512 + 512, rate)
+    numbers = struct.pack("<9Id", width, height, 24, 8, image, 201, frames, 0, (image + 6) // 512 * 512 + 512, RATE)
     return (start + description + numbers).ljust(HEADER_BYTES, b"\0")
