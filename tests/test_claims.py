@@ -20,7 +20,7 @@ from svqkit.paper.claims.evidence import ONE_TRAINING, OTHER_SETTINGS, mean_of, 
 from svqkit.paper.claims.overhead import cheaper_than_lista, little_overhead
 from svqkit.paper.claims.verdict import Answer, Claim, Evidence, Finding, Verdict
 from svqkit.paper.results import Results
-from svqkit.paper.rises import largest_rise
+from svqkit.paper.selection import largest_rise
 
 YES, NO, OPEN = Answer.REPRODUCED, Answer.NOT_REPRODUCED, Answer.OPEN
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=8)

@@ -20,8 +20,9 @@ from svqkit.paper import costs
 from svqkit.paper.costs import Case, Ledger, PlainSVQ, Subject
 from svqkit.paper.figures import cost as figure
 from svqkit.paper.results import Results
-from svqkit.paper.tables import costs as costs_table
-from svqkit.paper.tables.cells import Change, Number
+from svqkit.paper.tables.costs import costs_table
+from svqkit.paper.tables.formats import tidy
+from svqkit.paper.tables.table import Change, Number
 from svqkit.quantizers import SVQ
 from svqkit.settings.params import Experiment, Params, load_params, override
 
@@ -322,7 +323,7 @@ def test_what_is_written_comes_back(settings: Params, results_of: Callable[[pd.D
 def test_table_holds_each_translator_and_its_changes(
     settings: Params, results_of: Callable[[pd.DataFrame], Results]
 ) -> None:
-    table = costs_table.table(results_of(made_up(settings)))
+    table = costs_table(results_of(made_up(settings)))
     assert table.key == "t9"
     assert "a machine" in table.caption
     step = table.sections[0]
@@ -335,7 +336,7 @@ def test_table_holds_each_translator_and_its_changes(
         assert row.cells["plain_change"].relative == pytest.approx(plain.codebook_size / 100)
     assert median.cells["folded_change"].relative == pytest.approx(0.1)
     assert "none" not in median.cells
-    assert len(table.tidy()) > 0
+    assert len(tidy(table)) > 0
 
 
 def test_table_says_what_is_missing_or_did_not_fit(
@@ -347,7 +348,7 @@ def test_table_says_what_is_missing_or_did_not_fit(
     unfit = (table["translator"] == first) & (table["form"] == "plain")
     table.loc[unfit, ["step_seconds", "forward_seconds", "peak_bytes", "flops"]] = np.nan
     table.loc[unfit, "note"] = "does not fit: a reason"
-    made = costs_table.table(results_of(table))
+    made = costs_table(results_of(table))
     assert "plain" not in made.sections[0].rows[0].cells
     notes = " ".join(made.sections[-1].notes)
     assert "does not fit: a reason" in notes
@@ -356,7 +357,7 @@ def test_table_says_what_is_missing_or_did_not_fit(
 
 def test_table_of_other_experiments_is_refused(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
     with pytest.raises(SvqkitError, match="no experiment of study"):
-        costs_table.table(results_of(made_up(settings).assign(experiment="other")))
+        costs_table(results_of(made_up(settings).assign(experiment="other")))
 
 
 def test_figure_draws_what_was_measured(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:

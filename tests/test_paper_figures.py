@@ -18,8 +18,7 @@ from matplotlib.figure import Figure
 
 from svqkit.errors import SvqkitError
 from svqkit.paper import figures, selection
-from svqkit.paper.figures import gains, improvement, leak, sweep
-from svqkit.paper.figures.writing import show, write
+from svqkit.paper.figures import gains, improvement, leak, show, sweeps, write
 from svqkit.paper.results import Results
 from svqkit.paper.selection import pairs_of
 from svqkit.plots.forecast_frames import forecasts_side_by_side
@@ -408,7 +407,7 @@ def test_experiments_of_the_same_setting_are_not_taken_for_one() -> None:
     one = SETTINGS.experiment("weather_t2m-svq")
     twin = replace(one, name="weather_t2m-svq-slow", training=replace(one.training, learning_rate=1e-4))
     larger = replace(one, name="weather_t2m-svq-large", quantizer=replace(one.quantizer, codebook_size=999))
-    found = sweep.sweeps([larger, one, twin], lambda member: member.quantizer.codebook_size, ["codebook_size"])
+    found = sweeps.sweeps([larger, one, twin], lambda member: member.quantizer.codebook_size, ["codebook_size"])
     assert found == {"svq": {250: one, 999: larger}, twin.name: {250: twin}}
 
 

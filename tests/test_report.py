@@ -16,8 +16,7 @@ from resultsfolder import REAL, SIMULATED, results_folder
 from svqkit.errors import SvqkitError
 from svqkit.paper import claims, provenance, report
 from svqkit.paper.results import Results
-from svqkit.paper.tables.cells import Number
-from svqkit.paper.tables.table import Column, Row, Section, Table
+from svqkit.paper.tables.table import Column, Number, Row, Section, Table
 from svqkit.plots import save
 
 ROOT = Path(__file__).parents[1]

@@ -23,6 +23,7 @@ from svqkit.paper.figures import FIGURES, draw
 from svqkit.paper.provenance import Provenance
 from svqkit.paper.results import Results
 from svqkit.paper.tables import TABLES
+from svqkit.paper.tables.formats import html
 
 Link = tuple[str, str]  # where to, and the words
 _CSS = {Answer.REPRODUCED: "yes", Answer.NOT_REPRODUCED: "no", Answer.OPEN: "open"}
@@ -183,7 +184,7 @@ def _table(results: Results, key: str) -> TableEntry:
         table = TABLES[key](results)
     except SvqkitError as error:
         return TableEntry(key, heading, missing=str(error))
-    return TableEntry(key, f"{heading}: {table.title}", table.html(results.reports_root), files=files)
+    return TableEntry(key, f"{heading}: {table.title}", html(table, results.reports_root), files=files)
 
 
 def _figure(results: Results, key: str) -> FigureEntry:

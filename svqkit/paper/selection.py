@@ -1,16 +1,80 @@
-"""Which experiments and scores figures and claims are made of: read from settings, never from lists of names."""
+"""Which experiments and scores tables, figures and claims are made of, as their settings say."""
 
 import json
-from collections.abc import Collection, Iterable
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, replace
+from itertools import groupby
 
 import pandas as pd
 
 from svqkit.errors import SvqkitError
-from svqkit.paper.relations import base_of
 from svqkit.paper.results import Results
 from svqkit.settings.params import Experiment, as_tree
 
 BASE = "none"  # the quantizer of the base
+
+
+def base_of(experiment: Experiment, among: Iterable[Experiment]) -> Experiment | None:
+    """The first of ``among`` with the same model and no quantizer; None where there is none, or it is that itself."""
+    model = replace(experiment.model, quantize_after_translator=False)
+    for other in among:
+        if (
+            other.quantizer.name == "none"
+            and other.dataset == experiment.dataset
+            and replace(other.model, quantize_after_translator=False) == model
+        ):
+            return None if other.name == experiment.name else other
+    return None
+
+
+def default_svq(among: Iterable[Experiment]) -> Experiment | None:
+    """The learnable SVQ of the study "main": the one that variants are compared with."""
+    for experiment in among:
+        if "main" in experiment.studies and experiment.quantizer.name == "svq" and experiment.quantizer.learnable:
+            return experiment
+    return None
+
+
+def pair_frozen_and_learnable(among: Iterable[Experiment]) -> list[tuple[Experiment | None, Experiment | None]]:
+    """Frozen and learnable SVQ of the same settings otherwise, side by side; None for one that was not run."""
+    ours = [experiment for experiment in among if experiment.quantizer.name == "svq"]
+
+    def settings(experiment: Experiment) -> str:
+        alike = replace(experiment.quantizer, learnable=True)
+        return str((asdict(alike), asdict(experiment.model), asdict(experiment.training)))
+
+    pairs = []
+    for _, same in groupby(sorted(ours, key=settings), settings):
+        by_kind = {member.quantizer.learnable: member for member in reversed(list(same))}
+        pairs.append((by_kind.get(False), by_kind.get(True)))
+    return sorted(pairs, key=lambda pair: next(one for one in pair if one).quantizer.codebook_size)
+
+
+def codes(experiment: Experiment) -> int | None:
+    """The size of its codebook; None where it has none to choose."""
+    return getattr(experiment.quantizer, "codebook_size", None)
+
+
+def differences(experiment: Experiment, reference: Experiment) -> str:
+    """The settings of its model, quantizer and training that are not those of ``reference``: ``"init: kaiming"``."""
+    found: list[str] = []
+    for part in ("model", "quantizer", "training"):
+        ours, others = (as_tree(getattr(one, part)) for one in (experiment, reference))
+        if ours.get("name") != others.get("name"):
+            own = {key: value for key, value in ours.items() if key not in others}
+            found += [f"quantizer: {ours['name']}", *_differing(own, {})]
+        else:
+            found += _differing(ours, others)
+    return ", ".join(found)
+
+
+def _differing(ours: Mapping[str, object], others: Mapping[str, object]) -> list[str]:
+    return [f"{key}: {_yes_or_no(value)}" for key, value in ours.items() if value != others.get(key)]
+
+
+def _yes_or_no(value: object) -> str:
+    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
 
 
 def experiments_of(results: Results, dataset: str, study: str | None = None) -> list[Experiment]:
@@ -80,3 +144,13 @@ def seed_scores(results: Results, dataset: str, metric: str = "mse", protocol: s
 def one_unit(results: Results, dataset: str) -> bool:
     """Whether all channels of a dataset are in one unit, so that a mean over them means something."""
     return len(set(results.errors_of_persistence(dataset)["unit"].to_numpy().tolist())) == 1
+
+
+def largest_rise(losses: pd.Series) -> float:
+    """max over t of l_t / min(l_1 … l_t) − 1: 0 for a loss that only falls, infinite for one that is not finite.
+
+    It means something for losses that are positive throughout.
+    """
+    if not losses.map(math.isfinite).all():
+        return math.inf
+    return float((losses / losses.cummin()).max() - 1)

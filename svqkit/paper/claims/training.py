@@ -7,8 +7,7 @@ from svqkit.paper.claims.evidence import Pair, comparisons, doubts
 from svqkit.paper.claims.quantizers import RIVALS
 from svqkit.paper.claims.verdict import Evidence, Finding
 from svqkit.paper.results import Results
-from svqkit.paper.rises import largest_rise
-from svqkit.paper.selection import experiments_of, role
+from svqkit.paper.selection import experiments_of, largest_rise, role
 from svqkit.settings.params import Experiment
 
 WORST_RISE = 1.0  # a loss that comes to more than twice what it had been is no smooth one

@@ -6,8 +6,7 @@ from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import code_activity, code_similarity, codebook_usage
 from svqkit.evaluation.decoding import decode_codes, strongest_cells
-from svqkit.paper.drawn import Drawn
-from svqkit.paper.figures.words import about_data, about_seeds, sentences, titled
+from svqkit.paper.figures.captions import CaptionedFigure, about_data, about_seeds, sentences, titled
 from svqkit.paper.results import Results
 from svqkit.paper.selection import experiments_of, role
 from svqkit.plots import display_names
@@ -23,7 +22,7 @@ _STUDIES = ("main", "quantizers", "controls")
 _CODES, _COMPARED = 4, 40  # how many codes get maps, and how many are compared with each other
 
 
-def draw(results: Results) -> list[Drawn]:
+def draw(results: Results) -> list[CaptionedFigure]:
     """Rank and frequency of the codes, their similarity, where the strongest are at work and what they decode to.
 
     Frequencies are of every quantizer with codes on the datasets that have several kinds of them; similarities of SVQ,
@@ -52,7 +51,7 @@ def draw(results: Results) -> list[Drawn]:
     return drawn
 
 
-def _frequencies(results: Results, dataset: str, members: list[Experiment]) -> Drawn:
+def _frequencies(results: Results, dataset: str, members: list[Experiment]) -> CaptionedFigure:
     usage = results.usage(dataset)
     names = display_names(one.name for one in members)
     by_kind = {names[one.name]: [usage[f"{one.name}-seed{seed}"] for seed in one.seeds] for one in members}
@@ -64,10 +63,10 @@ def _frequencies(results: Results, dataset: str, members: list[Experiment]) -> D
         "shares, the effective number of winning codes. Lines end at the last code that ever wins.",
         about_data(results, [dataset]),
     )
-    return Drawn(f"f8_frequency_{dataset}", rank_frequency(by_kind, title), caption)
+    return CaptionedFigure(f"f8_frequency_{dataset}", rank_frequency(by_kind, title), caption)
 
 
-def _similarities(results: Results, dataset: str, members: list[Experiment]) -> Drawn | None:
+def _similarities(results: Results, dataset: str, members: list[Experiment]) -> CaptionedFigure | None:
     """None without a store of the dataset."""
     store = _store(results, dataset)
     hard = [one for one in members if results.usage(dataset)[f"{one.name}-seed{one.seeds[0]}"].get("histogram") is None]
@@ -89,10 +88,10 @@ def _similarities(results: Results, dataset: str, members: list[Experiment]) -> 
         "Above: mean size of the similarity of two different codes, and of two random directions in as many numbers.",
         about_data(results, [dataset]),
     )
-    return Drawn(f"f8_similarity_{dataset}", similarities(matrices, widths.pop(), title), caption)
+    return CaptionedFigure(f"f8_similarity_{dataset}", similarities(matrices, widths.pop(), title), caption)
 
 
-def _single_codes(results: Results, dataset: str, run: Run, store: Store) -> Drawn:
+def _single_codes(results: Results, dataset: str, run: Run, store: Store) -> CaptionedFigure:
     activity = code_activity(run, store, codebook_usage(run, store), _CODES)
     codes, cells = activity["code"].to_numpy().tolist(), strongest_cells(activity)
     effects = [
@@ -115,7 +114,7 @@ def _single_codes(results: Results, dataset: str, run: Run, store: Store) -> Dra
         "largest in size. The sign of a code is arbitrary: weights may be negative.",
         about_data(results, [dataset]),
     )
-    return Drawn(f"f8_codes_{dataset}", picture, caption)
+    return CaptionedFigure(f"f8_codes_{dataset}", picture, caption)
 
 
 def _with_codes(results: Results, dataset: str) -> list[Experiment]:

@@ -7,7 +7,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from svqkit.errors import SvqkitError
 from svqkit.paper.costs import measured_where
-from svqkit.paper.drawn import Drawn
+from svqkit.paper.figures.captions import CaptionedFigure
 from svqkit.paper.results import Results
 from svqkit.plots import display_name, heading, looks, new_figure, use
 from svqkit.plots.style import FULL_WIDTH
@@ -26,7 +26,7 @@ _LINES = {
 _BASE = "none"
 
 
-def draw(results: Results) -> list[Drawn]:
+def draw(results: Results) -> list[CaptionedFigure]:
     """Time of a training step, FLOPs and memory over the number of codes, on logarithmic axes.
 
     Raises:
@@ -37,7 +37,7 @@ def draw(results: Results) -> list[Drawn]:
     base = costs[(costs["translator"] == swept["translator"].iloc[0]) & (costs["form"] == _BASE)]
     dataset = str(swept["dataset"].iloc[0])
     title = f"Cost over the size of the codebook ({dataset}, profile {results.profile})"
-    return [Drawn("f9", _figure(swept, base, title), _caption(results.profile, swept, base))]
+    return [CaptionedFigure("f9", _figure(swept, base, title), _caption(results.profile, swept, base))]
 
 
 def _swept(costs: pd.DataFrame) -> pd.DataFrame:

@@ -4,8 +4,7 @@ import xarray as xr
 
 from svqkit import evaluation
 from svqkit.errors import SvqkitError
-from svqkit.paper.drawn import Drawn
-from svqkit.paper.figures.words import about_data, sentences, titled
+from svqkit.paper.figures.captions import CaptionedFigure, about_data, sentences, titled
 from svqkit.paper.results import Results
 from svqkit.paper.selection import BASE, pairs_of, role
 from svqkit.plots import display_names, lead_units, some_leads
@@ -18,7 +17,7 @@ from svqkit.settings.params import Experiment
 _MOST_LEADS = 4
 
 
-def draw(results: Results) -> list[Drawn]:
+def draw(results: Results) -> list[CaptionedFigure]:
     """Of each dataset of frames: what was observed, what came, the forecasts of base and SVQ, and their errors.
 
     One picture for each base of the study "main", with the SVQ (learnable codebook) of the same model. The forecast is
@@ -37,7 +36,7 @@ def draw(results: Results) -> list[Drawn]:
     return drawn
 
 
-def _picture(results: Results, dataset: str, base: Experiment, svq: Experiment) -> Drawn:
+def _picture(results: Results, dataset: str, base: Experiment, svq: Experiment) -> CaptionedFigure:
     cases = evaluation.first_seeds(results.forecasts(dataset))
     cases = {role(one): cases[one.name] for one in (base, svq)}  # short names; the title says which model
     case = cases[BASE]
@@ -53,7 +52,7 @@ def _picture(results: Results, dataset: str, base: Experiment, svq: Experiment) 
         _about_errors(case),
         about_data(results, [dataset]),
     )
-    return Drawn(f"f2_{stem}", forecasts_side_by_side(cases, leads, title), caption)
+    return CaptionedFigure(f"f2_{stem}", forecasts_side_by_side(cases, leads, title), caption)
 
 
 def _about_errors(case: xr.Dataset) -> str:

@@ -7,13 +7,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from svqkit.errors import SvqkitError
-from svqkit.paper.drawn import Drawn
+from svqkit.paper.figures.captions import CaptionedFigure, about_data, about_seeds, about_windows, sentences, titled
 from svqkit.paper.figures.gains import EXPLANATION, Gain, gain
-from svqkit.paper.figures.words import about_data, about_seeds, about_windows, sentences, titled
 from svqkit.paper.published import COUNTERPARTS, compares, quotes
-from svqkit.paper.relations import base_of
 from svqkit.paper.results import Results
-from svqkit.paper.selection import BASE, datasets_with, experiments_of, role
+from svqkit.paper.selection import BASE, base_of, datasets_with, experiments_of, role
 from svqkit.plots import display_name, heading, new_figure, study_title, use
 from svqkit.plots.names import LOOKS
 from svqkit.plots.style import FULL_WIDTH
@@ -32,7 +30,7 @@ class Row(NamedTuple):
     published: float | None
 
 
-def draw(results: Results) -> list[Drawn]:
+def draw(results: Results) -> list[CaptionedFigure]:
     """Improvement in MSE over the base, of the quantizers and, in a panel of their own, of the controls.
 
     One picture for each dataset that has such experiments, its rows from the best to the worst.
@@ -50,7 +48,7 @@ def draw(results: Results) -> list[Drawn]:
     return drawn
 
 
-def _picture(results: Results, dataset: str) -> Drawn | None:
+def _picture(results: Results, dataset: str) -> CaptionedFigure | None:
     everything = experiments_of(results, dataset)
     panels: dict[str, list[Row]] = {}
     alone = []
@@ -80,7 +78,7 @@ def _picture(results: Results, dataset: str) -> Drawn | None:
         about_data(results, [dataset]),
     )
     title = titled(results, [dataset], f"{dataset}: improvement over SimVP without a quantizer")
-    return Drawn(f"f1_{dataset}", _draw(panels, title), caption)
+    return CaptionedFigure(f"f1_{dataset}", _draw(panels, title), caption)
 
 
 def _published_gain(results: Results, experiment: Experiment, base: Experiment) -> float | None:

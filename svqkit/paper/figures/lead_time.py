@@ -7,8 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from svqkit.errors import SvqkitError
-from svqkit.paper.drawn import Drawn
-from svqkit.paper.figures.words import about_data, about_seeds, about_windows, sentences, titled
+from svqkit.paper.figures.captions import CaptionedFigure, about_data, about_seeds, about_windows, sentences, titled
 from svqkit.paper.results import Results
 from svqkit.paper.selection import experiments_of, one_unit
 from svqkit.plots import display_names, heading, kind, lead_units, looks, new_figure, use
@@ -31,7 +30,7 @@ class Panel(NamedTuple):
     scores: pd.DataFrame
 
 
-def draw(results: Results) -> list[Drawn]:
+def draw(results: Results) -> list[CaptionedFigure]:
     """RMSE over lead time, of each run of the study "main", persistence and climatology.
 
     One picture has a panel for every dataset whose channels share a unit. A dataset of several units has a picture of
@@ -51,7 +50,7 @@ def draw(results: Results) -> list[Drawn]:
     return [_picture(results, key, datasets) for key, datasets in pictures.items()]
 
 
-def _picture(results: Results, key: str, datasets: list[str]) -> Drawn:
+def _picture(results: Results, key: str, datasets: list[str]) -> CaptionedFigure:
     panels = [panel for name in datasets for panel in _panels(results, name)]
     what = "" if len(datasets) > 1 else f" of {datasets[0]}"
     units = lead_units(results.errors_of_persistence(datasets[0]))
@@ -65,7 +64,7 @@ def _picture(results: Results, key: str, datasets: list[str]) -> Drawn:
         about_data(results, datasets),
     )
     title = titled(results, datasets, f"RMSE{what} by lead time")
-    return Drawn(key, _draw(panels, f"Lead time [{units}]", title), caption)
+    return CaptionedFigure(key, _draw(panels, f"Lead time [{units}]", title), caption)
 
 
 def _panels(results: Results, dataset: str) -> list[Panel]:

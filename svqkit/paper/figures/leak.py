@@ -6,8 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from svqkit.errors import SvqkitError
-from svqkit.paper.drawn import Drawn
-from svqkit.paper.figures.words import about_data, about_seeds, sentences, titled
+from svqkit.paper.figures.captions import CaptionedFigure, about_data, about_seeds, sentences, titled
 from svqkit.paper.results import Results
 from svqkit.paper.selection import experiments_of, one_unit, role
 from svqkit.plots import display_names, heading, looks, new_figure, use
@@ -21,7 +20,7 @@ _LINEAR = 1.0  # percent: an axis that is logarithmic beyond is linear up to her
 _LOG_FROM = 20.0  # percent: an axis that goes further is logarithmic
 
 
-def draw(results: Results) -> list[Drawn]:
+def draw(results: Results) -> list[CaptionedFigure]:
     r"""MSE under protocol "paper" relative to "clean", :math:`100\,(m_{paper} / m_{clean} - 1)` in percent.
 
     A row for each dataset (and translator, where the study "main" has several), a mark for each model and baseline:
@@ -52,7 +51,7 @@ def draw(results: Results) -> list[Drawn]:
         _mixed(results, datasets),
         about_data(results, datasets),
     )
-    return [Drawn("f11", _draw(pd.concat(changes.values(), ignore_index=True), title), caption)]
+    return [CaptionedFigure("f11", _draw(pd.concat(changes.values(), ignore_index=True), title), caption)]
 
 
 def _changes(results: Results, dataset: str) -> pd.DataFrame:

@@ -8,8 +8,7 @@ import xarray as xr
 from svqkit import evaluation
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.significance import significant_places
-from svqkit.paper.drawn import Drawn
-from svqkit.paper.figures.words import about_data, about_seeds, about_windows, sentences, titled
+from svqkit.paper.figures.captions import CaptionedFigure, about_data, about_seeds, about_windows, sentences, titled
 from svqkit.paper.results import Results
 from svqkit.paper.selection import pairs_of
 from svqkit.plots import difference_map, display_name, error_maps, lead_units, some_leads
@@ -26,7 +25,7 @@ _RATE = 0.05  # of false discoveries among the places with a dot
 _LEADS = 3
 
 
-def draw(results: Results, projection: View | None = None) -> list[Drawn]:
+def draw(results: Results, projection: View | None = None) -> list[CaptionedFigure]:
     """One forecast, the mean error, the RMSE, and the difference of the RMSE with dots where it is significant.
 
     Of the dataset with the fewest channels that has 2 m temperature; without one, of the first channel of the first
@@ -61,7 +60,7 @@ class _Maps:
         self.errors = {name: over_seeds(runs) for name, runs in self.by_seed.items()}
         self.over = lead_words(leads_of(every["persistence"]), lead_units(every["persistence"]))
 
-    def forecast(self, view: View) -> Drawn:
+    def forecast(self, view: View) -> CaptionedFigure:
         """One forecast of the base and of SVQ, with its errors."""
         cases = evaluation.first_seeds(self.results.forecasts(self.dataset))
         cases = {one.name: cases[one.name] for one in (self.base, self.svq)}
@@ -77,7 +76,7 @@ class _Maps:
             "over the area.",
         )
 
-    def bias(self, view: View) -> Drawn:
+    def bias(self, view: View) -> CaptionedFigure:
         """The mean error."""
         title = self._titled(f"{self.channel}: mean error over {self.over}")
         picture = error_maps(self.errors, "bias", self.channel, title=title, projection=view)
@@ -88,13 +87,13 @@ class _Maps:
             f"Mean error (forecast − truth) of {self.channel}, {self._measured('errors are averaged')}.",
         )
 
-    def rmse(self, view: View) -> Drawn:
+    def rmse(self, view: View) -> CaptionedFigure:
         """The RMSE, one map for each model."""
         title = self._titled(f"{self.channel}: RMSE over {self.over}")
         picture = error_maps(self.errors, "rmse", self.channel, title=title, projection=view)
         return self._drawn("rmse", view, picture, f"RMSE of {self.channel}, {self._measured()}.")
 
-    def difference(self, view: View) -> Drawn:
+    def difference(self, view: View) -> CaptionedFigure:
         """The RMSE of SVQ minus that of the base."""
         significant, note = self._significant()
         a, b = display_name(self.svq.name), display_name(self.base.name)
@@ -128,10 +127,10 @@ class _Maps:
             "rate)."
         )
 
-    def _drawn(self, what: str, view: View, picture: object, caption: str) -> Drawn:
+    def _drawn(self, what: str, view: View, picture: object, caption: str) -> CaptionedFigure:
         suffix = "" if view == "world" else f"_{view}"
         seen = "" if view == "world" else f"Seen from above the pole, {polar_words(view)}."
-        return Drawn(
+        return CaptionedFigure(
             f"f3_{what}{suffix}",
             picture,
             sentences(

@@ -12,12 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from svqkit.errors import SvqkitError
-from svqkit.paper.drawn import Drawn
-from svqkit.paper.figures.words import about_data, sentences, titled
-from svqkit.paper.relations import base_of
+from svqkit.paper.figures.captions import CaptionedFigure, about_data, sentences, titled
 from svqkit.paper.results import Results
-from svqkit.paper.rises import largest_rise
-from svqkit.paper.selection import BASE, datasets_with, experiments_of, role
+from svqkit.paper.selection import BASE, base_of, datasets_with, experiments_of, largest_rise, role
 from svqkit.plots import display_name, heading, use
 from svqkit.plots.multiples import small_multiples
 from svqkit.plots.names import LOOKS
@@ -48,7 +45,7 @@ class Panel:
     losses: Mapping[str, Sequence[pd.DataFrame]]
 
 
-def draw(results: Results) -> list[Drawn]:
+def draw(results: Results) -> list[CaptionedFigure]:
     """Training loss by step: a panel for each quantizer of study "stability", one picture for each dataset.
 
     A run without a record of its steps is left out.
@@ -134,7 +131,7 @@ def _mark_end(axes: Axes, training: pd.DataFrame, colour: str) -> None:
         axes.plot(before["step"].iloc[-1], before["train_loss"].iloc[-1], "x", color=colour, markersize=6, zorder=4)
 
 
-def _picture(results: Results, dataset: str) -> Drawn | None:
+def _picture(results: Results, dataset: str) -> CaptionedFigure | None:
     runs = results.runs(dataset)
     steps: dict[str, list[pd.DataFrame]] = {}
     for run in runs:
@@ -158,7 +155,7 @@ def _picture(results: Results, dataset: str) -> Drawn | None:
         _missing(results, dataset, members),
         about_data(results, [dataset]),
     )
-    return Drawn(f"f6_{dataset}", stability_figure(panels, loss, title), caption)
+    return CaptionedFigure(f"f6_{dataset}", stability_figure(panels, loss, title), caption)
 
 
 def _panel(

@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from svqkit.errors import SvqkitError
-from svqkit.paper.drawn import Drawn
-from svqkit.paper.figures.words import about_data, about_seeds, sentences, titled
+from svqkit.paper.figures.captions import CaptionedFigure, about_data, about_seeds, sentences, titled
 from svqkit.paper.results import Results
 from svqkit.paper.selection import datasets_with, experiments_of, role
 from svqkit.plots import display_name, heading, use
@@ -27,7 +26,7 @@ _FLOOR = 1e-5  # of the density: below it there are only single weights
 _TOP = 1e3  # with room for words above the curves
 
 
-def draw(results: Results) -> list[Drawn]:
+def draw(results: Results) -> list[CaptionedFigure]:
     """The distribution of SVQ's weights, a panel for each training loss and each price on the weights.
 
     One picture for each dataset with such runs in the studies "loss" and "sparsity".
@@ -98,7 +97,7 @@ def _mean_and_range(values: Sequence[float], form: str) -> str:
     return mean if len(values) == 1 else f"{mean} ({min(values):{form}}–{max(values):{form}})"
 
 
-def _picture(results: Results, dataset: str) -> Drawn | None:
+def _picture(results: Results, dataset: str) -> CaptionedFigure | None:
     usage = results.usage(dataset)
     members = [
         one
@@ -125,7 +124,7 @@ def _picture(results: Results, dataset: str) -> Drawn | None:
         "size: only those near 0 could be left out.",
         about_data(results, [dataset]),
     )
-    return Drawn(f"f7_{dataset}", weights_figure(panels, title), caption)
+    return CaptionedFigure(f"f7_{dataset}", weights_figure(panels, title), caption)
 
 
 def trained_words(experiment: Experiment) -> str:

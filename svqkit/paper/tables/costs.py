@@ -8,8 +8,7 @@ import pandas as pd
 from svqkit.errors import SvqkitError
 from svqkit.paper.costs import Case, measured_where, translator_cases
 from svqkit.paper.results import Results
-from svqkit.paper.tables.cells import Cell, Change, Number
-from svqkit.paper.tables.table import Column, Row, Section, Table, section
+from svqkit.paper.tables.table import Cell, Change, Column, Number, Row, Section, Table, section
 from svqkit.plots import display_name
 
 
@@ -38,7 +37,7 @@ _COLUMNS = (
 _MEDIAN = "Median"
 
 
-def table(results: Results) -> Table:
+def costs_table(results: Results) -> Table:
     """The table of the translators of the measured dataset.
 
     Raises:

@@ -2,14 +2,17 @@
 
 from statistics import fmean
 
-from svqkit.paper.relations import base_of
 from svqkit.paper.results import Results
-from svqkit.paper.tables.captions import table_of
-from svqkit.paper.tables.cells import Cell, Change, Number, Words
-from svqkit.paper.tables.measured import Measured
-from svqkit.paper.tables.sections import ERRORS, Pair, pairs_section, published_section
-from svqkit.paper.tables.studies import measured_of, need
-from svqkit.paper.tables.table import Column, Row, Section, Table
+from svqkit.paper.selection import base_of
+from svqkit.paper.tables.sections import (
+    ERRORS,
+    Measured,
+    Pair,
+    pairs_section,
+    published_section,
+    study_table,
+)
+from svqkit.paper.tables.table import Cell, Change, Column, Number, Row, Section, Table, Words
 from svqkit.plots.names import display_name
 from svqkit.plots.receptive_fields import ANATOMY, ATTENTION, CONVOLUTION, OTHER
 from svqkit.settings.params import Experiment
@@ -25,16 +28,13 @@ _WORDS = (
 )
 
 
-def table(results: Results) -> Table:
+def translators_table(results: Results) -> Table:
     """Study "translators": one row per translator and quantizer, means by family, plain translators beside published.
 
     Raises:
         SvqkitError: there are no runs of that study.
     """
-    found = need("T3", measured_of(results, "translators"), "translators")
-    sections = [part for measured in found for part in _sections(measured)]
-    names = [measured.dataset for measured in found]
-    return table_of(results, "t3", "Translators with and without SVQ", sections, names, _WORDS)
+    return study_table(results, "t3", "Translators with and without SVQ", ("translators",), _sections, _WORDS)
 
 
 def family(experiment: Experiment) -> str:

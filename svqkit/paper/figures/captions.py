@@ -1,9 +1,27 @@
-"""What every caption says of its data, and the mark on every picture of simulated data."""
+"""A picture of the paper with its caption, and what every caption says of its data."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
 
 from svqkit.paper.results import Results
 from svqkit.settings.params import Experiment
+
+
+@dataclass(frozen=True)
+class CaptionedFigure:
+    """One picture and what is to be said of it.
+
+    Attributes:
+        name: the file's name without suffix, beginning with the figure's key: ``"f2_kth"``.
+        figure: the picture.
+        caption: plain text: what is shown, of which data, over how many seeds and windows.
+    """
+
+    name: str
+    figure: Figure
+    caption: str
 
 
 def titled(results: Results, datasets: Sequence[str], title: str) -> str:

@@ -1,28 +1,32 @@
-"""T1: forecasts of weather, with and without SVQ."""
+"""T1 and T2: forecasts of weather, and of video and traffic, with and without SVQ."""
 
 from collections.abc import Iterator
 from functools import partial
 
 from svqkit.errors import SvqkitError
 from svqkit.paper import published
-from svqkit.paper.relations import base_of
 from svqkit.paper.results import Results
-from svqkit.paper.tables.captions import table_of
-from svqkit.paper.tables.measured import Measured
-from svqkit.paper.tables.sections import models_section, published_section, variables_section
+from svqkit.paper.selection import base_of
+from svqkit.paper.tables.sections import Measured, models_section, published_section, table_of, variables_section
 from svqkit.paper.tables.table import Section, Table
 from svqkit.plots.names import metric_name
 
-METRICS = ("mse", "mae", "rmse", "wrmse", "acc")
-_PUBLISHED = ("mse", "mae", "rmse")
-_WORDS = (
+WEATHER_METRICS = ("mse", "mae", "rmse", "wrmse", "acc")
+_PUBLISHED_METRICS = ("mse", "mae", "rmse")
+_WEATHER_WORDS = (
     "Fields in physical units; WRMSE weighs places by their area, ACC is the anomaly correlation. As published, RMSE "
     "is the root of the mean over everything (of uv10 over both components), of several variables (mv, hmv) the mean "
     "over variables of such roots."
 )
 
+VIDEO_METRICS = ("mse", "mae", "ssim", "ssim_published", "psnr", "lpips")
+_VIDEO_WORDS = (
+    "Frames in [0, 1]; MSE and MAE are sums over a frame, as published. SSIM has a data range of 1, SSIM (published) "
+    "one of 2, with which the published ones were computed."
+)
 
-def table(results: Results) -> Table:
+
+def weather_table(results: Results) -> Table:
     """Scores of study "main" on every weather dataset, by variable where there are several, beside published ones.
 
     Beside the published ones stand those of study "published" too, and only what was trained on the published windows.
@@ -33,17 +37,23 @@ def table(results: Results) -> Table:
     names = [name for name in results.datasets if results.settings.dataset(name).source == "weather"]
     if not names:
         raise SvqkitError("T1 needs scores of a weather dataset: none are there. Run `dvc repro`.")
-    sections = [part for name in names for part in _sections(Measured(results, name))]
-    return table_of(results, "t1", "Weather: SVQ and its base", sections, names, _WORDS)
+    sections = [part for name in names for part in _weather_sections(Measured(results, name))]
+    return table_of(results, "t1", "Weather: SVQ and its base", sections, names, _WEATHER_WORDS)
 
 
-def _sections(measured: Measured) -> Iterator[Section]:
+def _weather_sections(measured: Measured) -> Iterator[Section]:
     name, members = measured.dataset, measured.experiments("main")
     variables = measured.variables()
     several = len(variables) > 1
     over = f", {_mean_of(measured)}" * several
     yield models_section(
-        measured, f"{name}{over}", members, METRICS, partial(base_of, among=members), True, notes=_units_note(measured)
+        measured,
+        f"{name}{over}",
+        members,
+        WEATHER_METRICS,
+        partial(base_of, among=members),
+        True,
+        notes=_units_note(measured),
     )
     if several:
         levels = " over its levels" * any(len(channels) > 1 for _, channels in variables.values())
@@ -51,9 +61,9 @@ def _sections(measured: Measured) -> Iterator[Section]:
             words = f"{name}, {metric_name(metric)} of each variable{levels}"
             yield variables_section(measured, words, members, metric)
     quoted = {quote.variable for quote in published.quotes(name)}
-    fields = {f"{name}{over}, beside published": [("mean", metric) for metric in _PUBLISHED]}
+    fields = {f"{name}{over}, beside published": [("mean", metric) for metric in _PUBLISHED_METRICS]}
     if several and quoted & set(variables):
-        for metric in _PUBLISHED:
+        for metric in _PUBLISHED_METRICS:
             words = f"{name}, {metric_name(metric)} by variable, beside published"
             fields[words] = [(variable, metric) for variable in variables if variable in quoted]
     ours = [*members, *measured.experiments("published")]
@@ -71,3 +81,24 @@ def _units_note(measured: Measured) -> list[str]:
     if len(units) == 1:
         return []
     return [f"The {_mean_of(measured)} mixes quantities of different units: those with the largest numbers rule it."]
+
+
+def video_table(results: Results) -> Table:
+    """Scores of study "main" on every video and traffic dataset, beside published ones.
+
+    Raises:
+        SvqkitError: there are no scores of such a dataset.
+    """
+    names = [name for name in results.datasets if results.settings.dataset(name).source != "weather"]
+    if not names:
+        raise SvqkitError("T2 needs scores of a video or traffic dataset: none are there. Run `dvc repro`.")
+    sections = [part for name in names for part in _video_sections(Measured(results, name))]
+    return table_of(results, "t2", "Video and traffic: SVQ and its base", sections, names, _VIDEO_WORDS)
+
+
+def _video_sections(measured: Measured) -> Iterator[Section]:
+    name, members = measured.dataset, measured.experiments("main")
+    yield models_section(measured, name, members, VIDEO_METRICS, partial(base_of, among=members), baselines=True)
+    fields = [("mean", metric) for metric in VIDEO_METRICS if metric != "ssim"]
+    if beside := published_section(measured, f"{name}, beside published", members, fields):
+        yield beside
