@@ -25,8 +25,7 @@ from svqkit.evaluation.codebook import sample_frames
 from svqkit.evaluation.decoding import decode_codes, strongest_cells
 from svqkit.paper.figures import codebook
 from svqkit.paper.results import Results
-from svqkit.plots.codebook import rank_frequency
-from svqkit.plots.codes import code_effects, random_similarity, similarities
+from svqkit.plots.codebook import code_effects, random_similarity, rank_frequency, similarities
 from svqkit.settings.params import Data, Experiment, Model, Params, Training
 from svqkit.settings.quantizers import MultiheadVQSettings, NoQuantizer, Quantizer, SVQSettings, VQSettings
 from svqkit.training.checkpoint import save_weights

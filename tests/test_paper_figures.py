@@ -21,7 +21,7 @@ from svqkit.paper import figures, selection
 from svqkit.paper.figures import gains, improvement, leak, show, sweeps, write
 from svqkit.paper.results import Results
 from svqkit.paper.selection import pairs_of
-from svqkit.plots.forecast_frames import forecasts_side_by_side
+from svqkit.plots.forecast import forecasts_side_by_side
 from svqkit.settings.params import Experiment, Params, load_params
 from svqkit.training.paths import run_path, scores_path
 from svqkit.training.run_config import write_config

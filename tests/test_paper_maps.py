@@ -22,9 +22,9 @@ from svqkit.errors import SvqkitError
 from svqkit.paper.figures import maps
 from svqkit.paper.results import Results
 from svqkit.plots import mapaxes, style
+from svqkit.plots.drawing import area_mean
 from svqkit.plots.fields import over_seeds
 from svqkit.plots.forecast import forecast_maps
-from svqkit.plots.grounds import area_mean
 from svqkit.settings.params import load_params
 from svqkit.training.runs import Run
 

@@ -1,18 +1,27 @@
-"""Which runs an explorer looks at: those that are named, or the first ones that are found."""
+"""Which runs an explorer compares: those that are named, or the first that are found; their settings and costs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+from torch import nn
+
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
+from svqkit.settings.params import Experiment, as_tree
+from svqkit.training import journal
 from svqkit.training.fingerprint import settings_of_training
 from svqkit.training.runs import Run, any_run, finished_seeds, open_run
 
 # What two trainings may differ in, beside what doesn't count, and still be seeds, or twins, of each other.
 _OWN = ("name",)
 _NAMED = 4  # runs in a message
+
+# Names and places in tables, not what a training is made of.
+_LEFT_OUT = {"name", "studies", "profile", "dataset"}
+ABSENT = "–"
 
 
 def codebook_run(folder: str | Path = "", root: str | Path = "runs") -> Run:
@@ -46,7 +55,7 @@ def neighbours(run: Run) -> list[Run]:
     return [other for other in _opened(path.parent for path in folders) if other.path.resolve() != run.path.resolve()]
 
 
-def twins(run: Run) -> dict[str, Run]:
+def related_runs(run: Run) -> dict[str, Run]:
     """The runs that differ from this one in their seed, or in what of the codebook learns; itself first.
 
     By what they are: ``"seed 0"``, ``"seed 1"``, ``"seed 0, frozen"``. A twin with another frozen part has this run's
@@ -179,3 +188,59 @@ def _data_settings(run: Run) -> list[Any]:
 
 def _data_of(run: Run) -> str:
     return f"{run.experiment.dataset} ({run.experiment.profile})"
+
+
+def settings_that_differ(experiments: Sequence[Experiment]) -> pd.DataFrame:
+    """A row for each setting that is not the same in all experiments, a column for each experiment.
+
+    Settings are named as in params.yaml, ``training.loss``. One that an experiment's quantizer doesn't have is "–".
+    """
+    flat = {one.name: dict(_leaves(as_tree(one))) for one in experiments}
+    keys = dict.fromkeys(key for settings in flat.values() for key in settings)
+    rows = {key: {name: settings.get(key, ABSENT) for name, settings in flat.items()} for key in keys}
+    table = {key: row for key, row in rows.items() if len(set(row.values())) > 1}
+    return pd.DataFrame.from_dict(table, orient="index", columns=list(flat)).rename_axis("setting")
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in tree.items():
+        if not prefix and key in _LEFT_OUT:
+            continue
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", str(value)
+
+
+def costs_of(runs: Sequence[Run], journals: str | Path = "journal") -> pd.DataFrame:
+    """One row for each of :func:`in_groups`: parameters, and what training took, means over seeds.
+
+    Columns ``parameters``, ``of_quantizer`` (those between encoder and translator or behind it), ``steps_per_second``,
+    ``seconds``, ``peak_memory_gb`` and ``machine``; the last four are missing without a journal in ``journals``.
+    Times of different machines, or of a machine that did something else as well, are not to be compared.
+    """
+    rows = {}
+    for name, seeds in in_groups(runs).items():
+        model = seeds[0].model()
+        rows[name] = {
+            "parameters": _count(model),
+            "of_quantizer": _count(model.quantizer),
+            **_from_journal(seeds, journals),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("experiment")
+
+
+def _count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _from_journal(runs: Sequence[Run], journals: str | Path) -> dict[str, Any]:
+    took = journal.by_seed(journal.read(runs[0].experiment, journals))
+    entries = [took.get(run.seed, {}) for run in runs]
+    means = {
+        key: pd.Series([entry.get(key) for entry in entries], dtype=float).mean()
+        for key in ("steps_per_second", "seconds", "peak_memory_gb")
+    }
+    machines = [entry.get("machine", {}) for entry in entries]
+    names = dict.fromkeys(name for one in machines if (name := one.get("gpu") or one.get("cpu")))
+    return means | {"machine": ", ".join(names) or None}

@@ -11,14 +11,14 @@ from svqkit.data.windows import Windows
 from svqkit.evaluation.significance import compare, significant_places
 from svqkit.evaluation.window_errors import window_errors
 from svqkit.exploring.choosing import one_seed
-from svqkit.exploring.looking import Look, told_apart
+from svqkit.exploring.diagnostics import Diagnostics, by_label
 from svqkit.plots import difference_map, display_names
 from svqkit.plots.fields import over_seeds
 from svqkit.plots.mapaxes import View
-from svqkit.plots.tablefiles import escape_markdown
+from svqkit.plots.table import escape_markdown
 
 
-def paired_tests(looked_at: Sequence[Look], store: Store, metric: str = "mse") -> pd.DataFrame:
+def paired_tests(models: Sequence[Diagnostics], store: Store, metric: str = "mse") -> pd.DataFrame:
     """Each experiment against the first one, seed by seed and window by window.
 
     One row for each experiment but the first; of a single experiment, for each seed but the first. Columns ``change``
@@ -28,7 +28,7 @@ def paired_tests(looked_at: Sequence[Look], store: Store, metric: str = "mse") -
     Raises:
         SvqkitError: unknown metric, or no seed that two experiments share.
     """
-    windows = _windows_of(looked_at, store)
+    windows = _windows_of(models, store)
     base, *others = dict.fromkeys(windows["experiment"].to_numpy().tolist())
     names = display_names([base, *others])
     rows = {}
@@ -59,14 +59,17 @@ def in_words(tests: pd.DataFrame, metric: str = "mse", level: float = 0.05) -> s
 
 
 def difference_figure(
-    those: Sequence[Look], bases: Sequence[Look], channel: int | str | None = None, projection: View = "world"
+    those: Sequence[Diagnostics],
+    bases: Sequence[Diagnostics],
+    channel: int | str | None = None,
+    projection: View = "world",
 ) -> Figure:
     """The RMSE of some runs minus that of others at every place, each over its seeds; on maps with dots.
 
     A dot is where the difference is significant, see :func:`svqkit.evaluation.significance.significant_places`.
     """
-    ours, theirs = ([look.errors for look in looked_at] for looked_at in (those, bases))
-    names = told_apart([those[0], bases[0]])
+    ours, theirs = ([model.errors for model in models] for models in (those, bases))
+    names = by_label([those[0], bases[0]])
     dots = _dots(ours, theirs)
     return difference_map(
         over_seeds(ours), over_seeds(theirs), *names, channel, projection=projection, significant=dots
@@ -80,7 +83,7 @@ def _dots(a: Sequence[xr.Dataset], b: Sequence[xr.Dataset]) -> xr.DataArray | No
     return significant_places(a, b)
 
 
-def _windows_of(looked_at: Sequence[Look], store: Store) -> xr.Dataset:
-    one = len({look.name for look in looked_at}) == 1
-    who = [(one_seed(look.name, look.seed), 0) if one else (look.name, look.seed) for look in looked_at]
-    return window_errors(who, [look.windows for look in looked_at], Windows(store, "test"))
+def _windows_of(models: Sequence[Diagnostics], store: Store) -> xr.Dataset:
+    one = len({model.name for model in models}) == 1
+    who = [(one_seed(model.name, model.seed), 0) if one else (model.name, model.seed) for model in models]
+    return window_errors(who, [model.windows for model in models], Windows(store, "test"))

@@ -1,6 +1,12 @@
-"""One map: which projection suits a grid, and a field drawn on it without a gap where longitudes wrap."""
+"""One map: which projection suits a grid, and a field drawn on it without a gap where longitudes wrap; coastlines.
 
+Coastlines are read from a file in this package, so that maps need no network and look the same everywhere.
+"""
+
+import json
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from typing import Literal, get_args
 
 import cartopy.crs as ccrs
@@ -12,9 +18,9 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
+from shapely.geometry import MultiLineString
 
 from svqkit.errors import SvqkitError
-from svqkit.plots.coastlines import add_coastlines
 from svqkit.plots.style import MISSING
 
 # How the Earth is looked at: all of it (or the region that the grid covers), or one pole from above.
@@ -273,3 +279,25 @@ def _refined(edges: np.ndarray, values: np.ndarray, axis: int) -> tuple[np.ndarr
 def _on_map(lon: np.ndarray, grid: Grid) -> np.ndarray:
     """Longitudes that stay on their own side of the map's edge when they are projected."""
     return np.clip(lon, grid.centre - _DATE_LINE, grid.centre + _DATE_LINE)
+
+
+@cache
+def coastlines() -> MultiLineString:
+    """The outlines of all land at 1:110 million, as lines of (longitude, latitude) in degrees, -180 to 180.
+
+    No line crosses the date line: those that would are cut there, so that no map has a line across it.
+    """
+    text = resources.files("svqkit.plots").joinpath("coastline_110m.json").read_text(encoding="utf-8")
+    return MultiLineString(json.loads(text)["lines"])
+
+
+def add_coastlines(axes: GeoAxes, width: float = 0.5) -> None:
+    """Draw the coastlines on a map of any projection, with lines ``width`` points wide.
+
+    Each stretch is projected by cartopy, which also cuts it at the edge of the map. The lines are dark with a
+    pale rim, so that they can be seen on dark and on pale colours.
+    """
+    rim = {"edgecolor": "#ffffff99", "linewidth": 2.5 * width, "rasterized": True}  # keeps PDFs small
+    for line in (rim, {"edgecolor": "#202020", "linewidth": width}):
+        # the same object each time, so that cartopy projects it once for all maps of a figure
+        axes.add_geometries([coastlines()], crs=ccrs.PlateCarree(), facecolor="none", zorder=3, **line)

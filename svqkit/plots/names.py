@@ -9,7 +9,7 @@ import pandas as pd
 from svqkit.errors import SvqkitError
 
 
-class Look(NamedTuple):
+class LineStyle(NamedTuple):
     """How one experiment is drawn in line plots; the marker tells lines apart where colour can't."""
 
     colour: str
@@ -17,22 +17,22 @@ class Look(NamedTuple):
 
 
 # Okabe and Ito's palette, told apart with every kind of colour vision; references are grey and black.
-LOOKS = {
-    "none": Look("#0072B2", "o"),
-    "svq": Look("#D55E00", "s"),
-    "svq_frozen": Look("#E69F00", "D"),
-    "vq": Look("#009E73", "^"),
-    "persistence": Look("#7F7F7F", "x"),
-    "climatology": Look("#000000", "+"),
+LINE_STYLES = {
+    "none": LineStyle("#0072B2", "o"),
+    "svq": LineStyle("#D55E00", "s"),
+    "svq_frozen": LineStyle("#E69F00", "D"),
+    "vq": LineStyle("#009E73", "^"),
+    "persistence": LineStyle("#7F7F7F", "x"),
+    "climatology": LineStyle("#000000", "+"),
 }
 # for all others, in the order they come: the rest of that palette, then three of Tol's muted colours
-_SPARE_LOOKS = (
-    Look("#CC79A7", "v"),
-    Look("#56B4E9", "P"),
-    Look("#332288", "*"),
-    Look("#882255", "<"),
-    Look("#999933", ">"),
-    Look("#F0E442", "p"),
+_SPARE_STYLES = (
+    LineStyle("#CC79A7", "v"),
+    LineStyle("#56B4E9", "P"),
+    LineStyle("#332288", "*"),
+    LineStyle("#882255", "<"),
+    LineStyle("#999933", ">"),
+    LineStyle("#F0E442", "p"),
 )
 
 # How ECMWF and CF write that a share or a ratio has no unit.
@@ -171,16 +171,16 @@ def display_names(experiments: Iterable[str]) -> dict[str, str]:
     return {full: name if taken.count(name) == 1 else full for full, name in short.items()}
 
 
-def looks(experiments: Iterable[str]) -> dict[str, Look]:
+def line_styles(experiments: Iterable[str]) -> dict[str, LineStyle]:
     """Colour and marker by experiment; a known kind has the same ones in every figure."""
-    found: dict[str, Look] = {}
+    found: dict[str, LineStyle] = {}
     unknown = 0
     for experiment in experiments:
-        look = LOOKS.get(kind(experiment))
-        if look is None:
-            look = _SPARE_LOOKS[unknown % len(_SPARE_LOOKS)]
+        style = LINE_STYLES.get(kind(experiment))
+        if style is None:
+            style = _SPARE_STYLES[unknown % len(_SPARE_STYLES)]
             unknown += 1
-        found[experiment] = look
+        found[experiment] = style
     return found
 
 

@@ -1,4 +1,4 @@
-"""Maps or pictures side by side: their places on the page, names of rows, labels of edges, shared colour bars."""
+"""Figures of several panels: places on the page, names of rows, labels of edges, shared scales and colour bars."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,10 +9,16 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from svqkit.plots.grounds import ground_of, is_flat, on_earth, plane_of
-from svqkit.plots.limits import arrows
+from svqkit.errors import SvqkitError
+from svqkit.plots.drawing import geometry_of, is_flat
+from svqkit.plots.fields import is_map, plane_of
 from svqkit.plots.mapaxes import View, grid_of, places_on_map
 from svqkit.plots.style import COLUMN_WIDTH, FULL_WIDTH, new_figure
+
+# a few extreme cells would leave all others pale: this share of the values at each end is cut off
+_TAIL = 1.0  # percent
+
+_MOST_COLUMNS = 4
 
 # inches that a figure needs beside its panels
 _TITLE = 0.3  # above each panel
@@ -25,6 +31,87 @@ _NAME_SIZE, _SMALLEST = 8.0, 5.0  # points, of a row's name
 _MOST_DOTS = 96  # in a row
 _DOT = 0.9  # points
 _TRIMS = 3  # after that many steps nothing to speak of is left to take off
+
+
+def symmetric_scale(fields: Iterable[np.ndarray]) -> Normalize:
+    """A scale with zero in the middle that shows nearly all values of ``fields`` (any shapes).
+
+    Raises:
+        SvqkitError: no field has a finite value.
+    """
+    limit = float(np.percentile(np.abs(_finite(fields)), 100 - _TAIL)) or 1.0
+    return Normalize(-limit, limit)
+
+
+def robust_scale(fields: Iterable[np.ndarray]) -> Normalize:
+    """A scale that shows nearly all values of ``fields`` (any shapes).
+
+    Raises:
+        SvqkitError: no field has a finite value.
+    """
+    low, high = np.percentile(_finite(fields), [_TAIL, 100 - _TAIL])
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return Normalize(float(low), float(high))
+
+
+def amount_scale(fields: Iterable[np.ndarray]) -> Normalize:
+    """A scale from zero up that shows nearly all values of ``fields`` (any shapes), none of which is negative.
+
+    Raises:
+        SvqkitError: no field has a finite value.
+    """
+    values = _finite(fields)
+    # where nearly all is right, the few errors there are still get colours
+    return Normalize(0, float(np.percentile(values, 100 - _TAIL)) or float(values.max()) or 1.0)
+
+
+def decimals_for(largest: float) -> int:
+    """How many decimals numbers up to ``largest`` need, for three digits of the largest."""
+    return max(0, 2 - int(np.floor(np.log10(largest)))) if np.isfinite(largest) and largest > 0 else 2
+
+
+def arrows(fields: Iterable[np.ndarray], scale: Normalize) -> str:
+    """Which ends of the colour bar get an arrow, as matplotlib's ``extend``: those that values lie beyond."""
+    values = _finite(fields)
+    low, high = bool(values.min() < scale.vmin), bool(values.max() > scale.vmax)
+    return {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[low, high]
+
+
+def _finite(fields: Iterable[np.ndarray]) -> np.ndarray:
+    values = np.concatenate([np.empty(0), *(np.asarray(field, dtype=float).ravel() for field in fields)])
+    values = values[np.isfinite(values)]
+    if values.size == 0:
+        raise SvqkitError("There is nothing to draw: every value of the field(s) is missing (NaN).")
+    return values
+
+
+def small_multiples(
+    count: int, row_height: float, x_label: str, y_label: str, share_x: bool = True, share_y: bool = True
+) -> tuple[Figure, list[Axes]]:
+    """A figure as wide as a page with ``count`` plots, at most four in a row.
+
+    The x-axis is labelled below the lowest plot of each column, the y-axis left of each row.
+
+    Args:
+        count: how many, at least 1.
+        row_height: of one row with its titles, inches.
+        x_label, y_label: of all plots.
+        share_x, share_y: whether all plots have the same limits.
+    """
+    rows = -(-count // _MOST_COLUMNS)
+    columns = -(-count // rows)
+    figure = new_figure(FULL_WIDTH, 0.8 + row_height * rows)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=share_x, sharey=share_y)
+    for axes in grid.flat[count:]:
+        axes.set_visible(False)
+    for column in range(columns):
+        lowest = grid[(count - 1 - column) // columns, column]
+        lowest.set_xlabel(x_label)
+        lowest.tick_params(labelbottom=True)
+    for row in grid:
+        row[0].set_ylabel(y_label)
+    return figure, list(grid.flat[:count])
 
 
 def field_panels(
@@ -48,7 +135,7 @@ def field_panels(
     Raises:
         SvqkitError: the field has no ground, or not one that is seen from above a pole.
     """
-    ground = ground_of(field) if projection == "world" else grid_of(field, projection)
+    ground = geometry_of(field) if projection == "world" else grid_of(field, projection)
     highest = (_HIGHEST - _HEADING - _BAR) / rows - _TITLE  # of one panel
     width = max(min(width, highest / ground.aspect * columns), min(width, COLUMN_WIDTH))
     one = width / columns * ground.aspect + _TITLE
@@ -100,7 +187,7 @@ def draw_dots(axes: Axes, where: xr.DataArray) -> None:
     plane = plane_of(where)
     every = -(-where.sizes[plane[1]] // _MOST_DOTS)
     rows, columns = np.nonzero(where.transpose(*plane).to_numpy()[::every, ::every])
-    if on_earth(where):
+    if is_map(where):
         places = places_on_map(axes, where["lat"].to_numpy()[::every][rows], where["lon"].to_numpy()[::every][columns])
     else:
         places = np.column_stack([columns, rows]) * every
@@ -111,7 +198,7 @@ def mark_place(axes: Axes, field: xr.DataArray, cell: tuple[int, int]) -> None:
     """A cross at one place (row, column) of a field (lat, lon) or (y, x), already drawn on ``axes``."""
     row, column = cell
     at = np.array([[column, row]])
-    if on_earth(field):
+    if is_map(field):
         at = places_on_map(axes, field["lat"].to_numpy()[[row]], field["lon"].to_numpy()[[column]])
     for width, colour in ((2.2, "white"), (1.0, "black")):
         axes.plot(*at.T, "x", color=colour, markersize=5, markeredgewidth=width, zorder=5)

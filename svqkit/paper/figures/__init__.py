@@ -8,7 +8,7 @@ from svqkit.errors import SvqkitError, choose
 from svqkit.paper.figures.captions import CaptionedFigure
 from svqkit.paper.results import Results
 from svqkit.plots import save
-from svqkit.plots.tablefiles import escape_markdown
+from svqkit.plots.table import escape_markdown
 
 # Strings, so that asking for one figure doesn't import what the others need.
 FIGURES = {

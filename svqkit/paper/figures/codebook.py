@@ -10,10 +10,9 @@ from svqkit.paper.figures.captions import CaptionedFigure, about_data, about_see
 from svqkit.paper.results import Results
 from svqkit.paper.selection import experiments_of, role
 from svqkit.plots import display_names
-from svqkit.plots.channels import channel_of, is_colour, pick_or_colour, unit_of
-from svqkit.plots.codebook import rank_frequency
-from svqkit.plots.codes import code_effects, similarities
-from svqkit.plots.pictures import one_value
+from svqkit.plots.codebook import code_effects, rank_frequency, similarities
+from svqkit.plots.drawing import one_value
+from svqkit.plots.fields import channel_of, is_colour, pick_or_colour, unit_of
 from svqkit.settings.params import Experiment
 from svqkit.training.paths import store_path
 from svqkit.training.runs import Run

@@ -9,7 +9,7 @@ from svqkit.errors import SvqkitError
 from svqkit.paper.costs import measured_where
 from svqkit.paper.figures.captions import CaptionedFigure
 from svqkit.paper.results import Results
-from svqkit.plots import display_name, heading, looks, new_figure, use
+from svqkit.plots import display_name, heading, line_styles, new_figure, use
 from svqkit.plots.style import FULL_WIDTH
 
 _QUANTITIES = {
@@ -17,7 +17,7 @@ _QUANTITIES = {
     "flops": ("FLOPs of a forecast [10⁹]", 1e9),
     "peak_bytes": ("Peak memory [MB]", 1e6),
 }
-# By form: the kind whose look it has, and its name.
+# By form: the kind whose line style it has, and its name.
 _LINES = {
     "folded": ("svq", "SVQ, folded"),
     "plain": ("svq_plain", "SVQ, plain"),
@@ -86,14 +86,14 @@ def _figure(swept: pd.DataFrame, base: pd.DataFrame, title: str) -> Figure:
 
 
 def _panel(axes: Axes, swept: pd.DataFrame, base: pd.DataFrame, column: str, divisor: float) -> None:
-    look = looks([_BASE, *(kind for kind, _ in _LINES.values())])
+    styles = line_styles([_BASE, *(kind for kind, _ in _LINES.values())])
     if len(base) and pd.notna(base[column].iloc[0]):
         value = float(base[column].iloc[0]) / divisor
-        axes.axhline(value, color=look[_BASE].colour, linestyle="--", label=f"{display_name(_BASE)}, no quantizer")
+        axes.axhline(value, color=styles[_BASE].colour, linestyle="--", label=f"{display_name(_BASE)}, no quantizer")
     for form, (kind, name) in _LINES.items():
         rows = swept[swept["form"] == form].dropna(subset=[column])
         if len(rows):
-            colour, marker = look[kind]
+            colour, marker = styles[kind]
             values = rows[column].astype(float) / divisor
             axes.plot(rows["codebook_size"], values, color=colour, marker=marker, label=name)
     axes.set_xlabel("Codes K")

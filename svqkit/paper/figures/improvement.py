@@ -13,13 +13,13 @@ from svqkit.paper.published import COUNTERPARTS, compares, quotes
 from svqkit.paper.results import Results
 from svqkit.paper.selection import BASE, base_of, datasets_with, experiments_of, role
 from svqkit.plots import display_name, heading, new_figure, study_title, use
-from svqkit.plots.names import LOOKS
+from svqkit.plots.names import LINE_STYLES
 from svqkit.plots.style import FULL_WIDTH
 from svqkit.settings.params import Experiment
 
 _STUDIES = ("quantizers", "controls")
 _ROW = 0.2  # inches
-_OURS, _SVQ, _PUBLISHED = "#333333", LOOKS["svq"].colour, LOOKS["none"].colour
+_OURS, _SVQ, _PUBLISHED = "#333333", LINE_STYLES["svq"].colour, LINE_STYLES["none"].colour
 
 
 class Row(NamedTuple):

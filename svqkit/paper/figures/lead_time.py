@@ -10,9 +10,9 @@ from svqkit.errors import SvqkitError
 from svqkit.paper.figures.captions import CaptionedFigure, about_data, about_seeds, about_windows, sentences, titled
 from svqkit.paper.results import Results
 from svqkit.paper.selection import experiments_of, one_unit
-from svqkit.plots import display_names, heading, kind, lead_units, looks, new_figure, use
+from svqkit.plots import display_names, heading, kind, lead_units, line_styles, new_figure, use
 from svqkit.plots.curves import lines_by_lead
-from svqkit.plots.grounds import on_earth
+from svqkit.plots.fields import is_map
 from svqkit.plots.names import BASELINES, metric_label, superscript, with_units
 from svqkit.plots.style import COLUMN_WIDTH, FULL_WIDTH
 
@@ -39,7 +39,7 @@ def draw(results: Results) -> list[CaptionedFigure]:
     Raises:
         SvqkitError: there is no weather dataset.
     """
-    weather = [name for name in results.datasets if on_earth(results.errors_of_persistence(name)["rmse"])]
+    weather = [name for name in results.datasets if is_map(results.errors_of_persistence(name)["rmse"])]
     if not weather:
         raise SvqkitError(
             f"Figure 4 is of weather, on a grid of latitudes and longitudes; scored are {', '.join(results.datasets)}."
@@ -114,7 +114,7 @@ def _variables(channels: list[str], variables: tuple[str, ...]) -> dict[str, lis
 def _draw(panels: list[Panel], lead_label: str, title: str) -> Figure:
     together = pd.concat([panel.scores for panel in panels], ignore_index=True)
     kinds = sorted(together["experiment"].unique(), key=lambda name: name in BASELINES)
-    look, names = looks(kinds), display_names(kinds)
+    styles, names = line_styles(kinds), display_names(kinds)
     columns = min(len(panels), _MOST)
     rows = -(-len(panels) // columns)
     with use():
@@ -123,7 +123,7 @@ def _draw(panels: list[Panel], lead_label: str, title: str) -> Figure:
         places = list(axes.flat)
         for place, panel in zip(places, panels, strict=False):
             values, units = _short_numbers(panel)
-            lines_by_lead(place, values, look, names)
+            lines_by_lead(place, values, styles, names)
             place.set_title(with_units(panel.title, units))
             place.set_ylim(bottom=0)
         for place in places[len(panels) :]:

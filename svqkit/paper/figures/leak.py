@@ -9,8 +9,8 @@ from svqkit.errors import SvqkitError
 from svqkit.paper.figures.captions import CaptionedFigure, about_data, about_seeds, sentences, titled
 from svqkit.paper.results import Results
 from svqkit.paper.selection import experiments_of, one_unit, role
-from svqkit.plots import display_names, heading, looks, new_figure, use
-from svqkit.plots.names import BASELINES, Look, display_name
+from svqkit.plots import display_names, heading, line_styles, new_figure, use
+from svqkit.plots.names import BASELINES, LineStyle, display_name
 from svqkit.plots.style import FULL_WIDTH
 from svqkit.settings.data import Dataset, HumanData, KittiCaltechData, KTHData, WeatherData
 from svqkit.settings.params import Experiment
@@ -160,14 +160,14 @@ def _mixed(results: Results, datasets: list[str]) -> str:
 def _draw(changes: pd.DataFrame, title: str) -> Figure:
     rows = list(dict.fromkeys(changes["row"]))
     kinds = sorted(dict.fromkeys(changes["kind"]), key=lambda name: name in BASELINES)
-    look, names = looks(kinds), display_names(kinds)
+    styles, names = line_styles(kinds), display_names(kinds)
     with use():
         figure = new_figure(FULL_WIDTH, 1.2 + _ROW * len(rows))
         axes = figure.subplots()
         for place, kind in zip(np.linspace(0.32, -0.32, len(kinds)) if len(kinds) > 1 else [0.0], kinds, strict=True):
             part = changes[changes["kind"] == kind]
-            _draw_marks(axes, part, [len(rows) - 1 - rows.index(row) + place for row in part["row"]], look[kind])
-            axes.plot([], [], look[kind].marker, color=look[kind].colour, label=names[kind])
+            _draw_marks(axes, part, [len(rows) - 1 - rows.index(row) + place for row in part["row"]], styles[kind])
+            axes.plot([], [], styles[kind].marker, color=styles[kind].colour, label=names[kind])
         axes.set_yticks(range(len(rows)), rows[::-1])
         axes.set_ylim(-0.6, len(rows) - 0.4)
         for edge in range(1, len(rows)):
@@ -186,8 +186,8 @@ def _draw(changes: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def _draw_marks(axes: Axes, part: pd.DataFrame, heights: list[float], look: Look) -> None:
+def _draw_marks(axes: Axes, part: pd.DataFrame, heights: list[float], style: LineStyle) -> None:
     """A mark at the mean over seeds of each row, with a line over their range."""
     for height, seeds in part.assign(height=heights).groupby("height")["value"]:
-        axes.plot([seeds.min(), seeds.max()], [height, height], color=look.colour, linewidth=1)
-        axes.plot(seeds.mean(), height, look.marker, color=look.colour)
+        axes.plot([seeds.min(), seeds.max()], [height, height], color=style.colour, linewidth=1)
+        axes.plot(seeds.mean(), height, style.marker, color=style.colour)

@@ -16,8 +16,8 @@ from svqkit.paper.figures.captions import CaptionedFigure, about_data, sentences
 from svqkit.paper.results import Results
 from svqkit.paper.selection import BASE, base_of, datasets_with, experiments_of, largest_rise, role
 from svqkit.plots import display_name, heading, use
-from svqkit.plots.multiples import small_multiples
-from svqkit.plots.names import LOOKS
+from svqkit.plots.names import LINE_STYLES
+from svqkit.plots.panels import small_multiples
 from svqkit.settings.params import Experiment
 
 STUDY = "stability"
@@ -25,8 +25,8 @@ _BEFORE, _AFTER, _BASE = "before the translator", "after the translator", "witho
 # Blue and orange of the shared palette; lines differ in their dashes as well.
 _LINES = {
     _BASE: {"color": "#999999", "linestyle": "-", "zorder": 1},
-    _BEFORE: {"color": LOOKS["none"].colour, "linestyle": "-", "zorder": 3},
-    _AFTER: {"color": LOOKS["svq"].colour, "linestyle": (0, (3, 1)), "zorder": 2},
+    _BEFORE: {"color": LINE_STYLES["none"].colour, "linestyle": "-", "zorder": 3},
+    _AFTER: {"color": LINE_STYLES["svq"].colour, "linestyle": (0, (3, 1)), "zorder": 2},
 }
 _LOG_FROM = 4.0  # a loss that falls by this factor or more gets a logarithmic axis
 

@@ -20,8 +20,8 @@ from svqkit.paper.selection import (
     role,
     seed_scores,
 )
-from svqkit.plots import display_names, heading, looks, metric_units, new_figure, units_of, use
-from svqkit.plots.names import LOOKS, Look, display_name, metric_label
+from svqkit.plots import display_names, heading, line_styles, metric_units, new_figure, units_of, use
+from svqkit.plots.names import LINE_STYLES, LineStyle, display_name, metric_label
 from svqkit.plots.style import COLUMN_WIDTH
 from svqkit.settings.params import Experiment
 
@@ -69,10 +69,10 @@ def sweep_points(results: Results, settings: Mapping[str, Mapping[float, Experim
     return pd.DataFrame(rows, columns=["family", "setting", "seed", "value"])
 
 
-def draw_sweep(axes: Axes, points: pd.DataFrame, look: Mapping[str, Look], names: Mapping[str, str]) -> None:
+def draw_sweep(axes: Axes, points: pd.DataFrame, styles: Mapping[str, LineStyle], names: Mapping[str, str]) -> None:
     """Draw each family's mean over seeds as a line, and its seeds as dots where there are several."""
     for family, part in points.groupby("family", sort=False):
-        colour, marker = look[family]
+        colour, marker = styles[family]
         means = part.groupby("setting")["value"].mean()
         style = {"color": colour, "marker": marker, "markerfacecolor": "none", "label": names[family]}
         axes.plot(means.index, means, **style)
@@ -152,10 +152,10 @@ def _draw_sizes(points: pd.DataFrame, base: pd.Series, label: str, title: str) -
         figure = new_figure(COLUMN_WIDTH, 2.9)
         axes = figure.subplots()
         if len(base):
-            colour = LOOKS[BASE].colour
+            colour = LINE_STYLES[BASE].colour
             axes.axhline(base.mean(), color=colour, linestyle="--", label=display_name(BASE))
             axes.axhspan(base.min(), base.max(), color=colour, alpha=0.15, linewidth=0)
-        draw_sweep(axes, points, looks(kinds), display_names(kinds))
+        draw_sweep(axes, points, line_styles(kinds), display_names(kinds))
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:,g}")
@@ -207,16 +207,16 @@ def _percent(experiment: Experiment) -> float:
 
 def _draw_noise(points: pd.DataFrame, gains: dict[str, dict[float, Gain]], label: str, title: str) -> Figure:
     kinds = list(points["family"].unique())
-    look, names = looks(kinds), display_names(kinds)
+    styles, names = line_styles(kinds), display_names(kinds)
     compared = {family: found for family, found in gains.items() if found}
     with use():
         figure = new_figure(COLUMN_WIDTH, 4.0 if compared else 2.9)
         rows = 2 if compared else 1
         axes = figure.subplots(rows, 1, squeeze=False, sharex=True, height_ratios=[3, 2][:rows])[:, 0]
-        draw_sweep(axes[0], points, look, names)
+        draw_sweep(axes[0], points, styles, names)
         axes[0].set_ylabel(f"{label} (lower is better)")
         if compared:
-            _draw_gains(axes[1], compared, look)
+            _draw_gains(axes[1], compared, styles)
             axes[1].set_ylabel("Improvement over\nSimVP [%]")
         axes[-1].set_xlabel("Input values perturbed while training [%]")
         axes[-1].set_xticks(sorted(points["setting"].unique()))
@@ -226,9 +226,9 @@ def _draw_noise(points: pd.DataFrame, gains: dict[str, dict[float, Gain]], label
     return figure
 
 
-def _draw_gains(axes: Axes, gains: dict[str, dict[float, Gain]], look: dict[str, Look]) -> None:
+def _draw_gains(axes: Axes, gains: dict[str, dict[float, Gain]], styles: dict[str, LineStyle]) -> None:
     for number, (family, by_noise) in enumerate(gains.items()):
-        colour, marker = look[family]
+        colour, marker = styles[family]
         for percent, found in by_noise.items():
             place = percent + (number - (len(gains) - 1) / 2) * _OFFSET
             axes.plot([place, place], [found.low, found.high], color=colour)

@@ -14,13 +14,13 @@ from svqkit.paper.figures.captions import CaptionedFigure, about_data, about_see
 from svqkit.paper.results import Results
 from svqkit.paper.selection import datasets_with, experiments_of, role
 from svqkit.plots import display_name, heading, use
-from svqkit.plots.multiples import small_multiples
-from svqkit.plots.names import LOOKS
+from svqkit.plots.names import LINE_STYLES
+from svqkit.plots.panels import small_multiples
 from svqkit.settings.params import Experiment
 
 STUDIES = ("loss", "sparsity")
 _LOSSES = {"mae": "MAE loss", "mse": "MSE loss", "huber": "Huber loss"}
-_WEIGHTS = {"color": LOOKS["svq"].colour, "linewidth": 0.9}
+_WEIGHTS = {"color": LINE_STYLES["svq"].colour, "linewidth": 0.9}
 _NORMAL = {"color": "black", "linewidth": 1, "linestyle": ":"}
 _FLOOR = 1e-5  # of the density: below it there are only single weights
 _TOP = 1e3  # with room for words above the curves

@@ -18,7 +18,7 @@ from svqkit.paper.tables.studies import (
 )
 from svqkit.paper.tables.table import Table
 from svqkit.paper.tables.translators import translators_table
-from svqkit.plots.tablefiles import escape_markdown
+from svqkit.plots.table import escape_markdown
 
 # Each raises an SvqkitError that says what is missing where nothing was measured for it.
 TABLES: dict[str, Callable[[Results], Table]] = {

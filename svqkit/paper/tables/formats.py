@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from svqkit.paper.tables.table import Cell, Change, Number, Published, Row, Section, Table, Words, values_of
-from svqkit.plots.tablefiles import LATEX, MARKDOWN, Markup, decimals_of, escape_latex, escape_markdown, number_text
+from svqkit.plots.table import LATEX, MARKDOWN, Markup, decimals_of, escape_latex, escape_markdown, number_text
 
 Formatter = Callable[[float, float], str]
 _PLAIN = (1e-3, 1e6)  # numbers that are typically smaller or larger are written with an exponent

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from svqkit.plots.tablefiles import best_and_second
+from svqkit.plots.table import best_and_second
 
 Mark = Literal["best", "second", ""]
 

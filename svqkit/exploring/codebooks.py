@@ -1,21 +1,26 @@
-"""What a forecast loses when only the strongest codes are kept."""
+"""What a codebook is worth: what is lost when few codes are kept, and how its use changes as a run is trained."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from svqkit import models
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import forecasters
+from svqkit.evaluation.codebook import measures
+from svqkit.plots.names import metric_name
 from svqkit.quantizers import Quantized, Quantizer, Usage
 from svqkit.quantizers.base import as_map, rows
 from svqkit.training.runs import Run
 
 AT_EACH_PLACE, EVERYWHERE = "the strongest at each place", "the same ones everywhere"
+
+SHOWN = ("codes", "dead_codes", "perplexity", "codes_per_position", "kurtosis")
 
 
 @torch.inference_mode()
@@ -51,7 +56,7 @@ def error_by_codes_kept(
     for kept in (AT_EACH_PLACE, EVERYWHERE):
         for count in counts:
             few = None if kept == AT_EACH_PLACE else strongest[:count]
-            model.quantizer = _Kept(quantizer, count, few)
+            model.quantizer = FewCodes(quantizer, count, few)
             error = float((_error(model, batch, scale) / whole).mean().sqrt())
             found.append({"kept": kept, "codes": int(count), "error": error})
     return pd.DataFrame(found)
@@ -70,7 +75,7 @@ def spread_windows(store: Store, count: int) -> Batch:
     return test.read(np.unique(np.linspace(0, len(test) - 1, count).round().astype(int)).tolist())
 
 
-class _Kept(nn.Module):
+class FewCodes(nn.Module):
     """A quantizer that gives Σ w_k c_k over a few codes only.
 
     ``few`` are their numbers; None: at each place the ``count`` codes with the largest weight there, in size.
@@ -101,7 +106,7 @@ def _check_sum(run: Run, quantizer: Quantizer, latents: Tensor) -> None:
     output = quantizer(latents).output
     summed = None
     if quantizer.codes().shape[1] == quantizer.dim:
-        summed = _Kept(quantizer, 1, torch.arange(len(quantizer.codes())))(latents).output
+        summed = FewCodes(quantizer, 1, torch.arange(len(quantizer.codes())))(latents).output
     if summed is None or (summed - output).abs().max() > 1e-3 * output.abs().max():
         raise SvqkitError(
             f"What {run.name} makes of a place is no sum of its codes (quantizer {run.experiment.quantizer.name!r}: "
@@ -120,3 +125,64 @@ def _error(model: nn.Module, batch: Batch, scale: Normaliser) -> Tensor:
     forecast = forecasters.of_model(model, scale, scale, device)
     targets = scale.physical(batch.targets).double()
     return (forecast(batch, targets).cpu().double() - targets).square().mean((0, 1, 3, 4))
+
+
+def stages_of_training(run: Run) -> dict[str, nn.Module]:
+    """The model as it was initialised, and with the weights of its best and of its last epoch, where there are any.
+
+    The first is made anew from the run's seed, as training does; of weights that were read from elsewhere it is only
+    some start.
+    """
+    kept = [weights for weights in ("best", "last") if (run.path / f"{weights}.safetensors").exists()]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(run.seed)
+        start = models.build(run.experiment, (len(run.channels), *run.size)).eval()
+        return {"untrained": start} | {f"{weights} epoch": run.model(weights) for weights in kept}
+
+
+@torch.inference_mode()
+def usages_of(trained: Mapping[str, nn.Module], store: Store, windows: int) -> dict[str, Usage]:
+    """The usage of each model's codebook over ``windows`` test windows, spread evenly; the same ones for all."""
+    frames = Normaliser.of(store).forward(spread_windows(store, windows).inputs)
+    return {name: model.quantizer.usage(model.latents(frames)) for name, model in trained.items()}
+
+
+def usage_table(usages: Mapping[str, Usage]) -> pd.DataFrame:
+    """One row for each usage: codes, dead codes, perplexity, codes mixed, kurtosis (missing of hard quantizers)."""
+    rows = {name: measures(usage) for name, usage in usages.items()}
+    table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=list(SHOWN))
+    return table.rename(columns={name: metric_name(name) for name in SHOWN}).round(1)
+
+
+@torch.inference_mode()
+def moved_codes(trained: Mapping[str, nn.Module]) -> pd.Series:
+    """How far codes have turned from the first of ``trained``: the median over codes of their cosine with the start.
+
+    1: they point where they pointed; 0: where they point now has nothing to do with it.
+    """
+    codes = {name: model.quantizer.codes().float() for name, model in trained.items()}
+    start = next(iter(codes.values()))
+    return pd.Series({name: float(_cosine(one, start).median()) for name, one in codes.items()}).round(3)
+
+
+def usage_in_words(usage: Usage) -> str:
+    """Two or three sentences with the numbers that tell whether a codebook is alive and how sparse it is."""
+    codes, winning = len(usage.share), len(usage.share) - usage.dead_codes
+    words = [
+        f"{winning} of {codes} codes win a place somewhere; taken together that is as if {usage.perplexity:.1f} codes "
+        "won equally often (perplexity)."
+    ]
+    mixed = f"{usage.codes_per_position:.1f}"
+    if usage.kurtosis is None:
+        words.append(f"A place is given {mixed} different code{'s' * (mixed != '1.0')}, all others weigh nothing.")
+    else:
+        share = usage.codes_per_position / codes
+        words.append(f"At one place {mixed} codes are mixed in effect, {100 * share:.0f} % of all.")
+        words.append(
+            f"{100 * usage.near_zero[0.1]:.0f} % of the weights are below a tenth of the largest at their place."
+        )
+    return " ".join(words)
+
+
+def _cosine(a: Tensor, b: Tensor) -> Tensor:
+    return torch.nn.functional.cosine_similarity(a, b, dim=1)

@@ -1,21 +1,28 @@
-"""Line plots of the explorers: error over codes kept, over hours and seasons, over latitude, over steps."""
+"""The figures of the explorers: error over codes, hours, latitude or steps; what codes decode to; several forecasts."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
-from svqkit.exploring.looking import Look, told_apart
-from svqkit.exploring.moments import by_latitude, by_local_hour, by_season
-from svqkit.plots import display_names, heading, looks, new_figure, use
-from svqkit.plots.channels import pick_channel, unit_of
+from svqkit.evaluation.decoding import decode_codes, strongest_cells
+from svqkit.exploring.diagnostics import Diagnostics, by_label, by_latitude, by_local_hour, by_season
+from svqkit.plots import display_names, heading, line_styles, new_figure, use
+from svqkit.plots.codebook import code_effects
+from svqkit.plots.drawing import one_value
+from svqkit.plots.fields import is_map, pick_channel, pick_or_colour, unit_of
+from svqkit.plots.forecast import forecast_maps, forecasts_side_by_side
 from svqkit.plots.leads import lead_units, one_lead
+from svqkit.plots.mapaxes import POLAR_FROM, View, grid_of
 from svqkit.plots.names import with_units
 from svqkit.plots.style import COLUMN_WIDTH, FULL_WIDTH
+from svqkit.training.runs import Run
 
 _WAYS = (("#D55E00", "o"), ("#0072B2", "s"))  # of keeping codes
 _LOG_FROM = 4.0  # losses that fall by this factor or more get a logarithmic axis
@@ -51,18 +58,18 @@ def kept_figure(kept: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def when_figure(looked_at: Sequence[Look], channel: int | str | None = None) -> Figure:
+def when_figure(models: Sequence[Diagnostics], channel: int | str | None = None) -> Figure:
     """RMSE (above) and bias (below) by local hour, where there are hours, and by month or day of the forecast time."""
-    names = told_apart(looked_at)
-    colours, words = looks(names), display_names(names)
-    columns = {"season": by_season} if looked_at[0].hours is None else {"hour": by_local_hour, "season": by_season}
-    units = unit_of(pick_channel(looked_at[0].errors["rmse"], channel, looked_at[0].name))
+    names = by_label(models)
+    colours, words = line_styles(names), display_names(names)
+    columns = {"season": by_season} if models[0].hours is None else {"hour": by_local_hour, "season": by_season}
+    units = unit_of(pick_channel(models[0].errors["rmse"], channel, models[0].name))
     with use():
         figure = new_figure(FULL_WIDTH, 3.6)
         panels = figure.subplots(2, len(columns), sharex="col", squeeze=False)
         for column, tabulate in enumerate(columns.values()):
-            for name, look in names.items():
-                table = tabulate(look, channel)
+            for name, model in names.items():
+                table = tabulate(model, channel)
                 for axes, part in zip(panels[:, column], ("rmse", "bias"), strict=True):
                     colour, marker = colours[name]
                     axes.plot(table.index, table[part], color=colour, marker=marker, label=words[name])
@@ -79,18 +86,18 @@ def when_figure(looked_at: Sequence[Look], channel: int | str | None = None) -> 
 
 
 def latitude_figure(
-    looked_at: Sequence[Look], channel: int | str | None = None, leads: Sequence[int] | None = None
+    models: Sequence[Diagnostics], channel: int | str | None = None, leads: Sequence[int] | None = None
 ) -> Figure:
     """The RMSE of each latitude; each model's line is over all ``leads`` (when None, over all there are)."""
-    names = told_apart(looked_at)
-    colours, words = looks(names), display_names(names)
-    errors = looked_at[0].errors
-    units = unit_of(pick_channel(errors["rmse"], channel, looked_at[0].name))
+    names = by_label(models)
+    colours, words = line_styles(names), display_names(names)
+    errors = models[0].errors
+    units = unit_of(pick_channel(errors["rmse"], channel, models[0].name))
     with use():
         figure = new_figure(COLUMN_WIDTH, 2.9)
         axes = figure.subplots()
-        for name, look in names.items():
-            row = by_latitude(look.errors, channel, leads)
+        for name, model in names.items():
+            row = by_latitude(model.errors, channel, leads)
             axes.plot(row.index, row, color=colours[name].colour, label=words[name])
         axes.set_xticks(np.arange(-90, 91, 30), ["90°S", "60°S", "30°S", "0°", "30°N", "60°N", "90°N"])
         south, north = float(row.index.min()), float(row.index.max())
@@ -122,7 +129,7 @@ def steps_figure(trainings: Mapping[str, Sequence[pd.DataFrame]], loss: str = "T
         raise SvqkitError(
             "These runs have no record of their steps (steps.csv): train them again with this version of the kit."
         )
-    colours, words = looks(there), display_names(there)
+    colours, words = line_styles(there), display_names(there)
     with use():
         figure = new_figure(COLUMN_WIDTH, 2.8)
         axes = figure.subplots()
@@ -156,3 +163,49 @@ def _label_times(axes: Axes, table: pd.DataFrame) -> None:
         axes.set_xlabel("Day that is forecast")
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.tick_params(axis="x", rotation=0)
+
+
+def decoded_figure(
+    run: Run, store: Store, activity: xr.DataArray, windows: int, channel: int | str | None = None
+) -> Figure:
+    """Where codes are at work, and how the forecast changes, mean over leads, when a little more of each is mixed in.
+
+    Args:
+        run: a run with a codebook.
+        store: its store.
+        activity: of the codes to look at, see :func:`svqkit.evaluation.code_activity`.
+        windows: how many test windows are forecast.
+        channel: of the forecast, by name or number; when None the first, but the mean of red, green and blue.
+
+    Raises:
+        SvqkitError: a code of this quantizer alone is no latent vector, or there is no such channel.
+    """
+    codes, cells = activity["code"].to_numpy().tolist(), strongest_cells(activity)
+    changes = [pick_or_colour(decode_codes(run, store, codes, at, windows), channel, run.name) for at in (None, cells)]
+    everywhere, local = (one_value(change).mean("lead") for change in changes)
+    return code_effects(activity, everywhere, local, cells, unit_of(changes[0]))
+
+
+def forecasts_figure(
+    cases: Mapping[str, xr.Dataset], channel: int | str | None = None, leads: Sequence[int] | None = None
+) -> Figure:
+    """Several forecasts of one case and their errors, on shared scales: as maps, or as frames."""
+    draw = forecast_maps if is_map(next(iter(cases.values()))) else forecasts_side_by_side
+    return draw(cases, leads, channel=channel)
+
+
+def poles_of(store: Store) -> list[View]:
+    """The poles that the cells of a lat-lon store go round, "north" and "south", and come near to."""
+    lat, lon = store.lat, store.lon
+    if not grid_of(xr.Dataset(coords={"lat": lat, "lon": lon})).world:
+        return []
+    reached: dict[View, float] = {"north": float(np.max(lat)), "south": -float(np.min(lat))}
+    return [pole for pole, degrees in reached.items() if degrees > POLAR_FROM]
+
+
+def marked(figure: Figure, store: Store) -> Figure:
+    """The figure with "(simulated data)" behind its title, where the raw files say that they are."""
+    if "simulated" in store.title.lower():
+        with use():
+            heading(figure, f"{' '.join(figure.get_suptitle().split())} (simulated data)")
+    return figure
