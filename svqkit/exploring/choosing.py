@@ -94,8 +94,8 @@ def comparable(folders: Sequence[str | Path] = (), root: str | Path = "runs") ->
     names = [run.name for run in runs]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        places = " and ".join(str(run.path) for run in runs if run.name == twice)
-        raise SvqkitError(f"Two of the runs are called {twice}: {places}. Name each once.")
+        paths = " and ".join(str(run.path) for run in runs if run.name == twice)
+        raise SvqkitError(f"Two of the runs are called {twice}: {paths}. Name each once.")
     return runs
 
 
@@ -111,12 +111,12 @@ def mapped_channel(store: Store, channel: int | str | None = None) -> int | str:
         )
     if channel is not None:
         return channel
-    of_temperature = [place for place, unit in enumerate(store.units) if unit == "K"]
+    of_temperature = [index for index, unit in enumerate(store.units) if unit == "K"]
     if not of_temperature:
         raise SvqkitError(
             f"{store.path} has no temperature (units K). Give the channel to look at: {', '.join(store.channels[:20])}."
         )
-    near_ground = [place for place in of_temperature if store.channels[place] == "t2m"]
+    near_ground = [index for index in of_temperature if store.channels[index] == "t2m"]
     return (near_ground or of_temperature)[0]
 
 
@@ -195,7 +195,7 @@ def settings_that_differ(experiments: Sequence[Experiment]) -> pd.DataFrame:
 
     Settings are named as in params.yaml, ``training.loss``. One that an experiment's quantizer doesn't have is "–".
     """
-    flat = {one.name: dict(_leaves(as_tree(one))) for one in experiments}
+    flat = {experiment.name: dict(_leaves(as_tree(experiment))) for experiment in experiments}
     keys = dict.fromkeys(key for settings in flat.values() for key in settings)
     rows = {key: {name: settings.get(key, ABSENT) for name, settings in flat.items()} for key in keys}
     table = {key: row for key, row in rows.items() if len(set(row.values())) > 1}
@@ -242,5 +242,5 @@ def _from_journal(runs: Sequence[Run], journals: str | Path) -> dict[str, Any]:
         for key in ("steps_per_second", "seconds", "peak_memory_gb")
     }
     machines = [entry.get("machine", {}) for entry in entries]
-    names = dict.fromkeys(name for one in machines if (name := one.get("gpu") or one.get("cpu")))
+    names = dict.fromkeys(name for machine in machines if (name := machine.get("gpu") or machine.get("cpu")))
     return means | {"machine": ", ".join(names) or None}

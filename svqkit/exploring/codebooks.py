@@ -87,7 +87,7 @@ class FewCodes(nn.Module):
 
     def forward(self, latents: Tensor) -> Quantized:
         # one map at a time: all weights at all of its places are in memory
-        output = torch.cat([self._sum(one) for one in latents.split(1)])
+        output = torch.cat([self._sum(latent) for latent in latents.split(1)])
         return Quantized(output, latents.new_zeros(()))
 
     def _sum(self, latents: Tensor) -> Tensor:
@@ -162,7 +162,7 @@ def moved_codes(trained: Mapping[str, nn.Module]) -> pd.Series:
     """
     codes = {name: model.quantizer.codes().float() for name, model in trained.items()}
     start = next(iter(codes.values()))
-    return pd.Series({name: float(_cosine(one, start).median()) for name, one in codes.items()}).round(3)
+    return pd.Series({name: float(_cosine(vectors, start).median()) for name, vectors in codes.items()}).round(3)
 
 
 def usage_in_words(usage: Usage) -> str:

@@ -78,12 +78,12 @@ def difference_figure(
 
 def _dots(a: Sequence[xr.Dataset], b: Sequence[xr.Dataset]) -> xr.DataArray | None:
     """Significant places, where errors by stretch of time are known and there are two or more of these."""
-    if any("mse_blocks" not in one or one.sizes["block"] < 2 for one in (*a, *b)):
+    if any("mse_blocks" not in errors or errors.sizes["block"] < 2 for errors in (*a, *b)):
         return None
     return significant_places(a, b)
 
 
 def _windows_of(models: Sequence[Diagnostics], store: Store) -> xr.Dataset:
-    one = len({model.name for model in models}) == 1
-    who = [(one_seed(model.name, model.seed), 0) if one else (model.name, model.seed) for model in models]
+    alone = len({model.name for model in models}) == 1
+    who = [(one_seed(model.name, model.seed), 0) if alone else (model.name, model.seed) for model in models]
     return window_errors(who, [model.windows for model in models], Windows(store, "test"))

@@ -83,7 +83,9 @@ def by_label(models: Sequence[Diagnostics]) -> dict[str, Diagnostics]:
 def _forecaster(what: Run | str, test: TestSet) -> Forecaster:
     if isinstance(what, Run):
         return test.of_model(what)
-    there = {name: one for name, one in BASELINES.items() if test.store.has_climatology or name != "climatology"}
+    there = {
+        name: baseline for name, baseline in BASELINES.items() if test.store.has_climatology or name != "climatology"
+    }
     return choose(there, what, "baseline")
 
 
@@ -242,9 +244,9 @@ def worst_cases(diagnostics: Diagnostics, count: int = 3, channel: int | str | N
     rmse = mse.to_numpy() ** 0.5
     starts = diagnostics.cases["start"].to_numpy()
     apart, chosen = diagnostics.cases.sizes["lead"], []
-    for place in np.argsort(-rmse, kind="stable"):
-        if len(chosen) < count and all(abs(starts[place] - starts[other]) >= apart for other in chosen):
-            chosen.append(int(place))
+    for index in np.argsort(-rmse, kind="stable"):
+        if len(chosen) < count and all(abs(starts[index] - starts[other]) >= apart for other in chosen):
+            chosen.append(int(index))
     table = pd.DataFrame(
         {"rmse": rmse[chosen], "times_median": rmse[chosen] / np.median(rmse)},
         pd.Index(diagnostics.cases["window"].to_numpy()[chosen], name="window"),

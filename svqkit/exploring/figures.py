@@ -43,7 +43,9 @@ def kept_figure(kept: pd.DataFrame, title: str) -> Figure:
         # 0 has a place on this axis, and from 1 on it is logarithmic
         axes.set_xscale("symlog", base=2, linthresh=1, linscale=0.5)
         counts = sorted(set(kept["codes"]))
-        shown = [count for place, count in enumerate(counts) if place == 0 or (len(counts) - 1 - place) % 2 == 0]
+        shown = [
+            count for position, count in enumerate(counts) if position == 0 or (len(counts) - 1 - position) % 2 == 0
+        ]
         axes.set_xticks(shown, [f"{count:g}" for count in shown])
         axes.set_xticks([], minor=True)
         axes.set_xlim(0, counts[-1])
@@ -123,7 +125,7 @@ def steps_figure(trainings: Mapping[str, Sequence[pd.DataFrame]], loss: str = "T
     Raises:
         SvqkitError: no training has a row.
     """
-    there = {name: [one for one in seeds if len(one)] for name, seeds in trainings.items()}
+    there = {name: [steps for steps in seeds if len(steps)] for name, seeds in trainings.items()}
     there = {name: seeds for name, seeds in there.items() if seeds}
     if not there:
         raise SvqkitError(
@@ -134,10 +136,10 @@ def steps_figure(trainings: Mapping[str, Sequence[pd.DataFrame]], loss: str = "T
         figure = new_figure(COLUMN_WIDTH, 2.8)
         axes = figure.subplots()
         for name, seeds in there.items():
-            for number, one in enumerate(seeds):
+            for number, steps in enumerate(seeds):
                 label = words[name] if number == 0 else None
-                axes.plot(one["step"], one["train_loss"], color=colours[name].colour, linewidth=0.8, label=label)
-        losses = np.concatenate([one["train_loss"].to_numpy() for seeds in there.values() for one in seeds])
+                axes.plot(steps["step"], steps["train_loss"], color=colours[name].colour, linewidth=0.8, label=label)
+        losses = np.concatenate([steps["train_loss"].to_numpy() for seeds in there.values() for steps in seeds])
         finite = losses[np.isfinite(losses)]
         if finite.size and finite.min() > 0 and finite.max() / finite.min() >= _LOG_FROM:
             axes.set_yscale("log")

@@ -120,20 +120,20 @@ def translator_cases(settings: Params, dataset: str) -> dict[str, tuple[Case, Ca
     Raises:
         SvqkitError: the study has no SVQ on this dataset.
     """
-    members = [one for one in settings.of_dataset(dataset) if "translators" in one.studies]
-    with_svq = [one for one in members if one.quantizer.name == "svq"]
+    members = [experiment for experiment in settings.of_dataset(dataset) if "translators" in experiment.studies]
+    with_svq = [member for member in members if member.quantizer.name == "svq"]
     if not with_svq:
         raise SvqkitError(
             f"Study 'translators' of params.yaml has no experiment with SVQ on {dataset} in profile "
             f"{settings.profile!r}: there is nothing to measure the cost of. Add one, or take another dataset."
         )
     found = {}
-    for translator in dict.fromkeys(one.model.translator for one in members):
-        here = {one.quantizer.name: one for one in members if one.model.translator == translator}
-        any_one = next(iter(here.values()))
+    for translator in dict.fromkeys(member.model.translator for member in members):
+        by_quantizer = {member.quantizer.name: member for member in members if member.model.translator == translator}
+        any_one = next(iter(by_quantizer.values()))
         stem = f"{dataset}-{translator}"
-        none = here.get("none") or replace(any_one, name=f"{stem}-none", quantizer=NoQuantizer())
-        svq = here.get("svq") or replace(any_one, name=f"{stem}-svq", quantizer=with_svq[0].quantizer)
+        none = by_quantizer.get("none") or replace(any_one, name=f"{stem}-none", quantizer=NoQuantizer())
+        svq = by_quantizer.get("svq") or replace(any_one, name=f"{stem}-svq", quantizer=with_svq[0].quantizer)
         found[translator] = (Case(none, "none"), Case(svq, "folded"), Case(svq, "plain"))
     return found
 
@@ -141,11 +141,11 @@ def translator_cases(settings: Params, dataset: str) -> dict[str, tuple[Case, Ca
 def size_cases(settings: Params, dataset: str, sizes: Sequence[int] = ()) -> list[Case]:
     """SVQ, folded and plain, and LISTA with each of ``sizes`` codes; empty: those of SVQ in study "codebook_size"."""
     members = settings.of_dataset(dataset)
-    trained = [one for one in members if "codebook_size" in one.studies and one.quantizer.name == "svq"]
+    trained = [member for member in members if "codebook_size" in member.studies and member.quantizer.name == "svq"]
     by_size: dict[int, Experiment] = {}
-    for one in trained:
-        by_size.setdefault(one.quantizer.codebook_size, one)
-    lista = next((one for one in members if one.quantizer.name == "lista"), None)
+    for member in trained:
+        by_size.setdefault(member.quantizer.codebook_size, member)
+    lista = next((member for member in members if member.quantizer.name == "lista"), None)
     found = []
     for size in sorted(sizes or by_size):
         if trained:
@@ -166,8 +166,8 @@ def _resized(experiment: Experiment, size: int) -> Experiment:
 
 def all_cases(settings: Params, dataset: str, sizes: Sequence[int] = ()) -> list[Case]:
     """Everything that costs/<profile>.csv holds, each model once."""
-    each = [case for group in translator_cases(settings, dataset).values() for case in group]
-    return list({case.name: case for case in [*each, *size_cases(settings, dataset, sizes)]}.values())
+    found = [case for group in translator_cases(settings, dataset).values() for case in group]
+    return list({case.name: case for case in [*found, *size_cases(settings, dataset, sizes)]}.values())
 
 
 def measure(
@@ -245,8 +245,9 @@ def measured_where(costs: pd.DataFrame) -> str:
 
 def machine(device: str) -> str:
     """The name of the processor that computes, a CPU's with the number of its threads in use."""
-    here = journal.machine()
-    return here["gpu"] if device == "cuda" else f"{here['cpu']}, {here['threads']} thread{'s' * (here['threads'] > 1)}"
+    about = journal.machine()
+    threads = f"{about['threads']} thread{'s' * (about['threads'] > 1)}"
+    return about["gpu"] if device == "cuda" else f"{about['cpu']}, {threads}"
 
 
 class Subject:
@@ -279,7 +280,9 @@ class Subject:
 
     def parameters(self) -> tuple[int, int]:
         """How many parameters the model has, and how many of them are trained."""
-        counts = [(one.numel(), one.numel() * one.requires_grad) for one in self.model.parameters()]
+        counts = [
+            (parameter.numel(), parameter.numel() * parameter.requires_grad) for parameter in self.model.parameters()
+        ]
         return sum(every for every, _ in counts), sum(trained for _, trained in counts)
 
     @torch.no_grad()
@@ -299,7 +302,7 @@ class Subject:
                 the free memory.
         """
         alone = self._step_bytes(samples=1)
-        gradients = sum(one.nbytes for one in self.optimizer.param_groups[0]["params"])
+        gradients = sum(parameter.nbytes for parameter in self.optimizer.param_groups[0]["params"])
         needed, free = gradients + self.batch_size * max(0, alone - gradients), free_bytes(self.device)
         if needed > FREE_SHARE * free:
             raise SvqkitError(f"does not fit: a step may need {_gigabytes(needed)}, {_gigabytes(free)} are free")
@@ -326,15 +329,17 @@ class Subject:
 
     def _give_adam_its_moments(self) -> None:
         """A step of Adam that changes nothing, so that the first true one is like all others."""
-        for one in self.optimizer.param_groups[0]["params"]:
-            one.grad = torch.zeros_like(one)
+        for parameter in self.optimizer.param_groups[0]["params"]:
+            parameter.grad = torch.zeros_like(parameter)
         self.optimizer.step()
         self.optimizer.zero_grad()
 
     def _held_bytes(self) -> int:
         """Bytes of what stays from step to step: parameters, buffers, Adam's moments."""
-        moments = [one for state in self.optimizer.state.values() for one in state.values() if isinstance(one, Tensor)]
-        return sum(one.nbytes for one in [*self.model.parameters(), *self.model.buffers(), *moments])
+        moments = [
+            tensor for state in self.optimizer.state.values() for tensor in state.values() if isinstance(tensor, Tensor)
+        ]
+        return sum(parameter.nbytes for parameter in [*self.model.parameters(), *self.model.buffers(), *moments])
 
     def _step_bytes(self, samples: int | None = None) -> int:
         """The most bytes at a time that a step adds to what is held."""

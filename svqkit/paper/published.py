@@ -189,9 +189,9 @@ def _read(path: str | Path, columns: set[str]) -> pd.DataFrame:
         raise SvqkitError(f"Published numbers can't be read from {path}: {error}. Install svqkit anew.") from error
     if missing := sorted(columns - set(frame.columns)):
         raise SvqkitError(f"{path} lacks the column(s) {', '.join(missing)}; it has {', '.join(frame.columns)}.")
-    for place, row in enumerate(frame.to_dict("records"), 2):
+    for number, row in enumerate(frame.to_dict("records"), 2):
         if not (row["dataset"] and row["method"] and row["source"]):
-            raise SvqkitError(f"{path}, line {place}: dataset, method and source must be filled in, got {row}.")
+            raise SvqkitError(f"{path}, line {number}: dataset, method and source must be filled in, got {row}.")
     return frame
 
 

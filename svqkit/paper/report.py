@@ -217,7 +217,7 @@ def _picture(results: Results, path: Path) -> Picture:
 
 def _folder(results: Results, dataset: str) -> Folder:
     root = results.reports_root / results.profile
-    names = {dataset, *(one.name for one in results.settings.of_dataset(dataset))}
+    names = {dataset, *(experiment.name for experiment in results.settings.of_dataset(dataset))}
     notebooks = [link for link in _files(results, root / "notebooks", "*-*.ipynb") if _stage_of(link[1])[1] in names]
     return Folder(
         dataset, results.data_note(dataset).rstrip("."), _files(results, root / dataset, "*"), tuple(notebooks)

@@ -48,7 +48,7 @@ def pair_frozen_and_learnable(among: Iterable[Experiment]) -> list[tuple[Experim
     for _, same in groupby(sorted(ours, key=settings), settings):
         by_kind = {member.quantizer.learnable: member for member in reversed(list(same))}
         pairs.append((by_kind.get(False), by_kind.get(True)))
-    return sorted(pairs, key=lambda pair: next(one for one in pair if one).quantizer.codebook_size)
+    return sorted(pairs, key=lambda pair: next(experiment for experiment in pair if experiment).quantizer.codebook_size)
 
 
 def codes(experiment: Experiment) -> int | None:
@@ -60,7 +60,7 @@ def differences(experiment: Experiment, reference: Experiment) -> str:
     """The settings of its model, quantizer and training that are not those of ``reference``: ``"init: kaiming"``."""
     found: list[str] = []
     for part in ("model", "quantizer", "training"):
-        ours, others = (as_tree(getattr(one, part)) for one in (experiment, reference))
+        ours, others = (as_tree(getattr(member, part)) for member in (experiment, reference))
         if ours.get("name") != others.get("name"):
             own = {key: value for key, value in ours.items() if key not in others}
             found += [f"quantizer: {ours['name']}", *_differing(own, {})]
@@ -120,10 +120,10 @@ def families(experiments: Iterable[Experiment], varied: Collection[str] = ()) ->
     Where several families have one role, each goes by the name of its first member.
     """
     alike: dict[tuple[str, str], list[Experiment]] = {}
-    for experiment in experiments:
-        parts = [as_tree(part) for part in (experiment.quantizer, experiment.model)]
+    for member in experiments:
+        parts = [as_tree(part) for part in (member.quantizer, member.model)]
         settings = [{key: value for key, value in part.items() if key not in varied} for part in parts]
-        alike.setdefault((role(experiment), json.dumps(settings, sort_keys=True)), []).append(experiment)
+        alike.setdefault((role(member), json.dumps(settings, sort_keys=True)), []).append(member)
     roles = [key[0] for key in alike]
     return {key[0] if roles.count(key[0]) == 1 else members[0].name: members for key, members in alike.items()}
 

@@ -44,11 +44,11 @@ def project_root(inside: Path | None = None) -> Path:
     Raises:
         SvqkitError: there is none.
     """
-    here = (inside or Path.cwd()).absolute()
-    for folder in (here, *here.parents):
+    start = (inside or Path.cwd()).absolute()
+    for folder in (start, *start.parents):
         if (folder / "dvc.yaml").exists():
             return folder
-    raise SvqkitError(f"No dvc.yaml in {here} or above it. Run this from inside the project's folder.")
+    raise SvqkitError(f"No dvc.yaml in {start} or above it. Run this from inside the project's folder.")
 
 
 def refuse_unknown_parameters(cells: list[str]) -> None:

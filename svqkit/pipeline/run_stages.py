@@ -10,6 +10,7 @@ started it, or any process between, is killed (see :mod:`svqkit.pipeline.watchdo
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -75,7 +76,7 @@ def run(jobs: int, devices: Sequence[str], held: int) -> int:
     watchdog.watch(lambda sentence: (workers.stop(), watchdog.end(sentence)))
     forget_the_dead(IN_USE)
     try:
-        datasets = {one.name: one.dataset for one in load_params().experiments.values()}
+        datasets = {experiment.name: experiment.dataset for experiment in load_params().experiments.values()}
     except SvqkitError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -100,8 +101,8 @@ def forget_the_dead(in_use: Path) -> None:
     for _ in range(3):
         try:
             noted = json.loads(in_use.read_text(encoding="utf-8"))
-            holders = [one for each in noted["read"].values() for one in each] + list(noted["write"].values())
-            if not any(_is_starter(one["pid"]) for one in holders):
+            holders = [*itertools.chain(*noted["read"].values()), *noted["write"].values()]
+            if not any(_is_starter(holder["pid"]) for holder in holders):
                 in_use.unlink(missing_ok=True)
             return
         except FileNotFoundError:

@@ -32,15 +32,15 @@ def watch(stop: Callable[[str], object] | None = None) -> None:
     pipeline nor DVC started it.
     """
     parents = psutil.Process().parents()
-    started = max((number for number, one in enumerate(parents, 1) if is_starter(one)), default=0)
-    starters = {one: f"{one.name()} (process {one.pid})" for one in parents[:started] if lives(one)}
+    started = max((number for number, process in enumerate(parents, 1) if is_starter(process)), default=0)
+    starters = {parent: f"{parent.name()} (process {parent.pid})" for parent in parents[:started] if lives(parent)}
     pipeline = int(os.environ.get(PIPELINE, 0))
 
     def wait() -> None:
-        gone = [] if pipeline in (0, *(one.pid for one in parents)) else [f"the pipeline (process {pipeline})"]
+        gone = [] if pipeline in (0, *(process.pid for process in parents)) else [f"the pipeline (process {pipeline})"]
         while not gone:
             time.sleep(SECONDS)
-            gone = [name for one, name in starters.items() if not lives(one)]
+            gone = [name for process, name in starters.items() if not lives(process)]
         (stop or end)(f"{gone[-1]} has ended without waiting for this: stopped.")
 
     if starters or pipeline:

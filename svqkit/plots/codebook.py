@@ -60,8 +60,8 @@ def usage_figure(usage: Mapping[str, Usage], title: str | None = None) -> Figure
     with use():
         figure = new_figure(FULL_WIDTH, 4.5 + 0.15 * len(usage))
         (often, strong), (spread, sparse) = figure.subplots(2, 2)
-        for name, one in usage.items():
-            _draw_by_rank(often, one["share"], colours[name], _facts(names[name], one))
+        for name, codebook in usage.items():
+            _draw_by_rank(often, codebook["share"], colours[name], _facts(names[name], codebook))
         _label(often, "How often a code is strongest", "Codes, most frequent first", "Share of positions")
 
         _draw_weights(strong, usage, "strength", colours, _draw_by_rank)
@@ -75,7 +75,7 @@ def usage_figure(usage: Mapping[str, Usage], title: str | None = None) -> Figure
         _label(sparse, "How many weights are near zero", size, "Share of weights below")
 
         for axes, key in ((strong, "strength"), (spread, "histogram"), (sparse, "sparsity")):
-            _say_who_is_hard(axes, [names[name] for name, one in usage.items() if one.get(key) is None])
+            _say_who_is_hard(axes, [names[name] for name, codebook in usage.items() if codebook.get(key) is None])
         figure.legend(*often.get_legend_handles_labels(), loc="outside lower center")
         heading(figure, title or "Use of the codebook")
     return figure
@@ -99,19 +99,19 @@ def rank_frequency(usage: Mapping[str, Sequence[Usage]], title: str | None = Non
     if not usage:
         _check({})
     for name, seeds in usage.items():
-        _check({f"{name}, seed {number}": one for number, one in enumerate(seeds)} if seeds else {})
+        _check({f"{name}, seed {number}": seed_usage for number, seed_usage in enumerate(seeds)} if seeds else {})
     with use():
         figure, axes = small_multiples(len(usage), 1.55, "Rank of the code", "Share of wins")
-        for place, (name, seeds) in zip(axes, usage.items(), strict=True):
-            for one in seeds:
-                mixes = one.get("histogram") is not None
-                _draw_by_rank(place, one["share"], LINE_STYLES["svq" if mixes else "none"].colour, few=2)
+        for ax, (name, seeds) in zip(axes, usage.items(), strict=True):
+            for seed_usage in seeds:
+                mixes = seed_usage.get("histogram") is not None
+                _draw_by_rank(ax, seed_usage["share"], LINE_STYLES["svq" if mixes else "none"].colour, few=2)
             codes = len(seeds[0]["share"])
-            place.plot([1, codes], [1 / codes] * 2, color="#999999", linewidth=0.8, zorder=1)
-            perplexities = [float(one["perplexity"]) for one in seeds]
+            ax.plot([1, codes], [1 / codes] * 2, color="#999999", linewidth=0.8, zorder=1)
+            perplexities = [float(seed_usage["perplexity"]) for seed_usage in seeds]
             low, high = f"{min(perplexities):.0f}", f"{max(perplexities):.0f}"
-            place.set_title(f"{name}\nperplexity {low if low == high else f'{low}–{high}'} of {codes:,}", size=7)
-            place.grid(True)
+            ax.set_title(f"{name}\nperplexity {low if low == high else f'{low}–{high}'} of {codes:,}", size=7)
+            ax.grid(True)
         heading(figure, title or "How often each code is the strongest")
     return figure
 
@@ -119,18 +119,18 @@ def rank_frequency(usage: Mapping[str, Sequence[Usage]], title: str | None = Non
 def _check(usage: Mapping[str, Usage]) -> None:
     if not usage:
         raise SvqkitError("There is no codebook to draw: give the usage of one experiment or more.")
-    for name, one in usage.items():
-        missing = [key for key in ("share", "perplexity", "dead_codes") if one.get(key) is None]
+    for name, entry in usage.items():
+        missing = [key for key in ("share", "perplexity", "dead_codes") if entry.get(key) is None]
         if missing:
             raise SvqkitError(f"The codebook usage of {name} lacks {', '.join(missing)}.")
-        if not np.nansum(one["share"]) > 0:
+        if not np.nansum(entry["share"]) > 0:
             raise SvqkitError(f"The codebook usage of {name} has no code that is ever the strongest.")
 
 
-def _facts(name: str, one: Usage) -> str:
-    size, dead = len(one["share"]), int(one["dead_codes"])
-    facts = f"{name}: {size} codes, {dead} dead ({dead / size:.1%}), perplexity {float(one['perplexity']):.1f}"
-    mixed = one.get("codes_per_position")
+def _facts(name: str, usage: Usage) -> str:
+    size, dead = len(usage["share"]), int(usage["dead_codes"])
+    facts = f"{name}: {size} codes, {dead} dead ({dead / size:.1%}), perplexity {float(usage['perplexity']):.1f}"
+    mixed = usage.get("codes_per_position")
     return facts if mixed is None else f"{facts}, {float(mixed):.1f} codes mixed"
 
 
@@ -142,9 +142,9 @@ def _draw_weights(
     draw: Callable[[Axes, Any, str], None],
 ) -> None:
     """Draw what experiments with weights have under ``key``."""
-    for name, one in usage.items():
-        if one.get(key) is not None:
-            draw(axes, one[key], colours[name])
+    for name, codebook in usage.items():
+        if codebook.get(key) is not None:
+            draw(axes, codebook[key], colours[name])
 
 
 def _say_who_is_hard(axes: Axes, names: list[str]) -> None:
@@ -285,14 +285,14 @@ def code_effects(
         for column, (heading_of, (field, meaning)) in zip(axes.T, columns.items(), strict=True):
             values = [field.to_numpy()]
             scale = symmetric_scale(values)
-            for place, one in zip(column, field, strict=True):
-                draw_field(place, one, DIVERGING, scale)
+            for ax, code_field in zip(column, field, strict=True):
+                draw_field(ax, code_field, DIVERGING, scale)
             column[0].set_title(heading_of)
             colour_bar(column, scale, DIVERGING, values, meaning, aspect=25)
-        for place, one, mean, cell in zip(axes[:, 0], activity, means.to_numpy(), cells, strict=True):
-            mark_place(place, one, cell)
-            above = f"{place.get_title()}\n" if place is axes[0, 0] else ""
-            place.set_title(f"{above}mean {mean:.2f}".replace("-", "−"))
+        for ax, code_field, mean, cell in zip(axes[:, 0], activity, means.to_numpy(), cells, strict=True):
+            mark_place(ax, code_field, cell)
+            above = f"{ax.get_title()}\n" if ax is axes[0, 0] else ""
+            ax.set_title(f"{above}mean {mean:.2f}".replace("-", "−"))
         heading(figure, title or "What the most frequent codes do")
         trim(figure, axes)
     return figure
@@ -313,11 +313,11 @@ def code_maps(activity: xr.DataArray, title: str | None = None) -> Figure:
     scale = symmetric_scale(values)
     with use():
         figure, axes = one_panel_each(activity[0], activity.sizes["code"])
-        for place, field in zip(axes.flat, activity, strict=False):
-            draw_field(place, field, DIVERGING, scale)
-            place.set_title(f"Code {int(field['code'])}")
-        for place in axes.flat[activity.sizes["code"] :]:
-            place.set_visible(False)
+        for ax, field in zip(axes.flat, activity, strict=False):
+            draw_field(ax, field, DIVERGING, scale)
+            ax.set_title(f"Code {int(field['code'])}")
+        for ax in axes.flat[activity.sizes["code"] :]:
+            ax.set_visible(False)
         colour_bar(axes.flat, scale, DIVERGING, values, "Mean weight of the code")
         heading(figure, title or "Where the most frequent codes are at work")
         trim(figure, axes)

@@ -40,11 +40,11 @@ def clip_strip(frames: xr.DataArray, title: str, channel: int | str | None = Non
     with use():
         columns = -(-len(chosen) // rows)
         figure, axes = field_panels(frames, rows, columns, min(FULL_WIDTH, max(columns * _WIDEST, COLUMN_WIDTH)))
-        for place in axes.flat[len(chosen) :]:
-            place.set_visible(False)
-        for place, number in zip(axes.flat, chosen, strict=False):
-            draw_picture(place, frames.isel(time=number), scale)
-            place.set_title(words[number])
+        for ax in axes.flat[len(chosen) :]:
+            ax.set_visible(False)
+        for ax, number in zip(axes.flat, chosen, strict=False):
+            draw_picture(ax, frames.isel(time=number), scale)
+            ax.set_title(words[number])
         if needs_bar(frames.isel(time=0)):
             what = str(frames.attrs.get("long_name") or channel_of(frames) or "value")
             label = with_units(what, unit_of(frames))

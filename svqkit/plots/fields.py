@@ -45,10 +45,10 @@ def pick_channel(field: xr.DataArray, channel: int | str | None, name: str) -> x
         return field
     names = [str(value) for value in field["channel"].to_numpy()]
     wanted = 0 if channel is None else channel
-    place = names.index(wanted) if wanted in names else wanted
-    if not isinstance(place, int | np.integer) or not 0 <= place < len(names):
+    index = names.index(wanted) if wanted in names else wanted
+    if not isinstance(index, int | np.integer) or not 0 <= index < len(names):
         raise SvqkitError(f"{name} has no channel {channel!r}; it has {_some(names)} (0 to {len(names) - 1}).")
-    return field.isel(channel=int(place))
+    return field.isel(channel=int(index))
 
 
 def pick_or_colour(field: xr.DataArray, channel: int | str | None, name: str) -> xr.DataArray:
@@ -78,8 +78,8 @@ def unit_of(field: xr.DataArray, otherwise: str = "") -> str:
     Channels that differ in their units have none together.
     """
     if "unit" in field.coords:
-        each = {str(unit) for unit in np.atleast_1d(field["unit"].to_numpy())}
-        return each.pop() if len(each) == 1 else ""
+        units = {str(unit) for unit in np.atleast_1d(field["unit"].to_numpy())}
+        return units.pop() if len(units) == 1 else ""
     return str(field.attrs.get("units") or otherwise)
 
 
@@ -101,7 +101,7 @@ def metric_units(unit: str, original: str = "") -> dict[str, str]:
     model's are others (such as traffic, scaled to [0, 1]). The PSNR is always in dB: it needs no entry.
     """
     own = _errors_in(unit)
-    return own | {f"{metric}_original": each for metric, each in _errors_in(original).items() if metric != "wrmse"}
+    return own | {f"{name}_original": units for name, units in _errors_in(original).items() if name != "wrmse"}
 
 
 def _errors_in(unit: str) -> dict[str, str]:

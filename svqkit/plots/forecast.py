@@ -100,10 +100,10 @@ def forecast_maps(
     need_values(truth, f"the truth for {first}")
     names = display_names(cases)
     predictions, errors = {}, {}
-    for name, one in cases.items():
-        if not truth.equals(_moments(one, "truth", name, leads, channel, projection)):
+    for name, other in cases.items():
+        if not truth.equals(_moments(other, "truth", name, leads, channel, projection)):
             raise SvqkitError(f"{first} and {name} are not forecasts of the same times: their truths differ.")
-        predictions[names[name]] = _moments(one, "prediction", name, leads, channel, projection)
+        predictions[names[name]] = _moments(other, "prediction", name, leads, channel, projection)
         wrong = need_values(predictions[names[name]] - truth, f"the error of {name}")
         errors["Error" if len(cases) == 1 else f"Error {names[name]}"] = wrong
     about = {**case["truth"].attrs, **case.attrs}
@@ -120,15 +120,15 @@ def forecast_maps(
         rows = [*fields, *errors]
         figure, axes = field_panels(truth, len(rows), truth.sizes["lead"], FULL_WIDTH, rows, projection)
         for row, field in zip(axes, fields.values(), strict=False):
-            for place, moment in zip(row, field.transpose("lead", ...), strict=True):
-                draw_field(place, moment, SEQUENTIAL, scale)
+            for ax, moment in zip(row, field.transpose("lead", ...), strict=True):
+                draw_field(ax, moment, SEQUENTIAL, scale)
         for row, field in zip(axes[len(fields) :], errors.values(), strict=True):
-            for place, moment in zip(row, field.transpose("lead", ...), strict=True):
-                draw_field(place, moment, DIVERGING, error_scale)
-                place.set_title(f"RMSE {area_mean(moment, of_squares=True):.3g}{short}")
-        for place, lead in zip(axes[0], truth["lead"].to_numpy().tolist(), strict=True):
+            for ax, moment in zip(row, field.transpose("lead", ...), strict=True):
+                draw_field(ax, moment, DIVERGING, error_scale)
+                ax.set_title(f"RMSE {area_mean(moment, of_squares=True):.3g}{short}")
+        for ax, lead in zip(axes[0], truth["lead"].to_numpy().tolist(), strict=True):
             words = _moment_words(lead, lead_units(truth), start)
-            place.set_title(words if fits(words, place) else words.replace(": ", ":\n"))
+            ax.set_title(words if fits(words, ax) else words.replace(": ", ":\n"))
         colour_bar(axes[: len(fields)].flat, scale, SEQUENTIAL, shown, with_units(what, units), "right", 20)
         meaning = with_units("Error", units)
         colour_bar(axes[len(fields) :].flat, error_scale, DIVERGING, wrong, meaning, "right", 10 * len(cases))
@@ -200,12 +200,12 @@ def forecasts_side_by_side(
     }
     frames = {row: cells for row, cells in frames.items() if cells}
     errors = {}
-    for each, one in cases.items():
-        _need_same_truth(truth, _field(one, "truth", each, leads, channel), name, each)
-        prediction = _field(one, "prediction", each, leads, channel)
-        frames[names[each]] = [("", prediction.sel(lead=lead)) for lead in leads]
-        row = "Error" if len(cases) == 1 else f"Error {names[each]}"
-        errors[row] = need_values(one_value(np.abs(prediction - truth)), f"the error of {each}")
+    for other_name, other in cases.items():
+        _need_same_truth(truth, _field(other, "truth", other_name, leads, channel), name, other_name)
+        prediction = _field(other, "prediction", other_name, leads, channel)
+        frames[names[other_name]] = [("", prediction.sel(lead=lead)) for lead in leads]
+        row = "Error" if len(cases) == 1 else f"Error {names[other_name]}"
+        errors[row] = need_values(one_value(np.abs(prediction - truth)), f"the error of {other_name}")
     wrong_frames = _with_means(errors)
 
     shown = [frame.to_numpy() for row in frames.values() for _, frame in row]
@@ -214,16 +214,16 @@ def forecasts_side_by_side(
     units = unit_of(truth, otherwise=str(case.attrs.get("units", "")))
     what = str(case.attrs.get("long_name") or truth.attrs.get("long_name") or channel_of(truth) or "value")
     with use():
-        figure, axes, places = _places(truth, list(frames), list(wrong_frames), len(leads))
+        figure, axes, panels = _axes_by_row(truth, list(frames), list(wrong_frames), len(leads))
         for row, cells in frames.items():
-            for place, (words, frame) in _paired(places[row], cells):
-                draw_picture(place, frame, scale)
-                _add_title(place, words)
+            for ax, (words, frame) in _paired(panels[row], cells):
+                draw_picture(ax, frame, scale)
+                _add_title(ax, words)
         for row, cells in wrong_frames.items():
-            for place, (words, frame) in _paired(places[row], cells):
-                draw_field(place, frame, ERROR, error_scale)
-                _add_title(place, words)
-        of_values, of_errors = ([place for row in rows for place in places[row]] for rows in (frames, wrong_frames))
+            for ax, (words, frame) in _paired(panels[row], cells):
+                draw_field(ax, frame, ERROR, error_scale)
+                _add_title(ax, words)
+        of_values, of_errors = ([ax for row in rows for ax in panels[row]] for rows in (frames, wrong_frames))
         if len(leads) == 1 and len(cases) == 1:
             bars, thin, thick = "bottom", 45, 16
         else:
@@ -274,7 +274,7 @@ def _with_means(errors: Mapping[str, xr.DataArray]) -> dict[str, Row]:
     }
 
 
-def _places(
+def _axes_by_row(
     truth: xr.DataArray, frames: list[str], errors: list[str], columns: int
 ) -> tuple[Figure, np.ndarray, dict[str, list[Axes]]]:
     """A figure, its axes (rows, columns), and those of each row by name.
@@ -288,30 +288,30 @@ def _places(
         return figure, axes, {row: list(line) for row, line in zip(rows, axes, strict=True)}
     if len(errors) == 1:
         figure, axes = field_panels(truth, 1, len(rows), FULL_WIDTH)
-        places = dict(zip(rows, axes[0], strict=True))
+        panels = dict(zip(rows, axes[0], strict=True))
     else:
         above, below = frames[-len(errors) :], errors
         first = frames[: -len(errors)]  # observed, if it is known, and the truth
         figure, axes = field_panels(truth, 2, 1 + len(errors), FULL_WIDTH)
-        places = dict(zip(above, axes[0, 1:], strict=True)) | dict(zip(below, axes[1, 1:], strict=True))
-        places |= dict(zip(first, axes[:, 0], strict=False))
-        for place in axes[len(first) :, 0]:
-            place.axis("off")
-    for row, place in places.items():
-        place.set_title(row)
-    return figure, axes, {row: [place] for row, place in places.items()}
+        panels = dict(zip(above, axes[0, 1:], strict=True)) | dict(zip(below, axes[1, 1:], strict=True))
+        panels |= dict(zip(first, axes[:, 0], strict=False))
+        for ax in axes[len(first) :, 0]:
+            ax.axis("off")
+    for row, ax in panels.items():
+        ax.set_title(row)
+    return figure, axes, {row: [ax] for row, ax in panels.items()}
 
 
-def _rows_of(places: list[Axes]) -> int:
+def _rows_of(panels: list[Axes]) -> int:
     """How many rows of a figure some axes stand in."""
-    return len({place.get_subplotspec().rowspan.start for place in places})
+    return len({ax.get_subplotspec().rowspan.start for ax in panels})
 
 
-def _paired(places: list[Axes], cells: Row) -> list[tuple[Axes, tuple[str, xr.DataArray]]]:
+def _paired(panels: list[Axes], cells: Row) -> list[tuple[Axes, tuple[str, xr.DataArray]]]:
     """Each frame with its place; places without a frame are left empty."""
-    for place in places[len(cells) :]:
-        place.axis("off")
-    return list(zip(places, cells, strict=False))
+    for ax in panels[len(cells) :]:
+        ax.axis("off")
+    return list(zip(panels, cells, strict=False))
 
 
 def _add_title(axes: Axes, words: str) -> None:

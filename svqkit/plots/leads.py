@@ -35,7 +35,7 @@ def some_leads(forecast: xr.Dataset, most: int | None = None) -> list[int]:
     """
     leads = [int(lead) for lead in forecast["lead"].to_numpy()]
     most = (6 if {"y", "x"} <= set(forecast.dims) else 4) if most is None else most
-    return [leads[place] for place in spread(len(leads), most)]
+    return [leads[index] for index in spread(len(leads), most)]
 
 
 def spread(count: int, most: int) -> list[int]:

@@ -75,15 +75,15 @@ def error_maps(
             figure, axes = one_panel_each(first, len(maps), projection)
         else:
             figure, axes = field_panels(first, len(maps), len(leads), FULL_WIDTH, list(names.values()), projection)
-        places = iter(axes.flat)
+        panels = iter(axes.flat)
         for name, row in maps.items():
             for lead, field in zip(columns, row, strict=True):
-                place = next(places)
-                draw_field(place, field, colours, scale)
+                ax = next(panels)
+                draw_field(ax, field, colours, scale)
                 what = names[name] if len(columns) == 1 else one_lead(lead[0], in_leads)
-                title_panel(place, what, _mean_words(field, variable, scale), units)
-        for place in places:
-            place.set_visible(False)
+                title_panel(ax, what, _mean_words(field, variable, scale), units)
+        for ax in panels:
+            ax.set_visible(False)
         colour_bar(axes.flat, scale, colours, values, with_units(_MEANING[variable], units))
         over = _over(columns, in_leads)
         colour = channel is None and is_colour(next(iter(errors.values()))[variable])
@@ -177,12 +177,12 @@ def _in_view(field: xr.DataArray, projection: View) -> xr.DataArray:
 
 def _significant(significant: xr.DataArray, channel: int | str | None, difference: xr.DataArray) -> xr.DataArray:
     """The places with a dot (lat, lon) or (y, x), on the ground of ``difference``."""
-    places = pick_or_colour(significant, channel, "The field of significant places")
-    if "channel" in places.dims:
+    dots = pick_or_colour(significant, channel, "The field of significant places")
+    if "channel" in dots.dims:
         raise SvqkitError("Significance is told channel by channel: name the channel of a colour picture to draw it.")
-    if not same_geometry(places, difference):
+    if not same_geometry(dots, difference):
         raise SvqkitError("The significant places lie on another grid than the difference: give those of these errors.")
-    return places.astype(bool)
+    return dots.astype(bool)
 
 
 def _share(where: xr.DataArray, field: xr.DataArray) -> str:
@@ -194,8 +194,8 @@ def _common_units(maps: Mapping[str, Sequence[xr.DataArray]]) -> str:
     """The units that the fields of all runs have."""
     units = {name: str(row[0].attrs["units"]) for name, row in maps.items()}
     if len(set(units.values())) > 1:
-        each = ", ".join(f"{name} in {unit or 'no units'}" for name, unit in units.items())
-        raise SvqkitError(f"Maps with one colour scale need the same units; there are {each}.")
+        found = ", ".join(f"{name} in {unit or 'no units'}" for name, unit in units.items())
+        raise SvqkitError(f"Maps with one colour scale need the same units; there are {found}.")
     return next(iter(units.values()))
 
 

@@ -122,7 +122,7 @@ def field_panels(
     row_names: Sequence[str] = (),
     projection: View = "world",
 ) -> tuple[Figure, np.ndarray]:
-    """A figure with panels (rows, columns) that suit the ground of ``field``: maps or pictures.
+    """A figure with panels (rows, columns) that suit the geometry of ``field``: maps or pictures.
 
     Args:
         field: coordinates ``lat`` and ``lon``, degrees; or dimensions ``y`` and ``x``, pixels.
@@ -133,22 +133,22 @@ def field_panels(
         projection: how maps look at the Earth: "world", or "north" or "south" from above a pole.
 
     Raises:
-        SvqkitError: the field has no ground, or not one that is seen from above a pole.
+        SvqkitError: the field has no geometry, or not one that is seen from above a pole.
     """
-    ground = geometry_of(field) if projection == "world" else grid_of(field, projection)
+    geometry = geometry_of(field) if projection == "world" else grid_of(field, projection)
     highest = (_HIGHEST - _HEADING - _BAR) / rows - _TITLE  # of one panel
-    width = max(min(width, highest / ground.aspect * columns), min(width, COLUMN_WIDTH))
-    one = width / columns * ground.aspect + _TITLE
-    figure = new_figure(width, min(_HEADING + rows * one + _BAR, _HIGHEST))
+    width = max(min(width, highest / geometry.aspect * columns), min(width, COLUMN_WIDTH))
+    panel_height = width / columns * geometry.aspect + _TITLE
+    figure = new_figure(width, min(_HEADING + rows * panel_height + _BAR, _HIGHEST))
     figure.get_layout_engine().set(w_pad=0.04, h_pad=0.04, wspace=0.01, hspace=0.01)
 
-    axes = figure.subplots(rows, columns, squeeze=False, subplot_kw={"projection": ground.projection})
+    axes = figure.subplots(rows, columns, squeeze=False, subplot_kw={"projection": geometry.projection})
     for row, column in np.ndindex(rows, columns):
         # in its corner, each panel's title and name stand outside its place and are given room
         axes[row, column].set_anchor("NW")
-        ground.label_edges(axes[row, column], left=column == 0, bottom=row == rows - 1)
-    for place, name in zip(axes[:, 0], row_names, strict=bool(row_names)):
-        _name_row(place, name, ground.margin, room=one)
+        geometry.label_edges(axes[row, column], left=column == 0, bottom=row == rows - 1)
+    for ax, name in zip(axes[:, 0], row_names, strict=bool(row_names)):
+        _name_row(ax, name, geometry.margin, room=panel_height)
     return figure, axes
 
 
@@ -188,10 +188,10 @@ def draw_dots(axes: Axes, where: xr.DataArray) -> None:
     every = -(-where.sizes[plane[1]] // _MOST_DOTS)
     rows, columns = np.nonzero(where.transpose(*plane).to_numpy()[::every, ::every])
     if is_map(where):
-        places = places_on_map(axes, where["lat"].to_numpy()[::every][rows], where["lon"].to_numpy()[::every][columns])
+        points = places_on_map(axes, where["lat"].to_numpy()[::every][rows], where["lon"].to_numpy()[::every][columns])
     else:
-        places = np.column_stack([columns, rows]) * every
-    axes.plot(*places.T, "o", color="black", markersize=_DOT, markeredgewidth=0, zorder=4)
+        points = np.column_stack([columns, rows]) * every
+    axes.plot(*points.T, "o", color="black", markersize=_DOT, markeredgewidth=0, zorder=4)
 
 
 def mark_place(axes: Axes, field: xr.DataArray, cell: tuple[int, int]) -> None:
@@ -248,11 +248,11 @@ def trim(figure: Figure, axes: np.ndarray) -> None:
 
     How wide the panels are, and so how high, is known only once names and degrees have found their places.
     """
-    one = axes[0, 0]
+    corner = axes[0, 0]
     for _ in range(_TRIMS):
         figure.get_layout_engine().execute(figure)
-        one.apply_aspect()
-        spare = one.get_position(original=True).height - one.get_position().height  # of the figure's height
+        corner.apply_aspect()
+        spare = corner.get_position(original=True).height - corner.get_position().height  # of the figure's height
         # not all at once: bars and gaps shrink with the figure, and the panels would be left too little
         figure.set_figheight(figure.get_figheight() * (1 - 0.7 * axes.shape[0] * max(spare, 0)))
 

@@ -85,8 +85,8 @@ def results_table(
         )
     twice = chosen[chosen.duplicated(["experiment", "seed", "metric"])]
     if not twice.empty:
-        one = twice.iloc[0]
-        raise SvqkitError(f"The scores hold {one.metric} of {one.experiment}, seed {one.seed}, more than once.")
+        row = twice.iloc[0]
+        raise SvqkitError(f"The scores hold {row.metric} of {row.experiment}, seed {row.seed}, more than once.")
 
     names = display_names(chosen["experiment"].unique())
     rows = [

@@ -29,11 +29,11 @@ def as_frame(verdicts: Iterable[Verdict]) -> pd.DataFrame:
     """Verdicts as a table for reading: claim, verdict, what the numbers alone would say, why."""
     rows = [
         {
-            "claim": one.claim.sentence,
-            "verdict": str(one.answer),
-            "numbers alone": str(one.alone),
-            "why": one.reason,
+            "claim": verdict.claim.sentence,
+            "verdict": str(verdict.answer),
+            "numbers alone": str(verdict.alone),
+            "why": verdict.reason,
         }
-        for one in verdicts
+        for verdict in verdicts
     ]
     return pd.DataFrame(rows).set_index("claim")

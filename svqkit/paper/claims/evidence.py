@@ -95,11 +95,11 @@ def mean_of(findings: Sequence[Finding], what: str) -> Finding:
     interval and p are those of a normal distribution.
     """
     count = len(findings)
-    value = math.fsum(one.value for one in findings) / count
-    error = math.sqrt(math.fsum((one.high - one.low) ** 2 for one in findings)) / count / 3.92
+    value = math.fsum(finding.value for finding in findings) / count
+    error = math.sqrt(math.fsum((finding.high - finding.low) ** 2 for finding in findings)) / count / 3.92
     p_value = math.erfc(abs(value) / error / math.sqrt(2)) if error else float(value == 0)
     low, high = value - 1.96 * error, value + 1.96 * error
-    return _joined(findings, what, (value, low, high, p_value), min(one.trainings for one in findings))
+    return _joined(findings, what, (value, low, high, p_value), min(finding.trainings for finding in findings))
 
 
 def mean_over_models(findings: Sequence[Finding], what: str) -> Finding:
@@ -107,7 +107,7 @@ def mean_over_models(findings: Sequence[Finding], what: str) -> Finding:
 
     Each model is one training of each kind, so that the chance in training is in the interval.
     """
-    found = _joined(findings, what, mean_interval([one.value for one in findings]), len(findings))
+    found = _joined(findings, what, mean_interval([finding.value for finding in findings]), len(findings))
     others = tuple(doubt for doubt in found.doubts if doubt != ONE_TRAINING)
     too_few = (ONE_TRAINING,) * (len(findings) < FEWEST_TRAININGS)
     return replace(found, counted="model", doubts=others + too_few)
@@ -120,9 +120,9 @@ def _joined(
         what,
         *numbers,
         trainings=trainings,
-        windows=max(one.windows for one in findings),
-        links=tuple(dict.fromkeys(link for one in findings for link in one.links)),
-        doubts=tuple(dict.fromkeys(doubt for one in findings for doubt in one.doubts)),
+        windows=max(finding.windows for finding in findings),
+        links=tuple(dict.fromkeys(link for finding in findings for link in finding.links)),
+        doubts=tuple(dict.fromkeys(doubt for finding in findings for doubt in finding.doubts)),
     )
 
 

@@ -31,7 +31,7 @@ def little_overhead(results: Results) -> Evidence:
             (judged if form == AS_PUBLISHED else shown).append(found)
     if not judged:
         raise SvqkitError(f"costs of models without SVQ and with SVQ in form {AS_PUBLISHED!r}")
-    return Evidence((*(rules.below(one, LITTLE) for one in rules.corrected(judged)), *shown))
+    return Evidence((*(rules.below(finding, LITTLE) for finding in rules.corrected(judged)), *shown))
 
 
 def cheaper_than_lista(results: Results) -> Evidence:
@@ -62,7 +62,7 @@ def _over_translators(rows: pd.DataFrame, bases: pd.DataFrame, column: str) -> l
 
 def _change(results: Results, what: str, ratios: Sequence[float], costs: pd.DataFrame) -> Finding:
     """The geometric mean of ratios less 1, with a t-interval of their logarithms."""
-    value, low, high, _ = (math.expm1(one) for one in rules.mean_interval([math.log(ratio) for ratio in ratios]))
+    value, low, high, _ = (math.expm1(number) for number in rules.mean_interval([math.log(ratio) for ratio in ratios]))
     machine = ", ".join(sorted(set(costs["machine"].dropna().astype(str))))
     found = Finding(f"{what} ({machine})", value, low, high)
     return replace(found, doubts=(OTHER_SETTINGS,) * (results.profile != PUBLISHED))

@@ -23,13 +23,13 @@ _higher: Judge = partial(rules.effects, sign=1)
 def beats_rivals(results: Results) -> Evidence:
     """SVQ has a lower MSE than each of the others."""
     rivals = _rivals(results)
-    return _of_pairs(results, [(SVQ, one.name) for one in rivals], _lower, _absent(rivals))
+    return _of_pairs(results, [(SVQ, member.name) for member in rivals], _lower, _absent(rivals))
 
 
 def rivals_harm(results: Results) -> Evidence:
     """Each of the others has a higher MSE than the model without a quantizer."""
     rivals = _rivals(results)
-    return _of_pairs(results, [(one.name, BASE) for one in rivals], _higher, _absent(rivals))
+    return _of_pairs(results, [(member.name, BASE) for member in rivals], _higher, _absent(rivals))
 
 
 def frozen_as_good(results: Results) -> Evidence:
@@ -39,15 +39,13 @@ def frozen_as_good(results: Results) -> Evidence:
 
 def large_no_worse(results: Results) -> Evidence:
     """SVQ's largest codebook has no higher MSE than any smaller one."""
-    *smaller, largest = _over_sizes(results, "svq") or [None]
-    pairs = [(largest.name, one.name) for one in smaller if largest]
+    pairs = _largest_against_smaller(results, "svq")
     return _of_pairs(results, pairs, rules.no_worse, [] if pairs else ["runs of SVQ with codebooks of two sizes"])
 
 
 def rival_grows_worse(results: Results) -> Evidence:
     """Grouped residual VQ's largest codebook has a higher MSE than some smaller one."""
-    *smaller, largest = _over_sizes(results, "grouped_residual_vq") or [None]
-    pairs = [(largest.name, one.name) for one in smaller if largest]
+    pairs = _largest_against_smaller(results, "grouped_residual_vq")
     missing = [] if pairs else ["runs of grouped residual VQ with codebooks of two sizes"]
     found = _of_pairs(results, pairs, _higher, missing)
     return Evidence(found.findings, found.missing, "any")
@@ -55,28 +53,29 @@ def rival_grows_worse(results: Results) -> Evidence:
 
 def beats_mlp(results: Results) -> Evidence:
     """SVQ has a lower MSE than its two layers alone, without a codebook."""
-    controls = [one for one in experiments_of(results, STUDIED, "controls") if role(one) == "mlp"]
-    pairs = [(SVQ, one.name) for one in controls]
+    controls = [experiment for experiment in experiments_of(results, STUDIED, "controls") if role(experiment) == "mlp"]
+    pairs = [(SVQ, member.name) for member in controls]
     return _of_pairs(results, pairs, _lower, [] if pairs else ["runs of the MLP without a codebook"])
 
 
 def _rivals(results: Results) -> list[Experiment]:
-    return [one for one in experiments_of(results, STUDIED, "quantizers") if role(one) in RIVALS]
+    return [experiment for experiment in experiments_of(results, STUDIED, "quantizers") if role(experiment) in RIVALS]
 
 
 def _absent(rivals: list[Experiment]) -> list[str]:
-    missing = [name for name in RIVALS if name not in {role(one) for one in rivals}]
+    missing = [name for name in RIVALS if name not in {role(member) for member in rivals}]
     return [f"runs of {', '.join(missing)}"] if missing else []
 
 
-def _over_sizes(results: Results, kind: str) -> list[Experiment]:
-    """The experiments of a quantizer in study "codebook_size", the smallest codebook first."""
-    found = [one for one in experiments_of(results, STUDIED, "codebook_size") if role(one) == kind]
-    return sorted(found, key=lambda one: one.quantizer.codebook_size)
+def _largest_against_smaller(results: Results, kind: str) -> list[tuple[str, str]]:
+    """The experiment with the largest codebook of a quantizer in study "codebook_size", beside each smaller one."""
+    found = [experiment for experiment in experiments_of(results, STUDIED, "codebook_size") if role(experiment) == kind]
+    *smaller, largest = sorted(found, key=lambda experiment: experiment.quantizer.codebook_size) or [None]
+    return [(largest.name, member.name) for member in smaller]
 
 
 def _of_pairs(
     results: Results, names: list[tuple[str, str]], judge: Judge, missing: list[str] | None = None
 ) -> Evidence:
-    found, absent = comparisons(results, [Pair(STUDIED, one, base) for one, base in names])
+    found, absent = comparisons(results, [Pair(STUDIED, experiment, base) for experiment, base in names])
     return Evidence(tuple(judge(found)), (*(missing or []), *absent))

@@ -47,7 +47,7 @@ def effects(findings: Sequence[Finding], sign: int, size: float = 0.0) -> list[F
 
     p-values and intervals are corrected for their number.
     """
-    return [replace(one, answer=_effect(one, sign, abs(size))) for one in corrected(findings)]
+    return [replace(finding, answer=_effect(finding, sign, abs(size))) for finding in corrected(findings)]
 
 
 def _effect(finding: Finding, sign: int, size: float) -> Answer:
@@ -63,14 +63,22 @@ def _effect(finding: Finding, sign: int, size: float) -> Answer:
 def equivalent(findings: Sequence[Finding]) -> list[Finding]:
     """Findings with the answer to "there is no difference"."""
     return [
-        replace(one, answer=_within(one, one.low > -SAME and one.high < SAME, one.low > SAME or one.high < -SAME))
-        for one in corrected(findings)
+        replace(
+            finding,
+            answer=_within(
+                finding, finding.low > -SAME and finding.high < SAME, finding.low > SAME or finding.high < -SAME
+            ),
+        )
+        for finding in corrected(findings)
     ]
 
 
 def no_worse(findings: Sequence[Finding]) -> list[Finding]:
     """Findings, changes of an error, with the answer to "it is no larger"."""
-    return [replace(one, answer=_within(one, one.high < SAME, one.low > SAME)) for one in corrected(findings)]
+    return [
+        replace(finding, answer=_within(finding, finding.high < SAME, finding.low > SAME))
+        for finding in corrected(findings)
+    ]
 
 
 def above(finding: Finding, limit: float) -> Finding:
@@ -100,12 +108,12 @@ def corrected(findings: Sequence[Finding]) -> list[Finding]:
     widening = stats.norm.ppf(1 - SIGNIFICANT / 2 / len(findings)) / stats.norm.ppf(1 - SIGNIFICANT / 2)
     return [
         replace(
-            one,
+            finding,
             p_value=p_value,
-            low=one.value - widening * (one.value - one.low),
-            high=one.value + widening * (one.high - one.value),
+            low=finding.value - widening * (finding.value - finding.low),
+            high=finding.value + widening * (finding.high - finding.value),
         )
-        for one, p_value in zip(findings, holm([one.p_value for one in findings]), strict=True)
+        for finding, p_value in zip(findings, holm([finding.p_value for finding in findings]), strict=True)
     ]
 
 
@@ -114,12 +122,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     The i-th smallest of m is multiplied by m − i + 1; none is smaller than one before it, none is above 1.
     """
-    order = sorted((p_value, place) for place, p_value in enumerate(p_values) if not math.isnan(p_value))
+    order = sorted((p_value, index) for index, p_value in enumerate(p_values) if not math.isnan(p_value))
     result = list(p_values)
     largest = 0.0
-    for rank, (p_value, place) in enumerate(order):
+    for rank, (p_value, index) in enumerate(order):
         largest = max(largest, min(1.0, (len(order) - rank) * p_value))
-        result[place] = largest
+        result[index] = largest
     return result
 
 
@@ -150,13 +158,13 @@ def together(answers: Iterable[Answer], holds: str, complete: bool = True) -> An
 
 def judge(claim: Claim, evidence: Evidence) -> Verdict:
     """The verdict on a claim."""
-    asked = [one for one in evidence.findings if one.answer is not None]
-    alone = together([one.answer for one in asked], evidence.holds, not evidence.missing)
-    answer = together([one.firm_answer for one in asked], evidence.holds, not evidence.missing)
+    asked = [finding for finding in evidence.findings if finding.answer is not None]
+    alone = together([finding.answer for finding in asked], evidence.holds, not evidence.missing)
+    answer = together([finding.firm_answer for finding in asked], evidence.holds, not evidence.missing)
     reason = " ".join(_reasons(asked, evidence.missing))
     aside = ""
     if answer is not alone:
-        simulated = any(SIMULATED in one.doubts for one in asked)
+        simulated = any(SIMULATED in finding.doubts for finding in asked)
         aside = f"{'on the simulated data ' * simulated}the numbers alone would say: {alone}"
     return Verdict(claim, answer, alone, aside, reason, evidence.findings, evidence.missing)
 
@@ -165,13 +173,13 @@ def _reasons(asked: Sequence[Finding], missing: Sequence[str]) -> Iterable[str]:
     if len(asked) == 1:
         yield f"{asked[0].what}: {asked[0].number}{f' ({asked[0].basis})' * bool(asked[0].basis)}."
     elif asked:
-        counts = [(sum(one.answer is each for one in asked), words) for each, words in _OUTCOMES.items()]
+        counts = [(sum(finding.answer is outcome for finding in asked), words) for outcome, words in _OUTCOMES.items()]
         told = ", ".join(f"{count} {words}" for count, words in counts if count)
         yield f"Of {len(asked)} numbers: {told}."
-    if doubts := dict.fromkeys(doubt for one in asked for doubt in one.doubts):
+    if doubts := dict.fromkeys(doubt for finding in asked for doubt in finding.doubts):
         yield f"What keeps that from settling the claim: {', '.join(doubts)}."
     if missing:
-        yield f"Missing: {'; '.join(each.rstrip('.') for each in missing)}."
+        yield f"Missing: {'; '.join(name.rstrip('.') for name in missing)}."
 
 
 _OUTCOMES = {

@@ -15,32 +15,36 @@ WORST_RISE = 1.0  # a loss that comes to more than twice what it had been is no 
 
 def smooth(results: Results) -> Evidence:
     """In each training with SVQ before the translator, the training loss never rises by more than ``WORST_RISE``."""
-    members = [one for one in _stability(results) if role(one) == "svq" and not one.model.quantize_after_translator]
+    members = [
+        experiment
+        for experiment in _stability(results)
+        if role(experiment) == "svq" and not experiment.model.quantize_after_translator
+    ]
     if not members:
         raise SvqkitError("runs of study stability with SVQ before the translator")
     findings = [
         Finding(
-            f"{STUDIED}: {one.name}, largest rise of the training loss in any of its trainings",
+            f"{STUDIED}: {member.name}, largest rise of the training loss in any of its trainings",
             worst := max(rises),
             worst,
             worst,
             trainings=len(rises),
-            links=(results.run_link(one.name),),
+            links=(results.run_link(member.name),),
             doubts=doubts(results, STUDIED, len(rises)),
         )
-        for one in members
-        if (rises := _rises(results, one))
+        for member in members
+        if (rises := _rises(results, member))
     ]
     if not findings:
         raise SvqkitError("steps.csv of the runs of study stability")
-    return Evidence(tuple(rules.below(one, WORST_RISE) for one in findings))
+    return Evidence(tuple(rules.below(finding, WORST_RISE) for finding in findings))
 
 
 def unstable_after_translator(results: Results) -> Evidence:
     """Some other quantizer has a higher MSE after the translator than before it."""
     by_place: dict[str, dict[bool, str]] = {}
-    for one in _stability(results):
-        by_place.setdefault(role(one), {})[one.model.quantize_after_translator] = one.name
+    for experiment in _stability(results):
+        by_place.setdefault(role(experiment), {})[experiment.model.quantize_after_translator] = experiment.name
     pairs = [
         Pair(STUDIED, names[True], names[False])
         for kind, names in by_place.items()
@@ -59,7 +63,7 @@ def _rises(results: Results, experiment: Experiment) -> list[float]:
         for run in results.runs(STUDIED, "stability")
         if run.experiment.name == experiment.name
     ]
-    return [largest_rise(one) for one in losses if len(one)]
+    return [largest_rise(loss) for loss in losses if len(loss)]
 
 
 def _stability(results: Results) -> list[Experiment]:

@@ -45,7 +45,11 @@ def _by_loss(results: Results) -> dict[str, str]:
     Raises:
         SvqkitError: there are not both.
     """
-    names = {one.training.loss: one.name for one in experiments_of(results, STUDIED, "loss") if role(one) == "svq"}
+    names = {
+        experiment.training.loss: experiment.name
+        for experiment in experiments_of(results, STUDIED, "loss")
+        if role(experiment) == "svq"
+    }
     if not {"mae", "mse"} <= set(names):
         raise SvqkitError("runs of SVQ trained with MAE and trained with MSE")
     return names

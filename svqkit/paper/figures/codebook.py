@@ -37,12 +37,12 @@ def draw(results: Results) -> list[CaptionedFigure]:
             "Figure 8 shows what codebooks do, and no run with one was scored. There are scores of: "
             f"{', '.join(results.datasets)}."
         )
-    compared = [name for name, members in coded.items() if len({one.quantizer.name for one in members}) > 1]
+    compared = [name for name, members in coded.items() if len({member.quantizer.name for member in members}) > 1]
     drawn = [_frequencies(results, name, coded[name]) for name in compared or list(coded)[:1]]
     drawn += [one for name in compared or list(coded)[:1] if (one := _similarities(results, name, coded[name]))]
     shown: set[str] = set()
     for dataset, members in coded.items():
-        svq = next((one for one in members if role(one) == "svq"), None)
+        svq = next((member for member in members if role(member) == "svq"), None)
         store = _store(results, dataset)
         if svq and store and store.kind not in shown:
             shown.add(store.kind)
@@ -52,8 +52,8 @@ def draw(results: Results) -> list[CaptionedFigure]:
 
 def _frequencies(results: Results, dataset: str, members: list[Experiment]) -> CaptionedFigure:
     usage = results.usage(dataset)
-    names = display_names(one.name for one in members)
-    by_kind = {names[one.name]: [usage[f"{one.name}-seed{seed}"] for seed in one.seeds] for one in members}
+    names = display_names(member.name for member in members)
+    by_kind = {names[member.name]: [usage[f"{member.name}-seed{seed}"] for seed in member.seeds] for member in members}
     title = titled(results, [dataset], f"{dataset}: how often each code is the strongest")
     caption = sentences(
         f"Figure 8, {dataset}. Share of the positions of test windows where a code has the largest weight in size (of "
@@ -68,15 +68,19 @@ def _frequencies(results: Results, dataset: str, members: list[Experiment]) -> C
 def _similarities(results: Results, dataset: str, members: list[Experiment]) -> CaptionedFigure | None:
     """None without a store of the dataset."""
     store = _store(results, dataset)
-    hard = [one for one in members if results.usage(dataset)[f"{one.name}-seed{one.seeds[0]}"].get("histogram") is None]
-    chosen = [one for one in members if one.quantizer.name == "svq"] + hard[:1]
+    hard = [
+        member
+        for member in members
+        if results.usage(dataset)[f"{member.name}-seed{member.seeds[0]}"].get("histogram") is None
+    ]
+    chosen = [member for member in members if member.quantizer.name == "svq"] + hard[:1]
     if store is None or not chosen:
         return None
-    names = display_names(one.name for one in chosen)
+    names = display_names(member.name for member in chosen)
     matrices, widths = {}, set()
-    for one in chosen:
-        run = _run(results, one)
-        matrices[names[one.name]], _ = code_similarity(run, codebook_usage(run, store), _COMPARED)
+    for member in chosen:
+        run = _run(results, member)
+        matrices[names[member.name]], _ = code_similarity(run, codebook_usage(run, store), _COMPARED)
         widths.add(run.model().quantizer.codes().shape[1])
     if len(widths) > 1 or any(len(matrix) < 2 for matrix in matrices.values()):
         return None
@@ -119,9 +123,15 @@ def _single_codes(results: Results, dataset: str, run: Run, store: Store) -> Cap
 def _with_codes(results: Results, dataset: str) -> list[Experiment]:
     """The experiments whose use of a codebook is known, each once, SVQ's first."""
     usage = results.usage(dataset)
-    found: Iterable[Experiment] = (one for study in _STUDIES for one in experiments_of(results, dataset, study))
+    found: Iterable[Experiment] = (
+        experiment for study in _STUDIES for experiment in experiments_of(results, dataset, study)
+    )
     return list(
-        {one.name: one for one in found if all(f"{one.name}-seed{seed}" in usage for seed in one.seeds)}.values()
+        {
+            member.name: member
+            for member in found
+            if all(f"{member.name}-seed{seed}" in usage for seed in member.seeds)
+        }.values()
     )
 
 

@@ -76,11 +76,11 @@ def _caption(profile: str, swept: pd.DataFrame, base: pd.DataFrame) -> str:
 def _figure(swept: pd.DataFrame, base: pd.DataFrame, title: str) -> Figure:
     with use():
         figure = new_figure(FULL_WIDTH, 2.7)
-        places = figure.subplots(1, len(_QUANTITIES))
-        for axes, (column, (label, divisor)) in zip(places, _QUANTITIES.items(), strict=True):
+        panels = figure.subplots(1, len(_QUANTITIES))
+        for axes, (column, (label, divisor)) in zip(panels, _QUANTITIES.items(), strict=True):
             _panel(axes, swept, base, column, divisor)
             axes.set_ylabel(label)
-        figure.legend(*places[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(_LINES) + 1)
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(_LINES) + 1)
         heading(figure, title)
     return figure
 

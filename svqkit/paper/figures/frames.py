@@ -37,7 +37,7 @@ def draw(results: Results) -> list[CaptionedFigure]:
 
 def _picture(results: Results, dataset: str, base: Experiment, svq: Experiment) -> CaptionedFigure:
     cases = evaluation.first_seeds(results.forecasts(dataset))
-    cases = {role(one): cases[one.name] for one in (base, svq)}  # short names; the title says which model
+    cases = {role(base): cases[base.name], role(svq): cases[svq.name]}  # short names; the title says which model
     case = cases[BASE]
     leads = some_leads(case, _MOST_LEADS)
     stem = base.name.removesuffix(f"-{BASE}")

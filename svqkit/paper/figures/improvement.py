@@ -39,7 +39,7 @@ def draw(results: Results) -> list[CaptionedFigure]:
         SvqkitError: no such experiment was scored with its base, or there are no errors by window.
     """
     drawn = [_picture(results, name) for name in datasets_with(results, _STUDIES)]
-    drawn = [one for one in drawn if one is not None]
+    drawn = [picture for picture in drawn if picture is not None]
     if not drawn:
         raise SvqkitError(
             "Figure 1 compares quantizers with the same model without one, and no scored experiment of the studies "
@@ -110,9 +110,9 @@ def _draw(panels: dict[str, list[Row]], title: str) -> Figure:
         axes = figure.subplots(
             len(panels), 1, squeeze=False, sharex=True, height_ratios=[1 + count for count in counts]
         )
-        for place, (study, rows) in zip(axes[:, 0], panels.items(), strict=True):
-            _draw_rows(place, sorted(rows, key=lambda row: row.gain.value))
-            place.set_title(study_title(study), loc="left")
+        for ax, (study, rows) in zip(axes[:, 0], panels.items(), strict=True):
+            _draw_rows(ax, sorted(rows, key=lambda row: row.gain.value))
+            ax.set_title(study_title(study), loc="left")
         axes[-1, 0].set_xlabel("Improvement in MSE over the model without a quantizer [%] (right of 0: better)")
         handles = [
             Line2D([], [], color=_OURS, marker="o", label="mean and 95 % interval"),

@@ -54,7 +54,7 @@ def _picture(results: Results, key: str, datasets: list[str]) -> CaptionedFigure
     panels = [panel for name in datasets for panel in _panels(results, name)]
     what = "" if len(datasets) > 1 else f" of {datasets[0]}"
     units = lead_units(results.errors_of_persistence(datasets[0]))
-    members = [one for name in datasets for one in experiments_of(results, name, "main")]
+    members = [experiment for name in datasets for experiment in experiments_of(results, name, "main")]
     caption = sentences(
         f"Figure 4. RMSE{what} by lead time, smaller is better: the root of the mean square over windows, places and "
         "channels (levels) of a panel.",
@@ -88,7 +88,7 @@ def _panel(title: str, squares: pd.DataFrame, channels: list[str], units: dict[s
 def _squares(results: Results, dataset: str) -> pd.DataFrame:
     """Mean squared errors by channel and lead, of the study "main" and the baselines."""
     scores = results.scores
-    wanted = [one.name for one in experiments_of(results, dataset, "main")]
+    wanted = [experiment.name for experiment in experiments_of(results, dataset, "main")]
     chosen = scores[
         (scores["dataset"] == dataset)
         & (scores["experiment"].isin(wanted) | (scores["seed"] < 0))
@@ -107,7 +107,10 @@ def _name_everywhere(experiment: str) -> str:
 
 def _variables(channels: list[str], variables: tuple[str, ...]) -> dict[str, list[str]]:
     """The channels of each variable: that of its name, or one for each level, ``<variable>_<level>``."""
-    found = {name: [one for one in channels if one == name or one.startswith(f"{name}_")] for name in variables}
+    found = {
+        name: [channel for channel in channels if channel == name or channel.startswith(f"{name}_")]
+        for name in variables
+    }
     return {name: members for name, members in found.items() if members}
 
 
@@ -120,22 +123,22 @@ def _draw(panels: list[Panel], lead_label: str, title: str) -> Figure:
     with use():
         figure = new_figure(COLUMN_WIDTH if columns == 1 else FULL_WIDTH, 0.7 + _HEIGHT * rows)
         axes = figure.subplots(rows, columns, squeeze=False)
-        places = list(axes.flat)
-        for place, panel in zip(places, panels, strict=False):
+        panel_axes = list(axes.flat)
+        for ax, panel in zip(panel_axes, panels, strict=False):
             values, units = _short_numbers(panel)
-            lines_by_lead(place, values, styles, names)
-            place.set_title(with_units(panel.title, units))
-            place.set_ylim(bottom=0)
-        for place in places[len(panels) :]:
-            place.set_visible(False)
-        for place in places[max(len(panels) - columns, 0) : len(panels)]:  # nothing stands below these
-            place.set_xlabel(lead_label)
-        for place in axes[:, 0]:
-            place.set_ylabel(metric_label("rmse", None))
+            lines_by_lead(ax, values, styles, names)
+            ax.set_title(with_units(panel.title, units))
+            ax.set_ylim(bottom=0)
+        for ax in panel_axes[len(panels) :]:
+            ax.set_visible(False)
+        for ax in panel_axes[max(len(panels) - columns, 0) : len(panels)]:  # nothing stands below these
+            ax.set_xlabel(lead_label)
+        for ax in axes[:, 0]:
+            ax.set_ylabel(metric_label("rmse", None))
         lines = {
             label: line
-            for place in places[: len(panels)]
-            for line, label in zip(*place.get_legend_handles_labels(), strict=True)
+            for ax in panel_axes[: len(panels)]
+            for line, label in zip(*ax.get_legend_handles_labels(), strict=True)
         }
         shown = [names[name] for name in kinds]
         figure.legend([lines[name] for name in shown], shown, loc="outside lower center", ncols=min(len(shown), 6))

@@ -38,7 +38,7 @@ def draw(results: Results) -> list[CaptionedFigure]:
             "scores says why."
         )
     datasets = list(changes)
-    members = [one for name in datasets for one in _of_both(results, name)]
+    members = [experiment for name in datasets for experiment in _of_both(results, name)]
     title = titled(results, datasets, "What protocol “paper” does to the error")
     caption = sentences(
         "Figure 11. By how much the MSE over all lead times is higher (right of 0) or lower (left) when the same "
@@ -56,8 +56,8 @@ def draw(results: Results) -> list[CaptionedFigure]:
 
 def _changes(results: Results, dataset: str) -> pd.DataFrame:
     """Columns row (the name of a dataset, or with its translator), kind, seed, value in percent."""
-    main = {one.name: one for one in _of_both(results, dataset)}
-    several = len({one.model.translator for one in main.values()}) > 1
+    main = {experiment.name: experiment for experiment in _of_both(results, dataset)}
+    several = len({experiment.model.translator for experiment in main.values()}) > 1
     scores = results.scores
     chosen = scores[
         (scores["dataset"] == dataset)
@@ -90,7 +90,7 @@ def _changes(results: Results, dataset: str) -> pd.DataFrame:
 def _of_both(results: Results, dataset: str) -> list[Experiment]:
     """The experiments of study "main" whose training was on windows of both protocols."""
     main = experiments_of(results, dataset, "main")
-    return [one for one in main if one.trained_for("clean") and one.trained_for("paper")]
+    return [member for member in main if member.trained_for("clean") and member.trained_for("paper")]
 
 
 def _differences(results: Results, datasets: list[str]) -> str:
@@ -106,7 +106,7 @@ def _difference(data: Dataset) -> str:
         what = "test frames normalised with the test period's own mean and spread, the last windows left out"
         if not data.paper_offsets:
             return what
-        hours = [data.hours_per_frame * place for place in (*data.paper_offsets.inputs, *data.paper_offsets.targets)]
+        hours = [data.hours_per_frame * offset for offset in (*data.paper_offsets.inputs, *data.paper_offsets.targets)]
         return f"{what}, and frames {_listed(hours)} h from the last one seen instead of consecutive ones"
     if isinstance(data, KTHData):
         return "windows of the slow actions step by a window's length, so there are fewer"
@@ -131,7 +131,7 @@ def _training(members: list[Experiment]) -> str:
     """What is not in the numbers: how the weights were chosen."""
     if not members:
         return ""
-    like_paper = [one.name for one in members if one.protocol == "paper"]
+    like_paper = [member.name for member in members if member.protocol == "paper"]
     if not like_paper:
         return (
             "All models were trained under the clean protocol: what the reference gains by choosing its best epoch on "
@@ -164,9 +164,9 @@ def _draw(changes: pd.DataFrame, title: str) -> Figure:
     with use():
         figure = new_figure(FULL_WIDTH, 1.2 + _ROW * len(rows))
         axes = figure.subplots()
-        for place, kind in zip(np.linspace(0.32, -0.32, len(kinds)) if len(kinds) > 1 else [0.0], kinds, strict=True):
+        for height, kind in zip(np.linspace(0.32, -0.32, len(kinds)) if len(kinds) > 1 else [0.0], kinds, strict=True):
             part = changes[changes["kind"] == kind]
-            _draw_marks(axes, part, [len(rows) - 1 - rows.index(row) + place for row in part["row"]], styles[kind])
+            _draw_marks(axes, part, [len(rows) - 1 - rows.index(row) + height for row in part["row"]], styles[kind])
             axes.plot([], [], styles[kind].marker, color=styles[kind].colour, label=names[kind])
         axes.set_yticks(range(len(rows)), rows[::-1])
         axes.set_ylim(-0.6, len(rows) - 0.4)

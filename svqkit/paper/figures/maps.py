@@ -54,14 +54,14 @@ class _Maps:
         self.results, self.dataset, self.channel = results, dataset, channel
         self.base, self.svq = base, svq
         every = results.errors(dataset)
-        self.by_seed = {one.name: _seeds(every, one) for one in (base, svq)}
+        self.by_seed = {experiment.name: _seeds(every, experiment) for experiment in (base, svq)}
         self.errors = {name: over_seeds(runs) for name, runs in self.by_seed.items()}
         self.over = lead_words(leads_of(every["persistence"]), lead_units(every["persistence"]))
 
     def forecast(self, view: View) -> CaptionedFigure:
         """One forecast of the base and of SVQ, with its errors."""
         cases = evaluation.first_seeds(self.results.forecasts(self.dataset))
-        cases = {one.name: cases[one.name] for one in (self.base, self.svq)}
+        cases = {experiment.name: cases[experiment.name] for experiment in (self.base, self.svq)}
         leads = some_leads(cases[self.base.name], _LEADS)
         start = cases[self.base.name].attrs.get("start_time")
         title = f"{self.channel}: forecasts" + (f" issued {start.replace('T', ' ')} h" if start else "")
@@ -115,11 +115,11 @@ class _Maps:
     def _significant(self) -> tuple[xr.DataArray | None, str]:
         """Where the two differ significantly, and what the dots mean; without dots, why there are none."""
         try:
-            places = significant_places(self.by_seed[self.svq.name], self.by_seed[self.base.name], _RATE)
+            dots = significant_places(self.by_seed[self.svq.name], self.by_seed[self.base.name], _RATE)
         except SvqkitError as error:
             return None, f"No dots for significance: {error}"
         stretches = self.by_seed[self.svq.name][0].sizes["block"]
-        return places, (
+        return dots, (
             f"Dots: places where the mean squared errors of the two, over {stretches} independent stretches of the "
             f"test period, differ significantly; {_RATE:.0%} of the dots are expected to be false (false discovery "
             "rate)."

@@ -91,15 +91,15 @@ def draw_codebook_size(results: Results) -> list[CaptionedFigure]:
 
 
 def _size_figure(results: Results, dataset: str) -> CaptionedFigure:
-    members = [one for one in experiments_of(results, dataset, _SIZES) if role(one) != BASE]
+    members = [experiment for experiment in experiments_of(results, dataset, _SIZES) if role(experiment) != BASE]
     codes = _codes(results, dataset)
-    counted = [one for one in members if one.name in codes]
+    counted = [member for member in members if member.name in codes]
     if not counted:
         raise SvqkitError(
             f"Figure 5 needs the numbers of codes of {dataset}'s runs of study {_SIZES!r}, and the scores hold none. "
             "Is one of their quantizers a codebook? Run the evaluate stage again: `dvc repro`."
         )
-    settings = sweeps(counted, lambda one: codes[one.name], varied=(_SIZES, "levels"))
+    settings = sweeps(counted, lambda experiment: codes[experiment.name], varied=(_SIZES, "levels"))
     base = base_of(counted[0], experiments_of(results, dataset))
     base_scores = pd.Series(dtype=float)
     if base is not None:
@@ -136,7 +136,7 @@ def _codes(results: Results, dataset: str) -> dict[str, int]:
 def _layers(members: Iterable[Experiment]) -> str:
     """How the codes of quantizers with groups or steps are made up."""
     parts = []
-    for experiment in {role(one): one for one in members}.values():
+    for experiment in {role(member): member for member in members}.values():
         quantizer = experiment.quantizer
         groups, steps = getattr(quantizer, "groups", 1), getattr(quantizer, "num_quantizers", 1)
         if groups * steps > 1:
@@ -181,7 +181,11 @@ def _noise_figure(results: Results, dataset: str) -> CaptionedFigure:
     members = experiments_of(results, dataset, _NOISE)
     settings = sweeps(members, _percent, varied=(_NOISE,))
     gains = {
-        family: {percent: gain(results, one, base) for percent, one in alike.items() if (base := base_of(one, members))}
+        family: {
+            percent: gain(results, experiment, base)
+            for percent, experiment in alike.items()
+            if (base := base_of(experiment, members))
+        }
         for family, alike in settings.items()
         if family != BASE
     }
@@ -230,13 +234,11 @@ def _draw_gains(axes: Axes, gains: dict[str, dict[float, Gain]], styles: dict[st
     for number, (family, by_noise) in enumerate(gains.items()):
         colour, marker = styles[family]
         for percent, found in by_noise.items():
-            place = percent + (number - (len(gains) - 1) / 2) * _OFFSET
-            axes.plot([place, place], [found.low, found.high], color=colour)
-            axes.plot(place, found.value, marker, color=colour, markerfacecolor=found.filling)
+            x = percent + (number - (len(gains) - 1) / 2) * _OFFSET
+            axes.plot([x, x], [found.low, found.high], color=colour)
+            axes.plot(x, found.value, marker, color=colour, markerfacecolor=found.filling)
             if len(found.by_seed) > 1:
-                axes.plot(
-                    [place + _OFFSET] * len(found.by_seed), found.by_seed, ".", color=colour, alpha=0.5, markersize=3
-                )
+                axes.plot([x + _OFFSET] * len(found.by_seed), found.by_seed, ".", color=colour, alpha=0.5, markersize=3)
     if any(found.pairs == 1 for by_noise in gains.values() for found in by_noise.values()):
         axes.set_title(HOLLOW, loc="left", size=6)
     axes.axhline(0, color="#555555", linewidth=0.8, zorder=1)

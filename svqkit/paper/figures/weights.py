@@ -35,7 +35,7 @@ def draw(results: Results) -> list[CaptionedFigure]:
         SvqkitError: there is none.
     """
     drawn = [_picture(results, dataset) for dataset in datasets_with(results, STUDIES)]
-    there = [one for one in drawn if one]
+    there = [picture for picture in drawn if picture]
     if not there:
         raise SvqkitError(
             "Figure 7 shows the weights of SVQ trained with different losses; no such run of study "
@@ -60,8 +60,8 @@ def weights_figure(usage: Mapping[str, Sequence[Mapping[str, Any]]], title: str)
         raise SvqkitError("There are no weights to draw: give the usage of one run or more for each panel.")
     with use():
         figure, axes = small_multiples(len(usage), 1.9, "Weight [standard deviations]", "Density")
-        for place, (name, seeds) in zip(axes, usage.items(), strict=True):
-            _draw_panel(place, name, seeds)
+        for ax, (name, seeds) in zip(axes, usage.items(), strict=True):
+            _draw_panel(ax, name, seeds)
         lines = [Line2D([], [], label="weights, each seed", **_WEIGHTS), Line2D([], [], label="normal", **_NORMAL)]
         figure.legend(handles=lines, loc="outside lower center", ncols=2)
         heading(figure, title)
@@ -69,8 +69,8 @@ def weights_figure(usage: Mapping[str, Sequence[Mapping[str, Any]]], title: str)
 
 
 def _draw_panel(axes: Axes, name: str, seeds: Sequence[Mapping[str, Any]]) -> None:
-    for one in seeds:
-        edges, counts = (np.asarray(part, dtype=float) for part in one["histogram"])
+    for seed_usage in seeds:
+        edges, counts = (np.asarray(part, dtype=float) for part in seed_usage["histogram"])
         density = counts / (counts.sum() * np.diff(edges))
         axes.stairs(density, edges, baseline=_FLOOR, **_WEIGHTS)
     at = np.linspace(edges[0], edges[-1], 401)
@@ -81,14 +81,16 @@ def _draw_panel(axes: Axes, name: str, seeds: Sequence[Mapping[str, Any]]) -> No
     axes.set_yticks([], minor=True)
     axes.set_title(name)
     near = sorted(map(float, seeds[0]["sparsity"]))
-    said = [f"kurtosis {_mean_and_range([float(one['kurtosis']) for one in seeds], '.1f')}"]
-    said += [f"{_mean([one['sparsity'] for one in seeds], limit):.0%} below {limit:.0%}" for limit in near]
+    said = [f"kurtosis {_mean_and_range([float(seed_usage['kurtosis']) for seed_usage in seeds], '.1f')}"]
+    said += [
+        f"{_mean([seed_usage['sparsity'] for seed_usage in seeds], limit):.0%} below {limit:.0%}" for limit in near
+    ]
     axes.text(0.04, 0.97, "\n".join(said), transform=axes.transAxes, va="top", size=6)
     axes.grid(True, axis="y")
 
 
 def _mean(by_limit: Sequence[Mapping[float, float]], limit: float) -> float:
-    return fmean(one[limit] for one in by_limit)
+    return fmean(share[limit] for share in by_limit)
 
 
 def _mean_and_range(values: Sequence[float], form: str) -> str:
@@ -100,18 +102,18 @@ def _mean_and_range(values: Sequence[float], form: str) -> str:
 def _picture(results: Results, dataset: str) -> CaptionedFigure | None:
     usage = results.usage(dataset)
     members = [
-        one
+        experiment
         for study in STUDIES
-        for one in experiments_of(results, dataset, study)
-        if role(one) == "svq" and f"{one.name}-seed{one.seeds[0]}" in usage
+        for experiment in experiments_of(results, dataset, study)
+        if role(experiment) == "svq" and f"{experiment.name}-seed{experiment.seeds[0]}" in usage
     ]
-    members = list({one.name: one for one in members}.values())
-    trained = [trained_words(one) for one in members]
+    members = list({member.name: member for member in members}.values())
+    trained = [trained_words(member) for member in members]
     panels = {
-        words if trained.count(words) == 1 else display_name(one.name): [
-            usage[name] for seed in one.seeds if (name := f"{one.name}-seed{seed}") in usage
+        words if trained.count(words) == 1 else display_name(member.name): [
+            usage[name] for seed in member.seeds if (name := f"{member.name}-seed{seed}") in usage
         ]
-        for one, words in zip(members, trained, strict=True)
+        for member, words in zip(members, trained, strict=True)
     }
     if not panels:
         return None

@@ -67,7 +67,7 @@ def _weather_sections(measured: Measured) -> Iterator[Section]:
             words = f"{name}, {metric_name(metric)} by variable, beside published"
             fields[words] = [(variable, metric) for variable in variables if variable in quoted]
     ours = [*members, *measured.experiments("published")]
-    beside = (published_section(measured, words, ours, some) for words, some in fields.items())
+    beside = (published_section(measured, words, ours, chosen) for words, chosen in fields.items())
     yield from (part for part in beside if part)
 
 
