@@ -18,7 +18,7 @@ from svqkit.paper.claims import rules
 from svqkit.paper.claims.accuracy import VIDEO
 from svqkit.paper.claims.evidence import ONE_TRAINING, OTHER_SETTINGS, mean_of, mean_over_models
 from svqkit.paper.claims.overhead import cheaper_than_lista, little_overhead
-from svqkit.paper.claims.verdict import Answer, Claim, Evidence, Finding, Verdict
+from svqkit.paper.claims.rules import Answer, Claim, Evidence, Finding, Verdict
 from svqkit.paper.results import Results
 from svqkit.paper.selection import largest_rise
 

@@ -16,8 +16,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from svqkit.errors import SvqkitError
-from svqkit.pipeline import engine, executing
-from svqkit.pipeline.sockets import private_folder
+from svqkit.pipeline import executing
+from svqkit.pipeline.kernel import private_folder
 
 PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 ASKED = """
@@ -126,7 +126,7 @@ def test_a_kernel_that_dies_before_it_answers_is_started_again(tmp_path: Path, s
 def test_a_kernel_that_never_starts_is_one_clear_error(
     tmp_path: Path, starts: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "TRIES", 2)
+    monkeypatch.setattr(executing, "TRIES", 2)
     started = starts("sys.exit('no luck')")
     with pytest.raises(SvqkitError, match=r"did not start(.|\n)*exit code 1(.|\n)*no luck"):
         execute(tmp_path / "in")
@@ -135,7 +135,7 @@ def test_a_kernel_that_never_starts_is_one_clear_error(
 
 def test_a_kernel_that_lives_is_waited_for(starts: Callable) -> None:
     started = starts("time.sleep(3)")
-    executed = engine.Engine.execute_notebook(
+    executed = executing.Engine.execute_notebook(
         new_notebook(cells=[new_code_cell("6 * 7")], metadata={"papermill": {}}),
         "python3",
         progress_bar=False,
@@ -181,7 +181,7 @@ def test_a_folder_that_a_kill_left_is_removed_by_the_next_kernel_and_no_other(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
     code = (
-        "import time; from svqkit.pipeline.sockets import private_folder\n"
+        "import time; from svqkit.pipeline.kernel import private_folder\n"
         "with private_folder() as (folder, _): print(folder, flush=True); time.sleep(600)"
     )
 

@@ -6,11 +6,8 @@ import pandas as pd
 
 from svqkit.errors import SvqkitError
 from svqkit.paper.claims.paper import CLAIMS
-from svqkit.paper.claims.rules import RULES, judge
-from svqkit.paper.claims.verdict import Answer, Claim, Evidence, Finding, Verdict
+from svqkit.paper.claims.rules import RULES, Answer, Claim, Evidence, Finding, Verdict, judge
 from svqkit.paper.results import Results
-
-__all__ = ["CLAIMS", "RULES", "Answer", "Claim", "Evidence", "Finding", "Verdict", "as_frame", "judge_all"]
 
 
 def judge_all(results: Results) -> list[Verdict]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from svqkit.errors import SvqkitError
 from svqkit.paper.claims import rules
 from svqkit.paper.claims.evidence import Pair, comparisons, doubts, mean_of, mean_over_models
-from svqkit.paper.claims.verdict import Evidence, Finding
+from svqkit.paper.claims.rules import Evidence, Finding
 from svqkit.paper.results import Results
 from svqkit.paper.selection import experiments_of, role, seed_scores
 from svqkit.paper.tables.translators import FAMILIES

@@ -7,8 +7,7 @@ from functools import cache
 
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.significance import Comparison, compare
-from svqkit.paper.claims.rules import FEWEST_TRAININGS, SIMULATED, mean_interval
-from svqkit.paper.claims.verdict import Finding
+from svqkit.paper.claims.rules import FEWEST_TRAININGS, SIMULATED, Finding, mean_interval
 from svqkit.paper.results import Results
 from svqkit.plots.names import display_name, metric_name
 

@@ -9,7 +9,7 @@ import pandas as pd
 from svqkit.errors import SvqkitError
 from svqkit.paper.claims import rules
 from svqkit.paper.claims.evidence import OTHER_SETTINGS, PUBLISHED
-from svqkit.paper.claims.verdict import Evidence, Finding
+from svqkit.paper.claims.rules import Evidence, Finding
 from svqkit.paper.results import Results
 
 LITTLE = 0.10  # as much as this, relative to the model without, is still little
