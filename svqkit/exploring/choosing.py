@@ -25,7 +25,7 @@ ABSENT = "–"
 
 
 def codebook_run(folder: str | Path = "", root: str | Path = "runs") -> Run:
-    """The run in ``folder``, or the first one below ``root`` that has a codebook.
+    """Return the run in ``folder``, or the first one below ``root`` that has a codebook.
 
     Raises:
         SvqkitError: it has no codebook; the message says which runs beside it have one, and what to open instead.
@@ -46,7 +46,7 @@ def codebook_run(folder: str | Path = "", root: str | Path = "runs") -> Run:
 
 
 def neighbours(run: Run) -> list[Run]:
-    """The other finished runs on the same dataset that lie where this one does: <dataset>/<experiment>/seed<n>.
+    """Return the other finished runs on the same dataset that lie where this one does: <dataset>/<experiment>/seed<n>.
 
     Those of another version of the kit, which can't be opened, are left out.
     """
@@ -56,7 +56,7 @@ def neighbours(run: Run) -> list[Run]:
 
 
 def related_runs(run: Run) -> dict[str, Run]:
-    """The runs that differ from this one in their seed, or in what of the codebook learns; itself first.
+    """Return the runs that differ from this one in their seed, or in what of the codebook learns; itself first.
 
     By what they are: ``"seed 0"``, ``"seed 1"``, ``"seed 0, frozen"``. A twin with another frozen part has this run's
     seed.
@@ -72,7 +72,7 @@ def related_runs(run: Run) -> dict[str, Run]:
 
 
 def comparable(folders: Sequence[str | Path] = (), root: str | Path = "runs") -> list[Run]:
-    """The runs in ``folders``; when there are none, all seeds of the first base and SVQ experiments below ``root``.
+    """Return the runs in ``folders``, or else all seeds of the first base and SVQ experiments below ``root``.
 
     A folder of an experiment, which holds seed0, seed1, …, stands for all of them.
 
@@ -100,7 +100,7 @@ def comparable(folders: Sequence[str | Path] = (), root: str | Path = "runs") ->
 
 
 def mapped_channel(store: Store, channel: int | str | None = None) -> int | str:
-    """The channel that maps of errors are drawn of: the one asked for, else the first of temperature (units K).
+    """Return the channel that maps of errors are drawn of: the one asked for, else the first of temperature (units K).
 
     Raises:
         SvqkitError: the store has no maps, or no temperature; the message says what to open, or to ask for.
@@ -121,12 +121,12 @@ def mapped_channel(store: Store, channel: int | str | None = None) -> int | str:
 
 
 def channel_name(store: Store, channel: int | str) -> str:
-    """The name of a channel that is given by name or number, as scores have it."""
+    """Return the name of a channel that is given by name or number, as scores have it."""
     return channel if isinstance(channel, str) else store.channels[channel]
 
 
 def in_groups(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """The runs of each experiment, by its name, in the order in which they come.
+    """Return the runs of each experiment, by its name, in the order in which they come.
 
     Of a single experiment each run is a group of its own, ``"<experiment>, seed 0"``: so seeds are compared.
     """
@@ -137,7 +137,7 @@ def in_groups(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def one_seed(experiment: str, seed: int) -> str:
-    """How a run is called beside another seed of its experiment."""
+    """Return how a run is called beside another seed of its experiment."""
     return f"{experiment}, seed {seed}"
 
 
@@ -191,7 +191,7 @@ def _data_of(run: Run) -> str:
 
 
 def settings_that_differ(experiments: Sequence[Experiment]) -> pd.DataFrame:
-    """A row for each setting that is not the same in all experiments, a column for each experiment.
+    """Return a row for each setting that is not the same in all experiments, a column for each experiment.
 
     Settings are named as in params.yaml, ``training.loss``. One that an experiment's quantizer doesn't have is "–".
     """
@@ -213,7 +213,7 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
 
 
 def costs_of(runs: Sequence[Run], journals: str | Path = "journal") -> pd.DataFrame:
-    """One row for each of :func:`in_groups`: parameters, and what training took, means over seeds.
+    """Return one row for each of :func:`in_groups`: parameters, and what training took, means over seeds.
 
     Columns ``parameters``, ``of_quantizer`` (those between encoder and translator or behind it), ``steps_per_second``,
     ``seconds``, ``peak_memory_gb`` and ``machine``; the last four are missing without a journal in ``journals``.

@@ -27,7 +27,7 @@ SHOWN = ("codes", "dead_codes", "perplexity", "codes_per_position", "kurtosis")
 def error_by_codes_kept(
     run: Run, store: Store, usage: Usage, windows: int = 4, counts: Sequence[int] | None = None
 ) -> pd.DataFrame:
-    r"""The error of a trained model whose quantizer adds up only n of its codes; nothing is trained again.
+    r"""Return the error of a trained model whose quantizer adds up only n of its codes; nothing is trained again.
 
     Of :math:`y = \sum_k w_k c_k` only n terms stay: the n with the largest :math:`|w_k|` at each place, or the n codes
     that are the strongest on average, the same everywhere.
@@ -63,14 +63,14 @@ def error_by_codes_kept(
 
 
 def codes_for(kept: pd.DataFrame, error: float, how: str) -> int | None:
-    """The fewest codes, of those tried, from which on ``error`` is not exceeded; None where even the most exceed it."""
+    """Return the fewest codes tried from which on ``error`` is not exceeded; None where even the most exceed it."""
     part = kept[kept["kept"] == how].sort_values("codes", ascending=False)
     enough = part.loc[(part["error"] <= error).cumprod().astype(bool), "codes"]
     return int(enough.min()) if len(enough) else None
 
 
 def spread_windows(store: Store, count: int) -> Batch:
-    """``count`` test windows, spread evenly, as they are stored."""
+    """Return ``count`` test windows, spread evenly, as they are stored."""
     test = Windows(store, "test", hold=False)
     return test.read(np.unique(np.linspace(0, len(test) - 1, count).round().astype(int)).tolist())
 
@@ -128,7 +128,7 @@ def _error(model: nn.Module, batch: Batch, scale: Normaliser) -> Tensor:
 
 
 def stages_of_training(run: Run) -> dict[str, nn.Module]:
-    """The model as it was initialised, and with the weights of its best and of its last epoch, where there are any.
+    """Return the model as initialised, and with the weights of its best and of its last epoch, where there are any.
 
     The first is made anew from the run's seed, as training does; of weights that were read from elsewhere it is only
     some start.
@@ -142,13 +142,13 @@ def stages_of_training(run: Run) -> dict[str, nn.Module]:
 
 @torch.inference_mode()
 def usages_of(trained: Mapping[str, nn.Module], store: Store, windows: int) -> dict[str, Usage]:
-    """The usage of each model's codebook over ``windows`` test windows, spread evenly; the same ones for all."""
+    """Return the usage of each model's codebook over ``windows`` test windows, spread evenly; the same ones for all."""
     frames = Normaliser.of(store).forward(spread_windows(store, windows).inputs)
     return {name: model.quantizer.usage(model.latents(frames)) for name, model in trained.items()}
 
 
 def usage_table(usages: Mapping[str, Usage]) -> pd.DataFrame:
-    """One row for each usage: codes, dead codes, perplexity, codes mixed, kurtosis (missing of hard quantizers)."""
+    """Tabulate usages: codes, dead codes, perplexity, codes mixed, kurtosis (missing of hard quantizers)."""
     rows = {name: measures(usage) for name, usage in usages.items()}
     table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=list(SHOWN))
     return table.rename(columns={name: metric_name(name) for name in SHOWN}).round(1)
@@ -156,7 +156,7 @@ def usage_table(usages: Mapping[str, Usage]) -> pd.DataFrame:
 
 @torch.inference_mode()
 def moved_codes(trained: Mapping[str, nn.Module]) -> pd.Series:
-    """How far codes have turned from the first of ``trained``: the median over codes of their cosine with the start.
+    """Return how far codes have turned from the first of ``trained``: the median of their cosines with the start.
 
     1: they point where they pointed; 0: where they point now has nothing to do with it.
     """
@@ -166,7 +166,7 @@ def moved_codes(trained: Mapping[str, nn.Module]) -> pd.Series:
 
 
 def usage_in_words(usage: Usage) -> str:
-    """Two or three sentences with the numbers that tell whether a codebook is alive and how sparse it is."""
+    """Return two or three sentences with the numbers that tell whether a codebook is alive and how sparse it is."""
     codes, winning = len(usage.share), len(usage.share) - usage.dead_codes
     words = [
         f"{winning} of {codes} codes win a place somewhere; taken together that is as if {usage.perplexity:.1f} codes "

@@ -19,7 +19,7 @@ from svqkit.plots.table import escape_markdown
 
 
 def paired_tests(models: Sequence[Diagnostics], store: Store, metric: str = "mse") -> pd.DataFrame:
-    """Each experiment against the first one, seed by seed and window by window.
+    """Test each experiment against the first one, seed by seed and window by window.
 
     One row for each experiment but the first; of a single experiment, for each seed but the first. Columns ``change``
     (relative; negative is better), ``low`` and ``high`` (its 95 % interval), ``p_value`` (two-sided), ``seeds``
@@ -46,7 +46,7 @@ def paired_tests(models: Sequence[Diagnostics], store: Store, metric: str = "mse
 
 
 def in_words(tests: pd.DataFrame, metric: str = "mse", level: float = 0.05) -> str:
-    """What :func:`paired_tests` found, one sentence for each row, as Markdown."""
+    """Say what :func:`paired_tests` found, one sentence for each row, as Markdown."""
     sentences = []
     for name, row in tests.iterrows():
         change = f"{100 * abs(row['change']):.1f} % {'lower' if row['change'] < 0 else 'higher'}"
@@ -64,7 +64,7 @@ def difference_figure(
     channel: int | str | None = None,
     projection: View = "world",
 ) -> Figure:
-    """The RMSE of some runs minus that of others at every place, each over its seeds; on maps with dots.
+    """Draw the RMSE of some runs minus that of others at every place, each over its seeds; on maps with dots.
 
     A dot is where the difference is significant, see :func:`svqkit.evaluation.significance.significant_places`.
     """

@@ -65,7 +65,7 @@ def diagnose(what: Run | str, store: Store) -> Diagnostics:
 
 
 def one_forecast(what: Run | str, store: Store, window: int | None = None) -> xr.Dataset:
-    """The forecast of a test window by its number, or of the one in the middle, as ``evaluate`` writes it."""
+    """Return the forecast of a test window by its number, or of the one in the middle, as ``evaluate`` writes it."""
     test = TestSet(store, "clean")
     if window is not None:
         test.windows.starts = test.windows.starts[[window]]  # the middle of one is that one
@@ -124,7 +124,7 @@ class _RecordingTestSet(TestSet):
             self.frames_at += hour.bincount(minlength=HOURS)
 
     def cases(self) -> xr.Dataset:
-        """The errors by window."""
+        """Return the errors by window."""
         store, steps = self.store, np.arange(1, len(self.windows.targets) + 1)
         starts = np.concatenate(self.starts)
         number = np.argsort(self.windows.starts)[np.searchsorted(np.sort(self.windows.starts), starts)]
@@ -145,7 +145,7 @@ class _RecordingTestSet(TestSet):
         ).sortby("window")
 
     def hours(self) -> xr.Dataset | None:
-        """The errors by hour of the day, where there are any."""
+        """Return the errors by hour of the day, where there are any."""
         if not self.has_hours:
             return None
         count = torch.where(self.frames_at > 0, self.frames_at, torch.nan)[:, None, None, None]
@@ -167,7 +167,7 @@ def _hour(times: np.ndarray) -> np.ndarray:
 
 
 def by_local_hour(diagnostics: Diagnostics, channel: int | str | None = None) -> pd.DataFrame:
-    """The error by local solar time, over all places and leads: index ``hour`` 0 … 23, columns ``bias`` and ``rmse``.
+    """Return the error by local solar time, over all places and leads: index ``hour``, columns ``bias`` and ``rmse``.
 
     At longitude λ (degrees east) it is (UTC + λ / 15) mod 24, rounded to whole hours. Each place counts as much as its
     area. Hours at which no place has a frame are left out. By how much a longitude differs from the others over all
@@ -195,7 +195,7 @@ def by_local_hour(diagnostics: Diagnostics, channel: int | str | None = None) ->
 
 
 def by_season(diagnostics: Diagnostics, channel: int | str | None = None) -> pd.DataFrame:
-    """The error by month of the forecast time, over all leads; where the test split has few months, by day.
+    """Return the error by month of the forecast time, over all leads; where the test split has few months, by day.
 
     Index ``month`` (1 … 12, all years together) or ``day`` (dates); columns ``bias``, ``rmse`` and ``frames``.
 
@@ -225,7 +225,7 @@ def by_season(diagnostics: Diagnostics, channel: int | str | None = None) -> pd.
 
 
 def by_latitude(errors: xr.Dataset, channel: int | str | None = None, leads: Sequence[int] | None = None) -> pd.Series:
-    """The RMSE of each row of the grid, over some leads or all; index ``lat``, from south to north."""
+    """Return the RMSE of each row of the grid, over some leads or all; index ``lat``, from south to north."""
     field = pick_channel(errors["rmse"], channel, "The run")
     if "lat" not in field.dims:
         raise SvqkitError("There are no latitudes: the frames have no places on Earth.")
@@ -235,7 +235,7 @@ def by_latitude(errors: xr.Dataset, channel: int | str | None = None, leads: Seq
 
 
 def worst_cases(diagnostics: Diagnostics, count: int = 3, channel: int | str | None = None) -> pd.DataFrame:
-    """The test windows with the largest error over all leads, none of which overlaps a worse one.
+    """Return the test windows with the largest error over all leads, none of which overlaps a worse one.
 
     Index ``window`` (its number); columns ``rmse``, ``times_median`` (against the median window), and of a record with
     times ``issued``, the time of the last observed frame.
@@ -259,7 +259,7 @@ def worst_cases(diagnostics: Diagnostics, count: int = 3, channel: int | str | N
 
 
 def bias_and_scatter(errors: xr.Dataset) -> dict[str, xr.Dataset]:
-    """The two parts of the RMSE at every place: RMSE² = bias² + scatter².
+    """Return the two parts of the RMSE at every place: RMSE² = bias² + scatter².
 
     The bias is the mean error of that place and lead, which could be subtracted; the scatter is the standard deviation
     of the error around it. Both as datasets with the one variable ``rmse``, so that they are drawn as an RMSE is.

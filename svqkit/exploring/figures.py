@@ -30,7 +30,7 @@ _LOCAL_HOUR = "Local solar time [h]"
 
 
 def kept_figure(kept: pd.DataFrame, title: str) -> Figure:
-    """The error over the number of codes that are kept, as ``error_by_codes_kept`` measures it; both axes by factors.
+    """Draw the error over the number of codes kept, of ``error_by_codes_kept``, on logarithmic axes.
 
     The point left of 1 is a model whose quantizer gives nothing at all.
     """
@@ -61,7 +61,7 @@ def kept_figure(kept: pd.DataFrame, title: str) -> Figure:
 
 
 def when_figure(models: Sequence[Diagnostics], channel: int | str | None = None) -> Figure:
-    """RMSE (above) and bias (below) by local hour, where there are hours, and by month or day of the forecast time."""
+    """Draw RMSE (above) and bias (below) by local hour, where there are hours, and by month or day forecast."""
     names = by_label(models)
     colours, words = line_styles(names), display_names(names)
     columns = {"season": by_season} if models[0].hours is None else {"hour": by_local_hour, "season": by_season}
@@ -90,7 +90,7 @@ def when_figure(models: Sequence[Diagnostics], channel: int | str | None = None)
 def latitude_figure(
     models: Sequence[Diagnostics], channel: int | str | None = None, leads: Sequence[int] | None = None
 ) -> Figure:
-    """The RMSE of each latitude; each model's line is over all ``leads`` (when None, over all there are)."""
+    """Draw the RMSE of each latitude; each model's line is over all ``leads`` (when None, over all there are)."""
     names = by_label(models)
     colours, words = line_styles(names), display_names(names)
     errors = models[0].errors
@@ -115,7 +115,7 @@ def latitude_figure(
 
 
 def steps_figure(trainings: Mapping[str, Sequence[pd.DataFrame]], loss: str = "Training loss") -> Figure:
-    """The training loss by step, a line for each seed: jumps show that a training was not stable.
+    """Draw the training loss by step, a line for each seed: jumps show that a training was not stable.
 
     Args:
         trainings: by experiment, for each seed a table with the columns ``step`` and ``train_loss``, as a run's
@@ -170,7 +170,7 @@ def _label_times(axes: Axes, table: pd.DataFrame) -> None:
 def decoded_figure(
     run: Run, store: Store, activity: xr.DataArray, windows: int, channel: int | str | None = None
 ) -> Figure:
-    """Where codes are at work, and how the forecast changes, mean over leads, when a little more of each is mixed in.
+    """Draw where codes are at work, and how the forecast changes, mean over leads, when more of each is mixed in.
 
     Args:
         run: a run with a codebook.
@@ -191,13 +191,13 @@ def decoded_figure(
 def forecasts_figure(
     cases: Mapping[str, xr.Dataset], channel: int | str | None = None, leads: Sequence[int] | None = None
 ) -> Figure:
-    """Several forecasts of one case and their errors, on shared scales: as maps, or as frames."""
+    """Draw several forecasts of one case and their errors, on shared scales: as maps, or as frames."""
     draw = forecast_maps if is_map(next(iter(cases.values()))) else forecasts_side_by_side
     return draw(cases, leads, channel=channel)
 
 
 def poles_of(store: Store) -> list[View]:
-    """The poles that the cells of a lat-lon store go round, "north" and "south", and come near to."""
+    """Return the poles that the cells of a lat-lon store go round, "north" and "south", and come near to."""
     lat, lon = store.lat, store.lon
     if not grid_of(xr.Dataset(coords={"lat": lat, "lon": lon})).world:
         return []
@@ -206,7 +206,7 @@ def poles_of(store: Store) -> list[View]:
 
 
 def marked(figure: Figure, store: Store) -> Figure:
-    """The figure with "(simulated data)" behind its title, where the raw files say that they are."""
+    """Add "(simulated data)" to a figure's title, where the raw files say that they are; return the figure."""
     if "simulated" in store.title.lower():
         with use():
             heading(figure, f"{' '.join(figure.get_suptitle().split())} (simulated data)")

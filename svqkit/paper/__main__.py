@@ -19,7 +19,7 @@ from svqkit.settings.params import load_params
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line."""
+    """Run the command line."""
     options = _parser().parse_args(arguments)
     try:
         results = _results(options)

@@ -89,7 +89,7 @@ class Case:
         return getattr(self.experiment.quantizer, "codebook_size", 0)
 
     def build(self, frame_shape: tuple[int, int, int]) -> nn.Module:
-        """A fresh model for frames (C, H, W)."""
+        """Return a fresh model for frames (C, H, W)."""
         model = models.build(self.experiment, frame_shape)
         if self.form == "plain":
             model.quantizer = PlainSVQ(model.quantizer)
@@ -113,7 +113,7 @@ class PlainSVQ(nn.Module):
 
 
 def translator_cases(settings: Params, dataset: str) -> dict[str, tuple[Case, Case, Case]]:
-    """By translator of study "translators": without a quantizer, with SVQ folded, with SVQ plain.
+    """Return cases by translator of study "translators": without a quantizer, with SVQ folded, with SVQ plain.
 
     A translator that params.yaml has only without SVQ gets the SVQ of the first one that has it.
 
@@ -139,7 +139,7 @@ def translator_cases(settings: Params, dataset: str) -> dict[str, tuple[Case, Ca
 
 
 def size_cases(settings: Params, dataset: str, sizes: Sequence[int] = ()) -> list[Case]:
-    """SVQ, folded and plain, and LISTA with each of ``sizes`` codes; empty: those of SVQ in study "codebook_size"."""
+    """Return SVQ, folded and plain, and LISTA with ``sizes`` codes; empty: those of SVQ in study "codebook_size"."""
     members = settings.of_dataset(dataset)
     trained = [member for member in members if "codebook_size" in member.studies and member.quantizer.name == "svq"]
     by_size: dict[int, Experiment] = {}
@@ -165,7 +165,7 @@ def _resized(experiment: Experiment, size: int) -> Experiment:
 
 
 def all_cases(settings: Params, dataset: str, sizes: Sequence[int] = ()) -> list[Case]:
-    """Everything that costs/<profile>.csv holds, each model once."""
+    """Return everything that costs/<profile>.csv holds, each model once."""
     found = [case for group in translator_cases(settings, dataset).values() for case in group]
     return list({case.name: case for case in [*found, *size_cases(settings, dataset, sizes)]}.values())
 
@@ -234,7 +234,7 @@ def write(costs: pd.DataFrame, path: str | Path) -> Path:
 
 
 def measured_where(costs: pd.DataFrame) -> str:
-    """On what data and machine a table of ``measure`` was made, for captions."""
+    """Say on what data and machine a table of ``measure`` was made, for captions."""
     names = ("machine", "batch_size", "frame_shape", "dataset")
     machines, batches, shapes, datasets = (", ".join(map(str, costs[name].unique())) for name in names)
     return (
@@ -244,7 +244,7 @@ def measured_where(costs: pd.DataFrame) -> str:
 
 
 def machine(device: str) -> str:
-    """The name of the processor that computes, a CPU's with the number of its threads in use."""
+    """Return the name of the processor that computes, a CPU's with the number of its threads in use."""
     about = journal.machine()
     threads = f"{about['threads']} thread{'s' * (about['threads'] > 1)}"
     return about["gpu"] if device == "cuda" else f"{about['cpu']}, {threads}"
@@ -266,7 +266,7 @@ class Subject:
         self._give_adam_its_moments()
 
     def step(self, samples: int | None = None) -> None:
-        """A training step, on the whole batch or on the first ``samples`` of it."""
+        """Take a training step, on the whole batch or on the first ``samples`` of it."""
         self.objective.train()
         self.optimizer.zero_grad()
         sum(self.objective(self.inputs[:samples], self.targets[:samples])).backward()
@@ -274,12 +274,12 @@ class Subject:
 
     @torch.inference_mode()
     def forward(self) -> None:
-        """A forecast of the batch, as an application would make it."""
+        """Forecast the batch, as an application would."""
         self.model.eval()
         self._forecast(self.inputs)
 
     def parameters(self) -> tuple[int, int]:
-        """How many parameters the model has, and how many of them are trained."""
+        """Return how many parameters the model has, and how many of them are trained."""
         counts = [
             (parameter.numel(), parameter.numel() * parameter.requires_grad) for parameter in self.model.parameters()
         ]
@@ -287,7 +287,7 @@ class Subject:
 
     @torch.no_grad()
     def flops(self) -> float:
-        """FLOPs of a forecast per sample of the batch."""
+        """Count the FLOPs of a forecast per sample of the batch."""
         self.model.eval()
         # The fused kernels of attention have names of their own on each device; as plain products all are counted.
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
@@ -308,11 +308,11 @@ class Subject:
             raise SvqkitError(f"does not fit: a step may need {_gigabytes(needed)}, {_gigabytes(free)} are free")
 
     def peak_bytes(self) -> int:
-        """The most bytes of tensors during a training step."""
+        """Measure the most bytes of tensors during a training step."""
         return self._held_bytes() + self._step_bytes()
 
     def seconds(self, work: Callable[[], None]) -> float:
-        """How long ``work`` takes, until the device is done with it."""
+        """Measure how long ``work`` takes, until the device is done with it."""
         begun = now(self.device)
         work()
         taken = now(self.device) - begun
@@ -381,7 +381,7 @@ class Ledger(TorchDispatchMode):
         self.entries.append((number, -size))
 
     def peak(self, without: frozenset[int] | set[int] = frozenset()) -> int:
-        """The most bytes at a time, but for the tensors numbered in ``without``."""
+        """Return the most bytes at a time, but for the tensors numbered in ``without``."""
         held = most = 0
         for number, size in self.entries:
             held += 0 if number in without else size
@@ -390,7 +390,7 @@ class Ledger(TorchDispatchMode):
 
 
 def free_bytes(device: str) -> int:
-    """Free memory of the device."""
+    """Return the free memory of the device."""
     if device == "cuda":
         torch.cuda.empty_cache()
         return torch.cuda.mem_get_info()[0]
@@ -399,7 +399,7 @@ def free_bytes(device: str) -> int:
 
 @contextmanager
 def out_of_memory_as_error() -> Iterator[None]:
-    """Says of a model for which memory runs out in this context that it does not fit."""
+    """Turn running out of memory in this context into an error that says that the model does not fit."""
     try:
         yield
     except RuntimeError as error:
@@ -424,7 +424,7 @@ def _settings_of(case: Case, batch_size: int, frame_shape: tuple[int, int, int])
 
 
 def now(device: str) -> float:
-    """Seconds, once the device has done all that it was given."""
+    """Return seconds, once the device has done all that it was given."""
     if device == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()

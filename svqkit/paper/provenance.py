@@ -89,7 +89,7 @@ def gather(
     journal_root: str | Path = "journal",
     project: str | Path = ".",
 ) -> Provenance:
-    """All that is known of how ``results`` were made; what is not there is said to be missing.
+    """Gather all that is known of how ``results`` were made; what is not there is said to be missing.
 
     Args:
         results: what is reported.

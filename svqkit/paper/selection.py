@@ -16,7 +16,7 @@ BASE = "none"  # the quantizer of the base
 
 
 def base_of(experiment: Experiment, among: Iterable[Experiment]) -> Experiment | None:
-    """The first of ``among`` with the same model and no quantizer; None where there is none, or it is that itself."""
+    """Return the first of ``among`` with the same model but no quantizer; None if there is no other one."""
     model = replace(experiment.model, quantize_after_translator=False)
     for other in among:
         if (
@@ -29,7 +29,7 @@ def base_of(experiment: Experiment, among: Iterable[Experiment]) -> Experiment |
 
 
 def default_svq(among: Iterable[Experiment]) -> Experiment | None:
-    """The learnable SVQ of the study "main": the one that variants are compared with."""
+    """Return the learnable SVQ of the study "main": the one that variants are compared with."""
     for experiment in among:
         if "main" in experiment.studies and experiment.quantizer.name == "svq" and experiment.quantizer.learnable:
             return experiment
@@ -37,7 +37,7 @@ def default_svq(among: Iterable[Experiment]) -> Experiment | None:
 
 
 def pair_frozen_and_learnable(among: Iterable[Experiment]) -> list[tuple[Experiment | None, Experiment | None]]:
-    """Frozen and learnable SVQ of the same settings otherwise, side by side; None for one that was not run."""
+    """Return frozen and learnable SVQ of the same settings otherwise, side by side; None for one that was not run."""
     ours = [experiment for experiment in among if experiment.quantizer.name == "svq"]
 
     def settings(experiment: Experiment) -> str:
@@ -52,12 +52,12 @@ def pair_frozen_and_learnable(among: Iterable[Experiment]) -> list[tuple[Experim
 
 
 def codes(experiment: Experiment) -> int | None:
-    """The size of its codebook; None where it has none to choose."""
+    """Return the size of its codebook; None where it has none to choose."""
     return getattr(experiment.quantizer, "codebook_size", None)
 
 
 def differences(experiment: Experiment, reference: Experiment) -> str:
-    """The settings of its model, quantizer and training that are not those of ``reference``: ``"init: kaiming"``."""
+    """Return the settings of model, quantizer and training that ``reference`` does not have: ``"init: kaiming"``."""
     found: list[str] = []
     for part in ("model", "quantizer", "training"):
         ours, others = (as_tree(getattr(member, part)) for member in (experiment, reference))
@@ -78,12 +78,12 @@ def _yes_or_no(value: object) -> str:
 
 
 def experiments_of(results: Results, dataset: str, study: str | None = None) -> list[Experiment]:
-    """The scored experiments on a dataset, of one study or of all, in the order of params.yaml."""
+    """Return the scored experiments on a dataset, of one study or of all, in the order of params.yaml."""
     return list({run.experiment.name: run.experiment for run in results.runs(dataset, study)}.values())
 
 
 def datasets_with(results: Results, studies: Collection[str]) -> list[str]:
-    """The datasets on which experiments of any of ``studies`` were scored.
+    """Return the datasets on which experiments of any of ``studies`` were scored.
 
     Raises:
         SvqkitError: there is none.
@@ -103,19 +103,19 @@ def datasets_with(results: Results, studies: Collection[str]) -> list[str]:
 
 
 def role(experiment: Experiment) -> str:
-    """The name of the quantizer, of SVQ with whether its codebook learns: none, svq, svq_frozen, vq, …"""
+    """Return the name of the quantizer, of SVQ with whether its codebook learns: none, svq, svq_frozen, vq, …"""
     quantizer = experiment.quantizer
     return f"{quantizer.name}_frozen" if getattr(quantizer, "learnable", True) is False else quantizer.name
 
 
 def pairs_of(results: Results, dataset: str) -> list[tuple[Experiment, Experiment]]:
-    """Each base of the main table with the SVQ of the same model."""
+    """Return each base of the main table with the SVQ of the same model."""
     main = experiments_of(results, dataset, "main")
     return [(base, svq) for svq in main if role(svq) == "svq" and (base := base_of(svq, main)) is not None]
 
 
 def families(experiments: Iterable[Experiment], varied: Collection[str] = ()) -> dict[str, list[Experiment]]:
-    """Experiments whose quantizers and models are alike but for the settings ``varied``, by role.
+    """Return experiments whose quantizers and models are alike but for the settings ``varied``, by role.
 
     Where several families have one role, each goes by the name of its first member.
     """
@@ -129,7 +129,7 @@ def families(experiments: Iterable[Experiment], varied: Collection[str] = ()) ->
 
 
 def seed_scores(results: Results, dataset: str, metric: str = "mse", protocol: str = "clean") -> pd.DataFrame:
-    """Scores over all leads and channels: experiment, seed (-1: a baseline), value."""
+    """Return scores over all leads and channels: experiment, seed (-1: a baseline), value."""
     scores = results.scores
     chosen = scores[
         (scores["dataset"] == dataset)
@@ -142,12 +142,12 @@ def seed_scores(results: Results, dataset: str, metric: str = "mse", protocol: s
 
 
 def one_unit(results: Results, dataset: str) -> bool:
-    """Whether all channels of a dataset are in one unit, so that a mean over them means something."""
+    """Return whether all channels of a dataset are in one unit, so that a mean over them means something."""
     return len(set(results.errors_of_persistence(dataset)["unit"].to_numpy().tolist())) == 1
 
 
 def largest_rise(losses: pd.Series) -> float:
-    """max over t of l_t / min(l_1 … l_t) − 1: 0 for a loss that only falls, infinite for one that is not finite.
+    """Return the max over t of l_t / min(l_1 … l_t) − 1: 0 for a loss that only falls, infinite for one that is not finite.
 
     It means something for losses that are positive throughout.
     """

@@ -39,7 +39,7 @@ def start_notebook() -> None:
 
 
 def project_root(inside: Path | None = None) -> Path:
-    """The nearest folder, upwards from ``inside`` or from here, that holds dvc.yaml.
+    """Return the nearest folder, upwards from ``inside`` or from here, that holds dvc.yaml.
 
     Raises:
         SvqkitError: there is none.
@@ -71,7 +71,7 @@ def check_parameters(given: Iterable[str], known: Iterable[str], notebook: str =
 
 
 def assigned_names(source: str) -> list[str]:
-    """Names that a cell assigns at its top level."""
+    """Return names that a cell assigns at its top level."""
     targets = [
         target
         for statement in ast.parse(source).body

@@ -17,7 +17,7 @@ from svqkit.userfiles import parse_yaml
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; 1 after an error that is meant for the user."""
+    """Run the command line; return 1 after an error that is meant for the user."""
     parser = argparse.ArgumentParser(prog="python -m svqkit.pipeline", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("strip", help="copy the notebooks without outputs into build/notebooks")

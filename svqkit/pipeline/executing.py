@@ -129,7 +129,7 @@ def strip(sources: Path = SOURCES, stripped: Path = STRIPPED) -> None:
 
 
 def without_traces(notebook: NotebookNode) -> NotebookNode:
-    """A notebook with its cells' sources and tags, and nothing else."""
+    """Return a notebook with its cells' sources and tags, and nothing else."""
     notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"

@@ -25,7 +25,7 @@ GRACE = 60
 
 @contextmanager
 def private_folder() -> Iterator[tuple[Path, str]]:
-    """A new folder that only this user can enter, and the transport that works in it: ``ipc``, or else ``tcp``.
+    """Make a folder that only this user can enter, and the transport that works in it: ``ipc``, or else ``tcp``.
 
     It is locked while it is in use and removed afterwards. Folders of processes that were killed, known by their open
     locks, are removed first.
@@ -46,7 +46,7 @@ def private_folder() -> Iterator[tuple[Path, str]]:
 
 
 def socket_path(folder: Path) -> str:
-    """What the paths of a kernel's sockets in ``folder`` begin with; a dash and a digit follow."""
+    """Return what the paths of a kernel's sockets in ``folder`` begin with; a dash and a digit follow."""
     return str(folder / "socket")
 
 

@@ -48,14 +48,14 @@ def watch(stop: Callable[[str], object] | None = None) -> None:
 
 
 def is_starter(process: psutil.Process) -> bool:
-    """Whether a process is make, the pipeline or DVC."""
+    """Return whether a process is make, the pipeline or DVC."""
     with contextlib.suppress(psutil.Error):
         return not STARTERS.isdisjoint(Path(word).name for word in process.cmdline()[:4])
     return False
 
 
 def lives(process: psutil.Process) -> bool:
-    """Whether a process is still there, and not only its number or what the system remembers of it."""
+    """Return whether a process is still there, and not only its number or what the system remembers of it."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
@@ -69,7 +69,7 @@ def end(sentence: str) -> None:
 
 
 def main() -> None:
-    """The command line: run a module as ``python -m`` does, watched."""
+    """Run a module as ``python -m`` does, watched."""
     watch()
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -33,7 +33,7 @@ _NARROWER = 5.2  # inches, of three pictures that are about as high as wide
 
 
 def usage_figure(usage: Mapping[str, Usage], title: str | None = None) -> Figure:
-    """Four panels on the codebooks of one or more experiments.
+    """Draw four panels on the codebooks of one or more experiments.
 
     How often each code is the strongest one and how strong it is on average, both by rank; the distribution
     of all weights next to a normal one; and how many weights lie below a threshold.
@@ -82,7 +82,7 @@ def usage_figure(usage: Mapping[str, Usage], title: str | None = None) -> Figure
 
 
 def rank_frequency(usage: Mapping[str, Sequence[Usage]], title: str | None = None) -> Figure:
-    """How often each code is the strongest one, by rank: a plot for each quantizer, a line for each seed.
+    """Draw how often each code is the strongest one, by rank: a plot for each quantizer, a line for each seed.
 
     Quantizers that mix codes (with a ``histogram`` of their weights) are orange, hard ones blue. A grey line shows K
     codes that all win equally often. Above each plot stand the perplexity (of the seeds the lowest
@@ -195,7 +195,7 @@ def _label(axes: Axes, title: str, x: str, y: str) -> None:
 
 
 def similarity_figure(similarity: np.ndarray, codes: Sequence[int], title: str | None = None) -> Figure:
-    """Cosine similarity (n, n) of codes with the numbers ``codes`` (n,), as a matrix from −1 to 1."""
+    """Draw cosine similarity (n, n) of codes with the numbers ``codes`` (n,), as a matrix from −1 to 1."""
     with use():
         figure = new_figure(COLUMN_WIDTH, 3.2)
         axes = figure.subplots()
@@ -208,7 +208,7 @@ def similarity_figure(similarity: np.ndarray, codes: Sequence[int], title: str |
 
 
 def similarities(matrices: Mapping[str, np.ndarray], width: int, title: str | None = None) -> Figure:
-    """Cosine similarities (n, n) of the most frequent codes of several quantizers, side by side on one scale.
+    """Draw cosine similarities (n, n) of the most frequent codes of several quantizers, side by side on one scale.
 
     Above each stands the mean |similarity| of two different codes, and that of two random directions beside it.
 
@@ -240,7 +240,7 @@ def similarities(matrices: Mapping[str, np.ndarray], width: int, title: str | No
 
 
 def random_similarity(width: int) -> float:
-    """The mean |cosine| of two random directions in D dimensions, Γ(D/2) / (√π Γ((D + 1)/2)); 1 for D = 1."""
+    """Return the mean |cosine| of two random directions in D dimensions, Γ(D/2) / (√π Γ((D + 1)/2)); 1 for D = 1."""
     return sqrt(1 / pi) * float(np.exp(lgamma(width / 2) - lgamma((width + 1) / 2)))
 
 
@@ -252,7 +252,7 @@ def code_effects(
     units: str,
     title: str | None = None,
 ) -> Figure:
-    """A row for each code: where it is at work, and what it decodes to when added everywhere or in one place.
+    """Draw a row for each code: where it is at work, and what it decodes to when added everywhere or in one place.
 
     Where it is at work is its mean weight at each cell minus the mean over all cells, which stands above the panel: a
     code may be on everywhere. Each column has one scale; small numbers are shown in powers of ten.
@@ -308,7 +308,7 @@ def _readable(field: xr.DataArray, what: str, units: str) -> tuple[xr.DataArray,
 
 
 def code_maps(activity: xr.DataArray, title: str | None = None) -> Figure:
-    """The mean weight of each code (code, lat, lon) or (code, y, x) where it is at work, on one symmetric scale."""
+    """Draw the mean weight of each code (code, lat, lon) or (code, y, x), on one symmetric scale."""
     values = [field.to_numpy() for field in activity]
     scale = symmetric_scale(values)
     with use():

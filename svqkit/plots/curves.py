@@ -34,7 +34,7 @@ _DASHES = {"train_loss": "--", "validation_loss": "-"}
 def learning_curves(
     logs: Mapping[str, Sequence[pd.DataFrame]], loss: str = "MSE loss", title: str | None = None
 ) -> Figure:
-    """Training (dashed) and validation loss (solid) by epoch, with the learning rate below.
+    """Draw training (dashed) and validation loss (solid) by epoch, with the learning rate below.
 
     Each experiment has a thin line for each seed and a thick one for their mean; the band goes from the
     lowest to the highest validation loss of its seeds.
@@ -95,7 +95,7 @@ def error_over_lead(
     title: str | None = None,
     lead_units: str = "h",
 ) -> Figure:
-    """A metric by lead time: mean over seeds, with a band from the lowest to the highest; baselines dashed.
+    """Draw a metric by lead time: mean over seeds, with a band from the lowest to the highest; baselines dashed.
 
     Where the baselines are so bad that the models' lines lie on one another, leave their rows out.
 

@@ -19,7 +19,7 @@ _WIDTH_OF_HIGH = 5.0  # inches, of two panels that are about as high as wide
 
 
 def clip_strip(frames: xr.DataArray, title: str, channel: int | str | None = None) -> Figure:
-    """Up to eight frames of a clip or window, evenly from its first to its last; flat ones in two rows.
+    """Draw up to eight frames of a clip or window, evenly from its first to its last; flat ones in two rows.
 
     Args:
         frames: (time, channel, y, x) or (time, channel, lat, lon), with or without channels. The coordinate ``time``
@@ -68,7 +68,7 @@ def _times(frames: xr.DataArray) -> list[str]:
 
 
 def mean_and_spread(fields: xr.Dataset, title: str | None = None, channel: int | str | None = None) -> Figure:
-    """Two maps or pictures side by side: the mean of a dataset, and the standard deviation of each place.
+    """Draw two maps or pictures side by side: the mean of a dataset, and the standard deviation of each place.
 
     Args:
         fields: ``mean`` and ``std`` (lat, lon) or (y, x), or either with a dimension ``channel``; each with the

@@ -63,7 +63,7 @@ def _draw(axes: Axes, values: np.ndarray, **colours: object) -> AxesImage:
 
 
 def geometry_of(field: xr.DataArray | xr.Dataset) -> Grid | Pixels:
-    """The grid of a field (…, lat, lon), or the pixels of a field (…, y, x).
+    """Return the grid of a field (…, lat, lon), or the pixels of a field (…, y, x).
 
     Raises:
         SvqkitError: the field has neither, or a coordinate of the grid is missing or wrong.
@@ -74,12 +74,12 @@ def geometry_of(field: xr.DataArray | xr.Dataset) -> Grid | Pixels:
 
 
 def is_flat(field: xr.DataArray | xr.Dataset) -> bool:
-    """Whether maps or pictures of a field are so low that they read best below one another."""
+    """Return whether maps or pictures of a field are so low that they read best below one another."""
     return geometry_of(field).aspect < _FLAT
 
 
 def same_geometry(a: xr.DataArray, b: xr.DataArray) -> bool:
-    """Whether two fields lie on the same places, so that one may be subtracted from the other."""
+    """Return whether two fields lie on the same places, so that one may be subtracted from the other."""
     # pixels have no coordinates: xarray numbers them
     return plane_of(a) == plane_of(b) and all(np.array_equal(a[dim], b[dim]) for dim in plane_of(a))
 
@@ -91,7 +91,7 @@ def draw_field(axes: Axes, field: xr.DataArray, colours: str | Colormap, scale: 
 
 
 def area_mean(field: xr.DataArray, of_squares: bool = False) -> float:
-    """Mean of a field over its ground; with ``of_squares`` the root of the mean square.
+    """Return the mean of a field over its area or pixels; with ``of_squares`` the root of the mean square.
 
     Each place of the Earth counts as much as its area, each pixel the same.
     """
@@ -116,10 +116,10 @@ def draw_picture(axes: Axes, frame: xr.DataArray, scale: Normalize) -> None:
 
 
 def needs_bar(frame: xr.DataArray) -> bool:
-    """Whether a reader needs a colour bar to read ``frame``: not where it looks as the world does."""
+    """Return whether a reader needs a colour bar to read ``frame``: not where it looks as the world does."""
     return not (is_colour(frame) or is_grey(frame))
 
 
 def one_value(field: xr.DataArray) -> xr.DataArray:
-    """One value for each place, (…, y, x): the mean over the channels where there are several."""
+    """Return one value for each place, (…, y, x): the mean over the channels where there are several."""
     return field.mean("channel") if "channel" in field.dims else field

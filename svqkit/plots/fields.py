@@ -14,7 +14,7 @@ _MAP, _PICTURE = ("lat", "lon"), ("y", "x")
 
 
 def plane_of(field: xr.DataArray | xr.Dataset) -> tuple[str, str]:
-    """The two dimensions that a field is drawn over: ``("lat", "lon")`` or ``("y", "x")``.
+    """Return the two dimensions that a field is drawn over: ``("lat", "lon")`` or ``("y", "x")``.
 
     Raises:
         SvqkitError: the field has neither.
@@ -29,12 +29,12 @@ def plane_of(field: xr.DataArray | xr.Dataset) -> tuple[str, str]:
 
 
 def is_map(field: xr.DataArray | xr.Dataset) -> bool:
-    """Whether a field is drawn as a map."""
+    """Return whether a field is drawn as a map."""
     return plane_of(field) == _MAP
 
 
 def pick_channel(field: xr.DataArray, channel: int | str | None, name: str) -> xr.DataArray:
-    """One channel of a field, by position or by name, the first when ``None``.
+    """Return one channel of a field, by position or by name, the first when ``None``.
 
     A field without channels is its own one.
 
@@ -52,28 +52,28 @@ def pick_channel(field: xr.DataArray, channel: int | str | None, name: str) -> x
 
 
 def pick_or_colour(field: xr.DataArray, channel: int | str | None, name: str) -> xr.DataArray:
-    """As ``pick_channel``, but a colour picture stays whole, (…, channel, y, x), when ``channel`` is ``None``."""
+    """Pick a channel as ``pick_channel``, but leave a colour picture whole when ``channel`` is ``None``."""
     return field if channel is None and is_colour(field) else pick_channel(field, channel, name)
 
 
 def is_colour(field: xr.DataArray) -> bool:
-    """Whether the channels of a field (…, channel, y, x) are red, green and blue."""
+    """Return whether the channels of a field (…, channel, y, x) are red, green and blue."""
     return {"channel", "y", "x"} <= set(field.dims) and field["channel"].to_numpy().astype(str).tolist() == _RGB
 
 
 def is_grey(field: xr.DataArray) -> bool:
-    """Whether a field (…, y, x) is the brightness of a picture."""
+    """Return whether a field (…, y, x) is the brightness of a picture."""
     return "y" in field.dims and channel_of(field) == "grey"
 
 
 def channel_of(field: xr.DataArray) -> str | None:
-    """The name of the one channel that a field was picked from, where it had a name."""
+    """Return the name of the one channel that a field was picked from, where it had a name."""
     channel = field.coords.get("channel")
     return str(channel.item()) if channel is not None and channel.ndim == 0 and channel.dtype.kind in "UOT" else None
 
 
 def unit_of(field: xr.DataArray, otherwise: str = "") -> str:
-    """The units of a field: its channel's own (coordinate ``unit``), or its attribute ``units``, or ``otherwise``.
+    """Return the units of a field: its channel's (coordinate ``unit``), or its attribute ``units``, or ``otherwise``.
 
     Channels that differ in their units have none together.
     """
@@ -89,13 +89,13 @@ def _some(names: list[str], most: int = 20) -> str:
 
 
 def units_of(errors: Mapping[str, xr.Dataset], channel: int | str | None = None) -> str:
-    """The unit of the forecast variable, such as "K"; of one channel, or of all: "" where they differ."""
+    """Return the unit of the forecast variable, such as "K"; of one channel, or of all: "" where they differ."""
     name, first = next(iter(errors.items()))
     return unit_of(first["rmse"] if channel is None else pick_channel(first["rmse"], channel, name))
 
 
 def metric_units(unit: str, original: str = "") -> dict[str, str]:
-    """The unit of each metric for a variable in ``unit``: squared for the MSE, none for the ACC.
+    """Return the unit of each metric for a variable in ``unit``: squared for the MSE, none for the ACC.
 
     ``original`` is the unit of the ``…_original`` metrics, which are errors in the units of the raw data where the
     model's are others (such as traffic, scaled to [0, 1]). The PSNR is always in dB: it needs no entry.
@@ -114,7 +114,7 @@ def _errors_in(unit: str) -> dict[str, str]:
 def error_map(
     errors: xr.Dataset, variable: str, channel: int | str | None, leads: Sequence[int], name: str
 ) -> xr.DataArray:
-    """The error (lat, lon) or (y, x) of one channel over some lead times taken together.
+    """Return the error (lat, lon) or (y, x) of one channel over some lead times taken together.
 
     Biases and MAEs are averaged; an RMSE is the root of the mean square, which is the RMSE over all those leads.
 
@@ -142,7 +142,7 @@ def error_map(
 
 
 def over_seeds(errors: Sequence[xr.Dataset]) -> xr.Dataset:
-    """The error fields of several runs as those of one: biases and MAEs averaged, of the RMSE the mean square.
+    """Return the error fields of several runs as those of one: biases and MAEs averaged, of the RMSE the mean square.
 
     The RMSE of n seeds is √(Σ RMSE² / n), that over all their forecasts together; not the mean of their RMSEs.
 
@@ -166,7 +166,7 @@ def over_seeds(errors: Sequence[xr.Dataset]) -> xr.Dataset:
 
 
 def need_variable(data: xr.Dataset, variable: str, name: str) -> xr.DataArray:
-    """The variable of that name.
+    """Return the variable of that name.
 
     Raises:
         SvqkitError: there is none, or it lacks its lead times.
@@ -179,7 +179,7 @@ def need_variable(data: xr.Dataset, variable: str, name: str) -> xr.DataArray:
 
 
 def need_values(field: xr.DataArray, name: str) -> xr.DataArray:
-    """The field itself, when it has a finite value.
+    """Return the field itself, when it has a finite value.
 
     Raises:
         SvqkitError: every value is NaN or infinite.

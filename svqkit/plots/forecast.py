@@ -48,7 +48,7 @@ def forecast_case(
     title: str | None = None,
     channel: int | str | None = None,
 ) -> Figure:
-    """The truth, the prediction and the error, a column for each lead time: maps for weather, frames for all else.
+    """Draw the truth, the prediction and the error, a column for each lead time: maps for weather, frames for all else.
 
     Args:
         case: ``truth`` and ``prediction`` (lead, lat, lon) or (lead, y, x), or either with a dimension ``channel``.
@@ -80,7 +80,7 @@ def forecast_maps(
     channel: int | str | None = None,
     projection: View = "world",
 ) -> Figure:
-    """Maps of the truth, then of each model's prediction, then of each one's error, a column for each lead time.
+    """Draw maps of the truth, then of each model's prediction, then of each one's error, a column for each lead time.
 
     Fields share one scale, and errors another; above each error stands its root mean square over the area.
 
@@ -161,7 +161,7 @@ def _time_words(time: object) -> str:
 def forecast_frames(
     case: xr.Dataset, name: str, leads: Sequence[int], title: str | None, channel: int | str | None
 ) -> Figure:
-    """Pictures of the last observed frames, the truth, the prediction, and the size of the error.
+    """Draw pictures of the last observed frames, the truth, the prediction, and the size of the error.
 
     A row of each, with a column for each lead time; a forecast of a single lead time is one row of all four. The
     arguments are those of ``forecast_case``, with fields (…, y, x).
@@ -175,7 +175,7 @@ def forecasts_side_by_side(
     title: str | None = None,
     channel: int | str | None = None,
 ) -> Figure:
-    """As ``forecast_frames``, of several forecasts of the same frames: a row of each, and below a row of each error.
+    """Draw several forecasts of the same frames as ``forecast_frames``: a row of each, below a row of each error.
 
     All frames share one scale, and all errors another. Of a single lead time the frames stand side by side, those of
     several forecasts above their errors.

@@ -105,7 +105,7 @@ class Grid:
 
 
 def grid_of(field: xr.DataArray | xr.Dataset, view: View = "world") -> Grid:
-    """The grid of a field with coordinates ``lat`` and ``lon`` in degrees, in any order and from 0 or -180.
+    """Return the grid of a field with coordinates ``lat`` and ``lon`` in degrees, in any order and from 0 or -180.
 
     Raises:
         SvqkitError: a coordinate is missing, has fewer than two values, or repeats one; there is no such view, or a
@@ -143,7 +143,7 @@ def grid_of(field: xr.DataArray | xr.Dataset, view: View = "world") -> Grid:
 
 
 def seen(field: xr.DataArray, view: View) -> xr.DataArray:
-    """The rows of a field (…, lat, lon) that a view shows a part of: all, or those beyond the edge of a polar view.
+    """Return the rows of a field (…, lat, lon) that a view shows: all, or those within a polar view.
 
     Raises:
         SvqkitError: there is no such view of the field's grid, or no row is beyond that edge.
@@ -161,7 +161,7 @@ def seen(field: xr.DataArray, view: View) -> xr.DataArray:
 
 
 def polar_words(view: View) -> str:
-    """``"north of 30° N"``."""
+    """Return ``"north of 30° N"``."""
     return f"{view} of {POLAR_FROM:g}° {'N' if view == 'north' else 'S'}"
 
 
@@ -205,7 +205,7 @@ def draw_field(axes: GeoAxes, field: xr.DataArray, colours: str | Colormap, scal
 
 
 def places_on_map(axes: GeoAxes, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
-    """Where places (n,) in degrees lie in the axes' own coordinates, (n, 2)."""
+    """Return where places (n,) in degrees lie in the axes' own coordinates, (n, 2)."""
     return axes.projection.transform_points(ccrs.PlateCarree(), lon, lat)[:, :2]
 
 
@@ -283,7 +283,7 @@ def _on_map(lon: np.ndarray, grid: Grid) -> np.ndarray:
 
 @cache
 def coastlines() -> MultiLineString:
-    """The outlines of all land at 1:110 million, as lines of (longitude, latitude) in degrees, -180 to 180.
+    """Return the outlines of all land at 1:110 million, as lines of (longitude, latitude) in degrees, -180 to 180.
 
     No line crosses the date line: those that would are cut there, so that no map has a line across it.
     """

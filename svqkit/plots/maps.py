@@ -36,7 +36,7 @@ def error_maps(
     title: str | None = None,
     projection: View = "world",
 ) -> Figure:
-    """Maps, or pictures, of the errors of several models, all with one colour scale and the mean above each.
+    """Draw maps, or pictures, of the errors of several models, all with one colour scale and the mean above each.
 
     Args:
         errors: by experiment, ``bias``, ``mae`` or ``rmse`` (channel, lead, lat, lon) or (channel, lead, y, x), with
@@ -103,7 +103,7 @@ def difference_map(
     projection: View = "world",
     significant: xr.DataArray | None = None,
 ) -> Figure:
-    """The RMSE of model ``a`` minus that of ``b``, place by place: blue where ``a`` is better, red where ``b`` is.
+    """Draw the RMSE of model ``a`` minus that of ``b``, place by place: blue where ``a`` is better, red where ``b`` is.
 
     Args:
         a, b: fields ``rmse`` (channel, lead, lat, lon) or (channel, lead, y, x), both on the same grid or of the same

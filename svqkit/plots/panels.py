@@ -34,7 +34,7 @@ _TRIMS = 3  # after that many steps nothing to speak of is left to take off
 
 
 def symmetric_scale(fields: Iterable[np.ndarray]) -> Normalize:
-    """A scale with zero in the middle that shows nearly all values of ``fields`` (any shapes).
+    """Return a scale with zero in the middle that shows nearly all values of ``fields`` (any shapes).
 
     Raises:
         SvqkitError: no field has a finite value.
@@ -44,7 +44,7 @@ def symmetric_scale(fields: Iterable[np.ndarray]) -> Normalize:
 
 
 def robust_scale(fields: Iterable[np.ndarray]) -> Normalize:
-    """A scale that shows nearly all values of ``fields`` (any shapes).
+    """Return a scale that shows nearly all values of ``fields`` (any shapes).
 
     Raises:
         SvqkitError: no field has a finite value.
@@ -56,7 +56,7 @@ def robust_scale(fields: Iterable[np.ndarray]) -> Normalize:
 
 
 def amount_scale(fields: Iterable[np.ndarray]) -> Normalize:
-    """A scale from zero up that shows nearly all values of ``fields`` (any shapes), none of which is negative.
+    """Return a scale from zero up that shows nearly all values of ``fields`` (any shapes), none of which is negative.
 
     Raises:
         SvqkitError: no field has a finite value.
@@ -67,12 +67,12 @@ def amount_scale(fields: Iterable[np.ndarray]) -> Normalize:
 
 
 def decimals_for(largest: float) -> int:
-    """How many decimals numbers up to ``largest`` need, for three digits of the largest."""
+    """Return how many decimals numbers up to ``largest`` need, for three digits of the largest."""
     return max(0, 2 - int(np.floor(np.log10(largest)))) if np.isfinite(largest) and largest > 0 else 2
 
 
 def arrows(fields: Iterable[np.ndarray], scale: Normalize) -> str:
-    """Which ends of the colour bar get an arrow, as matplotlib's ``extend``: those that values lie beyond."""
+    """Return which ends of the colour bar get an arrow, as matplotlib's ``extend``: those that values lie beyond."""
     values = _finite(fields)
     low, high = bool(values.min() < scale.vmin), bool(values.max() > scale.vmax)
     return {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[low, high]
@@ -89,7 +89,7 @@ def _finite(fields: Iterable[np.ndarray]) -> np.ndarray:
 def small_multiples(
     count: int, row_height: float, x_label: str, y_label: str, share_x: bool = True, share_y: bool = True
 ) -> tuple[Figure, list[Axes]]:
-    """A figure as wide as a page with ``count`` plots, at most four in a row.
+    """Make a figure as wide as a page with ``count`` plots, at most four in a row.
 
     The x-axis is labelled below the lowest plot of each column, the y-axis left of each row.
 
@@ -122,7 +122,7 @@ def field_panels(
     row_names: Sequence[str] = (),
     projection: View = "world",
 ) -> tuple[Figure, np.ndarray]:
-    """A figure with panels (rows, columns) that suit the geometry of ``field``: maps or pictures.
+    """Make a figure with panels (rows, columns) that suit the geometry of ``field``: maps or pictures.
 
     Args:
         field: coordinates ``lat`` and ``lon``, degrees; or dimensions ``y`` and ``x``, pixels.
@@ -153,7 +153,7 @@ def field_panels(
 
 
 def one_panel_each(field: xr.DataArray, panels: int, projection: View = "world") -> tuple[Figure, np.ndarray]:
-    """Flat panels below one another, in two columns when they are many; high ones, as of poles, side by side."""
+    """Make flat panels below one another, in two columns when they are many; high ones, as of poles, side by side."""
     if projection != "world" or not is_flat(field):
         columns = min(panels, 4)
         width = COLUMN_WIDTH if panels == 1 else FULL_WIDTH
@@ -174,13 +174,13 @@ def title_panel(axes: Axes, what: str, number: str, units: str) -> None:
 
 
 def fits(title: str, axes: Axes) -> bool:
-    """Whether the lines of a title are no longer than its panel has room for."""
+    """Return whether the lines of a title are no longer than its panel has room for."""
     room = axes.figure.get_figwidth() / axes.get_gridspec().ncols
     return max(map(len, title.split("\n"))) * _LETTER < room
 
 
 def draw_dots(axes: Axes, where: xr.DataArray) -> None:
-    """A small black dot at each place of a field (lat, lon) or (y, x), already drawn on ``axes``, that is true.
+    """Draw a small black dot at each place of a field (lat, lon) or (y, x), already drawn on ``axes``, that is true.
 
     Of more than 96 columns some are left out, and of the rows as many, or the dots would cover the colours.
     """
@@ -195,7 +195,7 @@ def draw_dots(axes: Axes, where: xr.DataArray) -> None:
 
 
 def mark_place(axes: Axes, field: xr.DataArray, cell: tuple[int, int]) -> None:
-    """A cross at one place (row, column) of a field (lat, lon) or (y, x), already drawn on ``axes``."""
+    """Draw a cross at one place (row, column) of a field (lat, lon) or (y, x), already drawn on ``axes``."""
     row, column = cell
     at = np.array([[column, row]])
     if is_map(field):
@@ -213,7 +213,7 @@ def colour_bar(
     location: str = "bottom",
     aspect: float = 45,
 ) -> None:
-    """One bar for the panels ``axes``, with an arrow at each end that values of ``fields`` lie beyond.
+    """Draw one colour bar for the panels ``axes``, with an arrow at each end that values of ``fields`` lie beyond.
 
     It is ``aspect`` times as long as it is thick. A label that is longer than an upright bar has its units on a line
     of their own.

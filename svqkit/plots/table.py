@@ -52,7 +52,7 @@ def results_table(
     protocol: str = "clean",
     lead: int = 0,
 ) -> pd.DataFrame:
-    """One row for each experiment, with the mean and spread of each metric over its seeds.
+    """Tabulate one row for each experiment, with the mean and spread of each metric over its seeds.
 
     Args:
         scores: columns ``experiment``, ``seed`` (-1 for baselines), ``protocol``, ``metric``, ``lead``
@@ -99,7 +99,7 @@ def results_table(
 
 
 def metrics_of(table: pd.DataFrame) -> list[str]:
-    """The metrics of a table of ``results_table``, in order."""
+    """Return the metrics of a table of ``results_table``, in order."""
     return [column.removesuffix("_mean") for column in table.columns if column.endswith("_mean")]
 
 
@@ -154,7 +154,7 @@ class Markup:
     link: Callable[[str, str], str] = lambda text, target: text
 
     def marked(self, text: str, mark: str) -> str:
-        """``text`` as "best", "second" or, for "", as it is."""
+        """Mark ``text`` as "best", "second" or, for "", as it is."""
         return {"best": self.best, "second": self.second, "": lambda text: text}[mark](text)
 
 
@@ -188,7 +188,7 @@ def write_table(
 
 
 def markdown_table(table: pd.DataFrame, caption: str, units: Mapping[str, str] | None = None) -> str:
-    """A table of ``results_table`` as Markdown, with its caption above and a note on the marks below."""
+    """Return a table of ``results_table`` as Markdown, with its caption above and a note on the marks below."""
     header, *rows = _cells(table, units or {}, MARKDOWN)
     ruler = [":--", *["--:"] * (len(header) - 1)]
     lines = ["| " + " | ".join(cells) + " |" for cells in (header, ruler, *rows)]
@@ -196,7 +196,7 @@ def markdown_table(table: pd.DataFrame, caption: str, units: Mapping[str, str] |
 
 
 def latex_table(table: pd.DataFrame, caption: str, units: Mapping[str, str] | None = None) -> str:
-    r"""A table of ``results_table`` as a LaTeX ``table``; the document needs ``\usepackage{booktabs}``."""
+    r"""Return a table of ``results_table`` as a LaTeX ``table``; the document needs ``\usepackage{booktabs}``."""
     header, *rows = ([" & ".join(cells) + r" \\"] for cells in _cells(table, units or {}, LATEX))
     columns = "l" + "r" * (1 + len(metrics_of(table)))
     lines = [
@@ -216,12 +216,12 @@ def latex_table(table: pd.DataFrame, caption: str, units: Mapping[str, str] | No
 
 
 def escape_latex(text: str) -> str:
-    """Text with every sign that LaTeX would take as a command written so that it prints as itself."""
+    """Return text with every sign that LaTeX would obey written so that it prints as itself."""
     return "".join(_LATEX.get(sign, sign) for sign in text)
 
 
 def escape_markdown(text: str) -> str:
-    """Text on one line, with every sign that Markdown (as Jupyter and GitHub read it) would take as a command escaped.
+    """Return text on one line, with every sign escaped that Markdown (as Jupyter and GitHub read it) would obey.
 
     An underscore within a word, or a bracket that begins no link, is none.
     """
@@ -238,7 +238,7 @@ LATEX = Markup(escape_latex, lambda text: rf"\textbf{{{text}}}", lambda text: rf
 
 
 def best_and_second(values: pd.Series, higher_is_better: bool) -> pd.Series:
-    """``"best"``, ``"second"`` or ``""``; equal values share a mark, NaN and a lone value get none."""
+    """Return ``"best"``, ``"second"`` or ``""``; equal values share a mark, NaN and a lone value get none."""
     order = values.rank(method="dense", ascending=not higher_is_better)
     if values.notna().sum() < 2:
         return order.map(lambda _: "")
@@ -282,7 +282,7 @@ def _metric_cells(table: pd.DataFrame, metric: str, markup: Markup) -> list[str]
 
 
 def decimals_of(values: pd.Series) -> int:
-    """Decimals for a whole column, such that its typical value has four significant digits; at most six."""
+    """Return decimals for a whole column, such that its typical value has four significant digits; at most six."""
     sizes = values.abs()
     typical = sizes[(sizes > 0) & np.isfinite(sizes)].median()
     if not np.isfinite(typical):
@@ -291,7 +291,7 @@ def decimals_of(values: pd.Series) -> int:
 
 
 def number_text(mean: float, spread: float, decimals: int) -> str:
-    """``"8.040 ± 0.452"``; without a spread (NaN) the mean only, and ``"–"`` where there is none."""
+    """Return ``"8.040 ± 0.452"``; without a spread (NaN) the mean only, and ``"–"`` where there is none."""
     if pd.isna(mean):
         return "–"
     if np.isinf(mean):  # the PSNR of a forecast without any error
@@ -301,7 +301,7 @@ def number_text(mean: float, spread: float, decimals: int) -> str:
 
 
 def caption(dataset: str, scores: pd.DataFrame, data: str, absent: Mapping[str, str]) -> str:
-    """Which dataset and split, how its metrics are summed, what could not be computed and why, what the data are.
+    """Say which dataset and split, how metrics are summed, what could not be computed and why, what the data are.
 
     Args:
         dataset: its name.

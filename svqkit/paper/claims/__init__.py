@@ -11,7 +11,7 @@ from svqkit.paper.results import Results
 
 
 def judge_all(results: Results) -> list[Verdict]:
-    """The verdict on every claim, in the order of ``CLAIMS``; what a claim lacks stands in its verdict."""
+    """Return the verdict on every claim, in the order of ``CLAIMS``; what a claim lacks stands in its verdict."""
     return [judge(claim, _evidence(claim, results)) for claim in CLAIMS.values()]
 
 
@@ -23,7 +23,7 @@ def _evidence(claim: Claim, results: Results) -> Evidence:
 
 
 def as_frame(verdicts: Iterable[Verdict]) -> pd.DataFrame:
-    """Verdicts as a table for reading: claim, verdict, what the numbers alone would say, why."""
+    """Return verdicts as a table for reading: claim, verdict, what the numbers alone would say, why."""
     rows = [
         {
             "claim": verdict.claim.sentence,

@@ -18,7 +18,7 @@ TWELVE = tuple(name for name in ANATOMY if name != "tau")
 
 
 def beats_base(results: Results, dataset: str, size: float = 0.0) -> Evidence:
-    """SVQ has a lower MSE than the model without, by ``size`` (relative) if one is claimed.
+    """Gather evidence that SVQ has a lower MSE than the model without, by ``size`` (relative) if one is claimed.
 
     Where the two were trained with different losses, SVQ against a model without that was trained with the same one
     is shown beside.
@@ -29,13 +29,13 @@ def beats_base(results: Results, dataset: str, size: float = 0.0) -> Evidence:
 
 
 def video_error(results: Results, size: float) -> Evidence:
-    """The mean change of MAE over the three video datasets."""
+    """Compare the MAE on the three video datasets by the mean of its changes."""
     found, missing = comparisons(results, [_against_base(dataset, "mae") for dataset in VIDEO])
     return _on_average(found, missing, "MAE", size)
 
 
 def video_quality(results: Results, size: float) -> Evidence:
-    """The mean change of LPIPS over the three video datasets: of each seed, since windows have none."""
+    """Compare LPIPS on the three video datasets by the mean of its changes: of each seed, since windows have none."""
     found, missing = [], []
     for dataset in VIDEO:
         try:
@@ -46,14 +46,14 @@ def video_quality(results: Results, size: float) -> Evidence:
 
 
 def each_translator(results: Results) -> Evidence:
-    """Every translator has a lower MSE with SVQ."""
+    """Gather evidence that every translator has a lower MSE with SVQ."""
     pairs = _translators(results)
     found, missing = comparisons(results, pairs.values())
     return Evidence(tuple(rules.effects(found, -1)), (*_absent(TWELVE, pairs), *missing))
 
 
 def translators_on_average(results: Results, family: str, size: float) -> Evidence:
-    """The mean change of MSE over the translators of a family, or of all ("")."""
+    """Compare the MSE with each translator of a family, or with all (""), by the mean of its changes."""
     members = [name for name in TWELVE if family in ("", FAMILIES[ANATOMY[name].family])]
     pairs = _translators(results)
     found, missing = comparisons(results, [pairs[member] for member in members if member in pairs])
@@ -65,7 +65,7 @@ def translators_on_average(results: Results, family: str, size: float) -> Eviden
 
 
 def under_noise(results: Results) -> Evidence:
-    """At every share of perturbed input values SVQ has a lower MSE than the model without."""
+    """Gather evidence that at every share of perturbed input values SVQ has a lower MSE than the model without."""
     by_noise: dict[float, dict[str, str]] = {}
     for experiment in experiments_of(results, STUDIED, "noise"):
         by_noise.setdefault(experiment.model.noise, {})[role(experiment)] = experiment.name

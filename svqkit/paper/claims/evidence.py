@@ -32,12 +32,12 @@ class Pair:
         return f"{self.dataset}: {metric_name(self.metric)} of {names}"
 
     def links(self, results: Results) -> tuple[str, str]:
-        """The folders of the runs of both."""
+        """Return the folders of the runs of both."""
         return results.run_link(self.experiment), results.run_link(self.base)
 
 
 def comparisons(results: Results, pairs: Iterable[Pair]) -> tuple[list[Finding], list[str]]:
-    """The relative change of each pair's error, and what is missing.
+    """Compare the errors of each pair, and name what is missing.
 
     Raises:
         SvqkitError: the errors of the windows were not written.
@@ -78,7 +78,7 @@ def _compare(results: Results, pair: Pair) -> Comparison:
 
 
 def doubts(results: Results, dataset: str, trainings: int) -> tuple[str, ...]:
-    """Why numbers of a dataset with so many trainings can't settle a claim."""
+    """Return why numbers of a dataset with so many trainings can't settle a claim."""
     there = {
         SIMULATED: dataset in results.simulated,
         OTHER_SETTINGS: results.profile != PUBLISHED,
@@ -88,7 +88,7 @@ def doubts(results: Results, dataset: str, trainings: int) -> tuple[str, ...]:
 
 
 def mean_of(findings: Sequence[Finding], what: str) -> Finding:
-    """The mean of changes on different data, whose intervals are independent of each other.
+    """Return the mean of changes on different data, whose intervals are independent of each other.
 
     The standard error of each is (high − low) / 3.92, that of their mean the root of the sum of squares over n; the
     interval and p are those of a normal distribution.
@@ -102,7 +102,7 @@ def mean_of(findings: Sequence[Finding], what: str) -> Finding:
 
 
 def mean_over_models(findings: Sequence[Finding], what: str) -> Finding:
-    """The mean change of models that were each trained, with a t-interval over the models.
+    """Return the mean change of models that were each trained, with a t-interval over the models.
 
     Each model is one training of each kind, so that the chance in training is in the interval.
     """
@@ -126,7 +126,7 @@ def _joined(
 
 
 def measured(results: Results, dataset: str, experiment: str, metric: str) -> list[float]:
-    """A measure of an experiment's codebook, of each seed.
+    """Return a measure of an experiment's codebook, of each seed.
 
     Raises:
         SvqkitError: it was not measured; the message names it, for a list of what is missing.
@@ -140,7 +140,7 @@ def measured(results: Results, dataset: str, experiment: str, metric: str) -> li
 
 
 def measure(results: Results, dataset: str, experiment: str, metric: str) -> Finding:
-    """The mean of a measure over seeds, with a t-interval.
+    """Return the mean of a measure over seeds, with a t-interval.
 
     Raises:
         SvqkitError: as :func:`measured`.

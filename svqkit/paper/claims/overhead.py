@@ -18,7 +18,7 @@ QUANTITIES = {"parameters": "parameters", "flops": "FLOPs", "step_seconds": "tim
 
 
 def little_overhead(results: Results) -> Evidence:
-    """As published, SVQ adds at most ``LITTLE`` to parameters, FLOPs and time; folded is shown beside it."""
+    """Gather evidence that SVQ as published adds at most ``LITTLE`` to parameters, FLOPs and time; folded beside it."""
     costs = results.costs
     bases = costs[costs["form"] == "none"].set_index("translator")
     judged, shown = [], []
@@ -35,7 +35,7 @@ def little_overhead(results: Results) -> Evidence:
 
 
 def cheaper_than_lista(results: Results) -> Evidence:
-    """At every codebook size, SVQ as published takes less time for a training step than LISTA."""
+    """Gather evidence that at every codebook size, SVQ as published takes less time for a training step than LISTA."""
     costs = results.costs.dropna(subset=["step_seconds"])
     steps = {form: part.set_index("codebook_size")["step_seconds"] for form, part in _of_sizes(costs).items()}
     if AS_PUBLISHED not in steps or "lista" not in steps:

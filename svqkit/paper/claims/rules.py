@@ -160,7 +160,7 @@ class Verdict:
 
 
 def effects(findings: Sequence[Finding], sign: int, size: float = 0.0) -> list[Finding]:
-    """Findings with the answer to "it changes in the direction of ``sign``, by ``size`` (0: none is named)".
+    """Return findings with the answer to "it changes in the direction of ``sign``, by ``size`` (0: none is named)".
 
     p-values and intervals are corrected for their number.
     """
@@ -178,7 +178,7 @@ def _effect(finding: Finding, sign: int, size: float) -> Answer:
 
 
 def equivalent(findings: Sequence[Finding]) -> list[Finding]:
-    """Findings with the answer to "there is no difference"."""
+    """Return findings with the answer to "there is no difference"."""
     return [
         replace(
             finding,
@@ -191,7 +191,7 @@ def equivalent(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def no_worse(findings: Sequence[Finding]) -> list[Finding]:
-    """Findings, changes of an error, with the answer to "it is no larger"."""
+    """Return findings, changes of an error, with the answer to "it is no larger"."""
     return [
         replace(finding, answer=_within(finding, finding.high < SAME, finding.low > SAME))
         for finding in corrected(findings)
@@ -199,12 +199,12 @@ def no_worse(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def above(finding: Finding, limit: float) -> Finding:
-    """A finding with the answer to "it is above the limit"."""
+    """Return a finding with the answer to "it is above the limit"."""
     return replace(finding, answer=_within(finding, finding.low > limit, finding.high < limit))
 
 
 def below(finding: Finding, limit: float) -> Finding:
-    """A finding with the answer to "it is below the limit"."""
+    """Return a finding with the answer to "it is below the limit"."""
     return replace(finding, answer=_within(finding, finding.high < limit, finding.low > limit))
 
 
@@ -215,7 +215,7 @@ def _within(finding: Finding, inside: bool, outside: bool) -> Answer:
 
 
 def corrected(findings: Sequence[Finding]) -> list[Finding]:
-    """Findings with Holm's p-values and Bonferroni's intervals; one alone stays as it is.
+    """Return findings with Holm's p-values and Bonferroni's intervals; one alone stays as it is.
 
     Each side of an interval is widened by z(1 − 0.025/m) / z(0.975), m being the number of findings and z the
     quantile of the normal distribution.
@@ -235,7 +235,7 @@ def corrected(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values as Holm (1979) corrects them; NaN stays NaN and is not counted.
+    """Return p-values as Holm (1979) corrects them; NaN stays NaN and is not counted.
 
     The i-th smallest of m is multiplied by m − i + 1; none is smaller than one before it, none is above 1.
     """
@@ -249,7 +249,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float, float, float]:
-    """Mean, 95 % t-interval (low, high), and p of a mean of 0; interval and p are NaN for fewer than two values."""
+    """Return mean, 95 % t-interval (low, high), and p of a mean of 0; NaN for fewer than two values but the mean."""
     mean = math.fsum(values) / len(values)
     if len(values) < 2:
         return mean, math.nan, math.nan, math.nan
@@ -262,7 +262,7 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float, float]:
 
 
 def together(answers: Iterable[Answer], holds: str, complete: bool = True) -> Answer:
-    """The answer to "all hold" or "any holds"; ``complete`` is False when some could not be asked."""
+    """Return the answer to "all hold" or "any holds"; ``complete`` is False when some could not be asked."""
     decisive, otherwise = Answer.NOT_REPRODUCED, Answer.REPRODUCED
     if holds == "any":
         decisive, otherwise = otherwise, decisive
@@ -274,7 +274,7 @@ def together(answers: Iterable[Answer], holds: str, complete: bool = True) -> An
 
 
 def judge(claim: Claim, evidence: Evidence) -> Verdict:
-    """The verdict on a claim."""
+    """Return the verdict on a claim."""
     asked = [finding for finding in evidence.findings if finding.answer is not None]
     alone = together([finding.answer for finding in asked], evidence.holds, not evidence.missing)
     answer = together([finding.firm_answer for finding in asked], evidence.holds, not evidence.missing)

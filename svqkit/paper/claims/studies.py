@@ -31,30 +31,30 @@ LEAST_SHARE = 0.5  # of the weights below 1 % of the largest of their place
 
 
 def beats_rivals(results: Results) -> Evidence:
-    """SVQ has a lower MSE than each of the others."""
+    """Gather evidence that SVQ has a lower MSE than each of the others."""
     rivals = _rivals(results)
     return _of_pairs(results, [(SVQ, member.name) for member in rivals], _lower, _absent(rivals))
 
 
 def rivals_harm(results: Results) -> Evidence:
-    """Each of the others has a higher MSE than the model without a quantizer."""
+    """Gather evidence that each of the others has a higher MSE than the model without a quantizer."""
     rivals = _rivals(results)
     return _of_pairs(results, [(member.name, BASE) for member in rivals], _higher, _absent(rivals))
 
 
 def frozen_as_good(results: Results) -> Evidence:
-    """A frozen codebook has the same MSE as one that learns."""
+    """Gather evidence that a frozen codebook has the same MSE as one that learns."""
     return _of_pairs(results, [(FROZEN, SVQ)], rules.equivalent)
 
 
 def large_no_worse(results: Results) -> Evidence:
-    """SVQ's largest codebook has no higher MSE than any smaller one."""
+    """Gather evidence that SVQ's largest codebook has no higher MSE than any smaller one."""
     pairs = _largest_against_smaller(results, "svq")
     return _of_pairs(results, pairs, rules.no_worse, [] if pairs else ["runs of SVQ with codebooks of two sizes"])
 
 
 def rival_grows_worse(results: Results) -> Evidence:
-    """Grouped residual VQ's largest codebook has a higher MSE than some smaller one."""
+    """Gather evidence that grouped residual VQ's largest codebook has a higher MSE than some smaller one."""
     pairs = _largest_against_smaller(results, "grouped_residual_vq")
     missing = [] if pairs else ["runs of grouped residual VQ with codebooks of two sizes"]
     found = _of_pairs(results, pairs, _higher, missing)
@@ -62,7 +62,7 @@ def rival_grows_worse(results: Results) -> Evidence:
 
 
 def beats_mlp(results: Results) -> Evidence:
-    """SVQ has a lower MSE than its two layers alone, without a codebook."""
+    """Gather evidence that SVQ has a lower MSE than its two layers alone, without a codebook."""
     controls = [experiment for experiment in experiments_of(results, STUDIED, "controls") if role(experiment) == "mlp"]
     pairs = [(SVQ, member.name) for member in controls]
     return _of_pairs(results, pairs, _lower, [] if pairs else ["runs of the MLP without a codebook"])
@@ -92,7 +92,7 @@ def _of_pairs(
 
 
 def smooth(results: Results) -> Evidence:
-    """In each training with SVQ before the translator, the training loss never rises by more than ``WORST_RISE``."""
+    """Gather evidence that the loss never rises by more than ``WORST_RISE`` with SVQ before the translator."""
     members = [
         experiment
         for experiment in _stability(results)
@@ -119,7 +119,7 @@ def smooth(results: Results) -> Evidence:
 
 
 def unstable_after_translator(results: Results) -> Evidence:
-    """Some other quantizer has a higher MSE after the translator than before it."""
+    """Gather evidence that some other quantizer has a higher MSE after the translator than before it."""
     by_place: dict[str, dict[bool, str]] = {}
     for experiment in _stability(results):
         by_place.setdefault(role(experiment), {})[experiment.model.quantize_after_translator] = experiment.name
@@ -149,20 +149,20 @@ def _stability(results: Results) -> list[Experiment]:
 
 
 def sparse(results: Results) -> Evidence:
-    """Most weights are near zero and few are large: kurtosis and share near zero are above their limits."""
+    """Gather evidence that most weights are near zero and few are large: kurtosis and share are above their limits."""
     kurtosis, share = (measure(results, STUDIED, SVQ, name) for name in ("kurtosis", "near_zero_0.01"))
     return Evidence((rules.above(kurtosis, LEAST_KURTOSIS), rules.above(share, LEAST_SHARE)))
 
 
 def mae_is_better(results: Results) -> Evidence:
-    """SVQ trained with MAE has a lower MSE than SVQ trained with MSE."""
+    """Gather evidence that SVQ trained with MAE has a lower MSE than SVQ trained with MSE."""
     names = _by_loss(results)
     found, missing = comparisons(results, [Pair(STUDIED, names["mae"], names["mse"])])
     return Evidence(tuple(rules.effects(found, -1)), tuple(missing))
 
 
 def mae_is_sparser(results: Results) -> Evidence:
-    """The kurtosis of the weights is higher after training with MAE than after training with MSE."""
+    """Gather evidence that the kurtosis of the weights is higher after training with MAE than with MSE."""
     names = _by_loss(results)
     difference = _difference(results, names["mae"], names["mse"], "kurtosis")
     levels = [measure(results, STUDIED, names[loss], "kurtosis") for loss in ("mae", "mse")]

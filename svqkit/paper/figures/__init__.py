@@ -27,7 +27,7 @@ FIGURES = {
 
 
 def draw(key: str, results: Results, **options: object) -> list[CaptionedFigure]:
-    """The pictures of one figure, each with its caption.
+    """Draw the pictures of one figure, each with its caption.
 
     Args:
         key: "f1" to "f11".

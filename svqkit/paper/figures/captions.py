@@ -25,7 +25,7 @@ class CaptionedFigure:
 
 
 def titled(results: Results, datasets: Sequence[str], title: str) -> str:
-    """A title that says so where the data it is about are simulated, or which of them are."""
+    """Return a title that says so where the data it is about are simulated, or which of them are."""
     simulated = [name for name in datasets if name in results.simulated]
     if not simulated:
         return title
@@ -34,7 +34,7 @@ def titled(results: Results, datasets: Sequence[str], title: str) -> str:
 
 
 def about_data(results: Results, datasets: Sequence[str]) -> str:
-    """What the raw files say of themselves, a sentence for all datasets that say the same."""
+    """Return what the raw files say of themselves, a sentence for all datasets that say the same."""
     notes: dict[str, list[str]] = {}
     for name in datasets:
         notes.setdefault(results.data_note(name).rstrip("."), []).append(name)
@@ -42,13 +42,13 @@ def about_data(results: Results, datasets: Sequence[str]) -> str:
 
 
 def about_windows(results: Results, datasets: Sequence[str]) -> str:
-    """How many windows of each dataset are tested on."""
+    """Return how many windows of each dataset are tested on."""
     counts = [f"{name} {int(results.errors_of_persistence(name).attrs['windows']):,}" for name in datasets]
     return f"Test split, protocol clean; windows: {', '.join(counts)}."
 
 
 def about_seeds(experiments: Iterable[Experiment]) -> str:
-    """``"1 seed"``, ``"3 seeds"``, or ``"1 to 3 seeds"`` where experiments differ."""
+    """Return ``"1 seed"``, ``"3 seeds"``, or ``"1 to 3 seeds"`` where experiments differ."""
     counts = sorted({len(experiment.seeds) for experiment in experiments})
     if len(counts) > 1:
         return f"{counts[0]} to {counts[-1]} seeds"
@@ -56,5 +56,5 @@ def about_seeds(experiments: Iterable[Experiment]) -> str:
 
 
 def sentences(*parts: str) -> str:
-    """The parts that say something, with a space between them."""
+    """Return the parts that say something, with a space between them."""
     return " ".join(part.strip() for part in parts if part.strip())

@@ -22,7 +22,7 @@ _CODES, _COMPARED = 4, 40  # how many codes get maps, and how many are compared 
 
 
 def draw(results: Results) -> list[CaptionedFigure]:
-    """Rank and frequency of the codes, their similarity, where the strongest are at work and what they decode to.
+    """Draw rank and frequency of the codes, their similarity, where the strongest are at work and what they decode to.
 
     Frequencies are of every quantizer with codes on the datasets that have several kinds of them; similarities of SVQ,
     its frozen twin and the first hard quantizer there. Single codes are shown of SVQ on the first dataset of each kind

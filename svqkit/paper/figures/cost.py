@@ -27,7 +27,7 @@ _BASE = "none"
 
 
 def draw(results: Results) -> list[CaptionedFigure]:
-    """Time of a training step, FLOPs and memory over the number of codes, on logarithmic axes.
+    """Draw time of a training step, FLOPs and memory over the number of codes, on logarithmic axes.
 
     Raises:
         SvqkitError: no costs were measured, or those of one size of codebook only.

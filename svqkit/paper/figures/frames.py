@@ -17,7 +17,7 @@ _MOST_LEADS = 4
 
 
 def draw(results: Results) -> list[CaptionedFigure]:
-    """Of each dataset of frames: what was observed, what came, the forecasts of base and SVQ, and their errors.
+    """Draw, of each dataset of frames, what was observed, what came, the forecasts of base and SVQ, and their errors.
 
     One picture for each base of the study "main", with the SVQ (learnable codebook) of the same model. The forecast is
     that of the window in the middle of the test split, by the lowest seed.

@@ -49,7 +49,7 @@ class Gain:
 
 
 def gain(results: Results, experiment: Experiment, base: Experiment) -> Gain:
-    """The improvement of ``experiment`` over ``base``, which are of one dataset.
+    """Return the improvement of ``experiment`` over ``base``, which are of one dataset.
 
     Raises:
         SvqkitError: there are no errors by window of one of them.

@@ -31,7 +31,7 @@ class Row(NamedTuple):
 
 
 def draw(results: Results) -> list[CaptionedFigure]:
-    """Improvement in MSE over the base, of the quantizers and, in a panel of their own, of the controls.
+    """Draw improvement in MSE over the base, of the quantizers and, in a panel of their own, of the controls.
 
     One picture for each dataset that has such experiments, its rows from the best to the worst.
 

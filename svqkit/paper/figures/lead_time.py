@@ -31,7 +31,7 @@ class Panel(NamedTuple):
 
 
 def draw(results: Results) -> list[CaptionedFigure]:
-    """RMSE over lead time, of each run of the study "main", persistence and climatology.
+    """Draw RMSE over lead time, of each run of the study "main", persistence and climatology.
 
     One picture has a panel for every dataset whose channels share a unit. A dataset of several units has a picture of
     its own, with a panel for each variable.

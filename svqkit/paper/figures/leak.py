@@ -21,7 +21,7 @@ _LOG_FROM = 20.0  # percent: an axis that goes further is logarithmic
 
 
 def draw(results: Results) -> list[CaptionedFigure]:
-    r"""MSE under protocol "paper" relative to "clean", :math:`100\,(m_{paper} / m_{clean} - 1)` in percent.
+    r"""Draw MSE under protocol "paper" relative to "clean", :math:`100\,(m_{paper} / m_{clean} - 1)` in percent.
 
     A row for each dataset (and translator, where the study "main" has several), a mark for each model and baseline:
     mean over seeds, with a line from the lowest to the highest. Where the channels of a dataset have several units the

@@ -24,7 +24,7 @@ _LEADS = 3
 
 
 def draw(results: Results, projection: View | None = None) -> list[CaptionedFigure]:
-    """One forecast, the mean error, the RMSE, and the difference of the RMSE with dots where it is significant.
+    """Draw one forecast, the mean error, the RMSE, and the difference of the RMSE with dots where it is significant.
 
     Of the dataset with the fewest channels that has 2 m temperature; without one, of the first channel of the first
     dataset on Earth. Error fields are over all seeds of an experiment.
@@ -59,7 +59,7 @@ class _Maps:
         self.over = lead_words(leads_of(every["persistence"]), lead_units(every["persistence"]))
 
     def forecast(self, view: View) -> CaptionedFigure:
-        """One forecast of the base and of SVQ, with its errors."""
+        """Draw one forecast of the base and of SVQ, with its errors."""
         cases = evaluation.first_seeds(self.results.forecasts(self.dataset))
         cases = {experiment.name: cases[experiment.name] for experiment in (self.base, self.svq)}
         leads = some_leads(cases[self.base.name], _LEADS)
@@ -75,7 +75,7 @@ class _Maps:
         )
 
     def bias(self, view: View) -> CaptionedFigure:
-        """The mean error."""
+        """Draw the mean error."""
         title = self._titled(f"{self.channel}: mean error over {self.over}")
         picture = error_maps(self.errors, "bias", self.channel, title=title, projection=view)
         return self._drawn(
@@ -86,13 +86,13 @@ class _Maps:
         )
 
     def rmse(self, view: View) -> CaptionedFigure:
-        """The RMSE, one map for each model."""
+        """Draw the RMSE, one map for each model."""
         title = self._titled(f"{self.channel}: RMSE over {self.over}")
         picture = error_maps(self.errors, "rmse", self.channel, title=title, projection=view)
         return self._drawn("rmse", view, picture, f"RMSE of {self.channel}, {self._measured()}.")
 
     def difference(self, view: View) -> CaptionedFigure:
-        """The RMSE of SVQ minus that of the base."""
+        """Draw the RMSE of SVQ minus that of the base."""
         significant, note = self._significant()
         a, b = display_name(self.svq.name), display_name(self.base.name)
         picture = difference_map(

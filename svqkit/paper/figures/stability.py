@@ -46,7 +46,7 @@ class Panel:
 
 
 def draw(results: Results) -> list[CaptionedFigure]:
-    """Training loss by step: a panel for each quantizer of study "stability", one picture for each dataset.
+    """Draw training loss by step: a panel for each quantizer of study "stability", one picture for each dataset.
 
     A run without a record of its steps is left out.
 
@@ -64,7 +64,7 @@ def draw(results: Results) -> list[CaptionedFigure]:
 
 
 def stability_figure(panels: Sequence[Panel], loss: str, title: str) -> Figure:
-    """One panel for each quantizer: the training loss by step, a thin line for each seed.
+    """Draw one panel for each quantizer: the training loss by step, a thin line for each seed.
 
     Above each panel stands the largest rise of the loss that any of its trainings had, see :func:`rise_words`. A loss
     that is not finite ends its line with a cross. Axes are logarithmic where the losses of a panel are positive and
@@ -87,7 +87,7 @@ def stability_figure(panels: Sequence[Panel], loss: str, title: str) -> Figure:
 
 
 def rise_words(trainings: Sequence[pd.DataFrame]) -> str:
-    """The largest rise of the loss in any training, as a reader is told it.
+    """Return the largest rise of the loss in any training, as a reader is told it.
 
     With losses l₁, l₂, … by step it is max over t of l_t / min(l₁ … l_t) − 1, ``"12 %"``: how far the loss got above
     the lowest it had been. Where a loss is not always positive, as with LFQ's entropies, that ratio means nothing and

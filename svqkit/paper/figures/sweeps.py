@@ -34,7 +34,7 @@ _OFFSET = 0.6  # percent of noise, between the intervals of two families
 def sweeps(
     experiments: Iterable[Experiment], setting: Callable[[Experiment], float], varied: Collection[str]
 ) -> dict[str, dict[float, Experiment]]:
-    """Experiments by family and by the value of a setting, which rises.
+    """Return experiments by family and by the value of a setting, which rises.
 
     Args:
         experiments: of one dataset.
@@ -54,7 +54,7 @@ def sweeps(
 
 
 def sweep_points(results: Results, settings: Mapping[str, Mapping[float, Experiment]]) -> pd.DataFrame:
-    """The MSE of every run of a sweep: columns family, setting, seed, value.
+    """Return the MSE of every run of a sweep: columns family, setting, seed, value.
 
     Args:
         results: where the scores are.
@@ -82,7 +82,7 @@ def draw_sweep(axes: Axes, points: pd.DataFrame, styles: Mapping[str, LineStyle]
 
 
 def draw_codebook_size(results: Results) -> list[CaptionedFigure]:
-    """MSE over the number of codes, a line for each quantizer of the study "codebook_size", beside the base.
+    """Draw MSE over the number of codes, a line for each quantizer of the study "codebook_size", beside the base.
 
     Raises:
         SvqkitError: no experiment of that study was scored.
@@ -169,7 +169,7 @@ def _draw_sizes(points: pd.DataFrame, base: pd.Series, label: str, title: str) -
 
 
 def draw_noise(results: Results) -> list[CaptionedFigure]:
-    """MSE over the share of input values that is perturbed while training, and the improvement over the base there.
+    """Draw MSE over the share of input values perturbed while training, and the improvement over the base there.
 
     Raises:
         SvqkitError: no experiment of the study "noise" was scored, or there are no errors by window.

@@ -27,7 +27,7 @@ _TOP = 1e3  # with room for words above the curves
 
 
 def draw(results: Results) -> list[CaptionedFigure]:
-    """The distribution of SVQ's weights, a panel for each training loss and each price on the weights.
+    """Draw the distribution of SVQ's weights, a panel for each training loss and each price on the weights.
 
     One picture for each dataset with such runs in the studies "loss" and "sparsity".
 
@@ -45,7 +45,7 @@ def draw(results: Results) -> list[CaptionedFigure]:
 
 
 def weights_figure(usage: Mapping[str, Sequence[Mapping[str, Any]]], title: str) -> Figure:
-    """Histograms of standardised weights on common axes, beside the normal curve.
+    """Draw histograms of standardised weights on common axes, beside the normal curve.
 
     Args:
         usage: for each panel its name and, for each seed, a usage with ``histogram`` (edges (n + 1,), counts (n,)) of
@@ -130,7 +130,7 @@ def _picture(results: Results, dataset: str) -> CaptionedFigure | None:
 
 
 def trained_words(experiment: Experiment) -> str:
-    """How a run was trained, from its settings: ``"MAE loss"``, ``"MAE loss, L1 = 0.001"``."""
+    """Return how a run was trained, from its settings: ``"MAE loss"``, ``"MAE loss, L1 = 0.001"``."""
     price = getattr(experiment.quantizer, "l1", 0.0)
     loss = _LOSSES.get(experiment.training.loss, experiment.training.loss)
     return f"{loss}, L1 = {price:g}" if price else loss

@@ -38,7 +38,7 @@ _MEDIAN = "Median"
 
 
 def costs_table(results: Results) -> Table:
-    """The table of the translators of the measured dataset.
+    """Make T9, of the translators of the measured dataset.
 
     Raises:
         SvqkitError: no costs were measured, or of none of these models.

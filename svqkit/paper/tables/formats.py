@@ -30,7 +30,7 @@ COLUMNS = (
 
 
 def grid(section: Section, sources: Sequence[str], markup: Markup, start: str | Path = ".") -> list[list[str]]:
-    """The heading and the rows of a section as text, cell by cell.
+    """Return the heading and the rows of a section as text, cell by cell.
 
     Args:
         section: what is written.
@@ -49,12 +49,12 @@ def grid(section: Section, sources: Sequence[str], markup: Markup, start: str | 
 
 
 def link_from(start: str | Path, target: str) -> str:
-    """The link from the folder ``start`` to a path as seen from the project's folder."""
+    """Return the link from the folder ``start`` to a path as seen from the project's folder."""
     return Path(os.path.relpath(target, start)).as_posix()
 
 
 def change_text(change: Change) -> str:
-    """``"−12.3 % [−15.0, −9.1], p = 0.004"``."""
+    """Return ``"−12.3 % [−15.0, −9.1], p = 0.004"``."""
     text = f"{_percent(change.relative)} %"
     if np.isfinite(change.low) and np.isfinite(change.high):
         text += f" [{_percent(change.low)}, {_percent(change.high)}]"

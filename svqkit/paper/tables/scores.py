@@ -27,7 +27,7 @@ _VIDEO_WORDS = (
 
 
 def weather_table(results: Results) -> Table:
-    """Scores of study "main" on every weather dataset, by variable where there are several, beside published ones.
+    """Make T1: study "main" on every weather dataset, by variable where there are several, beside published scores.
 
     Beside the published ones stand those of study "published" too, and only what was trained on the published windows.
 
@@ -84,7 +84,7 @@ def _units_note(measured: Measured) -> list[str]:
 
 
 def video_table(results: Results) -> Table:
-    """Scores of study "main" on every video and traffic dataset, beside published ones.
+    """Make T2: study "main" on every video and traffic dataset, beside published scores.
 
     Raises:
         SvqkitError: there are no scores of such a dataset.

@@ -71,24 +71,24 @@ class Measured:
         return list(own["experiment"].unique())
 
     def experiments(self, study: str) -> list[Experiment]:
-        """The experiments of a study, each once, in the order of params.yaml."""
+        """Return the experiments of a study, each once, in the order of params.yaml."""
         runs = self.results.runs(self.dataset, study)
         return list({run.experiment.name: run.experiment for run in runs}.values())
 
     def number(self, experiment: str, metric: str, protocol: str = "clean", channel: str = "mean") -> Number | None:
-        """A score over all lead times; None where it was not or can't be computed."""
+        """Return a score over all lead times; None where it was not or can't be computed."""
         return self._over_seeds(self._scores.get((experiment, protocol, channel, metric)), experiment)
 
     def measure(self, experiment: str, name: str) -> Number | None:
-        """What is known of a codebook, see :data:`svqkit.plots.MEASURES`."""
+        """Return what is known of a codebook, see :data:`svqkit.plots.MEASURES`."""
         return self._over_seeds(self._measures.get((experiment, name)), experiment)
 
     def runs_link(self) -> str:
-        """The folder of all runs of the dataset, for numbers that are made of several experiments."""
+        """Return the folder of all runs of the dataset, for numbers that are made of several experiments."""
         return (self.results.runs_root / self.results.profile / self.dataset).as_posix()
 
     def change(self, experiment: str, base: str, metric: str) -> Change | None:
-        """How the error differs from that of ``base`` in the same windows; None where one of them was not scored.
+        """Compare the error with that of ``base`` in the same windows; None where one of them was not scored.
 
         Raises:
             SvqkitError: the errors window by window are not there.
@@ -101,7 +101,7 @@ class Measured:
         return Change(found.relative, found.low, found.high, found.p_value, int(found.seeds), int(found.windows), base)
 
     def published(self, quotes: list[published.Quote], metric: str, variable: str = "mean") -> Published | None:
-        """The certain ones among some published numbers that are of a metric and a variable; equal ones once."""
+        """Return the certain ones among some published numbers that are of a metric and a variable; equal ones once."""
         found = dict.fromkeys(
             (quote.value, quote.source)
             for quote in quotes
@@ -110,7 +110,7 @@ class Measured:
         return Published(tuple(found)) if found else None
 
     def units(self, channel: str = "mean") -> Mapping[str, str]:
-        """The units of each metric, of a variable or of all channels together."""
+        """Return the units of each metric, of a variable or of all channels together."""
         if channel == "mean":
             unit = plots.units_of({"persistence": self.errors})
         else:
@@ -118,14 +118,14 @@ class Measured:
         return plots.metric_units(unit, str(self.errors.attrs.get("original_units", "")))
 
     def column(self, metric: str, key: str = "", note: str = "", ranked: bool = True, channel: str = "mean") -> Column:
-        """The column of a metric: ``"r: MSE, protocol paper [%²]"`` with ``note`` "protocol paper", of a variable."""
+        """Return the column of a metric: ``"r: MSE, protocol paper [%²]"`` of variable r with such a note."""
         better = "higher" if metric in HIGHER_IS_BETTER else "lower"
         name, bracket, unit = metric_label(metric, self.units(channel).get(metric)).partition(" [")
         title = f"{name}, {note}{bracket}{unit}" if note else f"{name}{bracket}{unit}"
         return Column(key or metric, title if channel == "mean" else f"{channel}: {title}", better if ranked else "")
 
     def variables(self) -> dict[str, tuple[str, list[str]]]:
-        """Every variable with its unit and its channels: ``{"t": ("K", ["t_150", "t_500"]), …}``."""
+        """Return every variable with its unit and its channels: ``{"t": ("K", ["t_150", "t_500"]), …}``."""
         found: dict[str, tuple[str, list[str]]] = {}
         for channel, unit in zip(
             self.errors["channel"].values.tolist(), self.errors["unit"].values.tolist(), strict=True
@@ -142,7 +142,7 @@ class Measured:
         return set(self.variables()) <= scored
 
     def over_levels(self, experiment: str, metric: str, channels: Sequence[str]) -> Number | None:
-        """A score over several channels: the mean, or of an RMSE the root of the mean square, as over lead times."""
+        """Return a score over several channels: the mean, or of an RMSE the root of the mean square."""
         found = [self._scores.get((experiment, "clean", channel, metric)) for channel in channels]
         if any(values is None for values in found):
             return None
@@ -209,7 +209,7 @@ def study_table(
 def table_of(
     results: Results, key: str, title: str, sections: Sequence[Section], datasets: Sequence[str], words: str = ""
 ) -> Table:
-    """A table with the caption that suits what its sections hold; ``words`` come first in it.
+    """Make a table with the caption that suits what its sections hold; ``words`` come first in it.
 
     Raises:
         SvqkitError: there are no sections: of the studies that it needs nothing but the main experiments was run.
@@ -247,7 +247,7 @@ def models_section(
     reference: Experiment | None = None,
     notes: Sequence[str] = (),
 ) -> Section:
-    """One row per experiment, its scores under protocol clean, and how its error differs from that of its base.
+    """Return one row per experiment, its scores under protocol clean, and how its error differs from that of its base.
 
     Args:
         measured: the numbers.
@@ -305,7 +305,7 @@ def pairs_section(
     columns: Sequence[Column] = (),
     more_rows: Sequence[Row] = (),
 ) -> Section:
-    """One row per pair: the errors of both, and how the second's differ from the first's.
+    """Return one row per pair: the errors of both, and how the second's differ from the first's.
 
     Args:
         measured: the numbers.
@@ -343,7 +343,7 @@ def published_section(
     others: bool = True,
     notes: Sequence[str] = (),
 ) -> Section | None:
-    """Our scores under protocol paper beside the published ones; None where nothing was published that compares.
+    """Return our scores under protocol paper beside the published ones; None where nothing was published that compares.
 
     Args:
         measured: the numbers.
@@ -395,23 +395,23 @@ def published_section(
 
 
 def about(experiment: Experiment) -> dict[str, Cell]:
-    """What every row of ours says of its experiment: the translator and the seeds."""
+    """Return what every row of ours says of its experiment: the translator and the seeds."""
     return {"translator": Words(display_name(experiment.model.translator))}
 
 
 def about_columns(experiments: Sequence[Experiment]) -> list[Column]:
-    """The columns of :func:`about`."""
+    """Return the columns of :func:`about`."""
     several = len({experiment.model.translator for experiment in experiments}) > 1
     return [Column("translator", "Translator")] * several + [Column("seeds", "Seeds")]
 
 
 def quote_in_words(quote: published.Quote) -> str:
-    """``"SimVP+SVQ, PSNR 27.37 (source)"``."""
+    """Return ``"SimVP+SVQ, PSNR 27.37 (source)"``."""
     return f"{quote.method}, {metric_name(quote.metric)} {quote.value:.10g} ({quote.source})"
 
 
 def absent_notes(measured: Measured, metrics: Sequence[str]) -> list[str]:
-    """Why some metrics, or a protocol, are not there."""
+    """Return why some metrics, or a protocol, are not there."""
     reasons: dict[str, list[str]] = {}
     for metric, reason in read_notes(measured.results.folder(measured.dataset)).items():
         if metric in metrics:
@@ -471,7 +471,7 @@ def _field_column(measured: Measured, channel: str, metric: str, kind: str, note
 
 
 def variables_section(measured: Measured, title: str, experiments: Sequence[Experiment], metric: str) -> Section:
-    """One row per variable, one column per model: an error under protocol clean, over all levels of the variable."""
+    """Return a row per variable and a column per model: an error under protocol clean, over the variable's levels."""
     names = [*measured.baselines, *(experiment.name for experiment in experiments)]
     shown = display_names(names)
     rows = [

@@ -147,7 +147,7 @@ def section(
     rank_rows: Literal["lower", "higher", ""] = "",
     more_rows: Iterable[Row] = (),
 ) -> Section:
-    """A section without its empty columns, and with the best two of our numbers marked.
+    """Return a section without its empty columns, and with the best two of our numbers marked.
 
     Args:
         title, columns, rows, row_title, notes: see :class:`Section`.
@@ -185,7 +185,7 @@ def _ranked(cells: Mapping, better: str) -> dict:
 
 
 def values_of(cells: Iterable[Cell]) -> pd.Series:
-    """All numbers of some cells, ours and published, by whose size decimals are chosen."""
+    """Return all numbers of some cells, ours and published, by whose size decimals are chosen."""
     found: list[float] = []
     for cell in cells:
         if isinstance(cell, Number):

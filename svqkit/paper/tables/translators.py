@@ -29,7 +29,7 @@ _WORDS = (
 
 
 def translators_table(results: Results) -> Table:
-    """Study "translators": one row per translator and quantizer, means by family, plain translators beside published.
+    """Make T3: a row per translator and quantizer, means by family, plain translators beside published ones.
 
     Raises:
         SvqkitError: there are no runs of that study.
@@ -38,7 +38,7 @@ def translators_table(results: Results) -> Table:
 
 
 def family(experiment: Experiment) -> str:
-    """CNN, Transformer or MLP; "Other" for a translator of the user's own."""
+    """Return CNN, Transformer or MLP; "Other" for a translator of the user's own."""
     anatomy = ANATOMY.get(experiment.model.translator)
     return FAMILIES[anatomy.family] if anatomy else "Other"
 
