@@ -136,13 +136,14 @@ from svqkit.pipeline import run_stages
 real = subprocess.Popen
 slow = [sys.executable, "-c", {SLOW.format(mark=mark)!r}]
 run_stages.subprocess.Popen = lambda command, **options: real(slow, **options)
-run_stages.config.load = lambda: type("Params", (), {{"experiments": {{}}}})
+run_stages.load_params = lambda: type("Params", (), {{"experiments": {{}}}})
 run_stages.stage_names = lambda: ["notebooks", "settings"]
 run_stages.main(["--jobs", "2"])
 """
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(Path(__file__).parents[1])}
     process = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=environment)
     while not left_of(mark):
+        assert process.poll() is None, "it ended before anything was stopped"
         time.sleep(0.05)
     process.terminate()
     assert process.wait(10) == 128 + signal.SIGTERM
@@ -153,10 +154,11 @@ run_stages.main(["--jobs", "2"])
 def left_of(mark: str) -> list[int]:
     """Processes that sleep for the test."""
     found = []
-    for one in psutil.process_iter():
+    for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if f"# of {mark}" in " ".join(one.cmdline()) and "subprocess" not in " ".join(one.cmdline()):
-                found.append(one.pid)
+            words = " ".join(process.cmdline())
+            if f"# of {mark}" in words and "subprocess" not in words:
+                found.append(process.pid)
     return found
 
 

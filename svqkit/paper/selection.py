@@ -147,7 +147,7 @@ def one_unit(results: Results, dataset: str) -> bool:
 
 
 def largest_rise(losses: pd.Series) -> float:
-    """Return the max over t of l_t / min(l_1 … l_t) − 1: 0 for a loss that only falls, infinite for one that is not finite.
+    """Return the max over t of l_t / min(l_1 … l_t) − 1: 0 for a loss that only falls, infinite if one is not finite.
 
     It means something for losses that are positive throughout.
     """

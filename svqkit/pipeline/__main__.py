@@ -26,8 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     runner.add_argument("--output", type=Path, required=True, help="where the executed copy goes")
     stage = commands.add_parser("stage", help="execute the notebook of a stage")
     stage.add_argument("name", help="train@kth-svq, or costs")
-    for subparser in (runner, stage):
-        subparser.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    for command in (runner, stage):
+        command.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a parameter")
     options = parser.parse_args(arguments)
     watchdog.watch()
     # What executes notebooks takes seconds to import; whoever started this may be killed meanwhile.
