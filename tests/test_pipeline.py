@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 import xarray as xr
+from nbformat import NotebookNode
 from openstlcases import SVQ, reference_weights
 from projectcopy import ROOT, Project, outputs_of
 
@@ -248,40 +249,37 @@ def test_an_unknown_parameter_to_papermill_is_one_clear_error(project: Project, 
     assert "has no parameter 'datset' (did you mean 'dataset'?)" in printed
 
 
+@pytest.fixture(scope="module")
+def execute(project: Project) -> Iterator[Callable[..., NotebookNode]]:
+    """Executes notebooks of the project in one kernel."""
+    with project.kernel() as execute:
+        yield execute
+
+
 @pytest.mark.parametrize("name", ["codebook_usage", "temperature_error_maps", "compare_runs"])
-def test_the_explorers_open_on_a_run(name: str, project: Project, tmp_path: Path) -> None:
-    out = tmp_path / "out.ipynb"
-    project.run("papermill", f"notebooks/{name}.ipynb", str(out))
-    assert outputs_of(out)[1] >= 3
+def test_the_explorers_open_on_a_run(name: str, execute: Callable[..., NotebookNode]) -> None:
+    assert outputs_of(execute(name))[1] >= 3
 
 
-def test_forecasting_after_frames_of_one_s_own(project: Project, tmp_path: Path) -> None:
-    out, made = tmp_path / "out.ipynb", tmp_path / "after.nc"
+def test_forecasting_after_frames_of_one_s_own(
+    project: Project, execute: Callable[..., NotebookNode], tmp_path: Path
+) -> None:
+    made = tmp_path / "after.nc"
     run = "runs/sample/weather_t2m/weather_t2m-svq/seed0"
     record = "data/weather/2m_temperature/2m_temperature_2015_5.625deg.nc"
-    project.run(
-        "papermill", "notebooks/forecast.ipynb", str(out), "-p", "run", run, "-p", "input", record,
-        "-p", "frames", "15", "-p", "output", str(made),
-    )  # fmt: skip
-    assert outputs_of(out)[1] >= 1
+    assert outputs_of(execute("forecast", run=run, input=record, frames=15, output=str(made)))[1] >= 1
     with xr.open_dataset(made) as after, xr.open_dataset(project.folder / record) as before:
         assert after.sizes["time"] == 15
         assert after["time"].values[0] - before["time"].values[-1] == np.timedelta64(1, "h")
         assert (after["lat"].values == before["lat"].values).all()
 
 
-def test_the_notebook_on_translators_runs(project: Project, tmp_path: Path) -> None:
-    out = tmp_path / "out.ipynb"
-    small = ("-p", "profile", "sample", "-p", "samples", "1", "-y", "latents: [8, 16]")
-    project.run("papermill", "notebooks/translators.ipynb", str(out), *small)
-    assert outputs_of(out)[1] == 1
+def test_the_notebook_on_translators_runs(execute: Callable[..., NotebookNode]) -> None:
+    assert outputs_of(execute("translators", profile="sample", samples=1, latents=[8, 16]))[1] == 1
 
 
-def test_the_notebook_on_models_of_one_s_own_runs(project: Project, tmp_path: Path) -> None:
-    out = tmp_path / "out.ipynb"
-    small = ("-p", "steps", "10", "-p", "seeds", "1", "-p", "codes", "50")
-    project.run("papermill", "notebooks/svq_in_your_model.ipynb", str(out), *small)
-    texts, pictures = outputs_of(out)
+def test_the_notebook_on_models_of_one_s_own_runs(execute: Callable[..., NotebookNode]) -> None:
+    texts, pictures = outputs_of(execute("svq_in_your_model", steps=10, seeds=1, codes=50))
     assert pictures == 1
     assert all(word in texts for word in ("persistence", "plain", "SVQ", "VQ", "torch.Size([4, 50, 32])"))
 
