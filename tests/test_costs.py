@@ -302,7 +302,7 @@ def made_up(settings: Params, sizes: tuple[int, ...] = (10, 100)) -> pd.DataFram
     rows = []
     for number, case in enumerate(costs.all_cases(settings, "weather_t2m", sizes)):
         seconds = {"none": 0.1, "folded": 0.11, "plain": 0.1 + case.codebook_size / 1000, "lista": 1.0}[case.form]
-        row = costs._settings_of(case, 2, FRAME) | {"device": "cpu", "machine": "a machine", "note": ""}
+        row = costs.settings_of_case(case, 2, FRAME) | {"device": "cpu", "machine": "a machine", "note": ""}
         row |= {"parameters": 1000 + number, "trainable": 1000, "flops": 1e9, "peak_bytes": 1_000_000}
         rows.append(row | {"step_seconds": seconds, "forward_seconds": seconds / 4})
     return pd.DataFrame(rows, columns=list(costs.COLUMNS))

@@ -122,9 +122,8 @@ def clip(names: list[str]) -> xr.DataArray:
     return case(names)["truth"].rename(lead="time").drop_vars("time")
 
 
-@pytest.mark.parametrize("name", ["grey", "colour", "traffic"])
-def test_a_figure_is_written_twice_the_same(name: str, tmp_path: Path) -> None:
-    once, again = (plots.save(FIGURES[name](), tmp_path / folder / "it") for folder in ("once", "again"))
+def test_a_figure_is_written_twice_the_same(tmp_path: Path) -> None:
+    once, again = (plots.save(FIGURES["colour"](), tmp_path / folder / "it") for folder in ("once", "again"))
     assert [path.read_bytes() for path in once] == [path.read_bytes() for path in again]
 
 

@@ -228,24 +228,24 @@ def test_seeds_are_against_the_same_seed_of_the_base(t2m: Results) -> None:
 @given(st.lists(st.tuples(st.floats(0.1, 10), st.floats(0.1, 10)), min_size=1, max_size=5))
 def test_the_mean_over_seeds_is_the_improvement_of_the_means(pairs: list[tuple[float, float]]) -> None:
     ours, theirs = (pd.Series(list(values)) for values in zip(*pairs, strict=True))
-    by_seed = gains._by_seed(ours, theirs)
+    by_seed = gains.gains_by_seed(ours, theirs)
     assert np.mean(by_seed) == pytest.approx(100 * (1 - ours.mean() / theirs.mean()), abs=1e-9)
 
 
 def test_seeds_that_the_base_lacks_are_against_its_mean() -> None:
-    assert gains._by_seed(pd.Series({5: 1.0, 6: 3.0}), pd.Series({0: 3.0, 1: 5.0})) == pytest.approx((75, 25))
+    assert gains.gains_by_seed(pd.Series({5: 1.0, 6: 3.0}), pd.Series({0: 3.0, 1: 5.0})) == pytest.approx((75, 25))
 
 
 def test_published_marks_are_of_one_source_and_of_the_same_methods(t2m: Results) -> None:
     of = t2m.settings.experiment
     base = of("weather_t2m-none")
     # (1.105 − 1.018) / 1.105 and (1.105 − 1.854) / 1.105 of the paper
-    assert improvement._published_gain(t2m, of("weather_t2m-svq"), base) == pytest.approx(7.8733, abs=1e-3)
-    assert improvement._published_gain(t2m, of("weather_t2m-vq"), base) == pytest.approx(-67.783, abs=1e-3)
-    assert improvement._published_gain(t2m, of("weather_t2m-mlp"), base) is None
+    assert improvement.published_gain(t2m, of("weather_t2m-svq"), base) == pytest.approx(7.8733, abs=1e-3)
+    assert improvement.published_gain(t2m, of("weather_t2m-vq"), base) == pytest.approx(-67.783, abs=1e-3)
+    assert improvement.published_gain(t2m, of("weather_t2m-mlp"), base) is None
     shorter = replace(t2m.settings.datasets["weather_t2m"], frames_out=6)
     other = Results(replace(t2m.settings, datasets={"weather_t2m": shorter}), t2m.runs_root, t2m.scores_root)
-    assert improvement._published_gain(other, of("weather_t2m-svq"), base) is None
+    assert improvement.published_gain(other, of("weather_t2m-svq"), base) is None
 
 
 def test_without_a_base_there_is_no_improvement(tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ def test_noise_is_compared_with_the_base_of_the_same_noise(t2m: Results) -> None
 
 
 def test_the_leak_is_the_ratio_of_both_protocols(t2m: Results) -> None:
-    changes = leak._changes(t2m, "weather_t2m")
+    changes = leak.protocol_changes(t2m, "weather_t2m")
     assert set(changes["kind"]) == {"none", "svq", "svq_frozen"}  # of the main table; persistence has no "paper"
     assert changes["value"].to_numpy() == pytest.approx(-50)
     (drawn,) = figures.draw("f11", t2m)
@@ -334,7 +334,7 @@ def test_the_leak_of_several_units_is_a_geometric_mean(tmp_path: Path) -> None:
     table = results.scores
     for channel, value in {"t_500": 16.0, "t_850": 1.0, "u_500": 0.0}.items():  # ×4, ÷4; a ratio of zero is none
         results.scores.loc[(table["channel"] == channel) & (table["protocol"] == "paper"), "value"] = value
-    changes = leak._changes(results, "weather_mv")
+    changes = leak.protocol_changes(results, "weather_mv")
     assert changes["kind"].tolist() == ["persistence"]
     assert changes["value"].tolist() == pytest.approx([0.0])
     (drawn,) = figures.draw("f11", results)

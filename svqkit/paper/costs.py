@@ -200,7 +200,7 @@ def measure(
     bar = progress(len(cases) * (1 + repeats), "costs", "model", 0)
     for case in cases:
         size = batch_size or case.experiment.training.batch_size
-        row = {**_settings_of(case, size, frame_shape), "device": device, "machine": machine(device), "note": ""}
+        row = {**settings_of_case(case, size, frame_shape), "device": device, "machine": machine(device), "note": ""}
         rows.append(row)
         try:
             with out_of_memory_as_error():
@@ -408,7 +408,8 @@ def out_of_memory_as_error() -> Iterator[None]:
         raise
 
 
-def _settings_of(case: Case, batch_size: int, frame_shape: tuple[int, int, int]) -> dict[str, object]:
+def settings_of_case(case: Case, batch_size: int, frame_shape: tuple[int, int, int]) -> dict[str, object]:
+    """Return what is known of a case before it is measured, by column of the table of costs."""
     experiment = case.experiment
     return {
         "dataset": experiment.dataset,

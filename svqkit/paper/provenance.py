@@ -110,7 +110,7 @@ def gather(
             (str(out["path"]), str(out.get("md5", ""))) for out in _yaml(project / "data.dvc").get("outs", [])
         ),
         raw=tuple(_raw(results, name) for name in results.datasets),
-        commit=_commit(project),
+        commit=commit_of(project),
         versions=versions,
         trained_with=tuple(sorted(set(_other_versions(journals.values(), versions)))),
         outputs=tuple(_outputs(project / "dvc.lock")),
@@ -145,8 +145,8 @@ def _raw(results: Results, dataset: str) -> RawData:
     return RawData(dataset, note, int(raw["files"]), int(raw["bytes"]), str(raw["digest"]))
 
 
-def _commit(project: Path) -> str:
-    """The commit, and whether tracked files differ from it."""
+def commit_of(project: Path) -> str:
+    """Return the commit, and whether tracked files differ from it."""
     if not (project / ".git").exists():
         return "not known: no git repository here"
     try:

@@ -56,12 +56,13 @@ def gain(results: Results, experiment: Experiment, base: Experiment) -> Gain:
     """
     found = significance.compare(results.windows(experiment.dataset), experiment.name, base.name)
     scores = seed_scores(results, experiment.dataset).set_index(["experiment", "seed"])["value"]
-    seeds = _by_seed(scores[experiment.name], scores[base.name])
+    seeds = gains_by_seed(scores[experiment.name], scores[base.name])
     # a fall of the error is a gain, so the interval's ends change places
     return Gain(-100 * found.relative, -100 * found.high, -100 * found.low, seeds, found.seeds)
 
 
-def _by_seed(ours: pd.Series, theirs: pd.Series) -> tuple[float, ...]:
+def gains_by_seed(ours: pd.Series, theirs: pd.Series) -> tuple[float, ...]:
+    """Return the improvement of each seed in percent of the base's mean; without shared seeds against that mean."""
     shared = ours.index.intersection(theirs.index)
     if len(shared):
         ours, theirs = ours[shared], theirs[shared]

@@ -58,7 +58,7 @@ def _picture(results: Results, dataset: str) -> CaptionedFigure | None:
             if role(experiment) != BASE and base is None:
                 alone.append(display_name(experiment.name))
             elif base is not None and role(experiment) != BASE:
-                row = Row(experiment, gain(results, experiment, base), _published_gain(results, experiment, base))
+                row = Row(experiment, gain(results, experiment, base), published_gain(results, experiment, base))
                 panels.setdefault(study, []).append(row)
     if not panels:
         return None
@@ -81,8 +81,8 @@ def _picture(results: Results, dataset: str) -> CaptionedFigure | None:
     return CaptionedFigure(f"f1_{dataset}", _draw(panels, title), caption)
 
 
-def _published_gain(results: Results, experiment: Experiment, base: Experiment) -> float | None:
-    """The improvement in MSE between two published scores of one source, in percent; None where there are none."""
+def published_gain(results: Results, experiment: Experiment, base: Experiment) -> float | None:
+    """Return the improvement in MSE between two published scores of one source, in percent; None where there are none."""
     if not compares(experiment.dataset, results.settings.dataset(experiment.dataset)):
         return None
     scores = [

@@ -30,7 +30,7 @@ def draw(results: Results) -> list[CaptionedFigure]:
     Raises:
         SvqkitError: no dataset was scored under both protocols.
     """
-    changes = {name: _changes(results, name) for name in results.datasets}
+    changes = {name: protocol_changes(results, name) for name in results.datasets}
     changes = {name: table for name, table in changes.items() if len(table)}
     if not changes:
         raise SvqkitError(
@@ -54,8 +54,8 @@ def draw(results: Results) -> list[CaptionedFigure]:
     return [CaptionedFigure("f11", _draw(pd.concat(changes.values(), ignore_index=True), title), caption)]
 
 
-def _changes(results: Results, dataset: str) -> pd.DataFrame:
-    """Columns row (the name of a dataset, or with its translator), kind, seed, value in percent."""
+def protocol_changes(results: Results, dataset: str) -> pd.DataFrame:
+    """Tabulate changes from protocol clean to paper: row (the name of a dataset, or with its translator), kind, seed, value in percent."""
     main = {experiment.name: experiment for experiment in _of_both(results, dataset)}
     several = len({experiment.model.translator for experiment in main.values()}) > 1
     scores = results.scores
