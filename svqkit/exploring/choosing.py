@@ -79,7 +79,8 @@ def comparable(folders: Sequence[str | Path] = (), root: str | Path = "runs") ->
     Raises:
         SvqkitError: fewer than two runs, runs on different data, or two of one name.
     """
-    runs = [run for folder in folders for run in _runs_in(Path(folder))] or _base_and_svq(Path(root))
+    paths = [path for folder in map(Path, folders) for path in finished_seeds(folder) or [folder]]
+    runs = [open_run(path) for path in paths] or _base_and_svq(Path(root))
     if len(runs) < 2:
         raise SvqkitError(
             f"A comparison needs two runs or more, got {', '.join(str(run.path) for run in runs) or 'none'}. "
@@ -139,10 +140,6 @@ def in_groups(runs: Sequence[Run]) -> dict[str, list[Run]]:
 def one_seed(experiment: str, seed: int) -> str:
     """Return how a run is called beside another seed of its experiment."""
     return f"{experiment}, seed {seed}"
-
-
-def _runs_in(folder: Path) -> list[Run]:
-    return [open_run(path) for path in finished_seeds(folder) or [folder]]
 
 
 def _base_and_svq(root: Path) -> list[Run]:

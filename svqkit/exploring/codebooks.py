@@ -162,7 +162,8 @@ def moved_codes(trained: Mapping[str, nn.Module]) -> pd.Series:
     """
     codes = {name: model.quantizer.codes().float() for name, model in trained.items()}
     start = next(iter(codes.values()))
-    return pd.Series({name: float(_cosine(vectors, start).median()) for name, vectors in codes.items()}).round(3)
+    cosines = {name: nn.functional.cosine_similarity(vectors, start, dim=1) for name, vectors in codes.items()}
+    return pd.Series({name: float(cosine.median()) for name, cosine in cosines.items()}).round(3)
 
 
 def usage_in_words(usage: Usage) -> str:
@@ -182,7 +183,3 @@ def usage_in_words(usage: Usage) -> str:
             f"{100 * usage.near_zero[0.1]:.0f} % of the weights are below a tenth of the largest at their place."
         )
     return " ".join(words)
-
-
-def _cosine(a: Tensor, b: Tensor) -> Tensor:
-    return torch.nn.functional.cosine_similarity(a, b, dim=1)

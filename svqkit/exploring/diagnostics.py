@@ -116,7 +116,8 @@ class _RecordingTestSet(TestSet):
         return prediction
 
     def _add_hours(self, name: str, values: Tensor, frames: np.ndarray) -> None:
-        hour = torch.from_numpy(_hour(self.store.times[frames])).flatten()
+        times = self.store.times[frames].astype("datetime64[h]").astype(np.int64)
+        hour = torch.from_numpy(times % HOURS).flatten()  # of the day, 0 … 23, UTC
         if name not in self.by_hour:
             self.by_hour[name] = torch.zeros(HOURS, *values.shape[2:], dtype=torch.float64, device=self.device)
         self.by_hour[name].index_add_(0, hour.to(self.device), values.flatten(0, 1))
@@ -159,11 +160,6 @@ class _RecordingTestSet(TestSet):
                 **axes,
             },
         )
-
-
-def _hour(times: np.ndarray) -> np.ndarray:
-    """The hour of the day, 0 … 23, UTC."""
-    return times.astype("datetime64[h]").astype(np.int64) % HOURS
 
 
 def by_local_hour(diagnostics: Diagnostics, channel: int | str | None = None) -> pd.DataFrame:

@@ -182,7 +182,8 @@ def draw_field(axes: GeoAxes, field: xr.DataArray, colours: str | Colormap, scal
     lat, values = _refined(lat, values, axis=0)
 
     projection = axes.projection
-    lon = lon if grid.polar else _on_map(lon, grid)
+    if not grid.polar:  # longitudes stay on their own side of the map's edge when they are projected
+        lon = np.clip(lon, grid.centre - _DATE_LINE, grid.centre + _DATE_LINE)
     corners = projection.transform_points(ccrs.PlateCarree(), *np.meshgrid(lon, lat))
     # one picture inside a PDF: drawn as single shapes, many viewers show hairlines between the cells
     mesh = axes.pcolormesh(
@@ -274,11 +275,6 @@ def _refined(edges: np.ndarray, values: np.ndarray, axis: int) -> tuple[np.ndarr
     share = np.arange(pieces) / pieces
     finer = (edges[:-1, None] + np.diff(edges)[:, None] * share).ravel()
     return np.r_[finer, edges[-1]], np.repeat(values, pieces, axis=axis)
-
-
-def _on_map(lon: np.ndarray, grid: Grid) -> np.ndarray:
-    """Longitudes that stay on their own side of the map's edge when they are projected."""
-    return np.clip(lon, grid.centre - _DATE_LINE, grid.centre + _DATE_LINE)
 
 
 @cache

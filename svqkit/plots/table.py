@@ -90,7 +90,12 @@ def results_table(
 
     names = display_names(chosen["experiment"].unique())
     rows = [
-        {"experiment": names[name], "source": OUR_RUN, "seeds": _seeds(group), **_over_seeds(group, metrics)}
+        {
+            "experiment": names[name],
+            "source": OUR_RUN,
+            "seeds": int(group.loc[group["seed"] >= 0, "seed"].nunique()),
+            **_over_seeds(group, metrics),
+        }
         for name, group in chosen.groupby("experiment", sort=False)
     ]
     if published is not None:
@@ -107,10 +112,6 @@ def _metrics_in(scores: pd.DataFrame) -> list[str]:
     """The metrics that the scores hold, the well-known ones first."""
     there = list(scores["metric"].unique())
     return [*(metric for metric in METRICS if metric in there), *(metric for metric in there if metric not in METRICS)]
-
-
-def _seeds(scores: pd.DataFrame) -> int:
-    return int(scores.loc[scores["seed"] >= 0, "seed"].nunique())
 
 
 def _over_seeds(scores: pd.DataFrame, metrics: Sequence[str]) -> dict[str, float]:

@@ -82,7 +82,7 @@ def _picture(results: Results, dataset: str) -> CaptionedFigure | None:
 
 
 def published_gain(results: Results, experiment: Experiment, base: Experiment) -> float | None:
-    """Return the improvement in MSE between two published scores of one source, in percent; None where there are none."""
+    """Return the improvement in MSE between two published scores of one source [%]; None without them."""
     if not compares(experiment.dataset, results.settings.dataset(experiment.dataset)):
         return None
     scores = [

@@ -55,7 +55,10 @@ def draw(results: Results) -> list[CaptionedFigure]:
 
 
 def protocol_changes(results: Results, dataset: str) -> pd.DataFrame:
-    """Tabulate changes from protocol clean to paper: row (the name of a dataset, or with its translator), kind, seed, value in percent."""
+    """Tabulate changes from protocol clean to paper.
+
+    Columns: row (the name of a dataset, or with its translator), kind, seed, value in percent.
+    """
     main = {experiment.name: experiment for experiment in _of_both(results, dataset)}
     several = len({experiment.model.translator for experiment in main.values()}) > 1
     scores = results.scores

@@ -1,6 +1,5 @@
 """F3: maps of 2 m temperature as it was and as it was forecast, and of where SVQ is better than its base."""
 
-from collections.abc import Sequence
 from typing import get_args
 
 import xarray as xr
@@ -54,7 +53,10 @@ class _Maps:
         self.results, self.dataset, self.channel = results, dataset, channel
         self.base, self.svq = base, svq
         every = results.errors(dataset)
-        self.by_seed = {experiment.name: _seeds(every, experiment) for experiment in (base, svq)}
+        self.by_seed = {
+            experiment.name: [every[f"{experiment.name}-seed{seed}"] for seed in experiment.seeds]
+            for experiment in (base, svq)
+        }
         self.errors = {name: over_seeds(runs) for name, runs in self.by_seed.items()}
         self.over = lead_words(leads_of(every["persistence"]), lead_units(every["persistence"]))
 
@@ -148,10 +150,6 @@ class _Maps:
 
     def _measured(self, how: str = "squared errors are averaged before the root is taken") -> str:
         return f"{self.over}, {about_seeds([self.base, self.svq])}, whose {how}"
-
-
-def _seeds(errors: dict[str, xr.Dataset], experiment: Experiment) -> Sequence[xr.Dataset]:
-    return [errors[f"{experiment.name}-seed{seed}"] for seed in experiment.seeds]
 
 
 def _subject(results: Results) -> tuple[str, str]:

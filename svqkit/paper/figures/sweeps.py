@@ -179,7 +179,7 @@ def draw_noise(results: Results) -> list[CaptionedFigure]:
 
 def _noise_figure(results: Results, dataset: str) -> CaptionedFigure:
     members = experiments_of(results, dataset, _NOISE)
-    settings = sweeps(members, _percent, varied=(_NOISE,))
+    settings = sweeps(members, lambda experiment: 100 * experiment.model.noise, varied=(_NOISE,))
     gains = {
         family: {
             percent: gain(results, experiment, base)
@@ -203,10 +203,6 @@ def _noise_figure(results: Results, dataset: str) -> CaptionedFigure:
     label = metric_label("mse", metric_units(units_of(fields)).get("mse"))
     title = titled(results, [dataset], f"{dataset}: robustness to noise")
     return CaptionedFigure(f"f10_{dataset}", _draw_noise(points, gains, label, title), caption)
-
-
-def _percent(experiment: Experiment) -> float:
-    return 100 * experiment.model.noise
 
 
 def _draw_noise(points: pd.DataFrame, gains: dict[str, dict[float, Gain]], label: str, title: str) -> Figure:
