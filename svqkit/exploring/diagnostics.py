@@ -96,12 +96,12 @@ class _RecordingTestSet(TestSet):
 
     def __init__(self, store: Store) -> None:
         super().__init__(store, "clean")
-        self.on_earth = store.kind == "grid"
-        lat = torch.from_numpy(store.lat) if self.on_earth else torch.zeros(store.frame_shape[1])
+        self.is_lat_lon = store.kind == "grid"
+        lat = torch.from_numpy(store.lat) if self.is_lat_lon else torch.zeros(store.frame_shape[1])
         self.area = latitude_weights(lat).to(self.device)[:, None]
         self.starts: list[np.ndarray] = []  # of the windows, in the order in which they are forecast
         self.by_window: dict[str, list[Tensor]] = {"bias": [], "mse": []}
-        self.has_hours = self.on_earth and "time" in store.group
+        self.has_hours = self.is_lat_lon and "time" in store.group
         self.by_hour: dict[str, Tensor] = {}
         self.frames_at = torch.zeros(HOURS, dtype=torch.float64)
 

@@ -16,7 +16,7 @@ from svqkit.exploring.diagnostics import Diagnostics, by_label, by_latitude, by_
 from svqkit.plots import display_names, heading, line_styles, new_figure, use
 from svqkit.plots.codebook import code_effects
 from svqkit.plots.drawing import one_value
-from svqkit.plots.fields import is_map, pick_channel, pick_or_colour, unit_of
+from svqkit.plots.fields import is_lat_lon, pick_channel, pick_or_colour, unit_of
 from svqkit.plots.forecast import forecast_maps, forecasts_side_by_side
 from svqkit.plots.leads import lead_units, one_lead
 from svqkit.plots.mapaxes import POLAR_FROM, View, grid_of
@@ -192,7 +192,7 @@ def forecasts_figure(
     cases: Mapping[str, xr.Dataset], channel: int | str | None = None, leads: Sequence[int] | None = None
 ) -> Figure:
     """Draw several forecasts of one case and their errors, on shared scales: as maps, or as frames."""
-    draw = forecast_maps if is_map(next(iter(cases.values()))) else forecasts_side_by_side
+    draw = forecast_maps if is_lat_lon(next(iter(cases.values()))) else forecasts_side_by_side
     return draw(cases, leads, channel=channel)
 
 

@@ -13,7 +13,7 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.image import AxesImage
 
 from svqkit.plots import mapaxes
-from svqkit.plots.fields import is_colour, is_grey, is_map, plane_of
+from svqkit.plots.fields import is_colour, is_grey, is_lat_lon, plane_of
 from svqkit.plots.mapaxes import Grid, grid_of
 from svqkit.plots.style import MISSING, SEQUENTIAL
 
@@ -68,7 +68,7 @@ def geometry_of(field: xr.DataArray | xr.Dataset) -> Grid | Pixels:
     Raises:
         SvqkitError: the field has neither, or a coordinate of the grid is missing or wrong.
     """
-    if is_map(field):
+    if is_lat_lon(field):
         return grid_of(field)
     return Pixels(field.sizes["y"], field.sizes["x"])
 
@@ -86,7 +86,7 @@ def same_geometry(a: xr.DataArray, b: xr.DataArray) -> bool:
 
 def draw_field(axes: Axes, field: xr.DataArray, colours: str | Colormap, scale: Normalize) -> None:
     """Colour a field (lat, lon) or (y, x) on axes that were made for its ground; places without data are grey."""
-    draw = mapaxes.draw_field if is_map(field) else draw_image
+    draw = mapaxes.draw_field if is_lat_lon(field) else draw_image
     draw(axes, field, colours, scale)
 
 
@@ -97,7 +97,7 @@ def area_mean(field: xr.DataArray, of_squares: bool = False) -> float:
     """
     if of_squares:
         return area_mean(np.square(field)) ** 0.5
-    if not is_map(field):
+    if not is_lat_lon(field):
         return float(field.mean())
     return float(field.weighted(np.cos(np.deg2rad(field["lat"])).clip(min=0)).mean())
 

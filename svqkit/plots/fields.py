@@ -28,8 +28,8 @@ def plane_of(field: xr.DataArray | xr.Dataset) -> tuple[str, str]:
     )
 
 
-def is_map(field: xr.DataArray | xr.Dataset) -> bool:
-    """Return whether a field is drawn as a map."""
+def is_lat_lon(field: xr.DataArray | xr.Dataset) -> bool:
+    """Return whether a field is on latitudes and longitudes, and so drawn as a map."""
     return plane_of(field) == _MAP
 
 

@@ -14,7 +14,7 @@ from svqkit.plots.fields import (
     channel_of,
     is_colour,
     is_grey,
-    is_map,
+    is_lat_lon,
     need_values,
     need_variable,
     pick_channel,
@@ -68,7 +68,7 @@ def forecast_case(
     """
     truth = need_variable(case, "truth", name)
     leads = some_leads(case) if leads is None else leads
-    if not is_map(truth):
+    if not is_lat_lon(truth):
         return forecast_frames(case, name, leads, title, channel)
     return forecast_maps({name: case}, leads, title, channel)
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from svqkit.errors import SvqkitError
 from svqkit.plots.drawing import area_mean, draw_field, geometry_of, same_geometry
-from svqkit.plots.fields import channel_of, error_map, is_colour, is_map, pick_or_colour
+from svqkit.plots.fields import channel_of, error_map, is_colour, is_lat_lon, pick_or_colour
 from svqkit.plots.leads import lead_units, lead_words, leads_of, one_lead
 from svqkit.plots.mapaxes import View, polar_words, seen
 from svqkit.plots.names import display_names, with_units
@@ -170,9 +170,9 @@ def _check(errors: Mapping[str, xr.Dataset], variable: str) -> None:
 
 def _in_view(field: xr.DataArray, projection: View) -> xr.DataArray:
     """What of a field is seen: all of it, or the rows around a pole."""
-    if projection != "world" and not is_map(field):
+    if projection != "world" and not is_lat_lon(field):
         raise SvqkitError(f"Pictures have no pole to be seen from above: leave out projection {projection!r}.")
-    return seen(field, projection) if is_map(field) else field
+    return seen(field, projection) if is_lat_lon(field) else field
 
 
 def _significant(significant: xr.DataArray, channel: int | str | None, difference: xr.DataArray) -> xr.DataArray:

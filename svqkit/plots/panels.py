@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from svqkit.errors import SvqkitError
 from svqkit.plots.drawing import geometry_of, is_flat
-from svqkit.plots.fields import is_map, plane_of
+from svqkit.plots.fields import is_lat_lon, plane_of
 from svqkit.plots.mapaxes import View, grid_of, places_on_map
 from svqkit.plots.style import COLUMN_WIDTH, FULL_WIDTH, new_figure
 
@@ -187,7 +187,7 @@ def draw_dots(axes: Axes, where: xr.DataArray) -> None:
     plane = plane_of(where)
     every = -(-where.sizes[plane[1]] // _MOST_DOTS)
     rows, columns = np.nonzero(where.transpose(*plane).to_numpy()[::every, ::every])
-    if is_map(where):
+    if is_lat_lon(where):
         points = places_on_map(axes, where["lat"].to_numpy()[::every][rows], where["lon"].to_numpy()[::every][columns])
     else:
         points = np.column_stack([columns, rows]) * every
@@ -198,7 +198,7 @@ def mark_place(axes: Axes, field: xr.DataArray, cell: tuple[int, int]) -> None:
     """Draw a cross at one place (row, column) of a field (lat, lon) or (y, x), already drawn on ``axes``."""
     row, column = cell
     at = np.array([[column, row]])
-    if is_map(field):
+    if is_lat_lon(field):
         at = places_on_map(axes, field["lat"].to_numpy()[[row]], field["lon"].to_numpy()[[column]])
     for width, colour in ((2.2, "white"), (1.0, "black")):
         axes.plot(*at.T, "x", color=colour, markersize=5, markeredgewidth=width, zorder=5)

@@ -8,7 +8,7 @@ from svqkit.paper.figures.captions import CaptionedFigure, about_data, sentences
 from svqkit.paper.results import Results
 from svqkit.paper.selection import BASE, pairs_of, role
 from svqkit.plots import display_names, lead_units, some_leads
-from svqkit.plots.fields import channel_of, is_colour, is_map, pick_or_colour
+from svqkit.plots.fields import channel_of, is_colour, is_lat_lon, pick_or_colour
 from svqkit.plots.forecast import forecasts_side_by_side
 from svqkit.plots.leads import lead_words
 from svqkit.settings.params import Experiment
@@ -25,7 +25,7 @@ def draw(results: Results) -> list[CaptionedFigure]:
     Raises:
         SvqkitError: no dataset of frames has a base and an SVQ.
     """
-    frames = [name for name in results.datasets if not is_map(results.errors_of_persistence(name)["rmse"])]
+    frames = [name for name in results.datasets if not is_lat_lon(results.errors_of_persistence(name)["rmse"])]
     drawn = [_picture(results, name, base, svq) for name in frames for base, svq in pairs_of(results, name)]
     if not drawn:
         raise SvqkitError(

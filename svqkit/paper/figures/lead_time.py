@@ -12,7 +12,7 @@ from svqkit.paper.results import Results
 from svqkit.paper.selection import experiments_of, one_unit
 from svqkit.plots import display_names, heading, kind, lead_units, line_styles, new_figure, use
 from svqkit.plots.curves import lines_by_lead
-from svqkit.plots.fields import is_map
+from svqkit.plots.fields import is_lat_lon
 from svqkit.plots.names import BASELINES, metric_label, superscript, with_units
 from svqkit.plots.style import COLUMN_WIDTH, FULL_WIDTH
 
@@ -39,7 +39,7 @@ def draw(results: Results) -> list[CaptionedFigure]:
     Raises:
         SvqkitError: there is no weather dataset.
     """
-    weather = [name for name in results.datasets if is_map(results.errors_of_persistence(name)["rmse"])]
+    weather = [name for name in results.datasets if is_lat_lon(results.errors_of_persistence(name)["rmse"])]
     if not weather:
         raise SvqkitError(
             f"Figure 4 is of weather, on a grid of latitudes and longitudes; scored are {', '.join(results.datasets)}."

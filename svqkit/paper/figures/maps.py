@@ -11,7 +11,7 @@ from svqkit.paper.figures.captions import CaptionedFigure, about_data, about_see
 from svqkit.paper.results import Results
 from svqkit.paper.selection import pairs_of
 from svqkit.plots import difference_map, display_name, error_maps, lead_units, some_leads
-from svqkit.plots.fields import channel_of, is_map, over_seeds, pick_channel
+from svqkit.plots.fields import channel_of, is_lat_lon, over_seeds, pick_channel
 from svqkit.plots.forecast import forecast_maps
 from svqkit.plots.leads import lead_words, leads_of
 from svqkit.plots.mapaxes import View, grid_of, polar_words
@@ -155,7 +155,7 @@ class _Maps:
 def _subject(results: Results) -> tuple[str, str]:
     """The dataset and the channel that are drawn."""
     earth = {name: results.errors_of_persistence(name)["rmse"] for name in results.datasets}
-    earth = {name: field for name, field in earth.items() if is_map(field) and pairs_of(results, name)}
+    earth = {name: field for name, field in earth.items() if is_lat_lon(field) and pairs_of(results, name)}
     if not earth:
         raise SvqkitError(
             "Figure 3 needs a dataset on a grid of the Earth with a model without a quantizer and the same one with "
