@@ -549,6 +549,8 @@ def test_the_registries_have_just_the_names_that_settings_allow() -> None:
 
 
 def test_reading_settings_imports_no_torch() -> None:
-    code = f"import sys; from svqkit.settings.params import load_params; load_params({str(PARAMS)!r}, 'paper'); print('torch' in sys.modules)"
+    code = (
+        f"import sys; from svqkit import config; load_params({str(PARAMS)!r}, 'paper'); print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=PARAMS.parent, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
