@@ -1,6 +1,6 @@
 """What a codebook is worth: what is lost when few codes are kept, and how its use changes as a run is trained."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -24,9 +24,7 @@ SHOWN = ("codes", "dead_codes", "perplexity", "codes_per_position", "kurtosis")
 
 
 @torch.inference_mode()
-def error_by_codes_kept(
-    run: Run, store: Store, usage: Usage, windows: int = 4, counts: Sequence[int] | None = None
-) -> pd.DataFrame:
+def error_by_codes_kept(run: Run, store: Store, usage: Usage, windows: int = 4) -> pd.DataFrame:
     r"""Return the error of a trained model whose quantizer adds up only n of its codes; nothing is trained again.
 
     Of :math:`y = \sum_k w_k c_k` only n terms stay: the n with the largest :math:`|w_k|` at each place, or the n codes
@@ -37,7 +35,6 @@ def error_by_codes_kept(
         store: its store.
         usage: of the run, from which the strongest codes are taken.
         windows: how many test windows are forecast, spread evenly.
-        counts: n; when None 0, powers of two, and all codes.
 
     Returns:
         Columns ``kept`` (one of the two ways), ``codes`` (n) and ``error``: the root over channels of the mean of
@@ -49,7 +46,7 @@ def error_by_codes_kept(
     model, batch, scale = run.model(), spread_windows(store, windows), Normaliser.of(store)
     quantizer, size = model.quantizer, len(usage.share)
     _check_sum(run, quantizer, model.latents(scale.forward(batch.inputs[:1])))
-    counts = _counts(size) if counts is None else counts
+    counts = [0, *(2**power for power in range(size.bit_length()) if 2**power < size), size]
     whole = _error(model, batch, scale)
     found = []
     strongest = usage.strength.argsort(descending=True, stable=True)
@@ -112,11 +109,6 @@ def _check_sum(run: Run, quantizer: Quantizer, latents: Tensor) -> None:
             f"What {run.name} makes of a place is no sum of its codes (quantizer {run.experiment.quantizer.name!r}: "
             "its stages are mixed once more), so that none can be left out. Leave this question out."
         )
-
-
-def _counts(size: int) -> list[int]:
-    """0, 1, 2, 4, … and all."""
-    return [0, *(2**power for power in range(size.bit_length()) if 2**power < size), size]
 
 
 def _error(model: nn.Module, batch: Batch, scale: Normaliser) -> Tensor:

@@ -14,7 +14,6 @@ from svqkit.exploring.choosing import one_seed
 from svqkit.exploring.diagnostics import Diagnostics, by_label
 from svqkit.plots import difference_map, display_names
 from svqkit.plots.fields import over_seeds
-from svqkit.plots.mapaxes import View
 from svqkit.plots.table import escape_markdown
 
 
@@ -45,13 +44,13 @@ def paired_tests(models: Sequence[Diagnostics], store: Store, metric: str = "mse
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def in_words(tests: pd.DataFrame, metric: str = "mse", level: float = 0.05) -> str:
+def in_words(tests: pd.DataFrame, metric: str = "mse") -> str:
     """Say what :func:`paired_tests` found, one sentence for each row, as Markdown."""
     sentences = []
     for name, row in tests.iterrows():
         change = f"{100 * abs(row['change']):.1f} % {'lower' if row['change'] < 0 else 'higher'}"
         interval = f"95 % interval {100 * row['low']:+.1f} to {100 * row['high']:+.1f} %".replace("-", "−")
-        verdict = "more than chance" if row["p_value"] < level else "may be chance"
+        verdict = "more than chance" if row["p_value"] < 0.05 else "may be chance"
         alone = " for these two trainings; one pair of seeds tells nothing of others" if row["seeds"] == 1 else ""
         found = f"{metric.upper()} {change} ({interval}, p = {row['p_value']:.3g})"
         sentences.append(f"{escape_markdown(name)}: {found}: {verdict}{alone}.")
@@ -59,21 +58,15 @@ def in_words(tests: pd.DataFrame, metric: str = "mse", level: float = 0.05) -> s
 
 
 def difference_figure(
-    those: Sequence[Diagnostics],
-    bases: Sequence[Diagnostics],
-    channel: int | str | None = None,
-    projection: View = "world",
+    models: Sequence[Diagnostics], bases: Sequence[Diagnostics], channel: int | str | None = None
 ) -> Figure:
     """Draw the RMSE of some runs minus that of others at every place, each over its seeds; on maps with dots.
 
     A dot is where the difference is significant, see :func:`svqkit.evaluation.significance.significant_places`.
     """
-    ours, theirs = ([model.errors for model in models] for models in (those, bases))
-    names = by_label([those[0], bases[0]])
-    dots = _dots(ours, theirs)
-    return difference_map(
-        over_seeds(ours), over_seeds(theirs), *names, channel, projection=projection, significant=dots
-    )
+    ours, theirs = ([model.errors for model in group] for group in (models, bases))
+    names = by_label([models[0], bases[0]])
+    return difference_map(over_seeds(ours), over_seeds(theirs), *names, channel, significant=_dots(ours, theirs))
 
 
 def _dots(a: Sequence[xr.Dataset], b: Sequence[xr.Dataset]) -> xr.DataArray | None:

@@ -220,12 +220,15 @@ def by_season(diagnostics: Diagnostics, channel: int | str | None = None) -> pd.
     )
 
 
-def by_latitude(errors: xr.Dataset, channel: int | str | None = None, leads: Sequence[int] | None = None) -> pd.Series:
-    """Return the RMSE of each row of the grid, over some leads or all; index ``lat``, from south to north."""
+def by_latitude(errors: xr.Dataset, channel: int | str | None = None) -> pd.Series:
+    """Return the RMSE of each row of the grid, over all leads; index ``lat``, from south to north.
+
+    Raises:
+        SvqkitError: the frames have no latitudes.
+    """
     field = pick_channel(errors["rmse"], channel, "The run")
     if "lat" not in field.dims:
         raise SvqkitError("There are no latitudes: the frames have no places on Earth.")
-    field = field if leads is None else field.sel(lead=list(leads))
     rows = (np.square(field).mean(("lead", "lon")) ** 0.5).sortby("lat")
     return pd.Series(rows.to_numpy(), pd.Index(rows["lat"].to_numpy(), name="lat"), name="rmse")
 

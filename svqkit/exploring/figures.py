@@ -18,7 +18,6 @@ from svqkit.plots.codebook import code_effects
 from svqkit.plots.drawing import one_value
 from svqkit.plots.fields import is_lat_lon, pick_channel, pick_or_colour, unit_of
 from svqkit.plots.forecast import forecast_maps, forecasts_side_by_side
-from svqkit.plots.leads import lead_units, one_lead
 from svqkit.plots.mapaxes import POLAR_FROM, View, grid_of
 from svqkit.plots.names import with_units
 from svqkit.plots.style import COLUMN_WIDTH, FULL_WIDTH
@@ -87,10 +86,8 @@ def when_figure(models: Sequence[Diagnostics], channel: int | str | None = None)
     return figure
 
 
-def latitude_figure(
-    models: Sequence[Diagnostics], channel: int | str | None = None, leads: Sequence[int] | None = None
-) -> Figure:
-    """Draw the RMSE of each latitude; each model's line is over all ``leads`` (when None, over all there are)."""
+def latitude_figure(models: Sequence[Diagnostics], channel: int | str | None = None) -> Figure:
+    """Draw the RMSE of each latitude, over all lead times, a line for each model."""
     names = by_label(models)
     colours, words = line_styles(names), display_names(names)
     errors = models[0].errors
@@ -99,7 +96,7 @@ def latitude_figure(
         figure = new_figure(COLUMN_WIDTH, 2.9)
         axes = figure.subplots()
         for name, model in names.items():
-            row = by_latitude(model.errors, channel, leads)
+            row = by_latitude(model.errors, channel)
             axes.plot(row.index, row, color=colours[name].colour, label=words[name])
         axes.set_xticks(np.arange(-90, 91, 30), ["90°S", "60°S", "30°S", "0°", "30°N", "60°N", "90°N"])
         south, north = float(row.index.min()), float(row.index.max())
@@ -109,18 +106,16 @@ def latitude_figure(
         axes.set_xlabel("Latitude")
         axes.set_ylabel(with_units("RMSE", units))
         figure.legend(loc="outside lower center", ncols=3)
-        over = "all lead times" if leads is None else " and ".join(one_lead(lead, lead_units(errors)) for lead in leads)
-        heading(figure, f"RMSE by latitude, {over}")
+        heading(figure, "RMSE by latitude, all lead times")
     return figure
 
 
-def steps_figure(trainings: Mapping[str, Sequence[pd.DataFrame]], loss: str = "Training loss") -> Figure:
+def steps_figure(trainings: Mapping[str, Sequence[pd.DataFrame]]) -> Figure:
     """Draw the training loss by step, a line for each seed: jumps show that a training was not stable.
 
     Args:
         trainings: by experiment, for each seed a table with the columns ``step`` and ``train_loss``, as a run's
             ``steps()`` gives it; those without rows are left out.
-        loss: what the loss is, for the axis.
 
     Raises:
         SvqkitError: no training has a row.
@@ -148,7 +143,7 @@ def steps_figure(trainings: Mapping[str, Sequence[pd.DataFrame]], loss: str = "T
             axes.yaxis.set_minor_formatter(NullFormatter())
         axes.grid(True)
         axes.set_xlabel("Step")
-        axes.set_ylabel(loss)
+        axes.set_ylabel("Training loss")
         figure.legend(loc="outside lower center", ncols=3)
         heading(figure, "Training loss by step")
     return figure
@@ -188,12 +183,10 @@ def decoded_figure(
     return code_effects(activity, everywhere, local, cells, unit_of(changes[0]))
 
 
-def forecasts_figure(
-    cases: Mapping[str, xr.Dataset], channel: int | str | None = None, leads: Sequence[int] | None = None
-) -> Figure:
+def forecasts_figure(cases: Mapping[str, xr.Dataset], channel: int | str | None = None) -> Figure:
     """Draw several forecasts of one case and their errors, on shared scales: as maps, or as frames."""
     draw = forecast_maps if is_lat_lon(next(iter(cases.values()))) else forecasts_side_by_side
-    return draw(cases, leads, channel=channel)
+    return draw(cases, channel=channel)
 
 
 def poles_of(store: Store) -> list[View]:

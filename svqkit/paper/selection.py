@@ -128,13 +128,13 @@ def families(experiments: Iterable[Experiment], varied: Collection[str] = ()) ->
     return {key[0] if roles.count(key[0]) == 1 else members[0].name: members for key, members in alike.items()}
 
 
-def seed_scores(results: Results, dataset: str, metric: str = "mse", protocol: str = "clean") -> pd.DataFrame:
+def seed_scores(results: Results, dataset: str, metric: str = "mse") -> pd.DataFrame:
     """Return scores over all leads and channels: experiment, seed (-1: a baseline), value."""
     scores = results.scores
     chosen = scores[
         (scores["dataset"] == dataset)
         & (scores["metric"] == metric)
-        & (scores["protocol"] == protocol)
+        & (scores["protocol"] == "clean")
         & (scores["channel"] == "mean")
         & (scores["lead"] == 0)
     ]

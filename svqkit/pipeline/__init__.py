@@ -38,13 +38,13 @@ def start_notebook() -> None:
     refuse_unknown_parameters(shell.user_ns["In"])
 
 
-def project_root(inside: Path | None = None) -> Path:
-    """Return the nearest folder, upwards from ``inside`` or from here, that holds dvc.yaml.
+def project_root() -> Path:
+    """Return the nearest folder, upwards from the current one, that holds dvc.yaml.
 
     Raises:
         SvqkitError: there is none.
     """
-    start = (inside or Path.cwd()).absolute()
+    start = Path.cwd()
     for folder in (start, *start.parents):
         if (folder / "dvc.yaml").exists():
             return folder

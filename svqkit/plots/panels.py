@@ -87,7 +87,7 @@ def _finite(fields: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def small_multiples(
-    count: int, row_height: float, x_label: str, y_label: str, share_x: bool = True, share_y: bool = True
+    count: int, row_height: float, x_label: str, y_label: str, share_y: bool = True
 ) -> tuple[Figure, list[Axes]]:
     """Make a figure as wide as a page with ``count`` plots, at most four in a row.
 
@@ -97,12 +97,12 @@ def small_multiples(
         count: how many, at least 1.
         row_height: of one row with its titles, inches.
         x_label, y_label: of all plots.
-        share_x, share_y: whether all plots have the same limits.
+        share_y: whether all plots have the same limits of the y-axis, as they have of the x-axis.
     """
     rows = -(-count // _MOST_COLUMNS)
     columns = -(-count // rows)
     figure = new_figure(FULL_WIDTH, 0.8 + row_height * rows)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=share_x, sharey=share_y)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=share_y)
     for axes in grid.flat[count:]:
         axes.set_visible(False)
     for column in range(columns):

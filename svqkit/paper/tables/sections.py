@@ -341,7 +341,6 @@ def published_section(
     experiments: Sequence[Experiment],
     fields: Sequence[tuple[str, str]],
     others: bool = True,
-    notes: Sequence[str] = (),
 ) -> Section | None:
     """Return our scores under protocol paper beside the published ones; None where nothing was published that compares.
 
@@ -353,7 +352,6 @@ def published_section(
         fields: channel (a variable, or "mean") and metric of what is shown.
         others: baselines, and methods that are none of ours, get rows of their own; not those with a quantizer that
             none of ``experiments`` has, which another table shows.
-        notes: what else must be said.
     """
     data = measured.results.settings.dataset(measured.dataset)
     quotes = published.quotes(measured.dataset)
@@ -390,7 +388,7 @@ def published_section(
         if quote.doubtful and (quote.variable, quote.metric) in fields
     ]
     left_out = [f"Not here, since trained on other windows than the published: {', '.join(unlike)}."] if unlike else []
-    said = [*notes, *left_out, *absent_notes(measured, ["protocol paper"]), *doubts]
+    said = [*left_out, *absent_notes(measured, ["protocol paper"]), *doubts]
     return section(title, columns, rows, notes=said)
 
 
