@@ -399,7 +399,11 @@ def free_bytes(device: str) -> int:
 
 @contextmanager
 def out_of_memory_as_error() -> Iterator[None]:
-    """Turn running out of memory in this context into an error that says that the model does not fit."""
+    """Turn running out of memory in this context into an error that says that the model does not fit.
+
+    Raises:
+        SvqkitError: memory ran out.
+    """
     try:
         yield
     except RuntimeError as error:

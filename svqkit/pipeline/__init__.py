@@ -63,7 +63,11 @@ def refuse_unknown_parameters(cells: list[str]) -> None:
 
 
 def check_parameters(given: Iterable[str], known: Iterable[str], notebook: str = "This notebook") -> None:
-    """Raise SvqkitError when a given parameter is not a known one."""
+    """Compare given parameters with the known ones.
+
+    Raises:
+        SvqkitError: one is unknown; the message names those of ``notebook``.
+    """
     known = list(known)
     for name in given:
         if name not in known:

@@ -18,7 +18,11 @@ QUANTITIES = {"parameters": "parameters", "flops": "FLOPs", "step_seconds": "tim
 
 
 def little_overhead(results: Results) -> Evidence:
-    """Gather evidence that SVQ as published adds at most ``LITTLE`` to parameters, FLOPs and time; folded beside it."""
+    """Gather evidence that SVQ as published adds at most ``LITTLE`` to parameters, FLOPs and time; folded beside it.
+
+    Raises:
+        SvqkitError: costs of SVQ as published were not measured.
+    """
     costs = results.costs
     bases = costs[costs["form"] == "none"].set_index("translator")
     judged, shown = [], []
@@ -35,7 +39,11 @@ def little_overhead(results: Results) -> Evidence:
 
 
 def cheaper_than_lista(results: Results) -> Evidence:
-    """Gather evidence that at every codebook size, SVQ as published takes less time for a training step than LISTA."""
+    """Gather evidence that at every codebook size, SVQ as published takes less time for a training step than LISTA.
+
+    Raises:
+        SvqkitError: costs of LISTA and SVQ with the same codebook were not measured.
+    """
     costs = results.costs.dropna(subset=["step_seconds"])
     steps = {form: part.set_index("codebook_size")["step_seconds"] for form, part in _of_sizes(costs).items()}
     if AS_PUBLISHED not in steps or "lista" not in steps:

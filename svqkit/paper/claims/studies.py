@@ -92,7 +92,11 @@ def _of_pairs(
 
 
 def smooth(results: Results) -> Evidence:
-    """Gather evidence that the loss never rises by more than ``WORST_RISE`` with SVQ before the translator."""
+    """Gather evidence that the loss never rises by more than ``WORST_RISE`` with SVQ before the translator.
+
+    Raises:
+        SvqkitError: there are no such runs of study "stability", or they kept no losses by step.
+    """
     members = [
         experiment
         for experiment in _stability(results)
@@ -119,7 +123,11 @@ def smooth(results: Results) -> Evidence:
 
 
 def unstable_after_translator(results: Results) -> Evidence:
-    """Gather evidence that some other quantizer has a higher MSE after the translator than before it."""
+    """Gather evidence that some other quantizer has a higher MSE after the translator than before it.
+
+    Raises:
+        SvqkitError: there are no such runs of study "stability".
+    """
     by_place: dict[str, dict[bool, str]] = {}
     for experiment in _stability(results):
         by_place.setdefault(role(experiment), {})[experiment.model.quantize_after_translator] = experiment.name
