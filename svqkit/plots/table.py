@@ -1,7 +1,7 @@
 """Tables of results: the mean and spread of each metric over seeds, written as Markdown, CSV and LaTeX."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -178,6 +178,11 @@ def write_table(
         "csv": table.to_csv(lineterminator="\n"),
         "tex": latex_table(table, caption, units),
     }
+    return write_texts(path_without_suffix, texts)
+
+
+def write_texts(path_without_suffix: str | Path, texts: Mapping[str, str]) -> list[Path]:
+    """Write texts by the suffix of their file, and return the paths."""
     stem = Path(path_without_suffix)
     written = []
     for suffix, text in texts.items():
@@ -191,9 +196,13 @@ def write_table(
 def markdown_table(table: pd.DataFrame, caption: str, units: Mapping[str, str] | None = None) -> str:
     """Return a table of ``results_table`` as Markdown, with its caption above and a note on the marks below."""
     header, *rows = _cells(table, units or {}, MARKDOWN)
+    return "\n".join([escape_markdown(caption), "", *pipe_table(header, rows), "", _note(table), ""])
+
+
+def pipe_table(header: list[str], rows: Iterable[list[str]]) -> list[str]:
+    """Return the lines of a Markdown table, its first column to the left and all others to the right."""
     ruler = [":--", *["--:"] * (len(header) - 1)]
-    lines = ["| " + " | ".join(cells) + " |" for cells in (header, ruler, *rows)]
-    return "\n".join([escape_markdown(caption), "", *lines, "", _note(table), ""])
+    return ["| " + " | ".join(cells) + " |" for cells in (header, ruler, *rows)]
 
 
 def latex_table(table: pd.DataFrame, caption: str, units: Mapping[str, str] | None = None) -> str:

@@ -18,7 +18,7 @@ from svqkit.paper.tables.studies import (
 )
 from svqkit.paper.tables.table import Table
 from svqkit.paper.tables.translators import translators_table
-from svqkit.plots.table import escape_markdown
+from svqkit.plots.table import escape_markdown, write_texts
 
 # Each raises an SvqkitError that says what is missing where nothing was measured for it.
 TABLES: dict[str, Callable[[Results], Table]] = {
@@ -58,13 +58,7 @@ def write(table: Table, folder: str | Path) -> list[Path]:
         "csv": tidy(table).to_csv(index=False, lineterminator="\n"),
         "tex": latex(table),
     }
-    written = []
-    for suffix, text in texts.items():
-        target = Path(folder) / f"{table.key}.{suffix}"
-        with replacing(target) as draft:
-            draft.write_text(text, encoding="utf-8", newline="\n")
-        written.append(target)
-    return written
+    return write_texts(Path(folder) / table.key, texts)
 
 
 def show(key: str, results: Results, folder: str | Path) -> None:

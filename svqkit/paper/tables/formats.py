@@ -9,7 +9,16 @@ import numpy as np
 import pandas as pd
 
 from svqkit.paper.tables.table import Cell, Change, Number, Published, Row, Section, Table, Words, values_of
-from svqkit.plots.table import LATEX, MARKDOWN, Markup, decimals_of, escape_latex, escape_markdown, number_text
+from svqkit.plots.table import (
+    LATEX,
+    MARKDOWN,
+    Markup,
+    decimals_of,
+    escape_latex,
+    escape_markdown,
+    number_text,
+    pipe_table,
+)
 
 Formatter = Callable[[float, float], str]
 _PLAIN = (1e-3, 1e6)  # numbers that are typically smaller or larger are written with an exponent
@@ -115,9 +124,7 @@ def markdown(table: Table, start: str | Path = ".", level: int = 1) -> str:
 
 def _markdown_section(part: Section, sources: list[str], start: str | Path) -> list[str]:
     header, *rows = grid(part, sources, MARKDOWN, start)
-    ruler = [":--", *["--:"] * (len(header) - 1)]
-    lines = ["| " + " | ".join(cells) + " |" for cells in (header, ruler, *rows)]
-    return [*lines, *(line for note in part.notes for line in ("", escape_markdown(note)))]
+    return [*pipe_table(header, rows), *(line for note in part.notes for line in ("", escape_markdown(note)))]
 
 
 def html(table: Table, start: str | Path = "reports") -> str:
