@@ -173,9 +173,9 @@ def test_only_the_plain_form_holds_a_weight_for_each_position_and_code(tiny: Cal
 
 
 def test_every_translator_is_there_with_and_without_svq(settings: Params) -> None:
-    members = [one for one in settings.of_dataset("weather_t2m") if "translators" in one.studies]
+    members = [experiment for experiment in settings.of_dataset("weather_t2m") if "translators" in experiment.studies]
     cases = costs.translator_cases(settings, "weather_t2m")
-    assert list(cases) == list(dict.fromkeys(one.model.translator for one in members))
+    assert list(cases) == list(dict.fromkeys(experiment.model.translator for experiment in members))
     for translator, (none, folded, plain) in cases.items():
         assert [none.form, folded.form, plain.form] == ["none", "folded", "plain"]
         assert folded.experiment is plain.experiment
@@ -183,14 +183,14 @@ def test_every_translator_is_there_with_and_without_svq(settings: Params) -> Non
         assert (none.experiment.quantizer.name, folded.experiment.quantizer.name) == ("none", "svq")
         assert (none.codebook_size, folded.codebook_size) == (0, folded.experiment.quantizer.codebook_size)
     known = {case.experiment.name for group in cases.values() for case in group}
-    assert known >= {one.name for one in members}
+    assert known >= {experiment.name for experiment in members}
 
 
 def test_sizes_are_those_of_the_experiments_or_the_given_ones(settings: Params) -> None:
     trained = {
-        one.quantizer.codebook_size
-        for one in settings.of_dataset("weather_t2m")
-        if "codebook_size" in one.studies and one.quantizer.name == "svq"
+        experiment.quantizer.codebook_size
+        for experiment in settings.of_dataset("weather_t2m")
+        if "codebook_size" in experiment.studies and experiment.quantizer.name == "svq"
     }
     for wanted, expected in (((), trained), ((3, 9), {3, 9})):
         cases = costs.size_cases(settings, "weather_t2m", wanted)
@@ -371,7 +371,7 @@ def test_figure_draws_what_was_measured(settings: Params, results_of: Callable[[
     assert set(plain.get_xdata()) >= {10, 100}
     assert list(plain.get_xdata()) == sorted(plain.get_xdata())
     assert [line.get_ydata()[0] for line in axes[0].lines if line.get_linestyle() == "--"] == [pytest.approx(100)]
-    assert {place.get_xscale() for place in axes} == {place.get_yscale() for place in axes} == {"log"}
+    assert {ax.get_xscale() for ax in axes} == {ax.get_yscale() for ax in axes} == {"log"}
     assert "random numbers" in drawn.caption
 
 
@@ -438,9 +438,11 @@ def test_another_loss_or_noise_is_the_same_work_and_another_size_is_not(paper: P
 
 def test_groups_hold_every_experiment_once(paper: Params) -> None:
     groups = gpu_hours.groups_of(paper, paper.datasets)
-    names = [one.name for group in groups for one in group.experiments]
+    names = [experiment.name for group in groups for experiment in group.experiments]
     assert sorted(names) == sorted(paper.experiments)
-    assert sum(group.runs for group in groups) == sum(len(one.seeds) for one in paper.experiments.values())
+    assert sum(group.runs for group in groups) == sum(
+        len(experiment.seeds) for experiment in paper.experiments.values()
+    )
 
 
 def test_hours_are_samples_over_their_rate(paper: Params) -> None:

@@ -55,12 +55,12 @@ def made(
     the errors under that protocol, ``codes`` the numbers of codes, ``note`` what the data say of themselves.
     """
     experiments = {name: replace(SETTINGS.experiment(name), seeds=tuple(by_seed)) for name, by_seed in errors.items()}
-    datasets = {one.dataset for one in experiments.values()}
+    datasets = {experiment.dataset for experiment in experiments.values()}
     settings = Params(
         SETTINGS.profile, {name: SETTINGS.datasets[name] for name in SETTINGS.datasets if name in datasets}, experiments
     )
     for dataset in datasets:
-        members = {name: errors[name] for name, one in experiments.items() if one.dataset == dataset}
+        members = {name: errors[name] for name, experiment in experiments.items() if experiment.dataset == dataset}
         folder = scores_path(settings.profile, dataset, root / "scores")
         folder.mkdir(parents=True)
         everyone = {"persistence": {-1: 4.0}, **members}
@@ -123,14 +123,14 @@ def _write_fields(folder: Path, dataset: str, experiments: Mapping[str, Experime
     for kind in ("errors", "forecasts"):
         (folder / kind).mkdir()
     fields.to_netcdf(folder / "errors" / "persistence.nc", engine="netcdf4")
-    for name, one in experiments.items():
-        if one.dataset == dataset and "main" in one.studies:
+    for name, experiment in experiments.items():
+        if experiment.dataset == dataset and "main" in experiment.studies:
             case = xr.Dataset(
                 {"truth": (dims, values), "prediction": (dims, values + 0.25), "observed": observed},
                 {**coords, "time_in": np.arange(-3, 1)},
                 {"data": note},
             )
-            case.to_netcdf(folder / "forecasts" / f"{name}-seed{min(one.seeds)}.nc", engine="netcdf4")
+            case.to_netcdf(folder / "forecasts" / f"{name}-seed{min(experiment.seeds)}.nc", engine="netcdf4")
 
 
 def texts(figure: Figure) -> str:
@@ -184,7 +184,7 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 def test_every_figure_has_a_function() -> None:
     assert list(figures.FIGURES) == [f"f{number}" for number in range(1, 12)]
-    assert all(callable(resolve_name(place)) for place in figures.FIGURES.values())
+    assert all(callable(resolve_name(path)) for path in figures.FIGURES.values())
 
 
 def test_an_unknown_figure_is_answered_with_the_known_ones(t2m: Results) -> None:
@@ -363,7 +363,7 @@ def test_each_base_of_frames_has_the_svq_of_its_model(tmp_path: Path) -> None:
 
 
 def test_frames_stand_beside_the_truth_and_above_their_errors(frames: Results) -> None:
-    drawn = {one.name: one for one in figures.draw("f2", frames)}
+    drawn = {picture.name: picture for picture in figures.draw("f2", frames)}
     assert list(drawn) == ["f2_kitticaltech", "f2_taxibj"]
     shown = texts(drawn["f2_taxibj"].figure)
     for word in ("Observed", "Truth", "SimVP", "SVQ", "Error SimVP", "Error SVQ", "+4 frames", "MAE 0.250"):

@@ -115,7 +115,7 @@ def make_results(root: Path, datasets: Sequence[str] = tuple(CHANNELS), title: s
 
 def _write_scores(folder: Path, experiments: list[Experiment], dataset: str, title: str) -> None:
     (folder / "errors").mkdir(parents=True)
-    who = [("persistence", -1)] + [(one.name, seed) for one in experiments for seed in one.seeds]
+    who = [("persistence", -1)] + [(experiment.name, seed) for experiment in experiments for seed in experiment.seeds]
     rows = [
         (name, seed, protocol, channel, metric, 0, value)
         for name, seed in who
@@ -126,10 +126,10 @@ def _write_scores(folder: Path, experiments: list[Experiment], dataset: str, tit
     columns = ["experiment", "seed", "protocol", "channel", "metric", "lead", "value"]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "scores.csv", index=False)
     measures = [
-        (one.name, seed, metric, value)
-        for one in experiments
-        for seed in one.seeds
-        if one.quantizer.name in ("svq", "vq")
+        (experiment.name, seed, metric, value)
+        for experiment in experiments
+        for seed in experiment.seeds
+        if experiment.quantizer.name in ("svq", "vq")
         for metric, value in (("codes", 16.0), ("perplexity", 3.5), ("dead_codes", 4.0))
     ]
     pd.DataFrame(measures, columns=["experiment", "seed", "metric", "value"]).to_csv(
@@ -143,7 +143,7 @@ def _write_scores(folder: Path, experiments: list[Experiment], dataset: str, tit
     attributes = {"windows": WINDOWS, "data": title, "original_units": ""}
     xr.Dataset({"rmse": rmse}, coordinates, attributes).to_netcdf(folder / "errors" / "persistence.nc")
     draw = np.random.default_rng(0).uniform(0.5, 1.5, WINDOWS)
-    errors = np.outer([mse(*one) for one in who], draw / draw.mean()).astype(np.float32)
+    errors = np.outer([mse(*run) for run in who], draw / draw.mean()).astype(np.float32)
     xr.Dataset(
         dict.fromkeys(("mse", "mae"), (("run", "window"), errors)),
         {
@@ -182,13 +182,13 @@ def tables(results: Sample) -> dict[str, Table]:
 
 def part(table: Table, title: str) -> Section:
     """The section of that title."""
-    (found,) = (one for one in table.sections if one.title == title)
+    (found,) = (entry for entry in table.sections if entry.title == title)
     return found
 
 
 def row(table: Table, title: str, name: str) -> dict[str, Cell]:
     """The cells of a row."""
-    (found,) = (one for one in part(table, title).rows if one.name == name)
+    (found,) = (row for row in part(table, title).rows if row.name == name)
     return dict(found.cells)
 
 
@@ -246,24 +246,24 @@ def test_the_best_of_ours_is_marked_and_nothing_published(tables: dict[str, Tabl
     for table in tables.values():
         frame = tidy(table)
         assert set(frame.loc[frame["kind"] != "measured", "mark"].dropna()) == set()
-    cells = [one.cells["mse"] for one in part(tables["t1"], "weather_t2m").rows]
+    cells = [row.cells["mse"] for row in part(tables["t1"], "weather_t2m").rows]
     order = sorted(cells, key=lambda cell: cell.mean)
     assert [cell.mark for cell in order] == ["best", "second"] + [""] * (len(cells) - 2)
-    accuracy = [one.cells["acc"] for one in part(tables["t1"], "weather_t2m").rows]
+    accuracy = [row.cells["acc"] for row in part(tables["t1"], "weather_t2m").rows]
     assert max(accuracy, key=lambda cell: cell.mean).mark == "best"
 
 
 def test_beside_published_numbers_stand_only_models_trained_on_the_published_windows(tables: dict[str, Table]) -> None:
     """Those of weather_mv have frames of other hours than those of protocol clean."""
     beside = part(tables["t1"], "weather_mv, mean over channels, beside published")
-    ours = {one.name for one in beside.rows if "mean_mse_paper" in one.cells}
+    ours = {row.name for row in beside.rows if "mean_mse_paper" in row.cells}
     assert ours == {"Persistence", "SVQ, trained under protocol paper"}
     cell = row(tables["t1"], beside.title, "SVQ, trained under protocol paper")["mean_mse_paper"]
     assert cell.mean == pytest.approx(mse("weather_mv-svq-protocol_paper", 0, "paper"))
     assert any("SimVP, SVQ" in note for note in beside.notes), "which say who was left out"
-    main = {one.name for one in part(tables["t1"], "weather_mv, mean over channels").rows}
+    main = {row.name for row in part(tables["t1"], "weather_mv, mean over channels").rows}
     assert main == {"Persistence", "SimVP", "SVQ"}
-    of_t2m = {one.name for one in part(tables["t1"], "weather_t2m, beside published").rows}
+    of_t2m = {row.name for row in part(tables["t1"], "weather_t2m, beside published").rows}
     assert {"SimVP", "SVQ", "SVQ frozen"} <= of_t2m, "whose windows are the same"
 
 
@@ -275,7 +275,7 @@ def test_published_numbers_stand_in_columns_of_their_own(tables: dict[str, Table
     assert row(tables["t1"], title, "SVQ frozen")["mean_mse_published"].quotes[0][0] == 1.023
     rival = row(tables["t1"], title, "ConvLSTM")
     assert {type(cell) for cell in rival.values()} == {Published}
-    assert "SimVP+VQ" not in {one.name for one in part(tables["t1"], title).rows}, "T4 has it"
+    assert "SimVP+VQ" not in {row.name for row in part(tables["t1"], title).rows}, "T4 has it"
     assert row(tables["t4"], title, "VQ")["mean_mse_published"].quotes[0][0] == 1.854
     for table in tables.values():
         for column, kinds in tidy(table).groupby("column")["kind"]:
@@ -318,7 +318,7 @@ def test_families_are_means_of_their_pairs(tables: dict[str, Table]) -> None:
     )
     assert (mean["mse_base"].mark, mean["mse_with"].mark) == ("", "")
     assert "mse_with" not in row(tables["t3"], "weather_t2m", "TAU")
-    assert not [one.name for one in part(tables["t3"], "weather_t2m").rows if one.name.startswith("CNN, mean")]
+    assert not [row.name for row in part(tables["t3"], "weather_t2m").rows if row.name.startswith("CNN, mean")]
 
 
 def test_an_experiment_of_the_users_own_has_a_row(tables: dict[str, Table]) -> None:
@@ -329,8 +329,8 @@ def test_an_experiment_of_the_users_own_has_a_row(tables: dict[str, Table]) -> N
 
 
 def test_parts_and_variants_are_told_apart_by_settings(tables: dict[str, Table]) -> None:
-    parts = {one.name for one in part(tables["t5"], "weather_t2m: frozen, learnable, after the translator").rows}
-    frozen = {one.name for one in part(tables["t8"], "weather_t2m: what is frozen").rows}
+    parts = {row.name for row in part(tables["t5"], "weather_t2m: frozen, learnable, after the translator").rows}
+    frozen = {row.name for row in part(tables["t8"], "weather_t2m: what is frozen").rows}
     assert parts == {"SVQ", "SVQ frozen", "SVQ, after the translator"}
     assert frozen == {"SVQ", "SVQ frozen", "SVQ, projection frozen"}
     xavier = row(tables["t8"], "weather_t2m: initial codebook", "SVQ, xavier codebook")
@@ -339,13 +339,13 @@ def test_parts_and_variants_are_told_apart_by_settings(tables: dict[str, Table])
 
 
 def test_sizes_and_shares_of_noise_are_those_of_the_runs(tables: dict[str, Table]) -> None:
-    sizes = [one.cells["k"].text for one in part(tables["t6"], "weather_t2m").rows]
+    sizes = [row.cells["k"].text for row in part(tables["t6"], "weather_t2m").rows]
     assert sizes == ["16", "123"]
     cell = row(tables["t6"], "weather_t2m", "SVQ, K = 123")["mse_change"]
     assert cell.base == "weather_t2m-svq_frozen-k123"
     assert row(tables["t6"], "weather_t2m, beside published", "10,000")["learnable_published"].quotes[0][0] == 1.018
     noise = part(tables["t7"], "weather_t2m")
-    assert [one.name for one in noise.rows] == ["0 %", "25 %"]
+    assert [row.name for row in noise.rows] == ["0 %", "25 %"]
     assert noise.rows[1].cells["mse_change"].base == "weather_t2m-none-noise25"
 
 
@@ -362,14 +362,14 @@ def test_captions_say_simulated_only_of_simulated_data(tables: dict[str, Table],
     assert "weather_t2m" in tables["t1"].caption
     real = make("t4", make_results(tmp_path, ["weather_t2m"], "ERA5"))
     assert not any(
-        "imulated" in text for text in (real.caption, *(note for one in real.sections for note in one.notes))
+        "imulated" in text for text in (real.caption, *(note for entry in real.sections for note in entry.notes))
     )
     assert "not of the published size" in real.caption, "profile sample"
 
 
 def test_tables_are_made_of_the_datasets_that_are_there(tmp_path: Path) -> None:
     results = make_results(tmp_path, ["kth"])
-    assert {one.title for one in make("t2", results).sections} == {"kth", "kth, beside published"}
+    assert {entry.title for entry in make("t2", results).sections} == {"kth", "kth, beside published"}
     for key in ("t1", "t3", "t4", "t5", "t6", "t7", "t8"):
         with pytest.raises(SvqkitError, match=f"{key.upper()} needs"):
             make(key, results)
@@ -525,9 +525,9 @@ def test_marks_are_the_two_best_distinct_values(values: list[float], better: str
     rows.append(Row("published", {"x": Published(((-1e6, "a"), (1e6, "b")))}))
     marked = section("", [Column("x", "X", better)], rows).rows[:-1]
     ranks = sorted(set(values), reverse=better == "higher")
-    for value, one in zip(values, marked, strict=True):
+    for value, cell in zip(values, marked, strict=True):
         expected = ["best", "second"][ranks.index(value)] if value in ranks[:2] and len(ranks) > 1 else ""
-        assert one.cells["x"].mark == expected
+        assert cell.cells["x"].mark == expected
 
 
 def test_latex_takes_no_row_for_an_option_of_the_row_above() -> None:

@@ -126,7 +126,7 @@ def test_a_changed_setting_or_another_seed_reruns_that_experiment_and_what_depen
     first = project.folder / "runs/sample/taxibj/taxibj-none/seed0"
     before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in first.iterdir()}
     changes = {"weather_t2m-svq__training": {"learning_rate": 0.001}, "taxibj-none__seeds": [0, 1]}
-    project.change(**{f"experiments__{place}": value for place, value in changes.items()})
+    project.change(**{f"experiments__{key}": value for key, value in changes.items()})
     scored = {f"{stage}@{dataset}" for stage in ("evaluate", "figures") for dataset in DATASETS}
     assert project.repro() == {"settings", "train@weather_t2m-svq", "train@taxibj-none"} | scored | PAPER
     assert first.with_name("seed1").exists()

@@ -145,7 +145,7 @@ def test_the_file_needs_nothing_else(simulated: tuple[Path, str]) -> None:
     assert not page.tags["script"]
     assert not page.tags["link"]
     assert not re.search(r"url\(|@import|https?://", text)
-    assert [one for one in page.pictures if not str(one["src"]).startswith("data:image/png;base64,")] == []
+    assert [picture for picture in page.pictures if not str(picture["src"]).startswith("data:image/png;base64,")] == []
     assert text.startswith("<!DOCTYPE html>")
 
 
