@@ -100,7 +100,7 @@ class Project:
         tree = yaml.load(self.folder / "params.yaml")
         for name in set(tree["experiments"]) - set(experiments):
             del tree["experiments"][name]
-        datasets = {experiment["dataset"] for experiment in tree["experiments"].values()}
+        datasets = {one["dataset"] for one in tree["experiments"].values()}
         for branch in (tree["datasets"], *tree["profiles"].values()):
             for name in set(branch) - datasets:
                 del branch[name]

@@ -76,7 +76,7 @@ def run(jobs: int, devices: Sequence[str], held: int) -> int:
     watchdog.watch(lambda sentence: (workers.stop(), watchdog.end(sentence)))
     forget_the_dead(IN_USE)
     try:
-        datasets = {experiment.name: experiment.dataset for experiment in load_params().experiments.values()}
+        datasets = {one.name: one.dataset for one in load_params().experiments.values()}
     except SvqkitError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
