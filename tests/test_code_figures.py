@@ -24,8 +24,7 @@ from svqkit.errors import SvqkitError
 from svqkit.evaluation.codebook import decode_codes, sample_frames, strongest_cells
 from svqkit.paper.figures import codebook
 from svqkit.paper.results import Results
-from svqkit.plots.codebook import rank_frequency
-from svqkit.plots.codes import code_effects, random_similarity, similarities
+from svqkit.plots.codebook import code_effects, random_similarity, rank_frequency, similarities
 from svqkit.settings.params import Data, Experiment, Model, Params, Training
 from svqkit.settings.quantizers import MultiheadVQSettings, NoQuantizer, Quantizer, SVQSettings, VQSettings
 from svqkit.training.checkpoint import save_weights

@@ -48,7 +48,7 @@ from svqkit.interop.openstl import load as load_openstl
 from svqkit.interop.weights import read_state_dict
 from svqkit.pipeline.__main__ import main as notebooks_main
 from svqkit.pipeline.__main__ import what_a_stage_runs
-from svqkit.plots.tablefiles import escape_markdown
+from svqkit.plots.table import escape_markdown
 from svqkit.settings import single_run
 from svqkit.settings.data import ArrayData, ClipsData, HumanData, TaxiBJData, WeatherData
 from svqkit.settings.params import as_tree, load_params, override

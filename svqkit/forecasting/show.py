@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from svqkit import plots
 from svqkit.forecasting.forecast import Forecast
-from svqkit.plots.channels import is_colour
+from svqkit.plots.fields import is_colour
 from svqkit.plots.leads import ahead, short_units, spread
 from svqkit.plots.names import with_units
 from svqkit.training.runs import Run
