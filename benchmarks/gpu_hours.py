@@ -29,8 +29,7 @@ import torch
 
 from benchmarks.stores import SHAPES
 from svqkit.atomic import replacing
-from svqkit.data.check.published import FACTS, human_windows, kth_windows
-from svqkit.data.check.weather_counts import weather_windows
+from svqkit.data.check.published import FACTS, human_windows, kth_windows, weather_windows
 from svqkit.errors import SvqkitError
 from svqkit.paper.costs import Case, Subject, machine, out_of_memory_as_error
 from svqkit.plots import study_title

@@ -30,9 +30,9 @@ import xarray as xr
 
 from svqkit.data.sources.video import read_video
 from svqkit.data.sources.weather import LONG_NAMES
-from svqkit.samples import kth
 from svqkit.settings.data import KTH_ACTIONS
 from svqkit.settings.params import Experiment, as_tree, load_params, override
+from tests.simulated import kth
 
 BYTES_PER_FRAME = 110 * 32 * 64 * 4
 FRAMES_PER_YEAR = 1460

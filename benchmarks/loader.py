@@ -30,7 +30,7 @@ from svqkit.data import windows as loading
 from svqkit.data.store import Store
 from svqkit.data.windows import Windows, batches
 from svqkit.settings.params import Experiment, load_params, override
-from svqkit.training.loop import Examples, ready
+from svqkit.training.loop import Examples, prepare_model
 
 
 def loader_rate(store: Store, batch_size: int, seconds: float, in_memory: bool) -> float:
@@ -50,9 +50,9 @@ def loader_rate(store: Store, batch_size: int, seconds: float, in_memory: bool) 
 def step_rate(experiment: Experiment, store: Store, device: torch.device, seconds: float) -> float:
     """Windows per second of a training step, after two steps that are not counted."""
     loading.IN_MEMORY_BYTES = 2**40
-    here = Accelerator(cpu=device.type == "cpu")
-    examples = Examples(experiment, store, "train", here)
-    objective, optimizer = ready(models.build(experiment, store.frame_shape), experiment.training, device)
+    accelerator = Accelerator(cpu=device.type == "cpu")
+    examples = Examples(experiment, store, "train", accelerator)
+    objective, optimizer = prepare_model(models.build(experiment, store.frame_shape), experiment.training, device)
     inputs, targets = next(examples.epoch(0, 0))
 
     def step() -> None:

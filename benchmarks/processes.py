@@ -31,11 +31,11 @@ from torch.nn.parallel import DistributedDataParallel
 from benchmarks.__main__ import pair
 from benchmarks.stores import SHAPES
 from svqkit.atomic import replacing
+from svqkit.devices.performance import freed_memory_kept
 from svqkit.errors import SvqkitError
 from svqkit.paper.costs import Case, Subject, machine, now
 from svqkit.progress import progress
 from svqkit.settings.params import Experiment, override
-from svqkit.training.allocation import freed_memory_kept
 
 WARM_UP, STEPS = 3, 5
 

@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 from random import Random
 from statistics import median
 
+from svqkit.devices.performance import freed_memory_kept
 from svqkit.paper.costs import now
 from svqkit.progress import progress
-from svqkit.training.allocation import freed_memory_kept
 
 
 def take_turns(

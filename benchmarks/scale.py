@@ -18,9 +18,9 @@ import torch
 
 from benchmarks.__main__ import COLOURS, pair
 from svqkit.atomic import replacing
+from svqkit.devices.performance import freed_memory_kept
 from svqkit.paper.costs import Case, measure
 from svqkit.settings.params import Experiment, override
-from svqkit.training.allocation import freed_memory_kept
 
 matplotlib.use("agg")
 

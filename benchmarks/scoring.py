@@ -22,7 +22,7 @@ from benchmarks.stores import synthetic_store
 from svqkit import models
 from svqkit.data.windows import batches
 from svqkit.evaluation import forecasters
-from svqkit.evaluation.evaluate import TestSet
+from svqkit.evaluation.testset import TestSet
 from svqkit.models.rollout import roll_out
 from svqkit.paper.costs import machine
 from svqkit.settings.params import Experiment
@@ -76,14 +76,14 @@ def _ours(test: TestSet, experiment: Experiment | None) -> Callable[[], None]:
     if experiment:
         model = models.build(experiment, test.store.frame_shape)
         inputs = test.windows.inputs - test.windows.targets[0]
-        forecaster = forecasters.of_model(model, test.entering, test.leaving, test.device, inputs)
+        forecaster = forecasters.of_model(model, test.normaliser, test.denormaliser, test.device, inputs)
     return lambda: test.evaluate(forecaster, "svqkit", 0).scores
 
 
 def _theirs(test: TestSet, experiment: Experiment | None, some: Experiment, device: str) -> Callable[[], None]:
     store, score = test.store, published.metric()
     names = ["mse", "mae", "ssim", "psnr"] if store.kind == "image" else ["mse", "mae", "rmse"]
-    mean, std = (np.array(part.cpu())[None, None] for part in (test.leaving.mean, test.leaving.std))
+    mean, std = (np.array(part.cpu())[None, None] for part in (test.denormaliser.mean, test.denormaliser.std))
     loader = _loader(test)
     model = published.Published(experiment, store.frame_shape).to(device).eval() if experiment else None
 
@@ -104,6 +104,6 @@ def _loader(test: TestSet) -> list[tuple[Tensor, Tensor]]:
     """Normalised batches on the host."""
     windows = test.windows
     return [
-        (test.entering.forward(batch.inputs).cpu(), test.entering.forward(batch.targets).cpu())
+        (test.normaliser.forward(batch.inputs).cpu(), test.normaliser.forward(batch.targets).cpu())
         for batch in batches(windows, np.arange(len(windows)), BATCH)
     ]

@@ -9,10 +9,10 @@ import torch
 
 from benchmarks import published
 from benchmarks.rounds import as_each_runs, ratio, take_turns
+from svqkit.devices.performance import compiled
 from svqkit.errors import SvqkitError
 from svqkit.paper.costs import Case, Subject, machine, out_of_memory_as_error
 from svqkit.settings.params import Compile, Experiment, Precision, override
-from svqkit.training.compiling import compiled
 
 QUANTIZERS = ("none", "svq")
 # Training windows of weather_t2m, 12 → 12 hours in 2010 to 2015 (52,584 hours), and the published epochs.

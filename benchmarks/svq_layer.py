@@ -27,9 +27,9 @@ import torch
 from torch import nn
 
 from svqkit.atomic import replacing
+from svqkit.devices.performance import freed_memory_kept
 from svqkit.paper.costs import Ledger, PlainSVQ, free_bytes, now
 from svqkit.quantizers import SVQ
-from svqkit.training.allocation import freed_memory_kept
 
 CODES, QUICK_CODES = (1_000, 10_000, 100_000, 1_000_000), (1_000, 3_000)
 # The latents of the paper's t2m model: channels, frames, height and width (half of the grid's 32 × 64).

@@ -6,16 +6,17 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from svqkit.training.runs import open_run as load_run
+    from svqkit.forecasting import ForecastingRun
+
+    load_run = ForecastingRun.open
 
 __version__ = "0.1.0"
-__all__ = ["load_run"]
 
 
 def __getattr__(name: str) -> Any:
-    """``load_run`` when it is asked for, so that ``import svqkit`` takes no time: torch takes seconds."""
+    """Return ``load_run`` when it is asked for, so that ``import svqkit`` takes no time: torch takes seconds."""
     if name == "load_run":
-        from svqkit.training.runs import open_run
+        from svqkit.forecasting import ForecastingRun
 
-        return open_run
+        return ForecastingRun.open
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def choose(registry: Mapping[str, T], name: object, what: str) -> T:
-    """The entry of ``registry`` called ``name``.
+    """Return the entry of ``registry`` called ``name``.
 
     Raises:
         SvqkitError: there is none; the message lists the valid names and the closest one.
@@ -19,7 +19,7 @@ def choose(registry: Mapping[str, T], name: object, what: str) -> T:
 
 
 def hint(name: object, valid: Iterable[str]) -> str:
-    """``" (did you mean 'svq'?)"`` when a valid name is close to ``name``, else nothing."""
+    """Return ``" (did you mean 'svq'?)"`` when a valid name is close to ``name``, else nothing."""
     valid = [str(entry) for entry in valid]
     close = [entry for entry in valid if entry.lower() == str(name).lower()]
     close = close or get_close_matches(str(name), valid, n=1)
@@ -27,12 +27,12 @@ def hint(name: object, valid: Iterable[str]) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names in order, separated by commas."""
+    """Return names in order, separated by commas."""
     return ", ".join(sorted(map(str, names))) or "none"
 
 
 def shown(value: object, most: int = 200) -> str:
-    """A value as Python writes it, cut after ``most`` characters."""
+    """Return a value as Python writes it, cut after ``most`` characters."""
     written = repr(value)
     return written if len(written) <= most else f"{written[:most]} …"
 

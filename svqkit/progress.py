@@ -10,7 +10,7 @@ SECONDS = "SVQKIT_PROGRESS_SECONDS"
 
 
 def progress(total: int, what: str, unit: str = "it", initial: int = 0, shown: bool = True) -> tqdm:
-    """A progress bar over ``total`` steps, ``initial`` of them already done."""
+    """Return a progress bar over ``total`` steps, ``initial`` of them already done."""
     seconds = float(os.environ.get(SECONDS, 0.5))
     return tqdm(
         total=total,

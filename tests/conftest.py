@@ -14,7 +14,7 @@ from rawfiles import RawFiles
 from svqkit.settings.params import Data
 
 # The same examples every time, and no verdict by the clock.
-settings.register_profile("svqkit", max_examples=40, deadline=None, derandomize=True, database=None)
+settings.register_profile("svqkit", max_examples=25, deadline=None, derandomize=True, database=None)
 settings.load_profile("svqkit")
 
 

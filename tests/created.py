@@ -59,7 +59,7 @@ def seeded(shape: tuple[int, ...], seed: int = 0, dtype: torch.dtype = torch.flo
 
 def gradients(output: Tensor, loss: Tensor | float, layer: nn.Module, x: Tensor) -> dict[str, Tensor]:
     """Of ``loss`` and a random linear functional of ``output``: for x and for every parameter that learns."""
-    wanted = {"x": x, **{name: one for name, one in layer.named_parameters() if one.requires_grad}}
+    wanted = {"x": x, **{name: parameter for name, parameter in layer.named_parameters() if parameter.requires_grad}}
     objective = (output * seeded(tuple(output.shape), 9).to(output)).sum() + loss
     found = torch.autograd.grad(objective, list(wanted.values()))
     return dict(zip(wanted, found, strict=True))

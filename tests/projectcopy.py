@@ -17,8 +17,8 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 from ruamel.yaml import YAML
 
-from svqkit.pipeline.engine import ThisInterpreter
-from svqkit.pipeline.sockets import private_folder
+from svqkit.pipeline.executing import ThisInterpreter
+from svqkit.pipeline.kernel import private_folder
 from svqkit.pipeline.stage_settings import update_trainings
 from svqkit.settings.params import load_params
 from svqkit.settings.studies import expand, names_in

@@ -11,7 +11,7 @@ import xarray as xr
 from svqkit.paper.results import Results
 from svqkit.settings.params import Loss, Params, load_params
 from svqkit.training.paths import run_path, scores_path
-from svqkit.training.run_config import write_config
+from svqkit.training.runs import write_config
 
 SETTINGS = load_params(Path(__file__).parents[1] / "params.yaml", "sample")
 REAL, SIMULATED = "ERA5, as it was measured", "Simulated for a test: <no> measurements & no model"
@@ -47,12 +47,12 @@ def results_folder(
     }
     for name, loss in (losses or {}).items():
         experiments[name] = replace(experiments[name], training=replace(experiments[name].training, loss=loss))
-    names = list(dict.fromkeys(one.dataset for one in experiments.values()))
+    names = list(dict.fromkeys(experiment.dataset for experiment in experiments.values()))
     settings = Params(profile, {name: SETTINGS.datasets[name] for name in names}, experiments)
     for dataset in names:
         folder = scores_path(profile, dataset, root / "scores")
         (folder / "errors").mkdir(parents=True)
-        members = [name for name, one in experiments.items() if one.dataset == dataset]
+        members = [name for name, experiment in experiments.items() if experiment.dataset == dataset]
         rows = [
             _score(name, seed, metric, value)
             for metric in ("mse", "mae")

@@ -12,9 +12,8 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svqkit.data.plan import Plan
+from svqkit.data.plan import Plan, share_out
 from svqkit.data.sources import array
-from svqkit.data.sources.shares import share_out
 from svqkit.errors import SvqkitError
 from svqkit.settings.data import ArrayData, Shares
 

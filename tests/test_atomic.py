@@ -12,7 +12,7 @@ import xarray as xr
 
 from svqkit.atomic import remove, replacing
 from svqkit.errors import SvqkitError
-from svqkit.evaluation.evaluate import write_netcdf
+from svqkit.evaluation.fields import write_netcdf
 
 
 def a_file(path: Path, text: str) -> None:

@@ -66,7 +66,7 @@ def test_stopped_and_resumed_it_ends_with_the_same_weights(
 ) -> None:
     whole = loop.train(experiment, 0, store, tmp_path / "whole", tmp_path / "s1")
     monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
-    monkeypatch.setattr(loop, "LOOK_EVERY", 2)
+    monkeypatch.setattr(loop, "LOG_EVERY", 2)
     saves, real = [], loop.save_state
 
     def save_then_stop(path: Path, *rest: object) -> None:
@@ -124,8 +124,8 @@ def test_what_is_logged_is_the_loss_on_whole_validation_windows(
     experiment: Experiment, store: Store, tmp_path: Path
 ) -> None:
     run = open_run(loop.train(experiment, 0, store, tmp_path / "runs", tmp_path / "states"))
-    judge = loop.Examples(with_augment(experiment), store, "validation", Accelerator())
-    assert run.log()["validation_loss"].iloc[-1] == pytest.approx(judge.mean_loss(run.model("last")), rel=1e-6)
+    validation_set = loop.Examples(with_augment(experiment), store, "validation", Accelerator())
+    assert run.log()["validation_loss"].iloc[-1] == pytest.approx(validation_set.mean_loss(run.model("last")), rel=1e-6)
 
 
 def test_frames_that_are_not_square_are_refused_before_any_step(
@@ -136,6 +136,6 @@ def test_frames_that_are_not_square_are_refused_before_any_step(
     with pytest.raises(SvqkitError) as caught:
         loop.train(turned, 0, store, tmp_path / "runs", tmp_path / "states")
     assert "augment: rotate needs square frames" in str(caught.value)
-    assert "are 12 × 16; take it off the list" in str(caught.value)
+    assert "got (12, 16); take it off the list" in str(caught.value)
     assert not run_path(turned, 0, tmp_path / "runs").exists()
     assert not run_path(turned, 0, tmp_path / "states").exists(), "there is nothing to go on from"

@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchmarks import __main__ as benchmarks
 from benchmarks import processes, published, rounds, scale
-from svqkit.evaluation.similarity import ssim
+from svqkit.evaluation.image_metrics import ssim
 
 
 def test_ratios_are_of_the_same_round() -> None:

@@ -18,19 +18,19 @@ import pytest
 from numpy.lib import format as npy
 from PIL import Image
 from rawfiles import RawFiles, files_below
+from simulated import human as human_sample
+from simulated import kitticaltech as driving_sample
+from simulated import kth as kth_sample
+from simulated import taxibj as taxi_sample
 
 from svqkit.data import __main__ as command
-from svqkit.data.check import Report, check, filenames, published, weather_counts
+from svqkit.data.bundled import bundled_files
+from svqkit.data.check import Report, check, published
 from svqkit.data.check.published import FACTS
-from svqkit.data.check.wording import spans
+from svqkit.data.check.text import spans
 from svqkit.data.sources import plan
 from svqkit.data.sources.kth import NEVER_PUBLISHED
 from svqkit.errors import SvqkitError
-from svqkit.samples import bundled
-from svqkit.samples import human as human_sample
-from svqkit.samples import kitticaltech as driving_sample
-from svqkit.samples import kth as kth_sample
-from svqkit.samples import taxibj as taxi_sample
 from svqkit.settings.data import KTH_ACTIONS, SPLITS, KTHData, Offsets, WeatherData
 from svqkit.settings.params import Params, load_params
 
@@ -61,7 +61,7 @@ def year(
     title: str = "",
 ) -> Path:
     """A file with WeatherBench's name and axes; of NETCDF4 the values are never written, so that it is tiny."""
-    path = root / filenames.weather_file(variable, year)
+    path = root / published.weather_file(variable, year)
     path.parent.mkdir(parents=True, exist_ok=True)
     hours = hours or published.hours_of(variable, year).numbers[0]
     with netCDF4.Dataset(path, "w", format=kind) as file:
@@ -121,7 +121,7 @@ def test_a_whole_record_is_complete(tmp_path: Path, params: Params, capsys: pyte
     assert checked(whole, "windows, paper") == (" / ".join(f"{n - 25:,}" for n in hours), True)
     assert whole.store_bytes == sum(hours) * 32 * 64 * 4
     assert checked(reports["weather_r"], "levels") == ("13", True)
-    assert [name for name, one in reports.items() if one.place] == ["weather_t2m", "weather_r"]
+    assert [name for name, one in reports.items() if one.folder] == ["weather_t2m", "weather_r"]
 
     code, text = printed(capsys, tmp_path)
     assert code == 0
@@ -134,7 +134,7 @@ def test_a_whole_record_is_complete(tmp_path: Path, params: Params, capsys: pyte
 
 def test_a_missing_year_is_named_as_it_is_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record(tmp_path)
-    (tmp_path / "weather" / filenames.weather_file("t2m", 2013)).unlink()
+    (tmp_path / "weather" / published.weather_file("t2m", 2013)).unlink()
     code, text = printed(capsys, tmp_path)
     assert code == 1
     assert "2m_temperature/2m_temperature_2013_5.625deg.nc (from 2m_temperature_5.625deg.zip)" in text
@@ -147,7 +147,7 @@ def test_years_that_lack_in_several_variables_are_told_together(
 ) -> None:
     record(tmp_path, ("u10", "v10"), (2010, 2011, 2014, 2018))
     of = report("weather_uv10")
-    names = [filenames.weather_file(one, year) for one in ("u10", "v10") for year in (2012, 2013, 2015, 2016, 2017)]
+    names = [published.weather_file(one, year) for one in ("u10", "v10") for year in (2012, 2013, 2015, 2016, 2017)]
     assert missing(of) == names
     (line,) = [one.line for one in of.missing]
     assert line == (
@@ -160,9 +160,9 @@ def test_years_that_lack_in_several_variables_are_told_together(
 def test_a_dataset_of_which_a_variable_was_fetched_is_begun(tmp_path: Path, params: Params) -> None:
     record(tmp_path, ("r", "t"), (2010,))
     reports = {one.dataset: one for one in check(tmp_path, params)}
-    assert reports["weather_mv"].place, "t is of weather_mv alone (and of weather_hmv)"
-    assert filenames.weather_file("u", 1979) in missing(reports["weather_mv"])
-    assert reports["weather_uv10"].place is None
+    assert reports["weather_mv"].folder, "t is of weather_mv alone (and of weather_hmv)"
+    assert published.weather_file("u", 1979) in missing(reports["weather_mv"])
+    assert reports["weather_uv10"].folder is None
 
 
 @pytest.mark.parametrize("kind", ["NETCDF4", "NETCDF3_64BIT_OFFSET"])
@@ -193,8 +193,8 @@ def test_a_file_without_its_variable_or_with_another_kind_of_content(
     report: Callable[[str], Report], tmp_path: Path
 ) -> None:
     record(tmp_path, years=range(2010, 2017))
-    (tmp_path / "weather" / filenames.weather_file("t2m", 2017)).write_text("<html>503</html>")
-    year(tmp_path / "weather", "v10", 2018, hours=24).rename(tmp_path / "weather" / filenames.weather_file("t2m", 2018))
+    (tmp_path / "weather" / published.weather_file("t2m", 2017)).write_text("<html>503</html>")
+    year(tmp_path / "weather", "v10", 2018, hours=24).rename(tmp_path / "weather" / published.weather_file("t2m", 2018))
     damaged = "\n".join(report("weather_t2m").damaged)
     assert "2m_temperature_2017_5.625deg.nc (16 bytes) can't be opened as NetCDF" in damaged
     assert "2m_temperature_2018_5.625deg.nc has no t2m; it has" in damaged
@@ -210,7 +210,7 @@ def test_what_simulated_files_say_of_themselves(tmp_path: Path, capsys: pytest.C
 def test_the_folder_may_be_named_as_others_do(tmp_path: Path, params: Params, folder: str) -> None:
     year(tmp_path / folder, "t2m", 2010)
     (found,) = check(tmp_path, params, ["weather_t2m"])
-    assert found.place == tmp_path / folder
+    assert found.folder == tmp_path / folder
 
 
 @pytest.mark.parametrize("offsets", [None, Offsets(inputs=(-3, -1, 0), targets=(1, 4))])
@@ -219,19 +219,19 @@ def test_the_expected_windows_are_those_of_a_whole_record(raw: RawFiles, hours: 
     raw.write()
     data = raw.data(hours_per_frame=hours, paper_offsets=offsets)
     made = plan(data)
-    for protocol, counts in weather_counts.weather_windows(data).items():
+    for protocol, counts in published.weather_windows(data).items():
         assert counts == {split: len(made.windows[protocol].starts[split]) for split in SPLITS}
-    assert sum(weather_counts.weather_frames(data).values()) == made.frames
+    assert sum(published.weather_frames(data).values()) == made.frames
 
 
 def test_expected_windows_of_the_published_periods(params: Params) -> None:
     """Counted by hand: 37 and 36 years with 9 leap days, 6-hourly, over 8 frames, and over 37 of the reference."""
     frames = (37 * 365 + 9) * 4
-    assert weather_counts.weather_windows(params.dataset("weather_mv")) == {
+    assert published.weather_windows(params.dataset("weather_mv")) == {
         "clean": {"train": frames - 7, "validation": 366 * 4 - 7, "test": 730 * 4 - 7},
         "paper": {"train": frames - 37, "validation": 366 * 4 - 37, "test": 730 * 4 - 37},
     }
-    assert weather_counts.weather_frames(params.dataset("weather_hmv"))["train"] == frames - 365 * 4
+    assert published.weather_frames(params.dataset("weather_hmv"))["train"] == frames - 365 * 4
 
 
 def test_hours_of_a_year() -> None:
@@ -302,7 +302,7 @@ def test_expected_windows_of_kth_are_for_the_usual_settings_only() -> None:
     assert published.kth_windows(KTHData(root="x"))["paper"]["test"] == 5045
     assert published.kth_windows(KTHData(root="x", frames_out=40))["clean"]["train"] == 6002
     assert published.kth_windows(KTHData(root="x", actions=("walking",))) is None
-    names = filenames.kth_recordings(range(1, 26), KTH_ACTIONS)
+    names = published.kth_recordings(range(1, 26), KTH_ACTIONS)
     assert (len(names), len(set(names))) == (599, 599)
 
 
@@ -336,15 +336,15 @@ def test_a_whole_kitticaltech_right_below_the_root_as_openstl_has_it(
     tmp_path: Path, params: Params, driven: Path
 ) -> None:
     shutil.copytree(driven, tmp_path, dirs_exist_ok=True)
-    for name in filenames.caltech_videos()[1:]:
+    for name in published.caltech_videos()[1:]:
         (tmp_path / "caltech" / name).parent.mkdir(exist_ok=True)
         shutil.copy(tmp_path / "caltech/set06/V000.seq", tmp_path / "caltech" / name)
     (of,) = check(tmp_path, params, ["kitticaltech"])
     assert of.complete
-    assert of.place == tmp_path
+    assert of.folder == tmp_path
     assert checked(of, "windows, clean") == ("1 / 1 / 66", None), "no number to compare with is published"
     assert any("2,042 and 1,983" in note for note in of.notes)
-    assert len(filenames.caltech_videos()) == 66
+    assert len(published.caltech_videos()) == 66
     assert of.says == "Simulated streets (svqkit), not the real data"
 
 
@@ -416,7 +416,7 @@ def headers_only(path: Path, shapes: dict[str, tuple[int, ...]]) -> None:
 
 def test_the_published_file_of_taxibj(report: Callable[[str], Report], tmp_path: Path) -> None:
     sample = FACTS["taxibj sample"].numbers
-    shapes = {key: (20_461 if "train" in key else 300, *sample) for key in filenames.TAXIBJ_KEYS}
+    shapes = {key: (20_461 if "train" in key else 300, *sample) for key in published.TAXIBJ_KEYS}
     headers_only(tmp_path / "taxibj" / "dataset.npz", shapes)
     of = report("taxibj")
     assert of.complete
@@ -426,14 +426,14 @@ def test_the_published_file_of_taxibj(report: Callable[[str], Report], tmp_path:
 
 
 def test_wrong_shapes_of_taxibj(report: Callable[[str], Report], tmp_path: Path) -> None:
-    shapes = dict.fromkeys(filenames.TAXIBJ_KEYS, (40, 4, 2, 16, 16)) | {"Y_test": (39, 4, 2, 16, 16)}
+    shapes = dict.fromkeys(published.TAXIBJ_KEYS, (40, 4, 2, 16, 16)) | {"Y_test": (39, 4, 2, 16, 16)}
     headers_only(tmp_path / "taxibj" / "dataset.npz", shapes)
     of = report("taxibj")
     assert checked(of, "sample") == ("4 × 2 × 16 × 16 in 4 of 4", False)
     assert "Y_test has 39 samples, X_test has 40" in of.damaged[0]
     headers_only(tmp_path / "taxibj" / "dataset.npz", {"X_train": (40, 2, 32, 32)})
     assert missing(report("taxibj")) == ["Y_train", "X_test", "Y_test"]
-    headers_only(tmp_path / "taxibj" / "dataset.npz", dict.fromkeys(filenames.TAXIBJ_KEYS, (40,)))
+    headers_only(tmp_path / "taxibj" / "dataset.npz", dict.fromkeys(published.TAXIBJ_KEYS, (40,)))
     assert checked(report("taxibj"), "sample")[1] is False
 
 
@@ -448,15 +448,15 @@ def test_a_truncated_file_and_the_sample_of_taxibj(report: Callable[[str], Repor
 
 
 def test_the_original_files_of_taxibj(report: Callable[[str], Report], tmp_path: Path) -> None:
-    for name in filenames.TAXIBJ_RECORDS[2:]:
+    for name in published.TAXIBJ_RECORDS[2:]:
         with h5py.File(tmp_path / name, "w") as file:
             dates = [f"201511{day:02}{slot:02}".encode() for day in (1, 2) for slot in range(1, 49)][:-3]
             file["date"] = dates
             file.create_dataset("data", (len(dates), 2, 32, 32), "f8")
-    (tmp_path / filenames.TAXIBJ_RECORDS[2]).write_bytes(b"cut")
+    (tmp_path / published.TAXIBJ_RECORDS[2]).write_bytes(b"cut")
     of = report("taxibj")
-    assert missing(of) == list(filenames.TAXIBJ_RECORDS[:2])
-    assert filenames.TAXIBJ_RECORDS[2] in of.damaged[0]
+    assert missing(of) == list(published.TAXIBJ_RECORDS[:2])
+    assert published.TAXIBJ_RECORDS[2] in of.damaged[0]
     assert checked(of, "slots of BJ16") == ("93", False)
     assert "1 days with all of their 48 slots" in of.found
 
@@ -515,7 +515,7 @@ def sample(tmp_path: Path) -> Callable[..., Path]:
     """A folder of another name with the bundled sample of some sources, from the store that is in git."""
 
     def copied(*sources: str) -> Path:
-        for file in bundled.files():
+        for file in bundled_files():
             if file.path.split("/")[0] in sources:
                 path = tmp_path / "elsewhere" / file.path
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -529,7 +529,7 @@ def test_the_listing_is_of_the_sample_that_dvc_tracks() -> None:
     text = subprocess.run(["git", "show", "HEAD:data.dvc"], cwd=PROJECT, capture_output=True, text=True, check=True)
     digest = re.search(r"md5: (\w+\.dir)", text.stdout)[1]
     entries = json.loads((PROJECT / "data-store/files/md5" / digest[:2] / digest[2:]).read_text())
-    assert {one["relpath"]: one["md5"] for one in entries} == {one.path: one.md5 for one in bundled.files()}
+    assert {one["relpath"]: one["md5"] for one in entries} == {one.path: one.md5 for one in bundled_files()}
 
 
 def test_the_bundled_sample_is_said_to_be_that_and_enough(
@@ -564,7 +564,7 @@ def test_real_files_beside_samples_of_other_datasets(
     assert code == 0
     assert "weather_t2m   complete, in" in text
     assert "weather_hmv   complete: 42 files" in text, "1980 to 1982 are still the sample's"
-    (root / "weather" / filenames.weather_file("t2m", 2013)).unlink()
+    (root / "weather" / published.weather_file("t2m", 2013)).unlink()
     code, text = printed(capsys, root)
     assert code == 1
     assert text.count("NOT COMPLETE") == 1
@@ -618,7 +618,7 @@ def test_the_readme_of_the_sample_beside_real_files(
     sample: Callable[..., Path], report: Callable[[str], Report], tmp_path: Path
 ) -> None:
     root = sample("taxibj")
-    shapes = dict.fromkeys(filenames.TAXIBJ_KEYS, (20461, *FACTS["taxibj sample"].numbers))
+    shapes = dict.fromkeys(published.TAXIBJ_KEYS, (20461, *FACTS["taxibj sample"].numbers))
     headers_only(root / "taxibj" / "dataset.npz", shapes)
     shutil.move(root / "taxibj", tmp_path / "taxibj")
     of = report("taxibj")
@@ -645,5 +645,5 @@ def test_names_of_files_are_those_of_the_source() -> None:
     data = WeatherData(
         root="x", variables=("t2m",), train=("2010", "2011"), validation=("2012", "2012"), test=("2013", "2014-06")
     )
-    assert weather_counts.weather_years(data) == [2010, 2011, 2012, 2013, 2014]
-    assert filenames.weather_archive("z") == "geopotential_5.625deg.zip"
+    assert published.weather_years(data) == [2010, 2011, 2012, 2013, 2014]
+    assert published.weather_archive("z") == "geopotential_5.625deg.zip"

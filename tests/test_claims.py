@@ -18,9 +18,9 @@ from svqkit.paper.claims import rules
 from svqkit.paper.claims.accuracy import VIDEO
 from svqkit.paper.claims.evidence import ONE_TRAINING, OTHER_SETTINGS, mean_of, mean_over_models
 from svqkit.paper.claims.overhead import cheaper_than_lista, little_overhead
-from svqkit.paper.claims.verdict import Answer, Claim, Evidence, Finding, Verdict
+from svqkit.paper.claims.rules import Answer, Claim, Evidence, Finding, Verdict
 from svqkit.paper.results import Results
-from svqkit.paper.rises import largest_rise
+from svqkit.paper.selection import largest_rise
 
 YES, NO, OPEN = Answer.REPRODUCED, Answer.NOT_REPRODUCED, Answer.OPEN
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=8)
@@ -33,7 +33,7 @@ def finding(value: float, low: float, high: float, p_value: float = 0.5, **more:
 
 
 def verdicts(results: Results) -> dict[str, Verdict]:
-    return {one.claim.key: one for one in claims.judge_all(results)}
+    return {verdict.claim.key: verdict for verdict in claims.judge_all(results)}
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_holm_is_its_definition(p_values: list[float]) -> None:
         smaller = sorted(p_value for p_value in p_values if p_value <= one)
         return min(1.0, max((len(p_values) - rank) * p_value for rank, p_value in enumerate(smaller)))
 
-    assert rules.holm(p_values) == pytest.approx([adjusted(one) for one in p_values])
+    assert rules.holm(p_values) == pytest.approx([adjusted(value) for value in p_values])
 
 
 @given(P_VALUES)
@@ -107,9 +107,9 @@ def test_corrections_never_make_anything_more_certain(p_values: list[float]) -> 
     before = [finding(0.1, 0.05, 0.2, p_value) for p_value in p_values]
     after = rules.corrected(before)
     slack = 1e-12  # of rounding
-    assert all(one.p_value >= old.p_value for one, old in zip(after, before, strict=True))
+    assert all(new.p_value >= old.p_value for new, old in zip(after, before, strict=True))
     assert all(
-        one.low <= old.low + slack and one.high >= old.high - slack for one, old in zip(after, before, strict=True)
+        new.low <= old.low + slack and new.high >= old.high - slack for new, old in zip(after, before, strict=True)
     )
     assert rules.corrected(before[:1])[0].low == pytest.approx(0.05)
 
@@ -136,7 +136,7 @@ def test_one_value_has_no_interval() -> None:
 def test_all_and_any_are_mirror_images(answers: list[Answer], complete: bool) -> None:
     mirror = {YES: NO, NO: YES, OPEN: OPEN}
     together = rules.together(answers, "all", complete)
-    assert together is mirror[rules.together([mirror[one] for one in answers], "any", complete)]
+    assert together is mirror[rules.together([mirror[answer] for answer in answers], "any", complete)]
     expected = NO if NO in answers else YES if complete and answers and OPEN not in answers else OPEN
     assert together is expected
 
@@ -245,9 +245,9 @@ def test_simulated_data_single_seeds_and_small_models_settle_nothing(
 
 def test_every_claim_has_a_verdict_of_anything(tmp_path: Path) -> None:
     found = claims.judge_all(results_folder(tmp_path, {"taxibj-none": [1.0], "taxibj-svq": [1.0]}))
-    assert [one.claim.key for one in found] == list(claims.CLAIMS)
-    assert all(one.reason for one in found)
-    assert list(claims.as_frame(found).index) == [one.claim.sentence for one in found]
+    assert [verdict.claim.key for verdict in found] == list(claims.CLAIMS)
+    assert all(verdict.reason for verdict in found)
+    assert list(claims.as_frame(found).index) == [verdict.claim.sentence for verdict in found]
 
 
 def test_lpips_is_compared_seed_by_seed(tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_sizes_and_rivals_are_taken_from_the_runs(tmp_path: Path) -> None:
 def test_sparsity_is_a_level_of_kurtosis_and_of_weights_near_zero(tmp_path: Path) -> None:
     measures = {"kurtosis": {SVQ: [9.0, 9.1, 9.2]}, "near_zero_0.01": {SVQ: [0.1, 0.11, 0.12]}}
     verdict = verdicts(results_folder(tmp_path, {SVQ: [1.0, 1.0, 1.0]}, measures=measures))["sparse"]
-    assert [one.answer for one in verdict.findings] == [YES, NO]
+    assert [number.answer for number in verdict.findings] == [YES, NO]
     assert verdict.answer is NO
 
 
@@ -312,10 +312,10 @@ def test_cost_is_that_of_svq_as_published(tmp_path: Path, plain_step: float, ans
     results = results_folder(tmp_path, {BASE: [1.0], SVQ: [1.0]}, SIMULATED)
     write_costs(results, plain_step)
     evidence = little_overhead(results)
-    asked = {one.what: one for one in evidence.findings if one.answer is not None}
+    asked = {number.what: number for number in evidence.findings if number.answer is not None}
     assert len(asked) == 3
     assert all("plain" in what and "3 translators" in what for what in asked)
-    time = next(one for what, one in asked.items() if "time" in what)
+    time = next(number for what, number in asked.items() if "time" in what)
     assert (time.value, time.answer) == (pytest.approx(plain_step - 1), answer)
     # with 64 codes and with 128, by the geometric mean
     assert cheaper_than_lista(results).findings[0].value == pytest.approx((plain_step / 9 * 3 / 9) ** 0.5 - 1)

@@ -21,18 +21,15 @@ from svqkit import evaluation, models, plots
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
-from svqkit.evaluation.codebook import sample_frames
-from svqkit.evaluation.decoding import decode_codes, strongest_cells
+from svqkit.evaluation.codebook import decode_codes, sample_frames, strongest_cells
 from svqkit.paper.figures import codebook
 from svqkit.paper.results import Results
-from svqkit.plots.codebook import rank_frequency
-from svqkit.plots.codes import code_effects, random_similarity, similarities
+from svqkit.plots.codebook import code_effects, random_similarity, rank_frequency, similarities
 from svqkit.settings.params import Data, Experiment, Model, Params, Training
 from svqkit.settings.quantizers import MultiheadVQSettings, NoQuantizer, Quantizer, SVQSettings, VQSettings
 from svqkit.training.checkpoint import save_weights
 from svqkit.training.paths import run_path, scores_path, store_path
-from svqkit.training.run_config import write_config
-from svqkit.training.runs import Run, open_run
+from svqkit.training.runs import Run, open_run, write_config
 
 LAT, LON = np.linspace(-80, 80, 9), np.arange(0, 360, 360 / 13)
 
@@ -186,7 +183,7 @@ SVQ = SVQSettings(codebook_size=12, hidden_dim=6)
 def test_a_code_decodes_to_what_adding_it_by_hand_changes(project: Path, data: Data, store: Store, after: bool) -> None:
     """Put into the middle of SimVP step by step, without the hook; the forecast of 5 frames takes two passes of 3."""
     run = a_run(project, data, store, SVQ, after)
-    model, frames = run.model().double(), sample_frames(run, store, 2).double()
+    model, frames = run.model().double(), sample_frames(store, 2).double()
     weights = model.quantizer.weights_of(model.latents(frames), torch.tensor([7])).detach()
     added = weights.std(correction=0) * model.quantizer.codes()[7].double()[:, None, None]
 
@@ -223,9 +220,9 @@ def test_a_code_that_is_nowhere_used_decodes_to_nothing(project: Path, data: Dat
 
 def test_a_code_in_one_place_is_another_than_everywhere(project: Path, data: Data, store: Store) -> None:
     run = a_run(project, data, store, SVQ)
-    everywhere, here, there = (decode_codes(run, store, [3], at) for at in (None, [(0, 0)], [(1, 2)]))
-    assert not np.allclose(everywhere, here)
-    assert not np.allclose(here, there)
+    everywhere, first_cell, other_cell = (decode_codes(run, store, [3], at) for at in (None, [(0, 0)], [(1, 2)]))
+    assert not np.allclose(everywhere, first_cell)
+    assert not np.allclose(first_cell, other_cell)
 
 
 def test_looking_at_codes_leaves_no_trace(project: Path, data: Data, store: Store) -> None:
@@ -259,18 +256,18 @@ def test_what_can_not_be_decoded_is_said(
 
 
 def test_figure_8_shows_frequencies_similarities_and_single_codes(project: Path, data: Data, store: Store) -> None:
-    runs = [a_run(project, data, store, one) for one in (NoQuantizer(), SVQ, VQSettings(codebook_size=64))]
+    runs = [a_run(project, data, store, quantizer) for quantizer in (NoQuantizer(), SVQ, VQSettings(codebook_size=64))]
     folder = scores_path("sample", "tiny", project / "scores")
     evaluation.evaluate(runs, store, folder)
     settings = Params("sample", {"tiny": data}, {run.experiment.name: run.experiment for run in runs})
     results = Results(settings, project / "runs", project / "scores", stores_root=project / "stores")
-    drawn = {one.name: one for one in codebook.draw(results)}
+    drawn = {figure.name: figure for figure in codebook.draw(results)}
     assert list(drawn) == ["f8_frequency_tiny", "f8_similarity_tiny", "f8_codes_tiny"]
     assert [axes.get_title().split("\n")[0] for axes in drawn["f8_frequency_tiny"].figure.axes] == ["SVQ", "VQ"]
     assert "mean over lead times" in drawn["f8_codes_tiny"].caption
-    assert all(store.title in one.caption for one in drawn.values())
+    assert all(store.title in figure.caption for figure in drawn.values())
     without_store = replace(results, stores_root=project / "nowhere")
-    assert [one.name for one in codebook.draw(without_store)] == ["f8_frequency_tiny"]
+    assert [figure.name for figure in codebook.draw(without_store)] == ["f8_frequency_tiny"]
 
 
 def test_without_codes_there_is_no_figure_8(project: Path, data: Data, store: Store, tmp_path: Path) -> None:

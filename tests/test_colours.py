@@ -22,8 +22,7 @@ from untrained import a_run
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.evaluation import evaluate
-from svqkit.interop.convert import convert
-from svqkit.interop.openstl import load
+from svqkit.interop.openstl import convert, load
 from svqkit.settings.data import HumanData, KittiCaltechData
 from svqkit.settings.params import Data, Protocol, as_tree, experiment_from_tree
 from svqkit.settings.quantizers import NoQuantizer

@@ -663,12 +663,12 @@ def test_periods_fit_just_when_each_has_a_day_and_no_day_is_in_two(
 
 
 def test_the_registries_have_just_the_names_that_settings_allow() -> None:
-    from svqkit.quantizers import codebook_init
+    from svqkit.quantizers import mixture
     from svqkit.training import loop
 
     kinds = get_args(get_args(Quantizer)[0])
     assert set(QUANTIZERS) == {kind.name for kind in kinds} == {kind().name for kind in kinds}
-    assert set(codebook_init.CODEBOOK_INITS) == set(get_args(CodebookInit))
+    assert set(mixture.CODEBOOK_INITS) == set(get_args(CodebookInit))
     assert set(loop.LOSSES) == set(get_args(Loss))
 
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers import MLP, SVQ, Linear, mixture
+from svqkit.quantizers import MLP, SVQ, Linear, base
 
 
 def parameters(layer: nn.Module) -> int:
-    return sum(one.numel() for one in layer.parameters())
+    return sum(parameter.numel() for parameter in layer.parameters())
 
 
 @given(dim=st.integers(1, 40), codebook_size=st.integers(1, 3000), hidden_dim=st.integers(1, 200))
@@ -40,7 +40,7 @@ def test_the_sizes_of_the_paper() -> None:
 @pytest.mark.parametrize("chunk", [40, 2**24])
 @pytest.mark.parametrize("match", ["folded", "total"])
 def test_the_mlp_is_its_two_layers_gradients_included(match: str, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mixture, "CHUNK_ELEMENTS", chunk)
+    monkeypatch.setattr(base, "CHUNK_ELEMENTS", chunk)
     layer, x = MLP(5, 7, match, 30).double(), seeded((2, 5, 3, 4)).requires_grad_()
     hidden = torch.einsum("hd,ndij->nijh", layer.hidden.weight, x) + layer.hidden.bias
     plain = (hidden.clamp(min=0) @ layer.output.weight.T + layer.output.bias).permute(0, 3, 1, 2)
@@ -48,8 +48,8 @@ def test_the_mlp_is_its_two_layers_gradients_included(match: str, chunk: int, mo
     assert loss == 0
     torch.testing.assert_close(output, plain, rtol=0, atol=1e-12)
     found, wanted = gradients(output, loss, layer, x), gradients(plain, 0.0, layer, x)
-    for name, one in wanted.items():
-        torch.testing.assert_close(found[name], one, rtol=0, atol=1e-12)
+    for name, gradient in wanted.items():
+        torch.testing.assert_close(found[name], gradient, rtol=0, atol=1e-12)
 
 
 def test_the_mlp_is_the_svq_whose_folded_map_it_holds() -> None:
@@ -62,7 +62,7 @@ def test_the_mlp_is_the_svq_whose_folded_map_it_holds() -> None:
 
 def test_a_wide_mlp_holds_its_hidden_layer_for_a_few_positions_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     chunk, positions = 10_000, 16 * 4 * 8
-    monkeypatch.setattr(mixture, "CHUNK_ELEMENTS", chunk)
+    monkeypatch.setattr(base, "CHUNK_ELEMENTS", chunk)
     layer, x = MLP(4, 8, "total", 600), seeded((16, 4, 4, 8), dtype=torch.float32)
     weights = parameters(layer)
     for made in watched(lambda x: layer(x).output, layer, x):

@@ -20,8 +20,9 @@ from svqkit.paper import costs
 from svqkit.paper.costs import Case, Ledger, PlainSVQ, Subject
 from svqkit.paper.figures import cost as figure
 from svqkit.paper.results import Results
-from svqkit.paper.tables import costs as costs_table
-from svqkit.paper.tables.cells import Change, Number
+from svqkit.paper.tables.costs import costs_table
+from svqkit.paper.tables.formats import tidy
+from svqkit.paper.tables.table import Change, Number
 from svqkit.quantizers import SVQ
 from svqkit.settings.params import Experiment, Params, load_params, override
 
@@ -172,9 +173,9 @@ def test_only_the_plain_form_holds_a_weight_for_each_position_and_code(tiny: Cal
 
 
 def test_every_translator_is_there_with_and_without_svq(settings: Params) -> None:
-    members = [one for one in settings.of_dataset("weather_t2m") if "translators" in one.studies]
+    members = [experiment for experiment in settings.of_dataset("weather_t2m") if "translators" in experiment.studies]
     cases = costs.translator_cases(settings, "weather_t2m")
-    assert list(cases) == list(dict.fromkeys(one.model.translator for one in members))
+    assert list(cases) == list(dict.fromkeys(experiment.model.translator for experiment in members))
     for translator, (none, folded, plain) in cases.items():
         assert [none.form, folded.form, plain.form] == ["none", "folded", "plain"]
         assert folded.experiment is plain.experiment
@@ -182,14 +183,14 @@ def test_every_translator_is_there_with_and_without_svq(settings: Params) -> Non
         assert (none.experiment.quantizer.name, folded.experiment.quantizer.name) == ("none", "svq")
         assert (none.codebook_size, folded.codebook_size) == (0, folded.experiment.quantizer.codebook_size)
     known = {case.experiment.name for group in cases.values() for case in group}
-    assert known >= {one.name for one in members}
+    assert known >= {experiment.name for experiment in members}
 
 
 def test_sizes_are_those_of_the_experiments_or_the_given_ones(settings: Params) -> None:
     trained = {
-        one.quantizer.codebook_size
-        for one in settings.of_dataset("weather_t2m")
-        if "codebook_size" in one.studies and one.quantizer.name == "svq"
+        experiment.quantizer.codebook_size
+        for experiment in settings.of_dataset("weather_t2m")
+        if "codebook_size" in experiment.studies and experiment.quantizer.name == "svq"
     }
     for wanted, expected in (((), trained), ((3, 9), {3, 9})):
         cases = costs.size_cases(settings, "weather_t2m", wanted)
@@ -301,7 +302,7 @@ def made_up(settings: Params, sizes: tuple[int, ...] = (10, 100)) -> pd.DataFram
     rows = []
     for number, case in enumerate(costs.all_cases(settings, "weather_t2m", sizes)):
         seconds = {"none": 0.1, "folded": 0.11, "plain": 0.1 + case.codebook_size / 1000, "lista": 1.0}[case.form]
-        row = costs._settings_of(case, 2, FRAME) | {"device": "cpu", "machine": "a machine", "note": ""}
+        row = costs.settings_of_case(case, 2, FRAME) | {"device": "cpu", "machine": "a machine", "note": ""}
         row |= {"parameters": 1000 + number, "trainable": 1000, "flops": 1e9, "peak_bytes": 1_000_000}
         rows.append(row | {"step_seconds": seconds, "forward_seconds": seconds / 4})
     return pd.DataFrame(rows, columns=list(costs.COLUMNS))
@@ -322,7 +323,7 @@ def test_what_is_written_comes_back(settings: Params, results_of: Callable[[pd.D
 def test_table_holds_each_translator_and_its_changes(
     settings: Params, results_of: Callable[[pd.DataFrame], Results]
 ) -> None:
-    table = costs_table.table(results_of(made_up(settings)))
+    table = costs_table(results_of(made_up(settings)))
     assert table.key == "t9"
     assert "a machine" in table.caption
     step = table.sections[0]
@@ -335,7 +336,7 @@ def test_table_holds_each_translator_and_its_changes(
         assert row.cells["plain_change"].relative == pytest.approx(plain.codebook_size / 100)
     assert median.cells["folded_change"].relative == pytest.approx(0.1)
     assert "none" not in median.cells
-    assert len(table.tidy()) > 0
+    assert len(tidy(table)) > 0
 
 
 def test_table_says_what_is_missing_or_did_not_fit(
@@ -347,7 +348,7 @@ def test_table_says_what_is_missing_or_did_not_fit(
     unfit = (table["translator"] == first) & (table["form"] == "plain")
     table.loc[unfit, ["step_seconds", "forward_seconds", "peak_bytes", "flops"]] = np.nan
     table.loc[unfit, "note"] = "does not fit: a reason"
-    made = costs_table.table(results_of(table))
+    made = costs_table(results_of(table))
     assert "plain" not in made.sections[0].rows[0].cells
     notes = " ".join(made.sections[-1].notes)
     assert "does not fit: a reason" in notes
@@ -356,7 +357,7 @@ def test_table_says_what_is_missing_or_did_not_fit(
 
 def test_table_of_other_experiments_is_refused(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
     with pytest.raises(SvqkitError, match="no experiment of study"):
-        costs_table.table(results_of(made_up(settings).assign(experiment="other")))
+        costs_table(results_of(made_up(settings).assign(experiment="other")))
 
 
 def test_figure_draws_what_was_measured(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
@@ -370,7 +371,7 @@ def test_figure_draws_what_was_measured(settings: Params, results_of: Callable[[
     assert set(plain.get_xdata()) >= {10, 100}
     assert list(plain.get_xdata()) == sorted(plain.get_xdata())
     assert [line.get_ydata()[0] for line in axes[0].lines if line.get_linestyle() == "--"] == [pytest.approx(100)]
-    assert {place.get_xscale() for place in axes} == {place.get_yscale() for place in axes} == {"log"}
+    assert {ax.get_xscale() for ax in axes} == {ax.get_yscale() for ax in axes} == {"log"}
     assert "random numbers" in drawn.caption
 
 
@@ -437,9 +438,11 @@ def test_another_loss_or_noise_is_the_same_work_and_another_size_is_not(paper: P
 
 def test_groups_hold_every_experiment_once(paper: Params) -> None:
     groups = gpu_hours.groups_of(paper, paper.datasets)
-    names = [one.name for group in groups for one in group.experiments]
+    names = [experiment.name for group in groups for experiment in group.experiments]
     assert sorted(names) == sorted(paper.experiments)
-    assert sum(group.runs for group in groups) == sum(len(one.seeds) for one in paper.experiments.values())
+    assert sum(group.runs for group in groups) == sum(
+        len(experiment.seeds) for experiment in paper.experiments.values()
+    )
 
 
 def test_hours_are_samples_over_their_rate(paper: Params) -> None:

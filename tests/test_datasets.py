@@ -110,7 +110,13 @@ def execute(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
     shutil.rmtree(project.folder)
 
 
-@pytest.mark.parametrize("name", NAMES)
+# The others of weather are read and drawn as the two that are left.
+LIKE_ANOTHER = ("weather_r", "weather_uv10", "weather_tcc", "weather_hmv")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LIKE_ANOTHER)) for name in NAMES]
+)
 def test_train_on_its_own_ends_with_scores_and_pictures(name: str, execute: Callable[..., NotebookNode]) -> None:
     short = {"training": {"epochs": 1, "steps_per_epoch": 2}}
     texts, pictures = outputs_of(execute("train", dataset=name, overrides=short))

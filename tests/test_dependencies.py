@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from svqkit.pipeline import stage_settings
 from svqkit.settings.params import Experiment, load_params
-from svqkit.training.fingerprint import HELPERS, code_of_training, own_code, places_of_model
+from svqkit.training.fingerprint import HELPERS, code_of_training, model_classes, own_code
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
@@ -27,19 +27,14 @@ SUBJECTS: dict[str, Collection[str]] = {
     "raw": {"svqkit.data.plan"},
     "prepare": {"svqkit.data.plan"},
 }
-# What a notebook imports and its stage doesn't depend on, each with what only it uses. Beside the other HELPERS, which
-# can't change a result, and what nobody runs: forecasts are asked of a Run by users.
-NO_STAGE_RUNS = {"svqkit.forecasting"}
 # The store is there: prepare has made it.
 OPENS_THE_STORE = {"svqkit.data.open"}
 # Tables and pictures that only the executed copy of the notebook shows: nobody should wait hours for another font.
 SHOWN = {"svqkit.plots", "svqkit.data.describe"}
 LEFT_OUT: dict[str, set[str]] = {
     "prepare": SHOWN,
-    # Its settings are those of its file; the pipeline asks for no scores here (`score`); seconds are no result.
-    "train": SHOWN
-    | OPENS_THE_STORE
-    | {"svqkit.evaluation", "svqkit.training.journal", "svqkit.training.runs", "svqkit.settings.single_run"},
+    # The pipeline asks for no scores here (`score`); seconds are no result.
+    "train": SHOWN | OPENS_THE_STORE | {"svqkit.evaluation", "svqkit.training.journal", "svqkit.training.runs"},
     "evaluate": {"svqkit.plots"} | OPENS_THE_STORE,
 }
 
@@ -67,9 +62,9 @@ def modules_used(stage: str, left_out: set[str]) -> set[str]:
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_all_code_that_it_runs(stage: str) -> None:
     deps = [ROOT / dep for dep in STAGES[stage].get("do", STAGES[stage])["deps"] if "$" not in dep]
-    used = modules_used(stage, LEFT_OUT.get(stage, set()) | NO_STAGE_RUNS)
+    used = modules_used(stage, LEFT_OUT.get(stage, set()))
     if stage == "train":  # by its file of settings
-        of_any = [code_of_training(one) for one in load_params(ROOT / "params.yaml").experiments.values()]
+        of_any = [code_of_training(experiment) for experiment in load_params(ROOT / "params.yaml").experiments.values()]
         used -= {name.partition(":")[0] for name in set.intersection(*map(set, of_any))}
     missing = {module for module in used if not {own_code().file(module), *own_code().file(module).parents} & {*deps}}
     assert not missing, f"dvc.yaml: {stage} runs these, and does not depend on them"
@@ -90,7 +85,7 @@ def test_a_training_has_its_own_translator_and_quantizer_and_no_other() -> None:
     experiments = load_params(ROOT / "params.yaml").experiments
     for name in ("weather_t2m-swin-svq", "weather_t2m-residual_vq", "kth-none"):
         code = code_of_training(experiments[name])
-        assert set(places_of_model(experiments[name])) <= code.keys()
+        assert set(model_classes(experiments[name])) <= code.keys()
         kinds = {module for module in code if re.search(r"\.(swin|gsta|incepu|vit|svq|vq|residual|lfq|none)\b", module)}
         expected = {
             "weather_t2m-swin-svq": {"swin:Swin", "svq:SVQ"},
@@ -123,10 +118,10 @@ class Copy:
         after = files(self.folder / "build/settings")
         return {name for name in self.before if after.get(name) != self.before[name] and name.startswith(kind)}
 
-    def add_code(self, *names: str) -> None:
+    def add_code(self, *names: str, code: str = "CONSTANT = 1") -> None:
         for name in names:
             with (self.folder / "svqkit" / name).open("a", encoding="utf-8") as file:
-                file.write("\nCONSTANT = 1\n")
+                file.write(f"\n{code}\n")
 
     def replace(self, name: str, old: str, new: str) -> None:
         path = self.folder / "svqkit" / name
@@ -171,26 +166,26 @@ def test_a_new_translator_as_readme_has_it_changes_nothing(copy: Copy) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
     (copy.folder / "svqkit/models/translators/fnet.py").write_text(blocks[0], encoding="utf-8")
     copy.replace("settings/experiment.py", "TRANSLATORS = {\n", f"TRANSLATORS = {{\n{blocks[1]}")
-    copy.replace("quantizers/__init__.py", '"build",\n]', '"build",\n    "Mine",\n]\nfrom svqkit.errors import Mine\n')
-    copy.replace("errors.py", "class", "class Mine: ...\n\n\nclass")
+    copy.add_code("quantizers/__init__.py", code="from svqkit.quantizers.mine import Mine")
+    (copy.folder / "svqkit/quantizers/mine.py").write_text("class Mine: ...\n", encoding="utf-8")
     assert copy.changed() == set()
 
 
 def test_code_changes_the_trainings_that_use_it(copy: Copy) -> None:
     copy.add_code("models/translators/swin.py", "quantizers/vq.py")
     used = {"swin", "vq", "multihead_vq", "residual_vq", "grouped_residual_vq", "simvq"}
-    kinds = {name: {one.model.translator, one.quantizer.name} for name, one in EXPERIMENTS.items()}
+    kinds = {name: {experiment.model.translator, experiment.quantizer.name} for name, experiment in EXPERIMENTS.items()}
     changed = {name for name in EXPERIMENTS if kinds[name] & used}
     scored = {EXPERIMENTS[name].dataset for name in changed}
     expected = {f"training/{name}.json" for name in changed} | {f"scoring/{name}.json" for name in scored}
     assert copy.changed() == expected | {"costs.json"}
-    copy.add_code("schedule.py")
+    copy.add_code("training/schedule.py")
     assert copy.changed("training") == trainings(lambda _: True)
 
 
 def test_code_that_no_training_uses_changes_none(copy: Copy) -> None:
-    unused = ("progress.py", "journal.py", "runs.py", "atomic.py", "figures/maps.py", "paper/costs.py", "data/plan.py")
-    copy.add_code(*unused, "evaluation/metrics.py", "data/prepare.py", "samples/kth.py")
+    unused = ("progress.py", "training/journal.py", "training/runs.py", "atomic.py", "plots/maps.py", "paper/costs.py")
+    copy.add_code(*unused, "data/plan.py", "evaluation/metrics.py", "data/prepare.py")
     assert copy.changed() == set()
     copy.add_code("quantizers/usage.py")
     assert copy.changed("training") == set()
@@ -199,7 +194,7 @@ def test_code_that_no_training_uses_changes_none(copy: Copy) -> None:
 
 def test_another_class_of_the_same_module_is_another_model(copy: Copy) -> None:
     copy.replace("settings/experiment.py", "translators.swin:Swin", "translators.swin:Other")
-    assert copy.changed("training") == trainings(lambda one: one.model.translator == "swin")
+    assert copy.changed("training") == trainings(lambda experiment: experiment.model.translator == "swin")
 
 
 def test_the_files_name_every_module_on_its_own(before: dict[str, bytes]) -> None:

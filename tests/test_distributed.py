@@ -1,5 +1,6 @@
 """Several processes: they train as one would, go on where another number of them stopped, and end when one dies."""
 
+import json
 import os
 import subprocess
 import sys
@@ -17,14 +18,13 @@ from torch.nn.parallel import DistributedDataParallel
 from svqkit.data.augment import augment
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
+from svqkit.devices import distributed as ours
 from svqkit.errors import SvqkitError
-from svqkit.models import whole_batch
 from svqkit.models.simvp import perturb
 from svqkit.quantizers import Gumbel
 from svqkit.settings.params import Data, Experiment, as_tree, load_params, override
 from svqkit.training import loop
 from svqkit.training.__main__ import main
-from svqkit.training.distributed import own_rows, share
 from svqkit.training.paths import run_path
 from svqkit.training.runs import open_run
 
@@ -41,10 +41,10 @@ from svqkit.settings.params import Data, as_tree, experiment_from_tree, load_par
 from svqkit.training import loop
 from svqkit.training.__main__ import main
 from svqkit.data.store import Store
-from svqkit.training.distributed import rank_and_count
+from svqkit.devices.distributed import rank_and_count
 
 experiment, store, runs, states, dies = sys.argv[1:]
-loop.LOOK_EVERY = 1
+loop.LOG_EVERY = 1
 step = loop.Examples.epoch
 
 def epoch(self, seed, epoch, skip):
@@ -60,14 +60,14 @@ loop.train(experiment_from_tree(json.loads(experiment), "test"), 0, Store.open(s
 
 @given(st.lists(st.integers()), st.integers(1, 6))
 def test_shares_are_neighbours_and_make_up_the_whole(many: list[int], count: int) -> None:
-    shares = [share(many, rank, count) for rank in range(count)]
-    assert [one for part in shares for one in part] == many
+    shares = [ours.shard(many, rank, count) for rank in range(count)]
+    assert [number for part in shares for number in part] == many
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 def test_one_process_keeps_all_that_is_drawn() -> None:
     torch.manual_seed(3)
-    drawn = own_rows(lambda rows: torch.rand(rows, 2), 5)
+    drawn = ours.draw_shard(lambda rows: torch.rand(rows, 2), 5)
     torch.manual_seed(3)
     assert torch.equal(drawn, torch.rand(5, 2))
 
@@ -77,10 +77,10 @@ def test_layers_are_replaced_with_their_weights_and_names() -> None:
 
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Sequential(TimmDropPath(0.3), nn.Dropout(0.2)), nn.Dropout(0.0))
     names = list(model.state_dict())
-    whole_batch.as_one(model)
+    ours.sync_layers(model)
     drop_path, dropout = model[1]
-    assert (type(drop_path), drop_path.drop_prob) == (whole_batch.DropPath, 0.3)
-    assert (type(dropout), dropout.p) == (whole_batch.Dropout, 0.2)
+    assert (type(drop_path), drop_path.drop_prob) == (ours.DropPath, 0.3)
+    assert (type(dropout), dropout.p) == (ours.Dropout, 0.2)
     assert list(model.state_dict()) == names
 
 
@@ -91,27 +91,27 @@ def test_batch_normalisation_of_one_process_is_torchs(training_mode: bool) -> No
     nn.init.normal_(theirs.weight)
     nn.init.normal_(theirs.bias)
     state = {name: value.clone() for name, value in theirs.state_dict().items()}
-    ours = whole_batch.BatchNorm2d.like(nn.BatchNorm2d(5)).train(training_mode)
-    ours.load_state_dict(state)
+    synced = ours.BatchNorm2d.like(nn.BatchNorm2d(5)).train(training_mode)
+    synced.load_state_dict(state)
     x, y = (3 + 2 * torch.randn(6, 5, 4, 3)).expand(2, 6, 5, 4, 3).clone().requires_grad_().unbind()
     x.retain_grad()
     y.retain_grad()
     towards = torch.randn(6, 5, 4, 3)
-    for module, frames in ((theirs, x), (ours, y)):
+    for module, frames in ((theirs, x), (synced, y)):
         (module(frames) * towards).sum().backward()
     torch.testing.assert_close(x.grad, y.grad, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(ours.weight.grad, theirs.weight.grad, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(ours.bias.grad, theirs.bias.grad)
-    torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
+    torch.testing.assert_close(synced.weight.grad, theirs.weight.grad, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(synced.bias.grad, theirs.bias.grad)
+    torch.testing.assert_close(synced.state_dict(), theirs.state_dict())
 
 
 def drawn_at_random(samples: torch.Tensor) -> dict[str, torch.Tensor]:
     """What every random part makes of samples."""
     torch.manual_seed(7)
-    (gumbel,) = whole_batch.as_one(nn.Sequential(Gumbel(4, codebook_size=7, hidden_dim=0))).train()
+    (gumbel,) = ours.sync_layers(nn.Sequential(Gumbel(4, codebook_size=7, hidden_dim=0))).train()
     parts: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-        "dropout": whole_batch.Dropout(0.4),
-        "drop path": whole_batch.DropPath(0.4),
+        "dropout": ours.Dropout(0.4),
+        "drop path": ours.DropPath(0.4),
         "noise": lambda x: perturb(x, 0.5),
         "gumbel": lambda x: gumbel(x.flatten(0, 1)).output.unflatten(0, (-1, 3)),
         "augment": lambda x: augment(x, ["crop", "flip", "rotate"], 0.8, np.random.default_rng(5)),
@@ -128,11 +128,11 @@ def one_of_two(rank: int, folder: str) -> None:
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     torch.manual_seed(0)
     samples = torch.randn(6, 3, 4, 6, 6)
-    norm = DistributedDataParallel(nn.Sequential(whole_batch.BatchNorm2d(4), nn.SiLU()))
-    output = norm(share(samples, rank, 2)[:, 0])
+    norm = DistributedDataParallel(nn.Sequential(ours.BatchNorm2d(4), nn.SiLU()))
+    output = norm(ours.shard(samples, rank, 2)[:, 0])
     (output * torch.arange(6.0)).mean().backward()
     own = norm.module[0]
-    found = drawn_at_random(share(samples, rank, 2))
+    found = drawn_at_random(ours.shard(samples, rank, 2))
     found |= {"norm": output.detach(), "norm weight": own.weight.grad, "norm mean": own.running_mean}
     torch.save(found, f"{folder}/{rank}.pt")
     distributed.destroy_process_group()
@@ -149,9 +149,9 @@ def test_two_processes_draw_and_normalise_as_one_does(tmp_path: Path) -> None:
     output = nn.functional.silu(norm(samples[:, 0]))
     (output * torch.arange(6.0)).mean().backward()
     torch.testing.assert_close(torch.cat([first["norm"], second["norm"]]), output.detach())
-    for one in (first, second):
-        torch.testing.assert_close(one["norm weight"], norm.weight.grad)
-        torch.testing.assert_close(one["norm mean"], norm.running_mean)
+    for half in (first, second):
+        torch.testing.assert_close(half["norm weight"], norm.weight.grad)
+        torch.testing.assert_close(half["norm mean"], norm.running_mean)
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def store(experiment: Experiment, tmp_path: Path) -> Store:
 
 def train_here(experiment: Experiment, store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A training by this process."""
-    monkeypatch.setattr(loop, "LOOK_EVERY", 1)
+    monkeypatch.setattr(loop, "LOG_EVERY", 1)
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     loop.train(experiment, 0, store, folder / "runs", folder / "states")
 
@@ -176,8 +176,6 @@ def trained_by_two(
     experiment: Experiment, store: Store, folder: Path, dies: bool = False
 ) -> subprocess.CompletedProcess:
     """A training by two processes, its runs and states below ``folder``."""
-    import json
-
     folder.mkdir(exist_ok=True)
     script = folder / "train.py"
     script.write_text(TRAIN)
@@ -241,9 +239,7 @@ def test_the_command_lists_what_it_can_train(capsys: pytest.CaptureFixture[str])
 
 
 def test_the_list_needs_no_torch_which_takes_seconds_to_import() -> None:
-    program = (
-        "import runpy, sys; sys.modules['torch'] = None; runpy.run_module('svqkit.training.loop', run_name='__main__')"
-    )
+    program = "import runpy, sys; sys.modules['torch'] = None; runpy.run_module('svqkit.training', run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", program, "--list"], capture_output=True, text=True, check=False)
     assert "weather_t2m-svq" in done.stdout.split(), done.stderr
 
@@ -258,13 +254,13 @@ def test_a_batch_that_the_processes_can_not_share_is_refused(
 
 
 def test_a_single_batch_of_all_windows_must_be_even_too(experiment: Experiment, store: Store) -> None:
-    class Here:
+    class Processes:
         process_index, device = 0, torch.device("cpu")
 
         def __init__(self, processes: int) -> None:
             self.num_processes = processes
 
-    windows = len(loop.Examples(experiment, store, "train", Here(1)).windows)
+    windows = len(loop.Examples(experiment, store, "train", Processes(1)).windows)
     large = override(experiment, {"training": {"batch_size": 2 * windows}})
     with pytest.raises(SvqkitError, match=f"The only batch, of all windows: {windows} can't be shared evenly"):
-        loop.Examples(large, store, "train", Here(windows - 1))
+        loop.Examples(large, store, "train", Processes(windows - 1))

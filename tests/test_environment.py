@@ -65,7 +65,7 @@ def faults(lock: str) -> list[str]:
     for entry in entries(lock):
         pin, *hashes = re.split(r"\s+--hash=", entry)
         exact = re.fullmatch(r"[\w.-]+==[\w.]+( ; [^#]+)?", pin.strip())
-        if not (exact and hashes and all(re.fullmatch(r"sha256:[0-9a-f]{64}", each) for each in hashes)):
+        if not (exact and hashes and all(re.fullmatch(r"sha256:[0-9a-f]{64}", digest) for digest in hashes)):
             wrong.append(entry[:60])
     return wrong
 

@@ -21,13 +21,14 @@ from untrained import a_run
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch
+from svqkit.devices.performance import freed_memory_kept
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import (
     codebook_usage,
+    errors_and_forecast,
     evaluate,
     first_seeds,
     forecasters,
-    look_closely,
     mean_over_channels,
     of_runs,
     read_errors,
@@ -39,13 +40,15 @@ from svqkit.evaluation import (
     read_windows,
     scores_of_runs,
 )
-from svqkit.evaluation.evaluate import BASELINES, COLUMNS, TestSet, error_fields, sample_forecast, summary
+from svqkit.evaluation.evaluate import summary
+from svqkit.evaluation.fields import error_fields
+from svqkit.evaluation.forecasters import BASELINES
+from svqkit.evaluation.testset import COLUMNS, TestSet, sample_forecast
 from svqkit.models import Forecast
-from svqkit.models.rollout import passes, roll_out
+from svqkit.models.rollout import roll_out
 from svqkit.settings.data import ArrayData, Offsets, Shares
 from svqkit.settings.params import Data, Protocol
 from svqkit.settings.quantizers import NoQuantizer, SVQSettings, VQSettings
-from svqkit.training.allocation import freed_memory_kept
 from svqkit.training.runs import Run, by_study
 
 PROTOCOLS: list[Protocol] = ["clean", "paper"]
@@ -213,7 +216,7 @@ def test_a_model_is_given_normalised_frames_and_its_forecast_is_brought_back(
     """One more in normalised units is one standard deviation more in physical ones: that of training, or, of several
     variables under "paper", that of the test period."""
     test = TestSet(stores[names], protocol)
-    forecaster = forecasters.of_model(AddOne(), test.entering, test.leaving, test.device)
+    forecaster = forecasters.of_model(AddOne(), test.normaliser, test.denormaliser, test.device)
     inputs, targets, numbers = windows_of(values(raw, TEST, names), protocol)
     if protocol == "paper":
         inputs, targets = (as_paper_sees(frames, raw, names) for frames in (inputs, targets))
@@ -423,14 +426,14 @@ def test_evaluated_twice_the_files_are_the_same(output: Path, runs: list[Run], s
 
 def test_a_closer_look_is_what_evaluate_wrote(output: Path, runs: list[Run], store: Store, data: Data) -> None:
     for what, name in (("climatology", "climatology"), (runs[1], runs[1].name)):
-        fields, case = look_closely(what, store)
+        fields, case = errors_and_forecast(what, store)
         xr.testing.assert_allclose(fields, read_errors(output)[name])
         xr.testing.assert_allclose(case, read_forecasts(output)[name])
 
 
 def test_a_closer_look_at_nothing_known_is_refused(store: Store, data: Data) -> None:
     with pytest.raises(SvqkitError, match=r"Unknown baseline 'persistance' \(did you mean 'persistence'\?\)"):
-        look_closely("persistance", store)
+        errors_and_forecast("persistance", store)
 
 
 @pytest.mark.parametrize("frames_out", [1, 2, 3, 4, 6, 7])
@@ -443,11 +446,6 @@ def test_a_rollout_of_any_length(frames_out: int) -> None:
     count = {1: 1, 2: 1, 3: 1, 4: 2, 6: 2, 7: 3}[frames_out]
     assert model.calls == count
     assert forecast.loss.item() == count, "that of the last pass, as in the reference"
-
-
-def test_passes_feed_on_the_pass_before() -> None:
-    outputs = [forecast.frames[0, :, 0, 0, 0].tolist() for forecast in passes(AddOne(), torch.zeros(1, 2, 1, 1, 1), 3)]
-    assert outputs == [[1, 2], [3, 4], [5, 6]]
 
 
 def test_what_cannot_be_scored_under_paper_is_scored_under_clean_and_says_why(raw: RawFiles, tmp_path: Path) -> None:

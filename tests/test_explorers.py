@@ -23,8 +23,8 @@ from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.metrics import latitude_weights
-from svqkit.exploring.keeping import AT_EACH_PLACE, EVERYWHERE, _Kept
-from svqkit.exploring.looking import Look
+from svqkit.exploring.codebooks import AT_EACH_PLACE, EVERYWHERE, FewCodes
+from svqkit.exploring.diagnostics import Diagnostics
 from svqkit.settings.params import Data, Experiment, Model, Training
 from svqkit.settings.quantizers import (
     LFQSettings,
@@ -38,8 +38,7 @@ from svqkit.settings.quantizers import (
     VQSettings,
 )
 from svqkit.training.checkpoint import save_weights
-from svqkit.training.run_config import write_config
-from svqkit.training.runs import Run, open_run
+from svqkit.training.runs import Run, open_run, write_config
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 EXPLORERS = ("codebook_usage", "temperature_error_maps", "compare_runs")
@@ -97,7 +96,7 @@ class Weighted:
 def kept(weights: Tensor, codes: Tensor, count: int, few: Tensor | None = None) -> Tensor:
     """What is left at each place, (P, D)."""
     latents = torch.zeros(1, codes.shape[1], len(weights), 1)
-    return _Kept(Weighted(weights, codes), count, few)(latents).output[0, :, :, 0].T  # type: ignore[arg-type]
+    return FewCodes(Weighted(weights, codes), count, few)(latents).output[0, :, :, 0].T  # type: ignore[arg-type]
 
 
 def test_the_largest_weights_in_size_stay_by_hand() -> None:
@@ -164,13 +163,13 @@ def test_the_fewest_codes_that_are_enough() -> None:
     assert exploring.codes_for(table, 1.05, AT_EACH_PLACE) == 4
 
 
-# --- a close look ---------------------------------------------------------------------------------------------------
+# --- diagnostics ---------------------------------------------------------------------------------------------------
 
 
 def test_a_look_tells_what_the_evaluation_tells(make_run: Callable[..., Run], store: Store) -> None:
     for what in (make_run(SVQ), "persistence", "climatology"):
-        found = exploring.look(what, store)
-        errors, forecast = evaluation.look_closely(what, store)
+        found = exploring.diagnose(what, store)
+        errors, forecast = evaluation.errors_and_forecast(what, store)
         xr.testing.assert_identical(found.errors, errors)
         xr.testing.assert_identical(exploring.one_forecast(what, store), forecast)
         area = latitude_weights(torch.from_numpy(store.lat)).numpy()
@@ -179,7 +178,7 @@ def test_a_look_tells_what_the_evaluation_tells(make_run: Callable[..., Run], st
 
 
 def test_cases_and_hours_are_those_of_the_raw_frames(store: Store) -> None:
-    found = exploring.look("persistence", store)
+    found = exploring.diagnose("persistence", store)
     frames, starts = store.frames[:].astype(float), store.starts("test")
     area = np.cos(np.deg2rad(LAT)) / np.cos(np.deg2rad(LAT)).mean()
     error = np.stack([frames[s + 2] - frames[s + 3 : s + 5] for s in starts])  # three frames in, two out
@@ -204,8 +203,10 @@ def test_any_window_can_be_looked_at(store: Store, window: int) -> None:
     np.testing.assert_array_equal(case["truth"], store.frames[start + 3 : start + 5])
 
 
-def a_look(**parts: xr.Dataset | None) -> Look:
-    return Look(**(dict.fromkeys(("scores", "errors", "cases", "windows", "hours")) | {"name": "x", "seed": 0} | parts))
+def diagnostics(**parts: xr.Dataset | None) -> Diagnostics:
+    return Diagnostics(
+        **(dict.fromkeys(("scores", "errors", "cases", "windows", "hours")) | {"name": "x", "seed": 0} | parts)
+    )
 
 
 @given(st.integers(1, 24), st.sampled_from([1, 3, 6]), st.booleans(), st.integers(0, 99))
@@ -223,7 +224,7 @@ def test_an_error_of_the_local_hour_is_found_whatever_the_place_adds(
         {"bias": (dims, np.where(seen, wave + place, np.nan)), "mse": (dims, np.where(seen, 9 + wave + place, np.nan))},
         {"hour": hours, "lat": LAT, "lon": lon},
     )
-    table = exploring.by_local_hour(a_look(hours=fields))
+    table = exploring.by_local_hour(diagnostics(hours=fields))
     there = np.unique(local[::step].round().astype(int))
     assert table.index.tolist() == there.tolist()
     expected = np.sin(2 * np.pi * there / 24) + place.mean()
@@ -249,11 +250,11 @@ def cases(times: Sequence[str], mse: Sequence[float]) -> xr.Dataset:
 
 
 def test_few_months_are_looked_at_by_day_and_many_by_month_of_any_year() -> None:
-    few = exploring.by_season(a_look(cases=cases(["2015-01-31T18", "2015-02-01T00", "2015-02-01T18"], [4, 9, 16])))
+    few = exploring.by_season(diagnostics(cases=cases(["2015-01-31T18", "2015-02-01T00", "2015-02-01T18"], [4, 9, 16])))
     assert few.index.name == "day"
     assert few["rmse"].tolist() == [2, pytest.approx(12.5**0.5)]
     many = ["2015-01-01", "2015-07-01", "2015-12-01", "2016-01-01"]
-    by_month = exploring.by_season(a_look(cases=cases(many, [1, 4, 9, 25])))
+    by_month = exploring.by_season(diagnostics(cases=cases(many, [1, 4, 9, 25])))
     assert by_month.index.name == "month"
     assert by_month["rmse"].to_dict() == {1: pytest.approx(13**0.5), 7: 2, 12: 3}
     assert by_month["frames"].tolist() == [2, 1, 1]
@@ -262,7 +263,7 @@ def test_few_months_are_looked_at_by_day_and_many_by_month_of_any_year() -> None
 def test_worst_cases_do_not_overlap() -> None:
     there = cases(["2015-01-01T06"] * 6, [1, 81, 100, 64, 1, 36])
     there = xr.concat([there] * 3, "lead").assign_coords(lead=[6, 12, 18])  # three leads: windows closer than 3 overlap
-    table = exploring.worst_cases(a_look(cases=there), 2)
+    table = exploring.worst_cases(diagnostics(cases=there), 2)
     assert table.index.tolist() == [2, 5]
     assert table["rmse"].tolist() == [10, 6]
     assert table["times_median"].tolist() == pytest.approx([10 / 7, 6 / 7])
@@ -286,9 +287,9 @@ def test_the_rmse_of_a_latitude_is_over_its_row() -> None:
 
 
 def test_looks_at_two_seeds_are_told_apart_also_in_colour(make_run: Callable[..., Run], store: Store) -> None:
-    both = [exploring.look(make_run(SVQ, seed=seed), store) for seed in (0, 1)]
-    assert list(exploring.told_apart(both)) == ["tiny-svq, seed 0", "tiny-svq, seed 1"]
-    assert list(exploring.told_apart(both[:1])) == ["tiny-svq"]
+    both = [exploring.diagnose(make_run(SVQ, seed=seed), store) for seed in (0, 1)]
+    assert list(exploring.by_label(both)) == ["tiny-svq, seed 0", "tiny-svq, seed 1"]
+    assert list(exploring.by_label(both[:1])) == ["tiny-svq"]
     for figure in (exploring.when_figure(both), exploring.latitude_figure(both)):
         lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) > 2]
         assert len({line.get_color() for line in lines}) == 2
@@ -299,21 +300,21 @@ def test_looks_at_two_seeds_are_told_apart_also_in_colour(make_run: Callable[...
 
 def test_paired_tests_are_of_the_runs_own_windows(make_run: Callable[..., Run], store: Store) -> None:
     plain, *svq = [make_run(NoQuantizer()), make_run(SVQ), make_run(SVQ, seed=1)]
-    looked_at = [exploring.look(run, store) for run in (plain, *svq)]
-    tests = exploring.paired_tests(looked_at, store)
+    models = [exploring.diagnose(run, store) for run in (plain, *svq)]
+    tests = exploring.paired_tests(models, store)
     assert tests.index.tolist() == ["SVQ against SimVP"]
     # the first seeds are a pair; the second has no partner
     means = [
-        look.scores.query("channel == 'mean' and metric == 'mse' and lead == 0")["value"].item() for look in looked_at
+        model.scores.query("channel == 'mean' and metric == 'mse' and lead == 0")["value"].item() for model in models
     ]
     row = tests.iloc[0]
     assert row["change"] == pytest.approx(means[1] / means[0] - 1, rel=1e-4)
     assert row["low"] <= row["change"] <= row["high"]
     assert row["windows"] == len(store.starts("test"))
     assert "one pair of seeds tells nothing of others" in exploring.in_words(tests)
-    by_seed = exploring.paired_tests(looked_at[1:], store, "mae")
+    by_seed = exploring.paired_tests(models[1:], store, "mae")
     assert by_seed["seeds"].tolist() == [1]
-    same = exploring.paired_tests([looked_at[0], replace(looked_at[0], name="tiny-copy")], store)
+    same = exploring.paired_tests([models[0], replace(models[0], name="tiny-copy")], store)
     assert same["change"].item() == 0
     assert same["p_value"].item() == 1
     assert "may be chance" in exploring.in_words(same)
@@ -328,12 +329,12 @@ def test_a_test_in_words(change: float, p: float, words: str) -> None:
 
 
 def test_a_difference_is_over_seeds_and_has_dots_on_maps(make_run: Callable[..., Run], store: Store) -> None:
-    base = [exploring.look(make_run(NoQuantizer()), store)]
-    others = [exploring.look(make_run(SVQ, seed=seed), store) for seed in (0, 1)]
+    base = [exploring.diagnose(make_run(NoQuantizer()), store)]
+    others = [exploring.diagnose(make_run(SVQ, seed=seed), store) for seed in (0, 1)]
     figure = exploring.difference_figure(others, base)
     assert "SVQ" in figure.get_suptitle()
     assert "significantly (dots)" in figure.axes[0].get_title()
-    without = [replace(look, errors=look.errors.drop_vars("mse_blocks")) for look in (*others, *base)]
+    without = [replace(model, errors=model.errors.drop_vars("mse_blocks")) for model in (*others, *base)]
     figure = exploring.difference_figure(without[:2], without[2:])
     assert "significantly" not in figure.axes[0].get_title()
 
@@ -371,7 +372,7 @@ def test_twins_are_other_seeds_and_the_frozen_one(make_run: Callable[..., Run], 
     make_run(frozen, "tiny-svq_frozen", root=tmp_path, seed=1)
     make_run(replace(SVQ, codebook_size=8), "tiny-svq-k8", root=tmp_path)
     make_run(NoQuantizer(), root=tmp_path)
-    assert {name: twin.name for name, twin in exploring.twins(run).items()} == {
+    assert {name: twin.name for name, twin in exploring.related_runs(run).items()} == {
         "seed 0": "tiny-svq-seed0",
         "seed 1": "tiny-svq-seed1",
         "seed 0, frozen": "tiny-svq_frozen-seed0",

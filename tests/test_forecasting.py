@@ -26,14 +26,13 @@ from svqkit.data.prepare import prepare
 from svqkit.data.sources.images import resize
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
-from svqkit.evaluation.evaluate import TestSet
-from svqkit.forecasting.grid import order_of
-from svqkit.forecasting.units import same_unit
+from svqkit.evaluation.testset import TestSet
+from svqkit.forecasting import ForecastingRun
+from svqkit.forecasting.coordinates import matching_indices, same_unit
 from svqkit.settings.data import ClipsData, Offsets, TaxiBJData
 from svqkit.settings.params import Data, Experiment, as_tree, experiment_from_tree, load_params, override
 from svqkit.training.checkpoint import save_weights
-from svqkit.training.run_config import write_config
-from svqkit.training.runs import Run, open_run
+from svqkit.training.runs import write_config
 
 SMALL = {
     "model": {"translator": "gsta", "hid_S": 4, "hid_T": 8, "N_T": 2, "mlp_ratio": 2.0},
@@ -57,14 +56,14 @@ class Trained:
         save_weights(models.build(experiment, self.store.frame_shape), path / "best.safetensors")
         domain = Domain.of(self.store, experiment.protocol)
         write_config(path, experiment, 0, domain.channels, domain.size, domain)
-        self.run: Run = open_run(path)
+        self.run = ForecastingRun.open(path)
 
     def window(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The stored inputs of a test window, what an evaluation forecasts from them, and the inputs' places."""
         test = TestSet(self.store, "clean")
         batch = test.windows[number]
         places = test.windows.starts[number] + test.windows.inputs
-        return batch.inputs[0].numpy(), test.of_model(self.run)(batch, torch.empty(0))[0].numpy(), places
+        return batch.inputs[0].numpy(), test.forecaster(self.run)(batch, torch.empty(0))[0].numpy(), places
 
 
 @pytest.fixture(scope="module")
@@ -452,8 +451,8 @@ def test_pictures_and_numbers_show_the_frames_seen_and_those_forecast(hourly: Tr
     assert len(forecasting.pictures(hourly.run, made)) == 1
     sample = np.full((4, 2, 8, 8), 50.0)
     assert len(forecasting.pictures(taxis.run, forecasting.forecast(taxis.run, sample))) == 2
-    assert forecasting.usual_path(hourly.run, made.result, "x") == Path("x") / f"{hourly.run.name}.nc"
-    assert forecasting.usual_path(taxis.run, sample, "x").suffix == ".npy"
+    assert forecasting.default_path(hourly.run, made.result, "x") == Path("x") / f"{hourly.run.name}.nc"
+    assert forecasting.default_path(taxis.run, sample, "x").suffix == ".npy"
 
 
 def test_that_a_model_was_trained_on_simulated_data_is_said(hourly: Trained, tmp_path: Path) -> None:
@@ -462,18 +461,19 @@ def test_that_a_model_was_trained_on_simulated_data_is_said(hourly: Trained, tmp
     shutil.copytree(hourly.run.path, tmp_path / "run")
     tree = json.loads((tmp_path / "run/config.json").read_text())
     tree["domain"]["title"] = "Simulated weather"
+    del tree["domain"]["simulated"]  # as in runs of earlier versions
     (tmp_path / "run/config.json").write_text(json.dumps(tree))
     with pytest.warns(UserWarning, match="trained on this: Simulated weather"):
-        made = open_run(tmp_path / "run").forecast(t2m(hourly).to_dataset())
+        made = ForecastingRun.open(tmp_path / "run").forecast(t2m(hourly).to_dataset())
     assert made.attrs["forecast_trained_on"] == "Simulated weather"
 
 
 @given(st.permutations(range(len(LON))), st.sampled_from([-360.0, 0.0, 720.0]))
 def test_places_are_found_in_any_order_and_turn(order: list[int], turn: float) -> None:
     theirs = LON[order] + turn
-    found = order_of("lon", theirs, LON, around=360.0)
+    found = matching_indices("lon", theirs, LON, around=360.0)
     np.testing.assert_allclose(theirs[found] - turn, LON)
-    assert order_of("lat", LAT[::-1], LAT).tolist() == [3, 2, 1, 0]
+    assert matching_indices("lat", LAT[::-1], LAT).tolist() == [3, 2, 1, 0]
 
 
 @pytest.mark.parametrize(

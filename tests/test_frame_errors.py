@@ -12,9 +12,9 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from svqkit.errors import SvqkitError
-from svqkit.evaluation.frames import FrameErrors
+from svqkit.evaluation.image_metrics import WITHOUT_ALEXNET, Lpips
 from svqkit.evaluation.metrics import VALUES_AT_ONCE
-from svqkit.evaluation.perceptual import WITHOUT_TRUNK, Lpips
+from svqkit.evaluation.scoring import FrameErrors
 
 SHAPE = (5, 3, 2, 12, 10)  # windows, leads, channels, height, width
 
@@ -48,13 +48,13 @@ def errors_of(prediction: Tensor, truth: Tensor, cuts: tuple[int, ...] = ()) -> 
 def published(prediction: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
     """Scores of every frame (B, L), written out frame by frame: errors as they are, then clipped."""
     scores = {name: np.zeros(truth.shape[:2]) for name in ("mse", "mae", "ssim", "ssim_published", "psnr")}
-    for place in np.ndindex(truth.shape[:2]):
-        p, t = prediction[place].astype(np.float64), truth[place].astype(np.float64)
-        scores["mse"][place], scores["mae"][place] = ((p - t) ** 2).sum(), abs(p - t).sum()
+    for frame in np.ndindex(truth.shape[:2]):
+        p, t = prediction[frame].astype(np.float64), truth[frame].astype(np.float64)
+        scores["mse"][frame], scores["mae"][frame] = ((p - t) ** 2).sum(), abs(p - t).sum()
         p = np.minimum(np.maximum(p, 0), 1)
-        scores["ssim"][place] = structural_similarity(p, t, channel_axis=0, data_range=1)
-        scores["ssim_published"][place] = structural_similarity(p, t, channel_axis=0, data_range=2)
-        scores["psnr"][place] = 20 * np.log10(1 / np.sqrt(((p - t) ** 2).mean()))
+        scores["ssim"][frame] = structural_similarity(p, t, channel_axis=0, data_range=1)
+        scores["ssim_published"][frame] = structural_similarity(p, t, channel_axis=0, data_range=2)
+        scores["psnr"][frame] = 20 * np.log10(1 / np.sqrt(((p - t) ** 2).mean()))
     return scores
 
 
@@ -168,7 +168,7 @@ def test_lpips_gets_clipped_frames_and_its_mean_is_per_lead_time(monkeypatch: py
     ("frame", "with_lpips", "absent"),
     [
         ((3, 31, 40), True, {}),
-        ((3, 31, 40), False, {"lpips": WITHOUT_TRUNK}),
+        ((3, 31, 40), False, {"lpips": WITHOUT_ALEXNET}),
         ((2, 32, 32), True, {"lpips": "these have 2"}),
         ((1, 30, 40), True, {"lpips": "these are 30 × 40"}),
         ((2, 6, 9), False, {"ssim": "these are 6 × 9", "ssim_published": "7 × 7", "lpips": "these have 2"}),

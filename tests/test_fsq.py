@@ -26,7 +26,7 @@ def as_rows(x: Tensor) -> Tensor:
 @given(levels=SIZES)
 def test_the_codes_are_the_grid_of_the_levels(levels: tuple[int, ...]) -> None:
     layer = FSQ(len(levels), levels)
-    axes = [[(one - count // 2) / (count // 2) for one in range(count)] for count in levels]
+    axes = [[(level - count // 2) / (count // 2) for level in range(count)] for count in levels]
     found = {tuple(round(number, 5) for number in code) for code in layer.codes().tolist()}
     assert found == {tuple(round(number, 5) for number in code) for code in product(*axes)}
     assert layer.codebook_size == len(layer.codes())
@@ -64,7 +64,7 @@ def test_fsq_is_the_librarys() -> None:
     x, y = (t.requires_grad_() for t in latents(7).expand(2, -1, -1, -1, -1).unbind())
     output, indices = theirs(y)
     torch.testing.assert_close(ours(x).output, output)
-    assert torch.equal(ours._chosen(x).flatten(), indices.flatten().long())
+    assert torch.equal(ours.indices(x).flatten(), indices.flatten().long())
     ours(x).output.square().sum().backward()
     output.square().sum().backward()
     torch.testing.assert_close(x.grad, y.grad)
@@ -99,7 +99,7 @@ def test_the_first_step_is_fsq_of_the_bounded_latent() -> None:
     layer, x = ResidualFSQ(1, (5,), 1), torch.tensor([0.3]).view(1, 1, 1, 1)
     # tanh(0.3) · 1.998 = 0.582, tanh(0.582) · 1.998 = 1.047, one rounding of two: ½
     assert layer(x).output.item() == 0.5
-    assert layer._chosen(x).item() == 3
+    assert layer.indices(x).item() == 3
 
 
 def test_the_gradient_passes_the_rounding_but_not_the_bounds() -> None:
@@ -113,7 +113,7 @@ def test_the_gradient_passes_the_rounding_but_not_the_bounds() -> None:
 
 def test_levels_of_each_step_have_numbers_of_their_own() -> None:
     layer, x = ResidualFSQ(7, (4, 3), 3), latents(7)
-    chosen = layer._chosen(x)
+    chosen = layer.indices(x)
     assert layer.codebook_size == 36
     assert torch.equal(chosen // 12, torch.arange(3).expand(30, 3))
     assert len(layer.usage(x).stage_perplexity) == 3

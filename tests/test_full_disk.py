@@ -19,7 +19,7 @@ from svqkit.atomic import replacing
 from svqkit.data import prepare
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.codebook import write_usage
-from svqkit.evaluation.evaluate import write_netcdf
+from svqkit.evaluation.fields import write_netcdf
 from svqkit.forecasting.write import write_forecast
 from svqkit.paper import costs
 from svqkit.pipeline.__main__ import main as notebooks

@@ -32,7 +32,7 @@ from ruamel.yaml import YAML
 from safetensors.torch import save_file
 
 from svqkit import evaluation, plots
-from svqkit.data.check.weather_header import read_header as read_weather_header
+from svqkit.data.check.weather import read_header as read_weather_header
 from svqkit.data.sources import plan
 from svqkit.data.sources.arrayfiles import open_array
 from svqkit.data.sources.hickle_arrays import find_array, read_strings
@@ -41,14 +41,14 @@ from svqkit.data.sources.seq import HEADER_BYTES, MAGIC, count_seq_frames
 from svqkit.data.sources.video import image_size, inspect_video
 from svqkit.data.sources.weather import open_file
 from svqkit.errors import SvqkitError
-from svqkit.evaluation.perceptual import Lpips
+from svqkit.evaluation.image_metrics import Lpips
 from svqkit.forecasting.files import from_files
 from svqkit.interop.configfile import read_config
 from svqkit.interop.openstl import load as load_openstl
-from svqkit.interop.pth import read_state_dict
+from svqkit.interop.weights import read_state_dict
 from svqkit.pipeline.__main__ import main as notebooks_main
 from svqkit.pipeline.__main__ import what_a_stage_runs
-from svqkit.plots.tablefiles import escape_markdown
+from svqkit.plots.table import escape_markdown
 from svqkit.settings import single_run
 from svqkit.settings.data import ArrayData, ClipsData, HumanData, TaxiBJData, WeatherData
 from svqkit.settings.params import as_tree, load_params, override

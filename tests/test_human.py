@@ -9,12 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from rawfiles import files_below
 
 from svqkit.data.plan import Plan
 from svqkit.data.sources import human
 from svqkit.errors import SvqkitError
-from svqkit.samples import human as sample
 from svqkit.settings.data import HumanData
 
 CAMERA = "54138969"
@@ -128,8 +126,8 @@ def test_no_frame_of_a_tested_person_is_trained_on(train: list[Line], test: list
 
     data = HumanData(root="", train=(1, 5), validation=(8,), test=(9, 11))
     lists = [rows(train), rows(test)]
-    found = human._frames(lists, 8, 5)
-    starts = human._starts(data, lists, found)
+    found = human.frames_of_lists(lists, 8, 5)
+    starts = human.window_starts(data, lists, found)
     of_split = {
         split: {
             (int(found.recordings[s + i]), int(found.numbers[s + i])) for s in starts["clean"][split] for i in range(8)
@@ -248,26 +246,3 @@ def test_a_truncated_image_is_refused_when_it_is_read(content: bytes | None, tmp
     part = human.plan(data).parts[0]
     with pytest.raises(SvqkitError, match="truncated or damaged"):
         list(part.read())
-
-
-def test_the_sample_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
-    for name, seed in (("one", 0), ("two", 0), ("three", 1)):
-        paths = sample.write(tmp_path / name, seed, persons=(1, 8, 9), frames=14)
-        assert all(path.exists() for path in paths)
-    one, two, three = ({k: v[2] for k, v in files_below(tmp_path / name).items()} for name in ("one", "two", "three"))
-    assert one == two
-    assert one.keys() == three.keys()
-    assert one != three
-
-
-def test_the_sample_is_laid_out_as_published(tmp_path: Path) -> None:
-    paths = sample.write(tmp_path)
-    assert sum(path.stat().st_size for path in paths) < 1.6e6
-    with Image.open(tmp_path / "images" / "S1_Walking.54138969_000001.jpg") as image:
-        assert (image.format, image.size, image.mode) == ("JPEG", (256, 256), "RGB")
-    assert (tmp_path / "test.txt").read_bytes().startswith(b"images/S1_Walking.54138969_,11,81\r\n")
-    assert "Simulated" in (tmp_path / "README.txt").read_text()
-    plan = human.plan(HumanData(root=str(tmp_path)))
-    assert (plan.frames, plan.frame_shape) == (5 * 48, (3, 256, 256))
-    counts = {split: len(starts) for split, starts in plan.windows["clean"].starts.items()}
-    assert counts == {"train": 28, "validation": 14, "test": 14}

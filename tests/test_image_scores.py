@@ -24,17 +24,16 @@ from svqkit.data import prepare, windows
 from svqkit.data.store import Store
 from svqkit.data.windows import Normaliser, Windows, batches
 from svqkit.evaluation import evaluate, read_errors, read_forecasts, read_notes, read_scores, read_usage
-from svqkit.evaluation.evaluate import BASELINES, COLUMNS, TestSet, sample_forecast
-from svqkit.evaluation.forecasters import of_model
-from svqkit.evaluation.perceptual import WITHOUT_TRUNK
+from svqkit.evaluation.forecasters import BASELINES, of_model
+from svqkit.evaluation.image_metrics import WITHOUT_ALEXNET
+from svqkit.evaluation.testset import COLUMNS, TestSet, sample_forecast
 from svqkit.models import Forecast
 from svqkit.settings.data import ArrayData, ClipsData, Shares, TaxiBJData
 from svqkit.settings.params import Data, Experiment, Model, Training
 from svqkit.settings.quantizers import NoQuantizer, Quantizer, SVQSettings
 from svqkit.training import loop
 from svqkit.training.checkpoint import save_weights
-from svqkit.training.run_config import write_config
-from svqkit.training.runs import Run, open_run
+from svqkit.training.runs import Run, open_run, write_config
 
 CLIPS, FRAMES, TEST_CLIPS = 10, 12, 2
 MAXIMUM = 1292.0
@@ -172,11 +171,11 @@ def by_hand(prediction: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
     """Every metric (1 + L,), over all leads first, of frames (N, L, C, H, W): errors as they are, the rest clipped."""
     error, frame = prediction - truth, (2, 3, 4)
     per_frame = {name: np.empty(truth.shape[:2]) for name in ("ssim", "ssim_published", "psnr")}
-    for place in np.ndindex(truth.shape[:2]):
-        p, t = prediction[place].clip(0, 1), truth[place]
-        per_frame["ssim"][place] = structural_similarity(p, t, channel_axis=0, data_range=1)
-        per_frame["ssim_published"][place] = structural_similarity(p, t, channel_axis=0, data_range=2)
-        per_frame["psnr"][place] = peak_signal_noise_ratio(t, p, data_range=1)
+    for frame_index in np.ndindex(truth.shape[:2]):
+        p, t = prediction[frame_index].clip(0, 1), truth[frame_index]
+        per_frame["ssim"][frame_index] = structural_similarity(p, t, channel_axis=0, data_range=1)
+        per_frame["ssim_published"][frame_index] = structural_similarity(p, t, channel_axis=0, data_range=2)
+        per_frame["psnr"][frame_index] = peak_signal_noise_ratio(t, p, data_range=1)
     per_frame |= {"mse": (error**2).sum(frame), "mae": abs(error).sum(frame), "square": (error**2).mean(frame)}
     scores = {name: np.array([values.mean(), *values.mean(0)]) for name, values in per_frame.items()}
     return scores | {"rmse": np.sqrt(scores.pop("square"))}
@@ -246,7 +245,7 @@ def test_traffic_is_scored_on_its_scale_and_in_taxis(taxis: Traffic, taxis_score
 
 
 def test_notes_say_why_there_is_no_lpips(grey_scored: Scored, taxis_scored: Scored, tmp_path: Path) -> None:
-    assert read_notes(grey_scored.folder) == {"lpips": WITHOUT_TRUNK}
+    assert read_notes(grey_scored.folder) == {"lpips": WITHOUT_ALEXNET}
     (notes,) = read_notes(taxis_scored.folder).items()
     assert notes == ("lpips", "LPIPS is defined for grey or RGB frames (1 or 3 channels), these have 2.")
     tiny = video(tmp_path, film(3, 6, 30), 2, 2)
@@ -288,13 +287,13 @@ def packaged(alexnet: SimpleNamespace) -> nn.Module:
 def test_lpips_is_the_package_s(
     which: str, packaged: nn.Module, alexnet: SimpleNamespace, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    there: Video = request.getfixturevalue(which)
+    recorded: Video = request.getfixturevalue(which)
     trunk = tmp_path / "any name.pth"
     torch.save({f"features.{name}": value for name, value in alexnet.features.state_dict().items()}, trunk)
-    run = a_run(tmp_path, there.data, there.store)
-    scores = evaluate([run], there.store, tmp_path / "scores", alexnet=str(trunk))
+    run = a_run(tmp_path, recorded.data, recorded.store)
+    scores = evaluate([run], recorded.store, tmp_path / "scores", alexnet=str(trunk))
     assert read_notes(tmp_path / "scores") == {}
-    inputs, targets = there.test_windows()
+    inputs, targets = recorded.test_windows()
     leads = targets.shape[1]
     scores = scores[scores["protocol"] == "clean"].groupby("experiment")
     forecasts = {"persistence": persistence(inputs, leads), "tiny": fed_by_hand(run.model(), inputs, leads)}
@@ -392,21 +391,21 @@ def test_training_and_scoring_hand_bytes_to_the_device(grey: Video, monkeypatch:
         return real(self, x)
 
     monkeypatch.setattr(Normaliser, "physical", look)
-    learn = loop.Examples(experiment(grey.data), grey.store, "train", Accelerator())
-    inputs, targets = next(learn.epoch(0, 0))
+    train_set = loop.Examples(experiment(grey.data), grey.store, "train", Accelerator())
+    inputs, targets = next(train_set.epoch(0, 0))
     assert (inputs.dtype, targets.dtype) == (torch.float32, torch.float32)
     test = TestSet(grey.store, "clean")
-    test.evaluate(of_model(Fading(), test.entering, test.leaving, test.device), "m", 0)
+    test.evaluate(of_model(Fading(), test.normaliser, test.denormaliser, test.device), "m", 0)
     assert seen == {torch.uint8}
 
 
 @pytest.mark.parametrize(("which", "passes"), [("grey", 3), ("rgb", 1)])
 def test_the_training_loss_is_of_the_whole_forecast(which: str, passes: int, request: pytest.FixtureRequest) -> None:
     """3 → 7 frames: three passes, the last one cut; 3 → 2: one that is cut. Gradients go through all of them."""
-    there: Video = request.getfixturevalue(which)
-    chosen = experiment(there.data)
-    learn = loop.Examples(chosen, there.store, "train", Accelerator())
-    inputs, targets = next(learn.epoch(0, 0))
+    recorded: Video = request.getfixturevalue(which)
+    chosen = experiment(recorded.data)
+    train_set = loop.Examples(chosen, recorded.store, "train", Accelerator())
+    inputs, targets = next(train_set.epoch(0, 0))
     model = Fading()
     loss, own = loop.Objective(model, chosen.training)(inputs, targets)
     assert model.passes == passes
@@ -424,11 +423,11 @@ def test_the_training_loss_is_of_the_whole_forecast(which: str, passes: int, req
 
 @pytest.mark.parametrize("which", ["grey", "rgb"])
 def test_the_validation_loss_is_the_mean_over_windows(which: str, request: pytest.FixtureRequest) -> None:
-    there: Video = request.getfixturevalue(which)
-    settings = experiment(there.data, SVQSettings(codebook_size=8, hidden_dim=4))
+    recorded: Video = request.getfixturevalue(which)
+    settings = experiment(recorded.data, SVQSettings(codebook_size=8, hidden_dim=4))
     torch.manual_seed(0)
-    model = models.build(settings, there.store.frame_shape)
-    judge = loop.Examples(settings, there.store, "test", Accelerator())
-    inputs, targets = there.test_windows()
+    model = models.build(settings, recorded.store.frame_shape)
+    test_set = loop.Examples(settings, recorded.store, "test", Accelerator())
+    inputs, targets = recorded.test_windows()
     expected = abs(fed_by_hand(model.eval(), inputs, targets.shape[1]) - targets).mean()
-    assert judge.mean_loss(model) == pytest.approx(expected, rel=1e-5)
+    assert test_set.mean_loss(model) == pytest.approx(expected, rel=1e-5)

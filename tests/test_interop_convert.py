@@ -10,13 +10,14 @@ import torch
 from openstlcases import SVQ, reference_weights
 from rawfiles import RawFiles
 
+from svqkit import load_run
 from svqkit.data.domain import Domain
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import evaluate
 from svqkit.interop.openstl import load, main
-from svqkit.interop.pth import read_state_dict
+from svqkit.interop.weights import read_state_dict
 from svqkit.settings.data import Offsets
 from svqkit.settings.params import Data, as_tree, without_root
 from svqkit.training.paths import store_path
@@ -79,7 +80,7 @@ def folder(weather_data: Data, tmp_path: Path) -> Folder:
 
 def test_the_run_forecasts_as_the_reference_does_and_can_be_evaluated(folder: Folder) -> None:
     assert folder.convert() == 0
-    run = open_run(folder.run())
+    run = load_run(folder.run())
     frames = torch.randn(2, *SHAPE)
     expected = load({**CONFIG, "in_shape": SHAPE}, folder.weights)(frames)
     for weights in ("best", "last"):
@@ -215,6 +216,6 @@ def test_a_run_of_a_dataset_with_published_offsets_is_of_protocol_paper(raw: Raw
     offsets = Offsets(inputs=(-17, -11, -5, 0), targets=(1, 7, 13, 19))
     folder = Folder(tmp_path, raw.data(frames_in=4, frames_out=4, paper_offsets=offsets))
     assert folder.convert() == 0
-    run = open_run(folder.run())
+    run = load_run(folder.run())
     assert run.experiment.protocol == "paper"
     assert (run.domain.inputs, run.domain.targets) == (offsets.inputs, offsets.targets)

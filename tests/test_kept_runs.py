@@ -247,7 +247,7 @@ def test_set_aside_again_and_again_none_is_lost(
         train.stop(override(experiment, {"training": {"learning_rate": rate}}), store, monkeypatch)
     train(override(experiment, {"training": {"learning_rate": 0.005}}), store)
     kept = [loop.read_progress(path) for path in train.state(experiment).parent.glob("*/state.safetensors")]
-    assert sorted(one.fingerprint["settings"]["training"]["learning_rate"] for one in kept) == rates
+    assert sorted(state.fingerprint["settings"]["training"]["learning_rate"] for state in kept) == rates
 
 
 def test_a_stopped_training_beside_a_run_that_is_kept_stays(

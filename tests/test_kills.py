@@ -199,7 +199,7 @@ def test_evaluate_killed_anywhere_leaves_the_same_scores(
 ) -> None:
     store = prepare(weather_data, tmp_path / "store.zarr")
     svq = SVQSettings(codebook_size=8, hidden_dim=4)
-    runs = [a_run(tmp_path / "runs", weather_data, store, one) for one in (NoQuantizer(), svq)]
+    runs = [a_run(tmp_path / "runs", weather_data, store, quantizer) for quantizer in (NoQuantizer(), svq)]
     small = Store.open(store.path)
     evaluate(runs, small, tmp_path / "whole" / "scores")
     expected = contents(tmp_path / "whole")

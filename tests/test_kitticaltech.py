@@ -1,6 +1,5 @@
 """KittiCaltech: which frames form which window, derived by hand; every layout; what does not fit is told."""
 
-import hashlib
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,15 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from simulated import kitticaltech as sample
 from skimage.transform import resize
 
 from svqkit.data.plan import Plan
 from svqkit.data.sources.driving import HickleFrames
+from svqkit.data.sources.images import scale_and_crop
 from svqkit.data.sources.kitticaltech import plan
-from svqkit.data.sources.scale_crop import scale_and_crop
-from svqkit.data.sources.seq import read_seq
 from svqkit.errors import SvqkitError
-from svqkit.samples import kitticaltech as sample
 from svqkit.settings.data import SPLITS, KittiCaltechData
 
 SIZE = (8, 10)
@@ -46,7 +44,7 @@ def _seq(root: Path, name: str, frames: int, size: tuple[int, int] = (12, 16)) -
     rng = np.random.default_rng([frames, *name.encode()])
     blocks = rng.integers(0, 256, (frames, 3, 4, 3), dtype=np.uint8)
     pictures = [cv2.resize(block, size[::-1]) for block in blocks]
-    sample._write_seq(root / "caltech" / f"{name}.seq", iter(pictures), size)
+    sample.write_seq(root / "caltech" / f"{name}.seq", iter(pictures), size)
     decoded = []
     for picture in pictures:
         stored = io.BytesIO()
@@ -408,39 +406,3 @@ def test_pieces_are_at_most_16_mb(tmp_path: Path) -> None:
     assert [len(piece) for piece in HickleFrames(part.array, 0, 5, (800, 1600)).read()] == [4, 1]
     with pytest.raises(SvqkitError, match="fewer than the 16"):
         plan(data)
-
-
-TINY = (sample.Drive("city-x", 12, 6.0),), (sample.Drive("city-y", 11, 6.0),), (sample.Drive("set06/V000", 34, 6.0),)
-
-
-def test_the_sample_is_the_same_each_time_and_fits_the_plan(tmp_path: Path) -> None:
-    digests = []
-    for name in ("one", "two", "other"):
-        paths = sample.write(tmp_path / name, 1 if name == "other" else 0, *TINY, size=(48, 64))
-        digests.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in paths])
-    assert digests[0] == digests[1]
-    assert digests[0][0] != digests[2][0]
-    assert sorted(path.relative_to(tmp_path / "other").as_posix() for path in paths) == [
-        "README.txt",
-        "caltech/set06/V000.seq",
-        "kitti_hkl/X_train.hkl",
-        "kitti_hkl/X_val.hkl",
-        "kitti_hkl/sources_train.hkl",
-        "kitti_hkl/sources_val.hkl",
-    ]
-    made = plan(KittiCaltechData(root=str(tmp_path / "one")))
-    assert {split: len(starts) for split, starts in _windows(made, "clean").items()} == dict.fromkeys(SPLITS, 1)
-    assert "Simulated" in made.title
-    assert "Simulated" in (tmp_path / "one/README.txt").read_text()
-    assert _frames(made).shape == (34, 3, 128, 160)
-    first, second = read_seq(tmp_path / "one/caltech/set06/V000.seq", [0, 33])
-    assert np.abs(first.astype(float) - second).mean() > 1  # something moves
-
-
-def test_the_bundled_sample_has_windows_enough_and_is_small() -> None:
-    root = Path(__file__).parents[1] / "data/kitticaltech"
-    if not root.is_dir():
-        pytest.skip("the samples are not pulled")
-    windows = _windows(plan(KittiCaltechData(root=str(root))), "clean")
-    assert {split: len(starts) for split, starts in windows.items()} == {"train": 9, "validation": 3, "test": 4}
-    assert sum(path.stat().st_size for path in root.rglob("*") if path.is_file()) < 2_200_000

@@ -1,6 +1,6 @@
 """KTH actions: which frames form which window is worked out by hand, from the reference's loader and KTH's own list."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from simulated import kth as sample
 
 from svqkit.data.plan import Plan, Windowing
 from svqkit.data.sources import kth
 from svqkit.data.sources.kth import plan
-from svqkit.data.sources.video import read_video
 from svqkit.errors import SvqkitError
-from svqkit.samples import kth as sample
-from svqkit.settings.data import KTH_ACTIONS, SPLITS, KTHData
+from svqkit.settings.data import SPLITS, KTHData
 
 SIZE = (12, 16)
 # Lines of the published 00sequences.txt: blanks and tabs as they are there, pieces that overlap or are out of order.
@@ -177,7 +176,7 @@ def test_protocol_paper_finds_the_reference_s_windows(numbers: list[list[int]], 
     there = dict(zip(names, numbers, strict=True))
     lengths: dict[str, list[tuple[int, int]]] = {}
     for name in names:
-        runs = [run for run in kth._runs(there[name]) if len(run) >= length]
+        runs = [run for run in kth.find_runs(there[name]) if len(run) >= length]
         stride = 3 if "running" in name else length
         starts = kth.windows_from_end([(run.start, run.stop) for run in runs], length, stride)
         if len(starts):
@@ -230,7 +229,7 @@ def test_frames_are_decoded_and_resized_as_the_reference_does(colour: bool, tmp_
 
 def test_the_published_list_is_understood(tmp_path: Path) -> None:
     (tmp_path / "00sequences.txt").write_text(PUBLISHED, newline="")
-    ranges = kth._listing(tmp_path).ranges
+    ranges = kth.read_listing(tmp_path).ranges
     assert list(ranges) == [
         "person01_boxing_d1",
         "person01_jogging_d1",
@@ -242,7 +241,10 @@ def test_the_published_list_is_understood(tmp_path: Path) -> None:
 
     def runs(name: str, action: str, frames: int) -> list[tuple[int, int]]:
         recording = kth.Recording(name, int(name[6:8]), action, tmp_path / f"{name}_uncomp.avi")
-        return [(run.start, run.stop - 1) for run in kth._runs(kth._listed(recording, kth._listing(tmp_path), frames))]
+        return [
+            (run.start, run.stop - 1)
+            for run in kth.find_runs(kth.listed_frames(recording, kth.read_listing(tmp_path), frames))
+        ]
 
     assert runs("person01_boxing_d1", "boxing", 400) == [(1, 360)]
     assert runs("person17_boxing_d1", "boxing", 378) == [(1, 378)]
@@ -355,51 +357,3 @@ def test_names_that_mean_nothing_are_passed_over(videos: Path) -> None:
     made = plan(settings(videos))
     assert made.clip_names == expected.clip_names
     assert made.notes == expected.notes
-
-
-def files_of(root: Path) -> Iterator[tuple[str, bytes]]:
-    return ((path.name, path.read_bytes()) for path in sorted(root.iterdir()))
-
-
-def test_the_sample_is_the_same_every_time(tmp_path: Path) -> None:
-    for name, seed in (("one", 0), ("two", 0), ("other", 1)):
-        sample.write(tmp_path / name, seed, persons=(1, 25), actions=("running", "boxing"))
-    one, two, other = (dict(files_of(tmp_path / name)) for name in ("one", "two", "other"))
-    assert one == two
-    assert set(one) == {
-        *(f"person{person}_{action}_d1_uncomp.avi" for person in ("01", "25") for action in ("boxing", "running")),
-        "00sequences.txt",
-        "README.txt",
-    }
-    assert all((one[name] != other[name]) == name.endswith(".avi") for name in one)
-    assert b"person01_boxing_d1\t\tframes\t1-36, 37-72\r\n" in one["00sequences.txt"]
-    assert "Simulated" in one["README.txt"].decode()
-
-
-def test_the_sample_fits_the_default_settings(tmp_path: Path) -> None:
-    written = sample.write(tmp_path)
-    assert sum(path.stat().st_size for path in written) < 1.6e6
-    assert len(written) == len(sample.PERSONS) * len(KTH_ACTIONS) + 2
-    made = plan(KTHData(root=str(tmp_path)))
-    assert len(made.parts) == len(made.clip_names) == 42
-    assert {split: len(made.windows["clean"].starts[split]) for split in SPLITS} == {
-        "train": 60,
-        "validation": 40,
-        "test": 40,
-    }
-    for path in written[:6]:
-        first = next(read_video(path, colour=False))
-        assert first.shape == (120, 160, 1)
-
-
-def test_the_sample_moves_all_the_time_but_between_the_runs(tmp_path: Path) -> None:
-    for path in sample.write(tmp_path, persons=(2,))[: len(KTH_ACTIONS)]:
-        action = path.name.split("_")[1]
-        frames = np.stack(list(read_video(path, colour=False))).astype(int)[..., 0]
-        moved = (np.abs(np.diff(frames, axis=0)) > 25).sum((1, 2))
-        acting = np.zeros(len(frames), bool)
-        for start, stop in sample.RUNS[action]:
-            acting[start - 1 : stop] = True
-        within, without = acting[1:] & acting[:-1], ~acting[1:] & ~acting[:-1]
-        assert np.mean(moved[within] > 0) > 0.9
-        assert not moved[without].any()

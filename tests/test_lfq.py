@@ -13,7 +13,7 @@ from vector_quantize_pytorch import ResidualLFQ as LibraryResidualLFQ
 
 from svqkit.errors import SvqkitError
 from svqkit.quantizers import LFQ, ResidualLFQ
-from svqkit.quantizers.lfq import SMALLEST, _entropies
+from svqkit.quantizers.lfq import INVERSE_TEMPERATURE, SMALLEST
 
 
 def latents(dim: int = 6, scale: float = 1.0) -> Tensor:
@@ -30,7 +30,7 @@ def test_without_projections_the_output_is_the_signs() -> None:
     result = layer(x[None])
     assert result.output[0].tolist() == [[1, -1, 1], [-1, 1, -1], [-1, -1, 1]]  # a 0 counts as negative
     assert result.loss == 0
-    assert layer._chosen(x.T[None, :, :, None]).flatten().tolist() == [0b101, 0b010, 0b001]
+    assert layer.indices(x.T[None, :, :, None]).flatten().tolist() == [0b101, 0b010, 0b001]
     assert not list(layer.parameters())
 
 
@@ -56,26 +56,34 @@ def all_codes(logits: Tensor) -> tuple[Tensor, Tensor]:
     codes = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * logits.shape[1]).reshape(-1, logits.shape[1])
     logarithms = (logits @ codes.to(logits).t()).log_softmax(1)
     mean = logarithms.exp().mean(0)
-    each = -(logarithms.exp() * logarithms).sum(1).mean()
-    return each, -(mean * mean.clamp_min(SMALLEST).log()).sum()
+    mean_entropy = -(logarithms.exp() * logarithms).sum(1).mean()
+    return mean_entropy, -(mean * mean.clamp_min(SMALLEST).log()).sum()
+
+
+def entropies(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """The two entropies as the layer's loss has them, of latents that make these logits (positions, bits)."""
+    x, bits = logits[None] / (4 * INVERSE_TEMPERATURE), logits.shape[1]
+    mean_entropy, difference = (LFQ(bits, 2**bits, 1.0, 0.0, gamma)(x).loss for gamma in (0.0, 1.0))
+    return mean_entropy, mean_entropy - difference
 
 
 @given(bits=st.integers(1, 7), positions=st.integers(1, 9), scale=st.sampled_from([0.0, 0.1, 3.0, 100.0]))
 def test_entropies_are_those_of_all_codes_and_so_are_their_gradients(bits: int, positions: int, scale: float) -> None:
     noise = torch.randn(positions, bits, generator=torch.Generator().manual_seed(bits), dtype=torch.float64)
     logits = (scale * noise).requires_grad_()
-    for found, expected in zip(_entropies(logits), all_codes(logits), strict=True):
+    for found, expected in zip(entropies(logits), all_codes(logits), strict=True):
         torch.testing.assert_close(found, expected)
-        torch.testing.assert_close(*(torch.autograd.grad(one, logits, retain_graph=True) for one in (found, expected)))
+        gradients = (torch.autograd.grad(value, logits, retain_graph=True)[0] for value in (found, expected))
+        torch.testing.assert_close(*gradients)
 
 
 def test_entropies_by_hand() -> None:
     sure, even = 60.0, 0.0
-    each, mean = _entropies(torch.tensor([[sure, even]]))
-    assert each.item() == pytest.approx(math.log(2))
+    alone, mean = entropies(torch.tensor([[sure, even]]))
+    assert alone.item() == pytest.approx(math.log(2))
     assert mean.item() == pytest.approx(math.log(2))
-    each, mean = _entropies(torch.tensor([[sure, sure], [-sure, sure], [sure, -sure], [-sure, -sure]]))
-    assert each.item() == pytest.approx(0, abs=1e-6)
+    alone, mean = entropies(torch.tensor([[sure, sure], [-sure, sure], [sure, -sure], [-sure, -sure]]))
+    assert alone.item() == pytest.approx(0, abs=1e-6)
     assert mean.item() == pytest.approx(math.log(4))
 
 
@@ -96,7 +104,7 @@ def test_lfq_is_the_librarys(weights: tuple[float, float, float]) -> None:
     result, (output, indices, loss) = ours(x), theirs(y)
     torch.testing.assert_close(result.output, output)
     torch.testing.assert_close(result.loss, loss)
-    assert torch.equal(ours._chosen(x).flatten(), indices.flatten())
+    assert torch.equal(ours.indices(x).flatten(), indices.flatten())
     (result.output.square().sum() + result.loss).backward()
     (output.square().sum() + loss).backward()
     torch.testing.assert_close(x.grad, y.grad)
@@ -114,7 +122,7 @@ def test_residual_lfq_is_the_librarys() -> None:
     torch.testing.assert_close(result.output.flatten(2).transpose(1, 2), output)
     # The library cuts off logarithms of small probabilities of single positions as well.
     torch.testing.assert_close(result.loss, losses.mean(), rtol=1e-4, atol=0)
-    assert torch.equal(ours._chosen(x), indices.flatten(0, 1) + 16 * torch.arange(4))
+    assert torch.equal(ours.indices(x), indices.flatten(0, 1) + 16 * torch.arange(4))
     (result.output.square().sum() + result.loss).backward()
     (output.square().sum() + losses.mean()).backward()
     torch.testing.assert_close(x.grad, y.grad, rtol=1e-4, atol=1e-4)

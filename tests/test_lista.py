@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers import LISTA, mixture
-from svqkit.quantizers.lista import _shrink
+from svqkit.quantizers import LISTA, base
 
 
 def made(dim: int, codebook_size: int, steps: int = 3, init: str = "normal", seed: int = 0) -> LISTA:
@@ -28,16 +27,6 @@ def plain(layer: LISTA, x: Tensor) -> Tensor:
     return (weights @ layer.codebook).unflatten(0, (len(x), *x.shape[2:])).permute(0, 3, 1, 2)
 
 
-def test_shrinking_by_hand() -> None:
-    values = torch.tensor([-3.0, -0.9, -0.5, 0.0, 0.9, 1.5], requires_grad=True)
-    threshold = torch.tensor(1.0, requires_grad=True)
-    shrunk = _shrink(values, threshold)
-    assert shrunk.tolist() == [-2.0, 0.0, 0.0, 0.0, 0.0, 0.5]
-    (shrunk * torch.tensor([2.0, 1.0, 1.0, 1.0, 1.0, 5.0])).sum().backward()
-    assert values.grad.tolist() == [2.0, 0.0, 0.0, 0.0, 0.0, 5.0]
-    assert threshold.grad == 2 - 5  # a negative weight grows with θ, a positive one falls
-
-
 @given(
     sizes=st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 4), st.integers(1, 5)),
     codebook_size=st.integers(1, 23),
@@ -50,7 +39,7 @@ def test_output_and_every_gradient_are_those_of_the_plain_formula(
 ) -> None:
     layer, x = made(sizes[1], codebook_size, steps, seed=seed).double(), seeded(sizes, seed).requires_grad_()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mixture, "CHUNK_ELEMENTS", chunk)
+        patch.setattr(base, "CHUNK_ELEMENTS", chunk)
         output, loss = layer(x)
         found = gradients(output, loss, layer, x)
     expected = plain(layer, x)
@@ -58,8 +47,10 @@ def test_output_and_every_gradient_are_those_of_the_plain_formula(
     torch.testing.assert_close(output, expected, rtol=0, atol=1e-10)
     wanted = gradients(expected, 0.0, layer, x)
     assert set(found) == {"x", "codebook", "encoder", "log_thresholds"}
-    for name, one in wanted.items():
-        torch.testing.assert_close(found[name], one, rtol=0, atol=1e-10, msg=lambda text, name=name: f"{name}: {text}")
+    for name, gradient in wanted.items():
+        torch.testing.assert_close(
+            found[name], gradient, rtol=0, atol=1e-10, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 @pytest.mark.parametrize(("dim", "codes"), [(8, 200), (32, 1000), (16, 10)])
@@ -103,7 +94,7 @@ def test_more_steps_come_closer_to_the_latents() -> None:
 
 def test_thresholds_stay_positive_and_every_parameter_learns() -> None:
     layer, x = made(4, 40), seeded((2, 4, 5, 5), dtype=torch.float32)
-    before = {name: one.detach().clone() for name, one in layer.named_parameters()}
+    before = {name: parameter.detach().clone() for name, parameter in layer.named_parameters()}
     optimizer = torch.optim.Adam(layer.parameters(), lr=0.05)
     losses = []
     for _ in range(40):
@@ -115,19 +106,19 @@ def test_thresholds_stay_positive_and_every_parameter_learns() -> None:
     assert losses[-1] < losses[0] / 5
     assert (layer.thresholds() > 0).all()
     assert layer.thresholds().shape == (3,)
-    assert all(not torch.equal(one, before[name]) for name, one in layer.named_parameters())
+    assert all(not torch.equal(parameter, before[name]) for name, parameter in layer.named_parameters())
 
 
 def test_memory_does_not_grow_with_positions_times_codes(monkeypatch: pytest.MonkeyPatch) -> None:
     positions, codes, chunk = 16 * 8 * 8, 1000, 10_000
     layer, x = made(4, codes), seeded((16, 4, 8, 8), dtype=torch.float32)
     parameters = 2 * 4 * codes
-    monkeypatch.setattr(mixture, "CHUNK_ELEMENTS", chunk)
-    for one in watched(lambda x: layer(x).output, layer, x):
-        assert one.largest <= max(chunk, parameters)
-        assert one.peak < 9 * chunk + 3 * parameters + 8 * x.numel() < positions * codes / 4
-    for one in watched(lambda x: plain(layer, x), layer, x):
-        assert one.peak >= one.largest >= positions * codes
+    monkeypatch.setattr(base, "CHUNK_ELEMENTS", chunk)
+    for created in watched(lambda x: layer(x).output, layer, x):
+        assert created.largest <= max(chunk, parameters)
+        assert created.peak < 9 * chunk + 3 * parameters + 8 * x.numel() < positions * codes / 4
+    for created in watched(lambda x: plain(layer, x), layer, x):
+        assert created.peak >= created.largest >= positions * codes
 
 
 def test_usage_sees_the_zeros() -> None:
@@ -147,7 +138,7 @@ def test_a_codebook_of_zeros_gives_zeros_and_no_nan(codes: int) -> None:
     x = seeded((1, 4, 2, 2), dtype=torch.float32).requires_grad_()
     layer(x).output.sum().backward()
     assert (layer(x).output == 0).all()
-    assert all(torch.isfinite(one.grad).all() for one in layer.parameters())
+    assert all(torch.isfinite(parameter.grad).all() for parameter in layer.parameters())
 
 
 @pytest.mark.parametrize("options", [{"steps": 0}, {"codebook_size": 0}, {"dim": 0}])

@@ -18,9 +18,9 @@ from svqkit.data.windows import Normaliser
 from svqkit.errors import SvqkitError
 from svqkit.settings.params import Data, Experiment, as_tree, load_params, override
 from svqkit.training import loop
-from svqkit.training.run_config import write_config
-from svqkit.training.runs import open_run
+from svqkit.training.runs import open_run, write_config
 
+GOLDEN = Path(__file__).parent / "golden/config_format1.json"
 SMALL = {
     "model": {"hid_S": 4, "hid_T": 8, "N_T": 2, "mlp_ratio": 2.0},
     "quantizer": {"codebook_size": 20, "hidden_dim": 4},
@@ -48,7 +48,7 @@ def path(experiment: Experiment, store: Store, tmp_path: Path) -> Path:
 def test_import_svqkit_loads_no_torch_and_has_load_run() -> None:
     program = "import sys, svqkit; assert 'torch' not in sys.modules; from svqkit import load_run; print(load_run)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert "open_run" in done.stdout
+    assert "ForecastingRun" in done.stdout
     with pytest.raises(AttributeError, match="no_such_name"):
         svqkit.no_such_name  # noqa: B018 - the access is what is tested
 
@@ -110,7 +110,7 @@ def test_steps_are_the_looks_at_the_loss_and_may_be_absent(path: Path) -> None:
 def test_an_older_run_opens_but_says_that_it_must_be_trained_again(path: Path) -> None:
     run = open_run(path)
     write_config(path, run.experiment, run.seed, run.channels, run.size)
-    older = open_run(path)
+    older = svqkit.load_run(path)
     older.model()
     with pytest.raises(SvqkitError, match="Train it again"):
         older.forecast(np.zeros((4, 1, 4, 6), np.float32))
@@ -118,6 +118,29 @@ def test_an_older_run_opens_but_says_that_it_must_be_trained_again(path: Path) -
     (path / "config.json").write_text(json.dumps(tree | {"domain": {"kind": "grid"}}))
     with pytest.raises(SvqkitError, match=r"keeps no 'title'.*Train it again"):
         _ = open_run(path).domain
+
+
+def test_a_config_of_the_first_format_opens_as_it_is_written_today(tmp_path: Path) -> None:
+    """It was written by the version before formats had a number."""
+    shutil.copy(GOLDEN, tmp_path / "config.json")
+    run = open_run(tmp_path)
+    assert (run.name, run.channels, run.size) == ("taxibj-svq-seed0", ("inflow", "outflow"), (32, 32))
+    (tmp_path / "again").mkdir()
+    write_config(tmp_path / "again", run.experiment, run.seed, run.channels, run.size, run.domain)
+    earlier, again = json.loads(GOLDEN.read_text()), json.loads((tmp_path / "again/config.json").read_text())
+    assert again["format"] > 1
+    assert "format" not in earlier
+    for part in ("experiment", "seed", "channels", "size"):
+        assert again[part] == earlier[part]
+    assert again["domain"] | earlier["domain"] == again["domain"], "later versions may say more of it"
+    assert run.versions == earlier["versions"]
+
+
+def test_a_config_of_a_later_format_is_refused(path: Path) -> None:
+    tree = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps(tree | {"format": tree["format"] + 1}))
+    with pytest.raises(SvqkitError, match="Update svqkit"):
+        open_run(path)
 
 
 def test_an_experiments_folder_stands_for_its_lowest_seed(

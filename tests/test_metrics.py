@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svqkit.evaluation.metrics import METRICS, AnomalyCorrelation, GridErrors, latitude_weights
+from svqkit.evaluation.metrics import ROOTS, AnomalyCorrelation, GridErrors, grid_means, latitude_weights
 
 LAT = np.array([80.0, 40.0, 0.0, -40.0, -60.0])
 SHAPE = (7, 3, 2, 5, 6)  # windows, leads, channels, latitudes, longitudes
@@ -45,6 +45,13 @@ def errors_of(*cases: Case) -> GridErrors:
     return errors
 
 
+def scores_of(errors: GridErrors, lat: np.ndarray = LAT) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Every metric per lead (L, C) and over leads (C,)."""
+    means = grid_means(errors, weights_of(lat))
+    scores = {name: mean.sqrt() if name in ROOTS else mean for name, mean in means.items()}
+    return {name: (values[1:], values[0]) for name, values in scores.items()}
+
+
 def correlation_of(*cases: Case, lat: np.ndarray = LAT) -> AnomalyCorrelation:
     correlation = AnomalyCorrelation(weights_of(lat))
     for case in cases:
@@ -73,31 +80,32 @@ def test_scores_worked_out_by_hand() -> None:
     """One window, two leads, one channel, rows at 0° and 60° (weights 4/3 and 2/3) of one point each."""
     truth = np.zeros((1, 2, 1, 2, 1))
     prediction = np.array([[3.0, -1.0], [0.0, 2.0]]).reshape(truth.shape)
-    errors, weights = errors_of(Case(prediction, truth, truth)), weights_of(np.array([0.0, 60.0]))
+    scores = scores_of(errors_of(Case(prediction, truth, truth)), np.array([0.0, 60.0]))
     by_hand = {
         "mse": ([5, 2], 3.5),
         "mae": ([2, 1], 1.5),
         "rmse": ([5**0.5, 2**0.5], 3.5**0.5),
         "wrmse": ([(19 / 3) ** 0.5, (4 / 3) ** 0.5], (23 / 6) ** 0.5),
     }
-    assert by_hand.keys() == METRICS.keys()
+    assert by_hand.keys() == scores.keys()
     for name, (per_lead, over_leads) in by_hand.items():
-        np.testing.assert_allclose(METRICS[name].per_lead(errors, weights)[:, 0], per_lead, rtol=1e-12)
-        np.testing.assert_allclose(METRICS[name].over_leads(errors, weights), [over_leads], rtol=1e-12)
+        np.testing.assert_allclose(scores[name][0][:, 0], per_lead, rtol=1e-12)
+        np.testing.assert_allclose(scores[name][1], [over_leads], rtol=1e-12)
 
 
 def test_errors_are_their_formulas(case: Case) -> None:
-    errors, weights = errors_of(case), weights_of()
+    errors = errors_of(case)
+    scores = scores_of(errors)
     error = case.prediction - case.truth
     w = (np.cos(np.radians(LAT)) / np.cos(np.radians(LAT)).mean())[:, None]
     all_but_lead, all_but_channel = (0, 3, 4), (0, 1, 3, 4)
     for name, field in {"mse": error**2, "mae": abs(error)}.items():
-        np.testing.assert_allclose(METRICS[name].per_lead(errors, weights), field.mean(all_but_lead), rtol=1e-12)
-        np.testing.assert_allclose(METRICS[name].over_leads(errors, weights), field.mean(all_but_channel), rtol=1e-12)
+        np.testing.assert_allclose(scores[name][0], field.mean(all_but_lead), rtol=1e-12)
+        np.testing.assert_allclose(scores[name][1], field.mean(all_but_channel), rtol=1e-12)
     for name, field in {"rmse": error**2, "wrmse": w * error**2}.items():
         per_lead, over_leads = np.sqrt(field.mean(all_but_lead)), np.sqrt(field.mean(all_but_channel))
-        np.testing.assert_allclose(METRICS[name].per_lead(errors, weights), per_lead, rtol=1e-12)
-        np.testing.assert_allclose(METRICS[name].over_leads(errors, weights), over_leads, rtol=1e-12)
+        np.testing.assert_allclose(scores[name][0], per_lead, rtol=1e-12)
+        np.testing.assert_allclose(scores[name][1], over_leads, rtol=1e-12)
         assert not np.allclose(over_leads, per_lead.mean(0), rtol=1e-3), "a mean of roots would be another number"
     np.testing.assert_allclose(errors.mean("bias"), error.mean(0), rtol=1e-10)
     assert errors.count == SHAPE[0]
@@ -133,11 +141,9 @@ def test_added_in_pieces_the_scores_are_the_same(cuts: list[int]) -> None:
     whole = Case(*(draw.normal(280, 5, (SHAPE[0], 2, 1, 5, 2)) for _ in range(3)))
     edges = [0, *cuts, SHAPE[0]]
     pieces = [whole.part(slice(a, b)) for a, b in pairwise(edges)]
-    weights = weights_of()
-    for metric in METRICS.values():
-        np.testing.assert_allclose(
-            metric.per_lead(errors_of(*pieces), weights), metric.per_lead(errors_of(whole), weights), rtol=1e-12
-        )
+    expected = scores_of(errors_of(whole))
+    for name, (per_lead, _) in scores_of(errors_of(*pieces)).items():
+        np.testing.assert_allclose(per_lead, expected[name][0], rtol=1e-12)
     np.testing.assert_allclose(correlation_of(*pieces).value(), correlation_of(whole).value(), rtol=1e-10)
     np.testing.assert_allclose(correlation_of(*pieces).over_leads(), correlation_of(whole).over_leads(), rtol=1e-10)
 
@@ -145,21 +151,22 @@ def test_added_in_pieces_the_scores_are_the_same(cuts: list[int]) -> None:
 @pytest.mark.parametrize("bias", [2.0, -0.5])
 def test_a_constant_bias_is_every_error_and_does_not_touch_the_correlation(bias: float, case: Case) -> None:
     shifted = Case(case.truth + bias, case.truth, case.climatology)
-    errors, weights = errors_of(shifted), weights_of()
+    errors = errors_of(shifted)
+    scores = scores_of(errors)
     expected = {"mse": bias**2, "mae": abs(bias), "rmse": abs(bias), "wrmse": abs(bias)}
     for name, value in expected.items():
-        np.testing.assert_allclose(METRICS[name].per_lead(errors, weights), value, rtol=1e-10)
-        np.testing.assert_allclose(METRICS[name].over_leads(errors, weights), value, rtol=1e-10)
+        np.testing.assert_allclose(scores[name][0], value, rtol=1e-10)
+        np.testing.assert_allclose(scores[name][1], value, rtol=1e-10)
     np.testing.assert_allclose(errors.mean("bias"), bias, rtol=1e-10)
     np.testing.assert_allclose(correlation_of(shifted).value(), 1, rtol=1e-12)
 
 
 def test_a_perfect_forecast(case: Case) -> None:
     perfect = Case(case.truth, case.truth, case.climatology)
-    errors, correlation = errors_of(perfect), correlation_of(perfect)
-    for metric in METRICS.values():
-        assert not metric.per_lead(errors, weights_of()).any()
-        assert not metric.over_leads(errors, weights_of()).any()
+    correlation = correlation_of(perfect)
+    for per_lead, over_leads in scores_of(errors_of(perfect)).values():
+        assert not per_lead.any()
+        assert not over_leads.any()
     np.testing.assert_allclose(correlation.value(), 1, rtol=1e-12)
     np.testing.assert_allclose(correlation.over_leads(), 1, rtol=1e-12)
 
@@ -186,7 +193,7 @@ def test_single_precision_input_is_summed_in_double() -> None:
     prediction, truth, climatology = (draw.normal(280, 1, (9, 2, 1, 5, 8)).astype(np.float32) for _ in range(3))
     single = Case(prediction, truth, climatology)
     double = Case(*(part.astype(np.float64) for part in (prediction, truth, climatology)))
-    for metric in METRICS.values():
-        expected = metric.per_lead(errors_of(double), weights_of())
-        np.testing.assert_allclose(metric.per_lead(errors_of(single), weights_of()), expected, rtol=1e-12)
+    expected = scores_of(errors_of(double))
+    for name, (per_lead, _) in scores_of(errors_of(single)).items():
+        np.testing.assert_allclose(per_lead, expected[name][0], rtol=1e-12)
     np.testing.assert_allclose(correlation_of(single).value(), correlation_of(double).value(), rtol=1e-12)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers import Gumbel, Softmax, mixture
+from svqkit.quantizers import Gumbel, Softmax, base
 
 KINDS = {"softmax": Softmax, "gumbel": Gumbel}
 Kind = Softmax | Gumbel
@@ -36,8 +36,10 @@ def compare(layer: Kind, x: Tensor, expected: Tensor) -> None:
     assert loss == 0
     torch.testing.assert_close(output, expected, rtol=0, atol=1e-11)
     assert set(found) == {"x", "codebook", "hidden.weight", "hidden.bias", "weights.weight", "weights.bias"}
-    for name, one in wanted.items():
-        torch.testing.assert_close(found[name], one, rtol=0, atol=1e-11, msg=lambda text, name=name: f"{name}: {text}")
+    for name, gradient in wanted.items():
+        torch.testing.assert_close(
+            found[name], gradient, rtol=0, atol=1e-11, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 @given(
@@ -61,7 +63,7 @@ def test_output_and_every_gradient_are_those_of_the_plain_formula(
     layer.train(kind == "softmax")
     x = seeded(sizes).requires_grad_()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mixture, "CHUNK_ELEMENTS", chunk)
+        patch.setattr(base, "CHUNK_ELEMENTS", chunk)
         compare(layer, x, plain(layer, x))
 
 
@@ -69,7 +71,7 @@ def test_output_and_every_gradient_are_those_of_the_plain_formula(
 def test_in_training_gumbel_draws_the_same_noise_again_in_the_backward_pass(
     parts: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mixture, "CHUNK_ELEMENTS", 9 * parts[0])
+    monkeypatch.setattr(base, "CHUNK_ELEMENTS", 9 * parts[0])
     torch.manual_seed(0)
     layer, x = Gumbel(3, 9, 4, "normal", 0.7).double(), seeded((2, 3, 2, 3)).requires_grad_()
     torch.manual_seed(5)
@@ -86,7 +88,7 @@ def test_memory_does_not_grow_with_positions_times_codes(
 ) -> None:
     positions, codes, chunk, parameters = 16 * 8 * 8, 1000, 10_000, 1000 * (8 + 1 + 4)
     layer, x = KINDS[kind](4, codes, 8).train(training), seeded((16, 4, 8, 8), dtype=torch.float32)
-    monkeypatch.setattr(mixture, "CHUNK_ELEMENTS", chunk)
+    monkeypatch.setattr(base, "CHUNK_ELEMENTS", chunk)
     for made in watched(lambda x: layer(x).output, layer, x):
         assert made.largest <= max(chunk, 8 * codes)
         assert made.peak < 9 * chunk + 3 * parameters + 8 * x.numel() < positions * codes / 4
@@ -164,7 +166,7 @@ def test_looking_at_gumbel_shows_the_codes_of_eval_and_draws_nothing(training: b
 def test_usage_of_softmax_and_gumbel_does_not_hang_on_chunks(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     layer, x = KINDS[kind](3, 20, 6, "normal").double(), seeded((2, 3, 4, 4))
     whole = layer.usage(x)
-    monkeypatch.setattr(mixture, "CHUNK_ELEMENTS", 60)
+    monkeypatch.setattr(base, "CHUNK_ELEMENTS", 60)
     parts = layer.usage(x)
     assert torch.equal(parts.share, whole.share)
     torch.testing.assert_close(parts.strength, whole.strength)

@@ -12,9 +12,9 @@ import zarr
 from PIL import Image
 from rawfiles import files_below
 
+from svqkit.data.plan import share_out
 from svqkit.data.prepare import prepare
 from svqkit.data.sources import array as arrays
-from svqkit.data.sources.shares import share_out
 from svqkit.errors import SvqkitError
 from svqkit.settings.data import ArrayData, ClipsData, Dataset, Shares
 

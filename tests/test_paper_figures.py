@@ -18,14 +18,13 @@ from matplotlib.figure import Figure
 
 from svqkit.errors import SvqkitError
 from svqkit.paper import figures, selection
-from svqkit.paper.figures import gains, improvement, leak, sweep
-from svqkit.paper.figures.writing import show, write
+from svqkit.paper.figures import gains, improvement, leak, show, sweeps, write
 from svqkit.paper.results import Results
 from svqkit.paper.selection import pairs_of
-from svqkit.plots.forecast_frames import forecasts_side_by_side
+from svqkit.plots.forecast import forecasts_side_by_side
 from svqkit.settings.params import Experiment, Params, load_params
 from svqkit.training.paths import run_path, scores_path
-from svqkit.training.run_config import write_config
+from svqkit.training.runs import write_config
 
 SETTINGS = load_params(Path(__file__).parents[1] / "params.yaml", "sample")
 SIMULATED = "Simulated for a test"
@@ -56,12 +55,12 @@ def made(
     the errors under that protocol, ``codes`` the numbers of codes, ``note`` what the data say of themselves.
     """
     experiments = {name: replace(SETTINGS.experiment(name), seeds=tuple(by_seed)) for name, by_seed in errors.items()}
-    datasets = {one.dataset for one in experiments.values()}
+    datasets = {experiment.dataset for experiment in experiments.values()}
     settings = Params(
         SETTINGS.profile, {name: SETTINGS.datasets[name] for name in SETTINGS.datasets if name in datasets}, experiments
     )
     for dataset in datasets:
-        members = {name: errors[name] for name, one in experiments.items() if one.dataset == dataset}
+        members = {name: errors[name] for name, experiment in experiments.items() if experiment.dataset == dataset}
         folder = scores_path(settings.profile, dataset, root / "scores")
         folder.mkdir(parents=True)
         everyone = {"persistence": {-1: 4.0}, **members}
@@ -124,14 +123,14 @@ def _write_fields(folder: Path, dataset: str, experiments: Mapping[str, Experime
     for kind in ("errors", "forecasts"):
         (folder / kind).mkdir()
     fields.to_netcdf(folder / "errors" / "persistence.nc", engine="netcdf4")
-    for name, one in experiments.items():
-        if one.dataset == dataset and "main" in one.studies:
+    for name, experiment in experiments.items():
+        if experiment.dataset == dataset and "main" in experiment.studies:
             case = xr.Dataset(
                 {"truth": (dims, values), "prediction": (dims, values + 0.25), "observed": observed},
                 {**coords, "time_in": np.arange(-3, 1)},
                 {"data": note},
             )
-            case.to_netcdf(folder / "forecasts" / f"{name}-seed{min(one.seeds)}.nc", engine="netcdf4")
+            case.to_netcdf(folder / "forecasts" / f"{name}-seed{min(experiment.seeds)}.nc", engine="netcdf4")
 
 
 def texts(figure: Figure) -> str:
@@ -185,7 +184,7 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 def test_every_figure_has_a_function() -> None:
     assert list(figures.FIGURES) == [f"f{number}" for number in range(1, 12)]
-    assert all(callable(resolve_name(place)) for place in figures.FIGURES.values())
+    assert all(callable(resolve_name(path)) for path in figures.FIGURES.values())
 
 
 def test_an_unknown_figure_is_answered_with_the_known_ones(t2m: Results) -> None:
@@ -229,24 +228,24 @@ def test_seeds_are_against_the_same_seed_of_the_base(t2m: Results) -> None:
 @given(st.lists(st.tuples(st.floats(0.1, 10), st.floats(0.1, 10)), min_size=1, max_size=5))
 def test_the_mean_over_seeds_is_the_improvement_of_the_means(pairs: list[tuple[float, float]]) -> None:
     ours, theirs = (pd.Series(list(values)) for values in zip(*pairs, strict=True))
-    by_seed = gains._by_seed(ours, theirs)
+    by_seed = gains.gains_by_seed(ours, theirs)
     assert np.mean(by_seed) == pytest.approx(100 * (1 - ours.mean() / theirs.mean()), abs=1e-9)
 
 
 def test_seeds_that_the_base_lacks_are_against_its_mean() -> None:
-    assert gains._by_seed(pd.Series({5: 1.0, 6: 3.0}), pd.Series({0: 3.0, 1: 5.0})) == pytest.approx((75, 25))
+    assert gains.gains_by_seed(pd.Series({5: 1.0, 6: 3.0}), pd.Series({0: 3.0, 1: 5.0})) == pytest.approx((75, 25))
 
 
 def test_published_marks_are_of_one_source_and_of_the_same_methods(t2m: Results) -> None:
     of = t2m.settings.experiment
     base = of("weather_t2m-none")
     # (1.105 − 1.018) / 1.105 and (1.105 − 1.854) / 1.105 of the paper
-    assert improvement._published_gain(t2m, of("weather_t2m-svq"), base) == pytest.approx(7.8733, abs=1e-3)
-    assert improvement._published_gain(t2m, of("weather_t2m-vq"), base) == pytest.approx(-67.783, abs=1e-3)
-    assert improvement._published_gain(t2m, of("weather_t2m-mlp"), base) is None
+    assert improvement.published_gain(t2m, of("weather_t2m-svq"), base) == pytest.approx(7.8733, abs=1e-3)
+    assert improvement.published_gain(t2m, of("weather_t2m-vq"), base) == pytest.approx(-67.783, abs=1e-3)
+    assert improvement.published_gain(t2m, of("weather_t2m-mlp"), base) is None
     shorter = replace(t2m.settings.datasets["weather_t2m"], frames_out=6)
     other = Results(replace(t2m.settings, datasets={"weather_t2m": shorter}), t2m.runs_root, t2m.scores_root)
-    assert improvement._published_gain(other, of("weather_t2m-svq"), base) is None
+    assert improvement.published_gain(other, of("weather_t2m-svq"), base) is None
 
 
 def test_without_a_base_there_is_no_improvement(tmp_path: Path) -> None:
@@ -322,7 +321,7 @@ def test_noise_is_compared_with_the_base_of_the_same_noise(t2m: Results) -> None
 
 
 def test_the_leak_is_the_ratio_of_both_protocols(t2m: Results) -> None:
-    changes = leak._changes(t2m, "weather_t2m")
+    changes = leak.protocol_changes(t2m, "weather_t2m")
     assert set(changes["kind"]) == {"none", "svq", "svq_frozen"}  # of the main table; persistence has no "paper"
     assert changes["value"].to_numpy() == pytest.approx(-50)
     (drawn,) = figures.draw("f11", t2m)
@@ -335,7 +334,7 @@ def test_the_leak_of_several_units_is_a_geometric_mean(tmp_path: Path) -> None:
     table = results.scores
     for channel, value in {"t_500": 16.0, "t_850": 1.0, "u_500": 0.0}.items():  # ×4, ÷4; a ratio of zero is none
         results.scores.loc[(table["channel"] == channel) & (table["protocol"] == "paper"), "value"] = value
-    changes = leak._changes(results, "weather_mv")
+    changes = leak.protocol_changes(results, "weather_mv")
     assert changes["kind"].tolist() == ["persistence"]
     assert changes["value"].tolist() == pytest.approx([0.0])
     (drawn,) = figures.draw("f11", results)
@@ -364,7 +363,7 @@ def test_each_base_of_frames_has_the_svq_of_its_model(tmp_path: Path) -> None:
 
 
 def test_frames_stand_beside_the_truth_and_above_their_errors(frames: Results) -> None:
-    drawn = {one.name: one for one in figures.draw("f2", frames)}
+    drawn = {picture.name: picture for picture in figures.draw("f2", frames)}
     assert list(drawn) == ["f2_kitticaltech", "f2_taxibj"]
     shown = texts(drawn["f2_taxibj"].figure)
     for word in ("Observed", "Truth", "SimVP", "SVQ", "Error SimVP", "Error SVQ", "+4 frames", "MAE 0.250"):
@@ -408,7 +407,7 @@ def test_experiments_of_the_same_setting_are_not_taken_for_one() -> None:
     one = SETTINGS.experiment("weather_t2m-svq")
     twin = replace(one, name="weather_t2m-svq-slow", training=replace(one.training, learning_rate=1e-4))
     larger = replace(one, name="weather_t2m-svq-large", quantizer=replace(one.quantizer, codebook_size=999))
-    found = sweep.sweeps([larger, one, twin], lambda member: member.quantizer.codebook_size, ["codebook_size"])
+    found = sweeps.sweeps([larger, one, twin], lambda member: member.quantizer.codebook_size, ["codebook_size"])
     assert found == {"svq": {250: one, 999: larger}, twin.name: {250: twin}}
 
 

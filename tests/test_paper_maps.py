@@ -22,9 +22,9 @@ from svqkit.errors import SvqkitError
 from svqkit.paper.figures import maps
 from svqkit.paper.results import Results
 from svqkit.plots import mapaxes, style
+from svqkit.plots.drawing import area_mean
 from svqkit.plots.fields import over_seeds
 from svqkit.plots.forecast import forecast_maps
-from svqkit.plots.grounds import area_mean
 from svqkit.settings.params import load_params
 from svqkit.training.runs import Run
 
@@ -54,8 +54,8 @@ def errors(rmse: object = 1.0, bias: object = 0.5, grid: tuple[np.ndarray, np.nd
     fields = {"rmse": on_grid(rmse, grid), "bias": on_grid(bias, grid), "mae": on_grid(rmse, grid)}
     return xr.Dataset(
         {
-            name: one.expand_dims(channel=["t2m"], lead=LEADS).assign_attrs(units="K", long_name=name)
-            for name, one in fields.items()
+            name: field.expand_dims(channel=["t2m"], lead=LEADS).assign_attrs(units="K", long_name=name)
+            for name, field in fields.items()
         },
         {"unit": ("channel", ["K"])},
         {"windows": 7, "data": "Simulated for a test"},
@@ -236,7 +236,7 @@ def test_the_rmse_of_seeds_is_the_root_of_their_mean_square() -> None:
 @given(st.integers(1, 4), st.integers(0, 2**32 - 1))
 def test_seeds_together_are_all_their_forecasts_together(seeds: int, seed: int) -> None:
     wrong = np.random.default_rng(seed).normal(1, 2, (seeds, 5, 12, 24))
-    each = [errors(np.sqrt((one**2).mean(0)), one.mean(0)) for one in wrong]
+    each = [errors(np.sqrt((error**2).mean(0)), error.mean(0)) for error in wrong]
     pooled = wrong.reshape(-1, 12, 24)
     together = over_seeds(each)
     assert np.allclose(together["rmse"][0, 0], np.sqrt((pooled**2).mean(0)))
@@ -299,7 +299,7 @@ def made(grid: tuple[np.ndarray, np.ndarray] = WORLD, blocks: int = 6) -> MadeRe
 
 
 def test_figure_3_of_a_world_has_maps_of_all_of_it_and_of_its_poles() -> None:
-    drawn = {one.name: one for one in maps.draw(made())}
+    drawn = {picture.name: picture for picture in maps.draw(made())}
     assert list(drawn) == [
         "f3_forecast",
         "f3_bias",
@@ -308,8 +308,8 @@ def test_figure_3_of_a_world_has_maps_of_all_of_it_and_of_its_poles() -> None:
         "f3_difference_north",
         "f3_difference_south",
     ]
-    assert all("Simulated for a test" in one.caption for one in drawn.values())
-    assert all("(simulated data)" in texts(one.figure).replace("\n", " ") for one in drawn.values())
+    assert all("Simulated for a test" in picture.caption for picture in drawn.values())
+    assert all("(simulated data)" in texts(picture.figure).replace("\n", " ") for picture in drawn.values())
     assert "significantly (dots): SVQ on 50%, SimVP on 0%" in texts(drawn["f3_difference"].figure)
     assert "6 independent stretches" in drawn["f3_difference"].caption
 
@@ -321,12 +321,12 @@ def test_figure_3_of_a_region_has_no_pole() -> None:
 
 
 def test_figure_3_from_above_a_pole_only() -> None:
-    names = [one.name for one in maps.draw(made(), projection="south")]
+    names = [picture.name for picture in maps.draw(made(), projection="south")]
     assert names == ["f3_forecast_south", "f3_bias_south", "f3_rmse_south", "f3_difference_south"]
 
 
 def test_without_blocks_figure_3_says_why_there_are_no_dots() -> None:
-    drawn = {one.name: one for one in maps.draw(made(REGION, blocks=0))}["f3_difference"]
+    drawn = {picture.name: picture for picture in maps.draw(made(REGION, blocks=0))}["f3_difference"]
     assert "No dots for significance" in drawn.caption
     assert "mse_blocks" in drawn.caption
     assert dots(drawn.figure.axes[0]) == 0
@@ -334,16 +334,6 @@ def test_without_blocks_figure_3_says_why_there_are_no_dots() -> None:
 
 def test_without_a_base_there_is_no_figure_3() -> None:
     results = made()
-    only = {name: one for name, one in results.fields.items() if NONE not in name}
+    only = {name: field for name, field in results.fields.items() if NONE not in name}
     with pytest.raises(SvqkitError, match="without a quantizer"):
         maps.draw(MadeResults(SETTINGS, fields=only, cases=results.cases))
-
-
-def test_the_same_map_is_the_same_bytes(tmp_path: Path) -> None:
-    significant = (on_grid(WORLD[1] < 90) > 0).expand_dims(channel=["t2m"])
-    folders = [tmp_path / "one", tmp_path / "two"]
-    for folder in folders:
-        polar = plots.difference_map(errors(), errors(2.0), SVQ, NONE, projection="north", significant=significant)
-        plots.save(polar, folder / "map")
-    for kind in ("png", "pdf"):
-        assert (folders[0] / f"map.{kind}").read_bytes() == (folders[1] / f"map.{kind}").read_bytes()

@@ -18,14 +18,12 @@ from hypothesis import strategies as st
 
 from svqkit.errors import SvqkitError
 from svqkit.paper import __main__ as command
-from svqkit.paper import relations
+from svqkit.paper import selection
 from svqkit.paper.results import Results
-from svqkit.paper.tables import TABLES
-from svqkit.paper.tables.cells import Cell, Change, Number, Published, Words
-from svqkit.paper.tables.grid import change_text, link_from
-from svqkit.paper.tables.measured import Measured
-from svqkit.paper.tables.table import Column, Row, Section, Table, section
-from svqkit.paper.tables.writing import make, write
+from svqkit.paper.tables import TABLES, make, write
+from svqkit.paper.tables.formats import change_text, html, latex, link_from, markdown, tidy
+from svqkit.paper.tables.sections import Measured
+from svqkit.paper.tables.table import Cell, Change, Column, Number, Published, Row, Section, Table, Words, section
 from svqkit.settings.params import Experiment, load_params
 
 PARAMS = """
@@ -117,7 +115,7 @@ def make_results(root: Path, datasets: Sequence[str] = tuple(CHANNELS), title: s
 
 def _write_scores(folder: Path, experiments: list[Experiment], dataset: str, title: str) -> None:
     (folder / "errors").mkdir(parents=True)
-    who = [("persistence", -1)] + [(one.name, seed) for one in experiments for seed in one.seeds]
+    who = [("persistence", -1)] + [(experiment.name, seed) for experiment in experiments for seed in experiment.seeds]
     rows = [
         (name, seed, protocol, channel, metric, 0, value)
         for name, seed in who
@@ -128,10 +126,10 @@ def _write_scores(folder: Path, experiments: list[Experiment], dataset: str, tit
     columns = ["experiment", "seed", "protocol", "channel", "metric", "lead", "value"]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "scores.csv", index=False)
     measures = [
-        (one.name, seed, metric, value)
-        for one in experiments
-        for seed in one.seeds
-        if one.quantizer.name in ("svq", "vq")
+        (experiment.name, seed, metric, value)
+        for experiment in experiments
+        for seed in experiment.seeds
+        if experiment.quantizer.name in ("svq", "vq")
         for metric, value in (("codes", 16.0), ("perplexity", 3.5), ("dead_codes", 4.0))
     ]
     pd.DataFrame(measures, columns=["experiment", "seed", "metric", "value"]).to_csv(
@@ -145,7 +143,7 @@ def _write_scores(folder: Path, experiments: list[Experiment], dataset: str, tit
     attributes = {"windows": WINDOWS, "data": title, "original_units": ""}
     xr.Dataset({"rmse": rmse}, coordinates, attributes).to_netcdf(folder / "errors" / "persistence.nc")
     draw = np.random.default_rng(0).uniform(0.5, 1.5, WINDOWS)
-    errors = np.outer([mse(*one) for one in who], draw / draw.mean()).astype(np.float32)
+    errors = np.outer([mse(*run) for run in who], draw / draw.mean()).astype(np.float32)
     xr.Dataset(
         dict.fromkeys(("mse", "mae"), (("run", "window"), errors)),
         {
@@ -184,13 +182,13 @@ def tables(results: Sample) -> dict[str, Table]:
 
 def part(table: Table, title: str) -> Section:
     """The section of that title."""
-    (found,) = (one for one in table.sections if one.title == title)
+    (found,) = (entry for entry in table.sections if entry.title == title)
     return found
 
 
 def row(table: Table, title: str, name: str) -> dict[str, Cell]:
     """The cells of a row."""
-    (found,) = (one for one in part(table, title).rows if one.name == name)
+    (found,) = (row for row in part(table, title).rows if row.name == name)
     return dict(found.cells)
 
 
@@ -216,7 +214,7 @@ def test_a_score_is_the_mean_over_seeds_with_their_spread_and_the_folder_of_the_
 def test_every_number_of_ours_says_what_it_was_made_from(tables: dict[str, Table], results: Sample) -> None:
     names = {results.run_link(name): name for name in results.settings.experiments}
     for table in tables.values():
-        measured = table.tidy().query("kind == 'measured'")
+        measured = tidy(table).query("kind == 'measured'")
         assert len(measured)
         assert set(measured["link"]) <= {
             *names,
@@ -246,26 +244,26 @@ def test_changes_are_of_the_means_and_against_the_base(tables: dict[str, Table])
 
 def test_the_best_of_ours_is_marked_and_nothing_published(tables: dict[str, Table]) -> None:
     for table in tables.values():
-        frame = table.tidy()
+        frame = tidy(table)
         assert set(frame.loc[frame["kind"] != "measured", "mark"].dropna()) == set()
-    cells = [one.cells["mse"] for one in part(tables["t1"], "weather_t2m").rows]
+    cells = [row.cells["mse"] for row in part(tables["t1"], "weather_t2m").rows]
     order = sorted(cells, key=lambda cell: cell.mean)
     assert [cell.mark for cell in order] == ["best", "second"] + [""] * (len(cells) - 2)
-    accuracy = [one.cells["acc"] for one in part(tables["t1"], "weather_t2m").rows]
+    accuracy = [row.cells["acc"] for row in part(tables["t1"], "weather_t2m").rows]
     assert max(accuracy, key=lambda cell: cell.mean).mark == "best"
 
 
 def test_beside_published_numbers_stand_only_models_trained_on_the_published_windows(tables: dict[str, Table]) -> None:
     """Those of weather_mv have frames of other hours than those of protocol clean."""
     beside = part(tables["t1"], "weather_mv, mean over channels, beside published")
-    ours = {one.name for one in beside.rows if "mean_mse_paper" in one.cells}
+    ours = {row.name for row in beside.rows if "mean_mse_paper" in row.cells}
     assert ours == {"Persistence", "SVQ, trained under protocol paper"}
     cell = row(tables["t1"], beside.title, "SVQ, trained under protocol paper")["mean_mse_paper"]
     assert cell.mean == pytest.approx(mse("weather_mv-svq-protocol_paper", 0, "paper"))
     assert any("SimVP, SVQ" in note for note in beside.notes), "which say who was left out"
-    main = {one.name for one in part(tables["t1"], "weather_mv, mean over channels").rows}
+    main = {row.name for row in part(tables["t1"], "weather_mv, mean over channels").rows}
     assert main == {"Persistence", "SimVP", "SVQ"}
-    of_t2m = {one.name for one in part(tables["t1"], "weather_t2m, beside published").rows}
+    of_t2m = {row.name for row in part(tables["t1"], "weather_t2m, beside published").rows}
     assert {"SimVP", "SVQ", "SVQ frozen"} <= of_t2m, "whose windows are the same"
 
 
@@ -277,17 +275,17 @@ def test_published_numbers_stand_in_columns_of_their_own(tables: dict[str, Table
     assert row(tables["t1"], title, "SVQ frozen")["mean_mse_published"].quotes[0][0] == 1.023
     rival = row(tables["t1"], title, "ConvLSTM")
     assert {type(cell) for cell in rival.values()} == {Published}
-    assert "SimVP+VQ" not in {one.name for one in part(tables["t1"], title).rows}, "T4 has it"
+    assert "SimVP+VQ" not in {row.name for row in part(tables["t1"], title).rows}, "T4 has it"
     assert row(tables["t4"], title, "VQ")["mean_mse_published"].quotes[0][0] == 1.854
     for table in tables.values():
-        for column, kinds in table.tidy().groupby("column")["kind"]:
+        for column, kinds in tidy(table).groupby("column")["kind"]:
             ours = column == "ssim_published" or not column.endswith("_published")
             assert (set(kinds) != {"published"}) == ours, column
             assert "published" not in set(kinds) or not ours, column
 
 
 def test_doubtful_numbers_are_in_a_note_only(tables: dict[str, Table]) -> None:
-    frame = tables["t2"].tidy()
+    frame = tidy(tables["t2"])
     assert not frame["source"].str.contains("check before use", na=False).any()
     assert any(
         "27.37" in note and "check before use" in note for note in part(tables["t2"], "kth, beside published").notes
@@ -320,7 +318,7 @@ def test_families_are_means_of_their_pairs(tables: dict[str, Table]) -> None:
     )
     assert (mean["mse_base"].mark, mean["mse_with"].mark) == ("", "")
     assert "mse_with" not in row(tables["t3"], "weather_t2m", "TAU")
-    assert not [one.name for one in part(tables["t3"], "weather_t2m").rows if one.name.startswith("CNN, mean")]
+    assert not [row.name for row in part(tables["t3"], "weather_t2m").rows if row.name.startswith("CNN, mean")]
 
 
 def test_an_experiment_of_the_users_own_has_a_row(tables: dict[str, Table]) -> None:
@@ -331,8 +329,8 @@ def test_an_experiment_of_the_users_own_has_a_row(tables: dict[str, Table]) -> N
 
 
 def test_parts_and_variants_are_told_apart_by_settings(tables: dict[str, Table]) -> None:
-    parts = {one.name for one in part(tables["t5"], "weather_t2m: frozen, learnable, after the translator").rows}
-    frozen = {one.name for one in part(tables["t8"], "weather_t2m: what is frozen").rows}
+    parts = {row.name for row in part(tables["t5"], "weather_t2m: frozen, learnable, after the translator").rows}
+    frozen = {row.name for row in part(tables["t8"], "weather_t2m: what is frozen").rows}
     assert parts == {"SVQ", "SVQ frozen", "SVQ, after the translator"}
     assert frozen == {"SVQ", "SVQ frozen", "SVQ, projection frozen"}
     xavier = row(tables["t8"], "weather_t2m: initial codebook", "SVQ, xavier codebook")
@@ -341,13 +339,13 @@ def test_parts_and_variants_are_told_apart_by_settings(tables: dict[str, Table])
 
 
 def test_sizes_and_shares_of_noise_are_those_of_the_runs(tables: dict[str, Table]) -> None:
-    sizes = [one.cells["k"].text for one in part(tables["t6"], "weather_t2m").rows]
+    sizes = [row.cells["k"].text for row in part(tables["t6"], "weather_t2m").rows]
     assert sizes == ["16", "123"]
     cell = row(tables["t6"], "weather_t2m", "SVQ, K = 123")["mse_change"]
     assert cell.base == "weather_t2m-svq_frozen-k123"
     assert row(tables["t6"], "weather_t2m, beside published", "10,000")["learnable_published"].quotes[0][0] == 1.018
     noise = part(tables["t7"], "weather_t2m")
-    assert [one.name for one in noise.rows] == ["0 %", "25 %"]
+    assert [row.name for row in noise.rows] == ["0 %", "25 %"]
     assert noise.rows[1].cells["mse_change"].base == "weather_t2m-none-noise25"
 
 
@@ -364,14 +362,14 @@ def test_captions_say_simulated_only_of_simulated_data(tables: dict[str, Table],
     assert "weather_t2m" in tables["t1"].caption
     real = make("t4", make_results(tmp_path, ["weather_t2m"], "ERA5"))
     assert not any(
-        "imulated" in text for text in (real.caption, *(note for one in real.sections for note in one.notes))
+        "imulated" in text for text in (real.caption, *(note for entry in real.sections for note in entry.notes))
     )
     assert "not of the published size" in real.caption, "profile sample"
 
 
 def test_tables_are_made_of_the_datasets_that_are_there(tmp_path: Path) -> None:
     results = make_results(tmp_path, ["kth"])
-    assert {one.title for one in make("t2", results).sections} == {"kth", "kth, beside published"}
+    assert {entry.title for entry in make("t2", results).sections} == {"kth", "kth, beside published"}
     for key in ("t1", "t3", "t4", "t5", "t6", "t7", "t8"):
         with pytest.raises(SvqkitError, match=f"{key.upper()} needs"):
             make(key, results)
@@ -403,7 +401,7 @@ def test_relations_follow_settings(results: Sample) -> None:
     every = list(named.values())
 
     def base(name: str) -> str | None:
-        found = relations.base_of(named[f"weather_t2m-{name}"], every)
+        found = selection.base_of(named[f"weather_t2m-{name}"], every)
         return found and found.name
 
     assert base("svq") == "weather_t2m-none"
@@ -411,14 +409,14 @@ def test_relations_follow_settings(results: Sample) -> None:
     assert base("swin-svq") == "weather_t2m-swin-none"
     assert base("svq-noise25") == "weather_t2m-none-noise25"
     assert base("none") is None
-    assert relations.base_of(named["weather_mv-svq"], every).name == "weather_mv-none"
-    assert relations.default_svq(every).name == "weather_t2m-svq"
-    lone = relations.twins([named["weather_t2m-svq-k123"], named["weather_t2m-svq-init_xavier"]])
+    assert selection.base_of(named["weather_mv-svq"], every).name == "weather_mv-none"
+    assert selection.default_svq(every).name == "weather_t2m-svq"
+    lone = selection.pair_frozen_and_learnable([named["weather_t2m-svq-k123"], named["weather_t2m-svq-init_xavier"]])
     assert [(frozen, learnable.name) for frozen, learnable in lone] == [
         (None, "weather_t2m-svq-init_xavier"),
         (None, "weather_t2m-svq-k123"),
     ]
-    assert relations.differences(named["weather_t2m-svq"], named["weather_t2m-svq"]) == ""
+    assert selection.differences(named["weather_t2m-svq"], named["weather_t2m-svq"]) == ""
 
 
 # ---- the kinds of text
@@ -470,7 +468,7 @@ class Reader(HTMLParser):
 @given(any_table())
 def test_html_says_what_the_cells_say_whatever_their_words(table: Table) -> None:
     reader = Reader()
-    reader.feed(table.html())
+    reader.feed(html(table))
     (one,) = table.sections
     assert reader.open == []
     assert reader.rows[0] == [one.row_title, *(column.heading for column in one.columns)]
@@ -486,7 +484,7 @@ def test_html_says_what_the_cells_say_whatever_their_words(table: Table) -> None
 
 @given(any_table())
 def test_latex_has_no_sign_that_would_stop_it(table: Table) -> None:
-    lines = [line.split("  % runs/")[0] for line in table.latex().splitlines()]
+    lines = [line.split("  % runs/")[0] for line in latex(table).splitlines()]
     text = "\n".join(lines).replace("{!}{%\n", "{!}{\n")
     for escaped in (r"\\", r"\&", r"\%", r"\$", r"\#", r"\_", r"\{", r"\}"):
         text = text.replace(escaped, "")
@@ -504,7 +502,7 @@ def test_latex_has_no_sign_that_would_stop_it(table: Table) -> None:
 
 @given(any_table())
 def test_tidy_rows_come_back_from_csv_as_they_were(table: Table) -> None:
-    frame = table.tidy()
+    frame = tidy(table)
     back = pd.read_csv(io.StringIO(frame.to_csv(index=False)), keep_default_na=False, dtype=str)
     cells = [row.cells[column.key] for row in table.sections[0].rows for column in table.sections[0].columns]
     cells = [cell for cell in cells if cell is not None]
@@ -527,14 +525,14 @@ def test_marks_are_the_two_best_distinct_values(values: list[float], better: str
     rows.append(Row("published", {"x": Published(((-1e6, "a"), (1e6, "b")))}))
     marked = section("", [Column("x", "X", better)], rows).rows[:-1]
     ranks = sorted(set(values), reverse=better == "higher")
-    for value, one in zip(values, marked, strict=True):
+    for value, cell in zip(values, marked, strict=True):
         expected = ["best", "second"][ranks.index(value)] if value in ranks[:2] and len(ranks) > 1 else ""
-        assert one.cells["x"].mark == expected
+        assert cell.cells["x"].mark == expected
 
 
 def test_latex_takes_no_row_for_an_option_of_the_row_above() -> None:
     rows = [Row(name, {"x": Number(1.0)}) for name in ("a", "[b]", "*c")]
-    lines = Table("t0", "", "", (section("", [Column("x", "X")], rows),)).latex().splitlines()
+    lines = latex(Table("t0", "", "", (section("", [Column("x", "X")], rows),))).splitlines()
     assert [line for line in lines if "b]" in line or "*c" in line] == [r"{}[b] & 1 \\", r"{}*c & 1 \\"]
 
 
@@ -547,9 +545,8 @@ def test_markdown_links_lead_to_the_runs_and_cells_say_what_they_hold(tmp_path: 
         Row("d", {"x": Number(3.0)}),
     ]
     columns = [Column("x", "MSE [K²]", "lower"), Column("y", "change"), Column("z", "published"), Column("u", "unused")]
-    text = Table("t0", "Title", "Caption.", (section("Part", columns, rows, notes=["Note."]),)).markdown(
-        "reports/s/tables"
-    )
+    table = Table("t0", "Title", "Caption.", (section("Part", columns, rows, notes=["Note."]),))
+    text = markdown(table, "reports/s/tables")
     assert "| Model | MSE [K²] ↓ | change | published |" in text
     assert r"| a\|b | **[1.235 ± 0.046](../../../runs/sample/d/a)** | −12.3 % [−20.0, −5.0], p < 0.001 |  |" in text
     assert "| c | <u>[2.000](../../../runs/sample/d/c)</u> |  | 1.105 [1], 1.2 [2] |" in text
@@ -582,15 +579,15 @@ def test_changes_in_words(change: Change, text: str) -> None:
 )
 def test_numbers_of_any_size_are_readable(values: tuple[float, float], text: str) -> None:
     rows = [Row(str(n), {"x": Number(value)}) for n, value in enumerate(values)]
-    markdown = Table("t0", "", "", (section("", [Column("x", "X")], rows),)).markdown()
-    assert f"| 0 | {text} |" in markdown
+    table = Table("t0", "", "", (section("", [Column("x", "X")], rows),))
+    assert f"| 0 | {text} |" in markdown(table)
 
 
 def test_rows_of_unlike_units_are_ranked_and_rounded_by_themselves() -> None:
     rows = [Row("z", {"a": Number(1234.5), "b": Number(1300.5)}), Row("q", {"a": Number(0.2), "b": Number(0.1)})]
     one = section("", [Column("a", "A"), Column("b", "B")], rows, rank_rows="lower")
     assert [[cell.mark for cell in row.cells.values()] for row in one.rows] == [["best", "second"], ["second", "best"]]
-    lines = Table("t0", "", "", (one,)).markdown().splitlines()
+    lines = markdown(Table("t0", "", "", (one,))).splitlines()
     assert "| q | <u>0.2000</u> | **0.1000** |" in lines
 
 
@@ -603,7 +600,7 @@ def test_files_are_the_same_each_time_and_read_back(tables: dict[str, Table], re
     assert [path.name for path in first] == ["t1.md", "t1.csv", "t1.tex"]
     assert [path.read_bytes() for path in first[1:]] == [path.read_bytes() for path in again[1:]]
     frame = pd.read_csv(first[1])
-    assert len(frame) == len(tables["t1"].tidy())
+    assert len(frame) == len(tidy(tables["t1"]))
     latex = first[2].read_text(encoding="utf-8")
     assert latex.isascii(), "no sign that LaTeX may not know"
     assert latex.count(r"\begin{table}") == latex.count(r"\end{table}") == len(tables["t1"].sections)
@@ -611,7 +608,7 @@ def test_files_are_the_same_each_time_and_read_back(tables: dict[str, Table], re
 
 def test_units_and_names_of_tables_are_ascii_in_latex(tables: dict[str, Table]) -> None:
     for key, table in tables.items():
-        assert table.latex().isascii(), key
+        assert latex(table).isascii(), key
 
 
 def test_measured_knows_units_by_variable(results: Sample) -> None:

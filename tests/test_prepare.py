@@ -17,6 +17,7 @@ import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 from rawfiles import DAY, LAT, LON, RawFiles, files_below
@@ -84,7 +85,7 @@ def test_thinned_to_six_hours(raw: RawFiles, tmp_path: Path) -> None:
 def test_one_thread_at_a_time_is_in_the_netcdf_library(raw: RawFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     raw.write()
     inside, most = 0, 0
-    read = weather._read
+    read = weather.read_variable
 
     def counted(*arguments: Any) -> np.ndarray:
         nonlocal inside, most
@@ -94,7 +95,7 @@ def test_one_thread_at_a_time_is_in_the_netcdf_library(raw: RawFiles, monkeypatc
         inside -= 1
         return read(*arguments)
 
-    monkeypatch.setattr(weather, "_read", counted)
+    monkeypatch.setattr(weather, "read_variable", counted)
     parts = weather.open_record(raw.data()).parts(60)
     frames = np.concatenate(list(in_order(parts, 4)))
     np.testing.assert_array_equal(frames[:, 0], raw.values())
@@ -236,6 +237,41 @@ def test_clips_are_the_longest_runs_inside_a_period(hours: set[int], period: tup
         assert set(np.diff(offsets[start:stop])) <= {step}
     for (_, stop), (start, _) in pairwise(clips):
         assert offsets[start] - offsets[stop - 1] > step, "two clips that touch are one"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "readme", "simulated"),
+    [
+        ({"title": "Simulated weather"}, "", True),
+        ({"source": "Simulated by a test"}, "ERA5", True),
+        ({}, "Simulated by a test: no weather.", True),
+        ({"title": "ERA5"}, "Simulated by a test: no weather.", False),
+        ({"title": "ERA5, not simulated"}, "", False),
+        ({}, "Measured. Simulated weather is in the other folder.", False),
+    ],
+)
+def test_a_store_knows_whether_its_raw_files_call_themselves_simulated(
+    attributes: dict[str, str], readme: str, simulated: bool, raw: RawFiles, tmp_path: Path
+) -> None:
+    def relabelled(dataset: xr.Dataset) -> xr.Dataset:
+        dataset.attrs = attributes
+        return dataset
+
+    raw.write(change=relabelled)
+    (raw.root / "README.txt").write_text(readme)
+    assert prepare(raw.data(), tmp_path / "store.zarr").simulated is simulated
+
+
+def test_of_a_store_of_an_earlier_version_the_title_tells_whether_it_is_simulated(
+    raw: RawFiles, tmp_path: Path
+) -> None:
+    raw.write(change=lambda dataset: dataset.assign_attrs(title="Simulated weather"))
+    store = prepare(raw.data(), tmp_path / "store.zarr")
+    group = zarr.open_group(store.path, mode="r+")
+    del group.attrs["simulated"]
+    earlier = Store.open(store.path)
+    assert earlier.simulated
+    assert earlier.digests == store.digests, "trainings on it go on"
 
 
 def test_a_second_prepare_writes_nothing(raw: RawFiles, tmp_path: Path) -> None:

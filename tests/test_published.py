@@ -109,7 +109,11 @@ def test_counterparts_are_methods_of_the_files_and_settings_of_ours() -> None:
 def like(method: str) -> set[str]:
     """Our experiments on t2m that a method is, whatever their loss."""
     ours = published.COUNTERPARTS[method]
-    return {one.name for one in SETTINGS.of_dataset("weather_t2m") if ours.is_like(one) and "main" in one.studies}
+    return {
+        experiment.name
+        for experiment in SETTINGS.of_dataset("weather_t2m")
+        if ours.is_like(experiment) and "main" in experiment.studies
+    }
 
 
 def test_a_method_is_found_among_ours_by_settings() -> None:

@@ -9,10 +9,10 @@ import pytest
 from resultsfolder import SETTINGS, results_folder
 
 from svqkit import evaluation
+from svqkit.data.bundled import bundled_files
 from svqkit.data.prepare import prepare
 from svqkit.errors import SvqkitError
 from svqkit.paper import readme
-from svqkit.samples import bundled
 from svqkit.settings.params import override
 from svqkit.training import loop
 from svqkit.training.runs import open_run
@@ -119,7 +119,7 @@ def test_what_is_missing_is_said_and_nothing_is_written(project: Path, capsys: p
 def test_a_training_here_ends_near_the_scores_of_the_readme(tmp_path: Path) -> None:
     """Processors round differently and training amplifies that: the seed is met to 3 %, baselines to the last digit."""
     raw = tmp_path / "data"
-    for file in bundled.files():
+    for file in bundled_files():
         if file.path.startswith("weather/2m_temperature/"):
             (raw / file.path).parent.mkdir(parents=True, exist_ok=True)
             content = (PROJECT / "data-store/files/md5" / file.md5[:2] / file.md5[2:]).read_bytes()

@@ -12,7 +12,7 @@ from torch import nn
 from svqkit import plots
 from svqkit.models import translators
 from svqkit.models.receptive_field import receptive_field, receptive_fields, untrained
-from svqkit.plots.receptive_fields import ANATOMY
+from svqkit.models.translators.anatomy import ANATOMY
 from svqkit.settings.params import TRANSLATORS, Model, load_params
 
 DOCUMENT = Path(__file__).parents[1] / "docs/translators.md"
@@ -70,7 +70,7 @@ def test_a_module_is_left_as_it_was() -> None:
     before = {name: value.clone() for name, value in module.state_dict().items()}
     gradient_of(module, 2, (3, 3))
     assert module.training
-    assert [one.requires_grad for one in module.parameters()] == [True, False, True, True]
+    assert [parameter.requires_grad for parameter in module.parameters()] == [True, False, True, True]
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
 
 
@@ -140,14 +140,14 @@ def test_colours_are_relative_and_grey_means_never() -> None:
 
 def test_families_stand_together_and_a_new_translator_among_the_others() -> None:
     axes = drawn("mine", *reversed(ANATOMY))
-    titles = [one.get_title("left") for one in axes[:-1:2]]
+    titles = [panel.get_title("left") for panel in axes[:-1:2]]
     assert titles == [*ANATOMY, "mine"]
-    told = [note.get_text() for one in axes for note in one.texts]
+    told = [note.get_text() for panel in axes for note in panel.texts]
     assert told == ["CONVOLUTION", "ATTENTION", "MLP AND POOLING", "OTHERS"]
-    tops = [round(one.get_position().y1, 6) for one in axes[:-1:2]]
+    tops = [round(panel.get_position().y1, 6) for panel in axes[:-1:2]]
     counts = [tops.count(top) for top in sorted(set(tops), reverse=True)]
     assert counts == [5, 3, 5, 1]
-    assert all(one.get_position().x0 >= 0 and one.get_position().x1 <= 1 for one in axes)
+    assert all(panel.get_position().x0 >= 0 and panel.get_position().x1 <= 1 for panel in axes)
 
 
 def test_every_translator_of_the_kit_is_described() -> None:
@@ -169,7 +169,7 @@ def test_the_document_describes_what_the_figure_does() -> None:
         about = ANATOMY[name]
         assert (family, mixes, norm, mlp) == (about.family, about.mixes, about.norm, about.mlp)
         model = translators.build(replace(small(name), drop_path=0.5), CHANNELS, (5, 6))
-        assert drop_path == ("yes" if any("DropPath" in type(one).__name__ for one in model.modules()) else "no")
+        assert drop_path == ("yes" if any("DropPath" in type(layer).__name__ for layer in model.modules()) else "no")
         assert any_size == ("no" if name == "mlpmixer" else "yes")
 
 
@@ -186,4 +186,4 @@ def test_the_document_counts_parameters_as_the_kit_does() -> None:
             settings = replace(about.model, translator=name)
             with torch.device("meta"):
                 model = translators.build(settings, channels, sizes.get(dataset, (16, 32)))
-            assert f"{sum(one.numel() for one in model.parameters()) / 1e6:.2f}" == count
+            assert f"{sum(parameter.numel() for parameter in model.parameters()) / 1e6:.2f}" == count

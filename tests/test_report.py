@@ -16,8 +16,7 @@ from resultsfolder import REAL, SIMULATED, results_folder
 from svqkit.errors import SvqkitError
 from svqkit.paper import claims, provenance, report
 from svqkit.paper.results import Results
-from svqkit.paper.tables.cells import Number
-from svqkit.paper.tables.table import Column, Row, Section, Table
+from svqkit.paper.tables.table import Column, Number, Row, Section, Table
 from svqkit.plots import save
 
 ROOT = Path(__file__).parents[1]
@@ -146,7 +145,7 @@ def test_the_file_needs_nothing_else(simulated: tuple[Path, str]) -> None:
     assert not page.tags["script"]
     assert not page.tags["link"]
     assert not re.search(r"url\(|@import|https?://", text)
-    assert [one for one in page.pictures if not str(one["src"]).startswith("data:image/png;base64,")] == []
+    assert [picture for picture in page.pictures if not str(picture["src"]).startswith("data:image/png;base64,")] == []
     assert text.startswith("<!DOCTYPE html>")
 
 
@@ -242,10 +241,9 @@ def test_equal_inputs_are_equal_files_and_the_size_is_stated(tmp_path: Path) -> 
 
 def test_provenance_of_this_repository() -> None:
     """The files as DVC and git write them."""
-    assert provenance._yaml(ROOT / "data.dvc")["outs"][0]["path"] == "data"
-    commit = provenance._commit(ROOT)
+    commit = provenance.commit_of(ROOT)
     assert re.match(r"[0-9a-f]{40}(, with uncommitted changes)?$|not known", commit)
-    assert provenance._commit(ROOT / "tests").startswith("not known")
+    assert provenance.commit_of(ROOT / "tests").startswith("not known")
 
 
 def test_settings_that_are_not_there_are_an_error(tmp_path: Path) -> None:

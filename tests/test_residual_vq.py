@@ -38,7 +38,7 @@ def test_it_is_greedy_pursuit(steps: int, size: int, shared: bool, weight: float
     output, chosen, _ = greedy(as_rows(x), codebooks)
     torch.testing.assert_close(as_rows(layer(x).output), output)
     numbers = chosen if shared else chosen + size * torch.arange(steps)
-    assert torch.equal(layer._chosen(x), numbers)
+    assert torch.equal(layer.indices(x), numbers)
     assert layer(x).loss == 0
     assert layer.codebook_size == len(layer.codes()) == (size if shared else size * steps)
 
@@ -104,7 +104,7 @@ def test_codes_are_drawn_while_training_only() -> None:
         codebook.ema_update = False  # so that nothing but the draw differs
     assert not torch.equal(layer(x).output, layer(x).output)
     state = torch.get_rng_state()
-    assert torch.equal(layer._chosen(x), layer._chosen(x))
+    assert torch.equal(layer.indices(x), layer.indices(x))
     layer.eval()
     assert torch.equal(layer(x).output, layer(x).output)
     assert torch.equal(torch.get_rng_state(), state)
@@ -131,13 +131,13 @@ def test_groups_are_residual_layers_of_their_channels(shared: bool) -> None:
     parts = [ResidualVQ(2, 5, 2, shared) for _ in range(3)]
     for part, group in zip(parts, layer.groups, strict=True):
         part.steps.load_state_dict(group.state_dict())
-    chosen, result = layer._chosen(x), layer(x)
-    numbers = [part._chosen(piece) for part, piece in zip(parts, x.chunk(3, 1), strict=True)]
+    chosen, result = layer.indices(x), layer(x)
+    numbers = [part.indices(piece) for part, piece in zip(parts, x.chunk(3, 1), strict=True)]
     size = 5 if shared else 10
     assert torch.equal(chosen, torch.cat([number + size * g for g, number in enumerate(numbers)], 1))
     singles = [part(piece) for part, piece in zip(parts, x.chunk(3, 1), strict=True)]
-    torch.testing.assert_close(result.output, torch.cat([one.output for one in singles], 1))
-    torch.testing.assert_close(result.loss, torch.stack([one.loss for one in singles]).mean())
+    torch.testing.assert_close(result.output, torch.cat([single.output for single in singles], 1))
+    torch.testing.assert_close(result.loss, torch.stack([single.loss for single in singles]).mean())
     assert layer.codebook_size == 3 * size
 
 

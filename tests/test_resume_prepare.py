@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from rawfiles import files_below
 
 from svqkit.data import prepare as prepare_store
+from svqkit.data import sources
 from svqkit.data import store as stores
 from svqkit.data.plan import Plan, Windowing
 from svqkit.data.statistics import ChannelStatistics, SplitStatistics
@@ -75,7 +76,7 @@ class Source:
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
     one = Source(tmp_path)
-    monkeypatch.setattr(PREPARE, "look", one.plan)
+    monkeypatch.setattr(sources, "plan", one.plan)
     monkeypatch.setattr(stores, "CHUNK_BYTES", 4 * 20)
     monkeypatch.setattr(PREPARE, "BLOCK_BYTES", 8 * 20)
     monkeypatch.setattr("svqkit.data.streaming.os.cpu_count", lambda: 1)
@@ -122,7 +123,7 @@ def test_what_was_begun_of_other_raw_files_is_not_continued(
         plan.files[0].write_bytes(b"RAW")
         return plan
 
-    monkeypatch.setattr(PREPARE, "look", other)
+    monkeypatch.setattr(sources, "plan", other)
     prepare_store(data(tmp_path), tmp_path / "x.zarr")
     assert source.read_by == list(range(6))
 

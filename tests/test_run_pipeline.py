@@ -38,13 +38,15 @@ def test_each_failed_stage_has_its_own_reason() -> None:
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=5), st.integers(1, 4))
 def test_every_stage_is_in_one_task_after_what_it_needs(counts: list[int], jobs: int) -> None:
-    datasets = {f"d{number}-{one}": f"d{number}" for number, count in enumerate(counts) for one in range(count)}
+    datasets = {f"d{number}-{index}": f"d{number}" for number, count in enumerate(counts) for index in range(count)}
     items = [f"{kind}@d{number}" for kind in ("raw", "prepare", "evaluate", "figures") for number in range(len(counts))]
     stages = ["notebooks", *items, *(f"train@{name}" for name in datasets), "report"]
     tasks = run_stages.plan(stages, datasets, jobs)
     planned = [name for task in tasks for name in task.stages]
     assert sorted(planned) == sorted(name for name in stages if "@" in name)
-    before = {name: {*task.after, *task.stages[:place]} for task in tasks for place, name in enumerate(task.stages)}
+    before = {
+        name: {*task.after, *task.stages[:position]} for task in tasks for position, name in enumerate(task.stages)
+    }
     for name, dataset in datasets.items():
         assert f"raw@{dataset}" in before[f"prepare@{dataset}"]
         assert f"prepare@{dataset}" in before[f"train@{name}"]
@@ -64,7 +66,7 @@ def test_every_stage_of_the_pipeline_is_run() -> None:
         name: {str(path) for out in stage["outs"] for path in out} for name, stage in stages.items() if "outs" in stage
     }
     for name, after in run_stages.LAST.items():
-        ahead = {*after, *(earlier for one in after for earlier in run_stages.LAST[one])}
+        ahead = {*after, *(earlier for earlier_stage in after for earlier in run_stages.LAST[earlier_stage])}
         for other in set(run_stages.LAST) - ahead:
             assert not made[other] & {*stages[name]["deps"]}, f"{name} needs what {other} makes"
 
@@ -143,6 +145,7 @@ run_stages.main(["--jobs", "2"])
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(Path(__file__).parents[1])}
     process = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=environment)
     while not left_of(mark):
+        assert process.poll() is None, "it ended before anything was stopped"
         time.sleep(0.05)
     process.terminate()
     assert process.wait(10) == 128 + signal.SIGTERM
@@ -153,10 +156,11 @@ run_stages.main(["--jobs", "2"])
 def left_of(mark: str) -> list[int]:
     """Processes that sleep for the test."""
     found = []
-    for one in psutil.process_iter():
+    for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if f"# of {mark}" in " ".join(one.cmdline()) and "subprocess" not in " ".join(one.cmdline()):
-                found.append(one.pid)
+            words = " ".join(process.cmdline())
+            if f"# of {mark}" in words and "subprocess" not in words:
+                found.append(process.pid)
     return found
 
 

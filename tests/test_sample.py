@@ -1,18 +1,22 @@
-"""The bundled sample: small, tracked, and what the simulation in the package makes."""
+"""The bundled sample: small, tracked, and what the programs in tests/simulated make."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from simulated import __main__ as command
 
-from svqkit.data import simulation
+from svqkit.data.bundled import bundled_files, md5
+from svqkit.data.sources import plan
 from svqkit.data.sources.weather import open_record
+from svqkit.settings.data import SOURCES
 from svqkit.settings.params import load_params
 
 ROOT = Path(__file__).parents[1]
+SLOW = [pytest.param(source, marks=pytest.mark.slow) for source in ("kitticaltech", "weather")]
 FILES = sorted((ROOT / "data/weather/2m_temperature").glob("*_201?_*.nc"))  # 1980 to 1982 are 6-hourly, and newer
 
 
@@ -42,10 +46,48 @@ def test_the_settings_fit_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(days) == 4 * 16 + 4 + 10
 
 
-def test_the_simulation_of_the_package_makes_the_sample() -> None:
-    _, made = next(iter(simulation.simulate([2010])))
-    with xr.open_dataset(FILES[0]) as file:
-        np.testing.assert_allclose(file["t2m"].values, made["t2m"].values, atol=0.02)
+@pytest.mark.parametrize("source", ["human", "kth", "taxibj", *SLOW])
+def test_the_command_makes_these_very_files(source: str, tmp_path: Path) -> None:
+    assert command.main([str(tmp_path), "--only", source]) == 0
+    expected = {file.path: file.md5 for file in bundled_files() if file.is_of(source)}
+    made = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.relative_to(tmp_path).as_posix(): md5(path) for path in made} == expected
+
+
+def test_another_seed_makes_another_sample(tmp_path: Path) -> None:
+    assert command.main([str(tmp_path), "--only", "taxibj", "--seed", "1"]) == 0
+    digest = next(file.md5 for file in bundled_files() if file.path == "taxibj/dataset.npz")
+    assert md5(tmp_path / "taxibj/dataset.npz") != digest
+
+
+def test_an_unknown_sample_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main([str(tmp_path), "--only", "kht"]) == 1
+    assert "did you mean 'kth'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("source", "windows"),
+    [
+        ("kth", {"train": 60, "validation": 40, "test": 40}),
+        ("kitticaltech", {"train": 9, "validation": 3, "test": 4}),
+        ("human", {"train": 28, "validation": 14, "test": 14}),
+        ("taxibj", {"train": 166, "validation": 12, "test": 48}),
+    ],
+)
+def test_the_published_settings_find_windows_in_every_split(source: str, windows: dict[str, int]) -> None:
+    made = plan(SOURCES[source](root=str(ROOT / "data" / source)))
+    assert {split: len(starts) for split, starts in made.windows["clean"].starts.items()} == windows
+
+
+def test_a_readme_that_was_left_beside_other_files_calls_none_simulated(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "data/human", tmp_path, dirs_exist_ok=True)
+    data = SOURCES["human"](root=str(tmp_path))
+    assert plan(data).simulated
+    for path in tmp_path.rglob("*.*"):
+        if path.name != "README.txt":
+            path.write_bytes(path.read_bytes() + b"\n")
+    made = plan(data)
+    assert (made.title, made.simulated) == ("", False)
 
 
 def test_no_lock_points_at_results_that_nobody_can_pull() -> None:

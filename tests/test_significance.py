@@ -85,10 +85,10 @@ def test_equal_runs_do_not_differ() -> None:
 def test_swapped_the_difference_changes_its_sign_only() -> None:
     draw = np.random.default_rng(2)
     runs = {(name, seed): draw.uniform(1, 2, 60) for name in ("base", "one") for seed in (0, 1)}
-    there, back = compare(windows_of(runs), "one", "base"), compare(windows_of(runs), "base", "one")
-    assert there.difference == pytest.approx(-back.difference)
-    assert there.p_value == back.p_value
-    assert there.block_length == back.block_length
+    forward, backward = compare(windows_of(runs), "one", "base"), compare(windows_of(runs), "base", "one")
+    assert forward.difference == pytest.approx(-backward.difference)
+    assert forward.p_value == backward.p_value
+    assert forward.block_length == backward.block_length
 
 
 @given(st.permutations(range(6)), st.integers(0, 3))
@@ -325,18 +325,18 @@ def test_the_marks_are_those_of_paired_t_tests_and_benjamini_and_hochberg() -> N
 
 
 def test_equal_fields_one_stretch_and_a_difference_that_never_varies() -> None:
-    some = np.random.default_rng(3).uniform(1, 2, (9, 1, 3, 4))
-    assert not significant_places([fields(some)], [fields(some)]).any()
-    assert not significant_places([fields(some[:1])], [fields(some[:1] + 5)]).any()
+    errors = np.random.default_rng(3).uniform(1, 2, (9, 1, 3, 4))
+    assert not significant_places([fields(errors)], [fields(errors)]).any()
+    assert not significant_places([fields(errors[:1])], [fields(errors[:1] + 5)]).any()
     whole = np.ones((9, 1, 3, 4))
     assert significant_places([fields(whole)], [fields(whole + 1)]).all()
 
 
 def test_fields_that_cannot_be_compared_are_refused() -> None:
-    some = fields(np.ones((9, 1, 3, 4)))
+    errors = fields(np.ones((9, 1, 3, 4)))
     with pytest.raises(SvqkitError, match="No error fields"):
-        significant_places([], [some])
+        significant_places([], [errors])
     with pytest.raises(SvqkitError, match="no `mse_blocks`"):
-        significant_places([some], [some.rename(mse_blocks="rmse")])
+        significant_places([errors], [errors.rename(mse_blocks="rmse")])
     with pytest.raises(SvqkitError, match="one grid and the same stretches"):
-        significant_places([some], [some.isel(lat=[0])])
+        significant_places([errors], [errors.isel(lat=[0])])

@@ -80,7 +80,7 @@ def test_the_sequences_of_a_batch_do_not_see_each_other_and_their_frames_do() ->
     model = simvp(SVQ(4, 30, 8), channels=2).eval()
     x = torch.randn(3, 3, 2, 8, 8, requires_grad=True)
     forecast = model(x).frames
-    torch.testing.assert_close(forecast, torch.cat([model(one[None]).frames for one in x]))
+    torch.testing.assert_close(forecast, torch.cat([model(sample[None]).frames for sample in x]))
     (gradient,) = torch.autograd.grad(forecast[1, 2].sum(), x)
     assert torch.equal(gradient.abs().sum((2, 3, 4)) > 0, torch.tensor([[False] * 3, [True] * 3, [False] * 3]))
 
@@ -191,7 +191,7 @@ def test_the_papers_model_has_as_many_weights_as_counted_by_hand(
     if (experiment, channels) == ("weather_t2m-none", 1):
         assert expected == 12_758_305  # what the published code counts
     model = models.build(load_params("params.yaml", "paper").experiment(experiment), (channels, 32, 64))
-    assert sum(one.numel() for one in model.parameters() if one.requires_grad) == expected
+    assert sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad) == expected
 
 
 def test_between_equal_widths_the_translator_has_no_extra_convolution() -> None:
@@ -205,7 +205,7 @@ def test_between_equal_widths_the_translator_has_no_extra_convolution() -> None:
 def test_every_weight_learns(N_S: int, post: bool) -> None:
     model = simvp(SVQ(4, 30, 8), N_S=N_S, quantize_after_translator=post)
     model(torch.randn(2, 3, 1, 16, 16)).frames.square().mean().backward()
-    assert [name for name, one in model.named_parameters() if one.grad is None or not one.grad.any()] == []
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())
 
 
 # Mean, mean square, first and last value of the forecast: computed by the published code with the same weights.

@@ -48,7 +48,7 @@ def texts(figure: Figure) -> str:
     ],
 )
 def test_the_largest_rise_is_told(trainings: Sequence[Sequence[float]], words: str) -> None:
-    assert rise_words([steps(*one) for one in trainings]) == words
+    assert rise_words([steps(*losses) for losses in trainings]) == words
 
 
 @given(positive, st.floats(0.1, 10))
@@ -169,7 +169,7 @@ def test_figure_7_has_a_panel_for_each_loss_and_price_on_one_axis(tmp_path: Path
     runs = [run(tmp_path, name, seed) for name in names for seed in SETTINGS.experiment(name).seeds]
     price = SETTINGS.experiment("weather_t2m-svq-l1_strong").quantizer.l1
     random = np.random.default_rng(0)
-    usages = {f"{one.name}": usage(random, 8 if "l1" in one.name else 1) for one in runs if "none" not in one.name}
+    usages = {f"{run.name}": usage(random, 8 if "l1" in run.name else 1) for run in runs if "none" not in run.name}
     (drawn,) = weights.draw(MadeResults(SETTINGS, made=runs, usages=usages))
     assert [axes.get_title() for axes in drawn.figure.axes] == ["MAE loss", "MSE loss", f"MAE loss, L1 = {price:g}"]
     assert [len(axes.patches) for axes in drawn.figure.axes] == [
@@ -178,7 +178,7 @@ def test_figure_7_has_a_panel_for_each_loss_and_price_on_one_axis(tmp_path: Path
     assert len({axes.get_xlim() for axes in drawn.figure.axes}) == len({a.get_ylim() for a in drawn.figure.axes}) == 1
     words = [axes.texts[0].get_text() for axes in drawn.figure.axes]
     assert words[0].startswith("kurtosis 3.0 (")
-    strong = next(one for name, one in usages.items() if "l1_strong" in name)
+    strong = next(use for name, use in usages.items() if "l1_strong" in name)
     assert words[2].startswith(f"kurtosis {float(strong['kurtosis']):.1f}")
     assert f"{strong['sparsity'][0.1]:.0%} below 10%" in words[2]
 
@@ -186,8 +186,8 @@ def test_figure_7_has_a_panel_for_each_loss_and_price_on_one_axis(tmp_path: Path
 @settings(max_examples=5)
 @given(st.integers(0, 2**32 - 1))
 def test_the_drawn_density_is_one_in_all(seed: int) -> None:
-    one = usage(np.random.default_rng(seed), 3)
-    figure = weights.weights_figure({"MAE loss": [one]}, "a title")
+    use = usage(np.random.default_rng(seed), 3)
+    figure = weights.weights_figure({"MAE loss": [use]}, "a title")
     (stairs,) = figure.axes[0].patches
     values, edges, _ = stairs.get_data()
     assert (values * np.diff(edges)).sum() == pytest.approx(1)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers import SVQ, mixture, svq
-from svqkit.quantizers.codebook_init import CODEBOOK_INITS, new_codebook
+from svqkit.quantizers import SVQ, base
+from svqkit.quantizers.mixture import CODEBOOK_INITS, new_codebook
 
 SIGNATURE = {
     "codebook_size": 10_000,
@@ -89,7 +89,7 @@ def test_output_loss_and_every_gradient_are_those_of_the_three_products(
     ).double()
     x = LAYOUTS[layout](seeded(sizes)).requires_grad_()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mixture, "CHUNK_ELEMENTS", chunk)
+        patch.setattr(base, "CHUNK_ELEMENTS", chunk)
         output, loss = layer(x)
         found = gradients(output, loss, layer, x)
     expected, penalty = three_products(layer, x), l1 * plain_weights(layer, x).abs().sum(-1).mean()
@@ -100,14 +100,16 @@ def test_output_loss_and_every_gradient_are_those_of_the_three_products(
     if learnable_projection:
         names |= {"weights.weight", "weights.bias"} | ({"hidden.weight", "hidden.bias"} if hidden_dim else set())
     assert set(found) == names
-    for name, one in wanted.items():
-        torch.testing.assert_close(found[name], one, rtol=0, atol=1e-10, msg=lambda text, name=name: f"{name}: {text}")
+    for name, gradient in wanted.items():
+        torch.testing.assert_close(
+            found[name], gradient, rtol=0, atol=1e-10, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 @pytest.mark.parametrize("hidden_dim", [0, 3])
 @pytest.mark.parametrize("output_relu", [False, True])
 def test_gradients_are_derivatives(output_relu: bool, hidden_dim: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mixture, "CHUNK_ELEMENTS", 8)  # of 7 codes at 4 positions: 2, 2, 2, 1
+    monkeypatch.setattr(base, "CHUNK_ELEMENTS", 8)  # of 7 codes at 4 positions: 2, 2, 2, 1
     torch.manual_seed(0)
     layer = SVQ(2, 7, hidden_dim, output_relu=output_relu).double()
     names, values = zip(*layer.named_parameters(), strict=True)
@@ -116,22 +118,6 @@ def test_gradients_are_derivatives(output_relu: bool, hidden_dim: int, monkeypat
         return torch.func.functional_call(layer, dict(zip(names, parameters, strict=True)), x).output
 
     assert torch.autograd.gradcheck(run, (seeded((1, 2, 2, 2)).requires_grad_(), *values))
-
-
-def test_chunks_cover_every_code_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes: list[int] = []
-    part = svq._part_of_sum
-
-    def spy(function: Callable[[Tensor], Tensor], hidden: Tensor, *chunk: Tensor) -> Tensor:
-        sizes.append(len(chunk[-1]))
-        return part(function, hidden, *chunk)
-
-    monkeypatch.setattr(svq, "_part_of_sum", spy)
-    monkeypatch.setattr(mixture, "CHUNK_ELEMENTS", 50)  # 12 positions: 4 codes a chunk
-    layer = SVQ(3, 11, 5, output_relu=True)
-    with torch.no_grad():
-        layer(seeded((2, 3, 2, 3), dtype=torch.float32))
-    assert sizes == [4, 4, 3]
 
 
 @pytest.mark.parametrize(("codebook_size", "width"), [(1000, 128), (128, 128), (20, 20)])
@@ -144,7 +130,7 @@ def test_the_hidden_layer_is_no_wider_than_the_codebook(codebook_size: int, widt
 
 def test_hidden_dim_0_leaves_the_hidden_layer_out() -> None:
     layer = SVQ(6, 50, 0)
-    assert {name: tuple(one.shape) for name, one in layer.named_parameters()} == {
+    assert {name: tuple(parameter.shape) for name, parameter in layer.named_parameters()} == {
         "weights.weight": (50, 6),
         "weights.bias": (50,),
         "codebook": (50, 6),
@@ -155,14 +141,14 @@ def test_hidden_dim_0_leaves_the_hidden_layer_out() -> None:
 @pytest.mark.parametrize("learnable", [False, True])
 def test_an_optimizer_moves_the_codebook_only_when_it_learns(learnable: bool, output_relu: bool) -> None:
     layer = SVQ(4, 30, 8, learnable, output_relu=output_relu)
-    before = {name: one.detach().clone() for name, one in layer.named_parameters()}
+    before = {name: parameter.detach().clone() for name, parameter in layer.named_parameters()}
     optimizer = torch.optim.AdamW(layer.parameters(), lr=0.1, weight_decay=0.1)
     for step in range(3):
         optimizer.zero_grad()
         layer(seeded((2, 4, 3, 3), step, torch.float32)).output.square().sum().backward()
         optimizer.step()
     assert (layer.codebook.grad is None) is not learnable
-    still = {name for name, one in layer.named_parameters() if torch.equal(one, before[name])}
+    still = {name for name, parameter in layer.named_parameters() if torch.equal(parameter, before[name])}
     assert still == (set() if learnable else {"codebook"})
 
 
@@ -179,7 +165,7 @@ def test_folded_no_tensor_of_positions_times_codes_is_made(hidden_dim: int, lear
 
 def test_with_output_relu_memory_does_not_grow_with_the_number_of_codes(monkeypatch: pytest.MonkeyPatch) -> None:
     positions, codes, chunk, parameters = 16 * 4 * 8, 1000, 10_000, 1000 * (8 + 1 + 4)
-    monkeypatch.setattr(mixture, "CHUNK_ELEMENTS", chunk)
+    monkeypatch.setattr(base, "CHUNK_ELEMENTS", chunk)
     layer, x = SVQ(4, codes, 8, output_relu=True), seeded((16, 4, 4, 8), dtype=torch.float32)
     beside = 4 * positions * (8 + 4)  # latents, hidden layer, output, and their gradients
     for made in watched(lambda x: layer(x).output, layer, x):
@@ -194,10 +180,10 @@ def test_with_l1_memory_does_not_grow_with_the_number_of_codes(
     output_relu: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     positions, codes, chunk, parameters = 16 * 4 * 8, 1000, 10_000, 1000 * (8 + 1 + 4 + 1)
-    monkeypatch.setattr(mixture, "CHUNK_ELEMENTS", chunk)
+    monkeypatch.setattr(base, "CHUNK_ELEMENTS", chunk)
     layer, x = SVQ(4, codes, 8, output_relu=output_relu, l1=0.1), seeded((16, 4, 4, 8), dtype=torch.float32)
     beside = 4 * positions * (8 + 4)  # latents, hidden layer, output, and their gradients
-    forward, backward = watched(lambda x: sum(one.sum() for one in layer(x)), layer, x)
+    forward, backward = watched(lambda x: sum(part.sum() for part in layer(x)), layer, x)
     assert positions * 10 < forward.largest <= max(chunk, parameters)
     assert forward.peak < 4 * chunk + 2 * parameters + beside < positions * codes / 4
     assert backward.peak < 4 * chunk + 4 * parameters + beside < positions * codes / 4
@@ -210,20 +196,20 @@ def test_with_l1_memory_does_not_grow_with_the_number_of_codes(
 
 
 def test_one_pass_over_the_codes_serves_output_relu_and_l1(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[torch.Size] = []
-    part = svq._part_of_sum
+    passes: list[torch.Size] = []
+    linear = nn.functional.linear
 
-    def spy(function: Callable[[Tensor], Tensor], hidden: Tensor, *chunk: Tensor) -> Tensor:
-        calls.append(chunk[-1].shape)
-        return part(function, hidden, *chunk)
+    def spy(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        passes.append(weight.shape)
+        return linear(hidden, weight, bias)
 
-    monkeypatch.setattr(svq, "_part_of_sum", spy)
+    monkeypatch.setattr(nn.functional, "linear", spy)
     x = seeded((2, 3, 2, 3), dtype=torch.float32)
     with torch.no_grad():
         SVQ(3, 11, 5, output_relu=True, l1=0.5)(x)
-    assert calls == [(11, 4)]
+    assert passes == [(11, 5)]
     SVQ(3, 11, 5)(x)
-    assert calls == [(11, 4)]
+    assert passes == [(11, 5)], "the fold makes no weights"
 
 
 def test_the_penalty_by_hand() -> None:
@@ -257,15 +243,15 @@ def test_sequences_and_clips_are_quantized_position_by_position(output_relu: boo
 @pytest.mark.parametrize("hidden_dim", [0, 8])
 def test_a_frozen_projection_stays_while_the_codebook_learns(hidden_dim: int, output_relu: bool) -> None:
     layer = SVQ(4, 30, hidden_dim, learnable_projection=False, output_relu=output_relu, l1=0.1)
-    assert [name for name, one in layer.named_parameters() if one.requires_grad] == ["codebook"]
-    sum(one.sum() for one in layer(seeded((2, 4, 3, 3), dtype=torch.float32))).backward()
-    assert {name for name, one in layer.named_parameters() if one.grad is not None} == {"codebook"}
+    assert [name for name, parameter in layer.named_parameters() if parameter.requires_grad] == ["codebook"]
+    sum(part.sum() for part in layer(seeded((2, 4, 3, 3), dtype=torch.float32))).backward()
+    assert {name for name, parameter in layer.named_parameters() if parameter.grad is not None} == {"codebook"}
 
 
 @pytest.mark.parametrize("output_relu", [False, True])
 def test_with_all_frozen_latents_still_have_their_gradient(output_relu: bool) -> None:
     layer = SVQ(3, 20, 6, learnable=False, learnable_projection=False, output_relu=output_relu, l1=0.2).double()
-    assert not any(one.requires_grad for one in layer.parameters())
+    assert not any(parameter.requires_grad for parameter in layer.parameters())
     assert not layer(seeded((1, 3, 2, 2))).output.requires_grad
     assert torch.autograd.gradcheck(lambda x: tuple(layer(x)), seeded((1, 3, 2, 2)).requires_grad_())
 
@@ -285,11 +271,11 @@ def test_the_layer_can_be_taken_out_without_its_codebook(hidden_dim: int, hidden
         hidden = layer.hidden(x).relu() if hidden_relu else layer.hidden(x)
     assert folded.weight.shape == (5, min(hidden_dim, 31) or 5)
     torch.testing.assert_close(folded(hidden), layer(x).output, rtol=0, atol=1e-12)
-    sum(one.square().sum() for one in exported.parameters()).backward()
-    assert all(one.grad is None for one in layer.parameters())
+    sum(parameter.square().sum() for parameter in exported.parameters()).backward()
+    assert all(parameter.grad is None for parameter in layer.parameters())
     with torch.no_grad():
-        for one in (*exported.parameters(), *folded.parameters()):
-            one.zero_()
+        for parameter in (*exported.parameters(), *folded.parameters()):
+            parameter.zero_()
     assert layer(x).output.abs().min() > 0
 
 
@@ -309,9 +295,9 @@ def test_code_weights_mix_the_codebook_into_the_output(hidden_dim: int, output_r
     assert (weights.min() >= 0) == output_relu
     mixed = (weights @ layer.codes()).transpose(1, 2).reshape(3, 5, 2, 4)
     torch.testing.assert_close(mixed, layer(x).output, rtol=0, atol=1e-12)
-    some = torch.tensor([30, 0, 7])
-    picked = weights[..., some].transpose(1, 2).reshape(3, 3, 2, 4)
-    torch.testing.assert_close(layer.weights_of(x, some), picked, rtol=0, atol=1e-12)
+    chosen = torch.tensor([30, 0, 7])
+    picked = weights[..., chosen].transpose(1, 2).reshape(3, 3, 2, 4)
+    torch.testing.assert_close(layer.weights_of(x, chosen), picked, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("output_relu", [False, True])
@@ -325,7 +311,7 @@ def test_the_loss_is_a_scalar_zero_and_the_output_has_the_shape_of_the_input(out
 def test_the_signature_is_the_documented_one() -> None:
     parameters = dict(inspect.signature(SVQ).parameters)
     assert parameters.pop("dim").default is inspect.Parameter.empty
-    assert {name: one.default for name, one in parameters.items()} == SIGNATURE
+    assert {name: parameter.default for name, parameter in parameters.items()} == SIGNATURE
     layer = SVQ(dim=32, **SIGNATURE)
     assert layer(torch.ones(1, 32, 2, 2)).output.shape == (1, 32, 2, 2)
     assert layer.codes().shape == (10_000, 32)
@@ -399,9 +385,9 @@ def test_under_autocast_the_fold_stays_in_float32() -> None:
     plain, output = layer.folded(), layer(x).output
     with torch.autocast("cpu", torch.bfloat16):
         folded, half = layer.folded(), layer(x).output
-    for one, other in zip(folded, plain, strict=True):
-        assert one.dtype == torch.float32
-        assert torch.equal(one, other)
+    for value, expected in zip(folded, plain, strict=True):
+        assert value.dtype == torch.float32
+        assert torch.equal(value, expected)
     assert half.dtype == torch.bfloat16
     torch.testing.assert_close(half.float(), output, rtol=0, atol=0.02 * float(output.detach().abs().max()))
 
@@ -410,7 +396,7 @@ def test_under_autocast_many_chunks_round_no_more_than_one(monkeypatch: pytest.M
     torch.manual_seed(0)
     layer, x = SVQ(16, 3000, 32, output_relu=True), seeded((2, 16, 4, 4), dtype=torch.float32)
     output = layer(x).output
-    monkeypatch.setattr(mixture, "CHUNK_ELEMENTS", 10 * 32)  # 300 chunks
+    monkeypatch.setattr(base, "CHUNK_ELEMENTS", 10 * 32)  # 300 chunks
     with torch.autocast("cpu", torch.bfloat16):
         half = layer(x).output
     torch.testing.assert_close(half.float(), output, rtol=0, atol=0.02 * float(output.detach().abs().max()))

@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rawfiles import files_below
 
 from svqkit.data.plan import Plan
 from svqkit.data.sources import taxibj
 from svqkit.errors import SvqkitError
-from svqkit.samples import taxibj as sample
 from svqkit.settings.data import TaxiBJData
 
 GRID = (2, 3, 4)
@@ -363,35 +361,3 @@ def test_broken_files_are_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(SvqkitError, match="can't be opened as HDF5"):
         taxibj.plan(settings(tmp_path, test_days=2))
-
-
-# --- the sample ---------------------------------------------------------------------------------------------------
-
-
-def test_the_sample_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
-    for name, seed in (("one", 0), ("two", 0), ("three", 1)):
-        sample.write(tmp_path / name, seed, train=20, test=4)
-    one, two, three = ({k: v[2] for k, v in files_below(tmp_path / name).items()} for name in ("one", "two", "three"))
-    assert one == two
-    assert one["dataset.npz"] != three["dataset.npz"]
-
-
-def test_the_sample_is_laid_out_as_published(tmp_path: Path) -> None:
-    paths = sample.write(tmp_path)
-    assert sum(path.stat().st_size for path in paths) < 1.2e6
-    with np.load(tmp_path / "dataset.npz", allow_pickle=False) as file:
-        shapes = {key: file[key].shape for key in file}
-        assert file["X_train"].dtype == np.float32
-        np.testing.assert_array_equal(file["X_train"][1:, 0], file["X_train"][:-1, 1])
-        assert 0.9 < file["X_train"].max() <= 1
-        assert file["X_train"].min() == -1
-    assert shapes == {
-        "X_train": (192, 4, 2, 32, 32),
-        "Y_train": (192, 4, 2, 32, 32),
-        "X_test": (48, 4, 2, 32, 32),
-        "Y_test": (48, 4, 2, 32, 32),
-    }
-    assert "Simulated" in (tmp_path / "README.txt").read_text()
-    plan = taxibj.plan(TaxiBJData(root=str(tmp_path)))
-    counts = {split: len(starts) for split, starts in plan.windows["clean"].starts.items()}
-    assert counts == {"train": 166, "validation": 12, "test": 48}

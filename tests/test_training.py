@@ -1,5 +1,6 @@
 """Training: the same seed gives the same weights, also when it is killed on the way."""
 
+import json
 import os
 import signal
 import subprocess
@@ -46,8 +47,8 @@ def weights(run: Path, name: str = "last") -> dict[str, torch.Tensor]:
     return load_file(run / f"{name}.safetensors")
 
 
-def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_does_not(
@@ -90,7 +91,7 @@ def test_a_frozen_codebook_stays_as_it_began(experiment: Experiment, store: Stor
 def test_interrupted_within_an_epoch_it_ends_with_the_same_weights(
     experiment: Experiment, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "LOOK_EVERY", 2)
+    monkeypatch.setattr(loop, "LOG_EVERY", 2)
     whole = loop.train(experiment, 0, store, tmp_path / "whole", tmp_path / "s1")
     monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
     saves = []
@@ -127,8 +128,6 @@ loop.train(experiment_from_tree(json.loads(tree), "test"), 0, Store.open(store),
 def test_killed_with_sigkill_it_ends_with_the_same_weights(
     experiment: Experiment, store: Store, tmp_path: Path
 ) -> None:
-    import json
-
     longer = override(experiment, {"training": {"epochs": 60, "patience": 60}})
     arguments = [json.dumps(as_tree(longer)), str(store.path)]
     command = [sys.executable, "-c", KILLED, *arguments]
@@ -174,7 +173,7 @@ def test_seeds_that_are_done_are_not_trained_again(
     assert not run_path(two, 0, tmp_path / "states").exists(), "what a stopped training needs is gone when all is done"
     noted = journal.read(two, tmp_path / "journal")
     assert noted["runs"].keys() == {"seed0", "seed1"}, "also of the seed that was done before the stop"
-    assert all(one["steps"] == 24 and one["seconds"] > 0 for one in noted["runs"].values())
+    assert all(took["steps"] == 24 and took["seconds"] > 0 for took in noted["runs"].values())
     assert noted["versions"]["torch"] == version("torch")
 
 
@@ -185,7 +184,7 @@ def test_a_training_that_was_not_noted_has_an_empty_journal(experiment: Experime
 def test_the_losses_of_steps_have_the_mean_that_the_epoch_has(
     experiment: Experiment, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "LOOK_EVERY", 4)
+    monkeypatch.setattr(loop, "LOG_EVERY", 4)
     run = loop.train(experiment, 0, store, tmp_path / "runs", tmp_path / "states")
     steps, log = pd.read_csv(run / "steps.csv"), pd.read_csv(run / "log.csv")
     assert list(steps["step"]) == [4, 6, 10, 12, 16, 18, 22, 24], "every 4 steps, and at the end of an epoch of 6"
@@ -264,9 +263,9 @@ def test_validation_is_on_the_validation_split_and_under_protocol_paper_on_the_t
     seen = []
 
     class Spy(loop.Examples):
-        def __init__(self, experiment: Experiment, store: Store, split: str, here: object) -> None:
+        def __init__(self, experiment: Experiment, store: Store, split: str, accelerator: object) -> None:
             seen.append(split)
-            super().__init__(experiment, store, split, here)
+            super().__init__(experiment, store, split, accelerator)
 
     monkeypatch.setattr(loop, "Examples", Spy)
     for protocol in ("clean", "paper"):
@@ -283,7 +282,7 @@ def test_weights_of_another_model_are_refused_with_what_differs(
     wider = override(short, {"quantizer": {"codebook_size": 60}})
     other = loop.train(wider, 0, store, tmp_path / "wider", tmp_path / "s2")
     (run / "best.safetensors").write_bytes((other / "best.safetensors").read_bytes())
-    with pytest.raises(SvqkitError, match=r"another model(.|\n)*quantizer.codebook: expected \(50, 4\), got \(60, 4\)"):
+    with pytest.raises(SvqkitError, match=r"another model(.|\n)*quantizer.codebook.*\[60, 4\].*\[50, 4\]"):
         open_run(run).model()
     (run / "best.safetensors").write_bytes(b"cut off")
     with pytest.raises(SvqkitError, match="No readable weights"):
@@ -293,20 +292,4 @@ def test_weights_of_another_model_are_refused_with_what_differs(
 def test_bf16_trains(experiment: Experiment, store: Store, tmp_path: Path) -> None:
     half = override(experiment, {"training": {"precision": "bf16"}})
     log = open_run(loop.train(half, 0, store, tmp_path / "runs", tmp_path / "states")).log()
-    assert log["train_loss"].iloc[-1] < log["train_loss"].iloc[0]
-
-
-def test_two_processes_through_torchrun_write_one_run(experiment: Experiment, store: Store, tmp_path: Path) -> None:
-    import json
-
-    script = tmp_path / "train.py"
-    script.write_text(KILLED)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
-    arguments = [json.dumps(as_tree(experiment)), str(store.path), str(tmp_path / "runs"), str(tmp_path / "s")]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    done = subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, env=environment, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    log = open_run(run_path(experiment, 0, tmp_path / "runs")).log()
     assert log["train_loss"].iloc[-1] < log["train_loss"].iloc[0]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from svqkit.errors import SvqkitError
 from svqkit.models import SimVP, translators
 from svqkit.models.translators.blocks import DilatedConv2d, DropPath, LayerScale, depthwise
-from svqkit.models.translators.metaformer import Place
+from svqkit.models.translators.metaformer import BlockSpec
 from svqkit.models.translators.swin import Swin, SwinBlock
 from svqkit.models.translators.uniformer import UniFormer
 from svqkit.quantizers import NoQuantization
@@ -89,7 +89,7 @@ def seen(module: nn.Module, size: tuple[int, int], dim: int, row: int, column: i
 
 
 def parameters(module: nn.Module) -> int:
-    return sum(one.numel() for one in module.parameters())
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 @everyone
@@ -120,7 +120,7 @@ def test_the_samples_of_a_batch_do_not_see_each_other(name: str) -> None:
     translator = build(name).eval()
     x = noise(3, CHANNELS, *SIZE).requires_grad_()
     out = translator(x)
-    torch.testing.assert_close(out, torch.cat([translator(one[None]) for one in x]))
+    torch.testing.assert_close(out, torch.cat([translator(sample[None]) for sample in x]))
     (gradient,) = torch.autograd.grad(out[1].square().sum(), x)
     assert (gradient.flatten(1).abs().sum(1) > 0).tolist() == [False, True, False]
 
@@ -148,7 +148,7 @@ def test_drop_path_is_for_training_only(name: str) -> None:
 @ours
 def test_its_rate_rises_linearly_from_a_hundredth(name: str) -> None:
     kinds = (DropPath, TimmDropPath)
-    rates = {one.drop_prob for one in build(name, N_T=4, drop_path=0.1).modules() if isinstance(one, kinds)}
+    rates = {layer.drop_prob for layer in build(name, N_T=4, drop_path=0.1).modules() if isinstance(layer, kinds)}
     assert sorted(rates) == ([] if name in NO_DROP_PATH else pytest.approx([0.01, 0.04, 0.07, 0.1]))
 
 
@@ -170,7 +170,7 @@ def test_drop_path_and_scale_are_timm_s() -> None:
 
 @ours
 def test_some_have_no_dropout(name: str) -> None:
-    rates = {one.p for one in build(name, drop=0.5).modules() if isinstance(one, nn.Dropout)}
+    rates = {layer.p for layer in build(name, drop=0.5).modules() if isinstance(layer, nn.Dropout)}
     assert (0.5 in rates) == (name not in {"convmixer", "convnext", "hornet", "incepu"})
 
 
@@ -178,7 +178,7 @@ def test_some_have_no_dropout(name: str) -> None:
 def test_every_parameter_learns(name: str) -> None:
     translator = build(name)
     translator(noise(3, CHANNELS, *SIZE)).square().sum().backward()
-    assert [name for name, one in translator.named_parameters() if one.grad is None or not one.grad.any()] == []
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in translator.parameters())
 
 
 @everyone
@@ -240,7 +240,7 @@ def test_swins_windows(size: tuple[int, int], window: int, shift: int) -> None:
 def test_swin_sees_its_window(shift: int, place: tuple[int, int], rows: set[int], columns: set[int]) -> None:
     size = (10, 16)
     torch.manual_seed(0)
-    block = SwinBlock(Place(16, size, 2.0, 0.0, 0.0, 0, False), 4, shift)
+    block = SwinBlock(BlockSpec(16, size, 2.0, 0.0, 0.0, 0, False), 4, shift)
     found = seen(block, size, 16, *place)
     assert set(found.any(1).nonzero().flatten().tolist()) == rows
     assert set(found.any(0).nonzero().flatten().tolist()) == columns

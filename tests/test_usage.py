@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from svqkit.quantizers import SVQ, VQ, Usage, mixture
-from svqkit.quantizers.result import perplexity
-from svqkit.quantizers.usage import hard_usage
+from svqkit.quantizers import SVQ, VQ, Usage, base
+from svqkit.quantizers.usage import hard_usage, perplexity
 
 
 def of_weights(rows: list[list[float]], output_relu: bool = False) -> Usage:
@@ -127,10 +126,7 @@ def test_weights_that_are_all_alike_have_no_kurtosis_but_a_usage(rows: list[list
 def test_chunks_do_not_show(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     layer, x = random_layer()
     whole = layer.usage(x)
-    monkeypatch.setattr(mixture, "CHUNK_ELEMENTS", chunk)
-    sizes = [len(part) for part in layer._weights_by_chunk(x)]
-    assert sizes[0] == max(1, chunk // 37)
-    assert sum(sizes) == 60
+    monkeypatch.setattr(base, "CHUNK_ELEMENTS", chunk)
     parts = layer.usage(x)
     assert torch.equal(parts.share, whole.share)
     assert parts.near_zero == whole.near_zero
@@ -146,7 +142,9 @@ def test_chunks_do_not_show(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None
 def test_looking_at_svq_leaves_it_as_it_is() -> None:
     layer, x = random_layer()
     layer(x).output.sum().backward()
-    before = {name: (one.detach().clone(), one.grad.clone()) for name, one in layer.named_parameters()}
+    before = {
+        name: (parameter.detach().clone(), parameter.grad.clone()) for name, parameter in layer.named_parameters()
+    }
     random_state = torch.get_rng_state()
     usage = layer.usage(x.requires_grad_())
     assert layer.training
@@ -154,20 +152,20 @@ def test_looking_at_svq_leaves_it_as_it_is() -> None:
     assert not usage.share.requires_grad
     assert not usage.strength.requires_grad
     assert torch.equal(torch.get_rng_state(), random_state)
-    for name, one in layer.named_parameters():
-        assert torch.equal(one, before[name][0])
-        assert torch.equal(one.grad, before[name][1])
+    for name, parameter in layer.named_parameters():
+        assert torch.equal(parameter, before[name][0])
+        assert torch.equal(parameter.grad, before[name][1])
 
 
 def test_looking_at_vq_does_not_move_its_codebook_while_training_does() -> None:
     torch.manual_seed(0)
     layer, x = VQ(4, 16).train(), torch.randn(2, 4, 5, 6)
-    before = {name: one.clone() for name, one in layer.state_dict().items()}
+    before = {name: value.clone() for name, value in layer.state_dict().items()}
     usage = layer.usage(x)
     layer.weights_of(x, torch.arange(3))
     assert layer.training
     assert layer.codebook.training
-    assert all(torch.equal(one, before[name]) for name, one in layer.state_dict().items())
+    assert all(torch.equal(value, before[name]) for name, value in layer.state_dict().items())
     assert usage.share.sum() == pytest.approx(1)
     layer(x)
     assert not torch.equal(layer.codes(), before["codebook.embed"][0])

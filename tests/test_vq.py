@@ -11,7 +11,7 @@ from vector_quantize_pytorch import SimVQ as LibrarySimVQ
 from vector_quantize_pytorch import VectorQuantize
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers import VQ, MultiheadVQ, Quantizer, SimVQ, assignment
+from svqkit.quantizers import VQ, MultiheadVQ, Quantizer, SimVQ, base
 
 
 def layer_and_latents(**options: float) -> tuple[VQ, Tensor]:
@@ -130,7 +130,9 @@ def test_multihead_does_what_the_library_does(heads: int, width: int, separate: 
         separate_codebook_per_head=separate,
         rotation_trick=False,
     )
-    theirs.load_state_dict({name.replace("codebook.", "_codebook."): one for name, one in ours.state_dict().items()})
+    theirs.load_state_dict(
+        {name.replace("codebook.", "_codebook."): value for name, value in ours.state_dict().items()}
+    )
     x = torch.randn(2, 6, 4, 5)
     assert_same_training_step(ours, theirs, x)
     torch.testing.assert_close(ours.codebook.state_dict(), theirs._codebook.state_dict())
@@ -153,7 +155,7 @@ def test_heads_of_the_width_of_a_latent_have_no_projection() -> None:
 def test_a_projection_learns_though_the_latents_need_no_gradient() -> None:
     layer = MultiheadVQ(6, 11, 2, 4)
     layer(torch.randn(2, 6, 3, 3)).output.square().sum().backward()
-    assert all(one.grad is not None and one.grad.any() for one in layer.parameters())
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in layer.parameters())
 
 
 def test_simvq_has_the_loss_of_the_library_and_its_codes_learn() -> None:
@@ -181,11 +183,11 @@ def test_simvq_pulls_codes_to_latents_and_latents_to_codes() -> None:
 def test_weights_of_are_1_where_a_code_is_given() -> None:
     layer, x = layer_and_latents()
     indices = nearest(layer, x)
-    some = torch.tensor([22, 0, 7])
-    weights = layer.weights_of(x, some)
+    chosen = torch.tensor([22, 0, 7])
+    weights = layer.weights_of(x, chosen)
     assert weights.shape == (3, 3, 4, 6)
     assert weights.dtype == x.dtype
-    assert torch.equal(weights, torch.stack([(indices == code).float() for code in some], dim=1))
+    assert torch.equal(weights, torch.stack([(indices == code).float() for code in chosen], dim=1))
     every = layer.weights_of(x, torch.arange(23))
     assert (every.sum(1) == 1).all()
     assert layer.usage(x).share.tolist() == pytest.approx(every.mean((0, 2, 3)).tolist())
@@ -194,10 +196,10 @@ def test_weights_of_are_1_where_a_code_is_given() -> None:
 @given(chunk=st.integers(1, 23 * 80))
 def test_chunks_of_positions_do_not_show(chunk: int) -> None:
     layer, x = layer_and_latents()
-    whole = layer._chosen(x)
+    whole = layer.indices(x)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(assignment, "CHUNK_ELEMENTS", chunk)
-        assert torch.equal(layer._chosen(x), whole)
+        patch.setattr(base, "CHUNK_ELEMENTS", chunk)
+        assert torch.equal(layer.indices(x), whole)
 
 
 def test_under_autocast_codes_and_moving_averages_stay_in_float32() -> None:

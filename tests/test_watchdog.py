@@ -31,13 +31,13 @@ def family(process: psutil.Process) -> list[psutil.Process]:
 
 
 def member(processes: list[psutil.Process], link: str) -> psutil.Process | None:
-    for one in processes:
+    for process in processes:
         try:
-            words = " ".join(one.cmdline())
+            words = " ".join(process.cmdline())
         except psutil.Error:
             continue
         if link in words and not words.startswith(("/bin/sh", "sh ", "/bin/bash", "bash")):
-            return one
+            return process
     return None
 
 
@@ -91,7 +91,7 @@ def test_whatever_is_killed_the_rest_ends_and_the_next_command_goes_on(project: 
         victim.send_signal(signal.SIGKILL)
         assert until(lambda everyone=everyone: not any(map(watchdog.lives, everyone)), 60), (
             link,
-            [one.cmdline() for one in everyone if watchdog.lives(one)],
+            [process.cmdline() for process in everyone if watchdog.lives(process)],
         )
     (project / "slow").unlink()
     make = begin(project, log)

@@ -20,9 +20,9 @@ from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.data.windows import Windows
 from svqkit.evaluation import evaluate, forecasters, read_errors, read_scores, read_windows
-from svqkit.evaluation.each_frame_once import quantize_once
-from svqkit.evaluation.evaluate import BASELINES, TestSet
-from svqkit.evaluation.window_errors import SHORTEST, STRETCHES, clip_numbers, stretches
+from svqkit.evaluation.fields import SHORTEST, STRETCHES, clip_numbers, stretches
+from svqkit.evaluation.forecasters import BASELINES, quantize_once
+from svqkit.evaluation.testset import TestSet
 from svqkit.settings.data import ArrayData
 from svqkit.settings.params import Data
 from svqkit.settings.quantizers import QUANTIZERS, NoQuantizer, SVQSettings
@@ -82,7 +82,7 @@ def test_the_mean_over_windows_is_the_score(scored: Scored) -> None:
         assert windows[metric].dtype == np.float32
         assert windows[metric].dims == ("run", "window")
         expected = overall[overall["metric"] == metric].set_index(["experiment", "seed"])["value"]
-        np.testing.assert_allclose(windows[metric].astype(float).mean("window"), [expected[one] for one in who], 1e-6)
+        np.testing.assert_allclose(windows[metric].astype(float).mean("window"), [expected[run] for run in who], 1e-6)
 
 
 def test_the_scores_of_a_protocol_are_those_of_its_own_test_set(scored: Scored) -> None:
@@ -111,8 +111,8 @@ def test_a_window_has_the_errors_of_persistence_in_it(scored: Scored) -> None:
     inputs, targets = store.offsets()
     row = windows["experiment"].values.tolist().index("persistence")
     np.testing.assert_array_equal(windows["start"], store.starts("test"))
-    for place in (0, 3, windows.sizes["window"] - 1):
-        start = int(windows["start"][place])
+    for window in (0, 3, windows.sizes["window"] - 1):
+        start = int(windows["start"][window])
         error = frames[start + targets] - frames[start + inputs[-1]]  # (L, C, H, W)
         for metric, size in {"mse": error**2, "mae": abs(error)}.items():
             if store.kind == "image":
@@ -121,7 +121,7 @@ def test_a_window_has_the_errors_of_persistence_in_it(scored: Scored) -> None:
                 by_channel = size.mean((0, 2, 3))
                 by_group = [by_channel[np.array(store.groups) == group].mean() for group in dict.fromkeys(store.groups)]
                 expected = np.mean(by_group)
-            assert float(windows[metric][row, place]) == pytest.approx(expected, rel=1e-5)
+            assert float(windows[metric][row, window]) == pytest.approx(expected, rel=1e-5)
 
 
 def test_windows_say_where_and_what_they_are(scored: Scored) -> None:
@@ -138,16 +138,16 @@ def test_error_fields_of_a_record_have_its_stretches(scored: Scored) -> None:
     fields = read_errors(scored.folder)
     assert set(fields) >= {"persistence", "tiny-none-seed0", "tiny-svq-seed1"}
     if scored.store.kind != "grid":
-        assert not any("mse_blocks" in each for each in fields.values())
+        assert not any("mse_blocks" in dataset for dataset in fields.values())
         return
     counts = [len(stretch) for stretch in stretches(Windows(scored.store, "test"))]
     assert len(counts) == 2, "68 windows, 24 or more in each"
-    for each in fields.values():
-        blocks = each["mse_blocks"]
+    for dataset in fields.values():
+        blocks = dataset["mse_blocks"]
         assert blocks.dims == ("block", "channel", "lat", "lon")
         assert blocks.dtype == np.float32
         mean = sum(count * part for count, part in zip(counts, blocks.astype(float), strict=True)) / sum(counts)
-        np.testing.assert_allclose(mean, (each["rmse"].astype(float) ** 2).mean("lead"), rtol=1e-5)
+        np.testing.assert_allclose(mean, (dataset["rmse"].astype(float) ** 2).mean("lead"), rtol=1e-5)
 
 
 def test_a_stretch_has_the_errors_of_its_windows(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_a_model_quantizes_a_frame_once_and_forecasts_the_same(scored: Scored, t
     seen = counted(model.quantizer)
     offsets = test.windows.inputs - test.windows.targets[0]
     plain, once = (
-        forecasters.of_model(model, test.entering, test.leaving, test.device, inputs)(batch, None)
+        forecasters.of_model(model, test.normaliser, test.denormaliser, test.device, inputs)(batch, None)
         for inputs in (None, offsets)
     )
     frames = len(np.unique(batch.target_frames[:, :1] + offsets))

@@ -191,8 +191,8 @@ def test_from_memory_and_from_disk_the_batches_are_the_same(
 def test_frames_are_brought_to_a_device_part_by_part(
     at_a_time: int, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(windows, "AT_A_TIME_BYTES", at_a_time)
-    held = windows.brought(store.frames, 3, 20, torch.device("cpu"))
+    monkeypatch.setattr(windows, "COPY_BYTES", at_a_time)
+    held = windows.copy_to_device(store.frames, 3, 20, torch.device("cpu"))
     assert held.dtype == torch.float32
     np.testing.assert_array_equal(held, store.frames[3:20])
 

@@ -9,8 +9,7 @@ from svqkit.data.store import Store
 from svqkit.settings.params import Data, Experiment, Model, Training
 from svqkit.settings.quantizers import Quantizer
 from svqkit.training.checkpoint import save_weights
-from svqkit.training.run_config import write_config
-from svqkit.training.runs import Run, open_run
+from svqkit.training.runs import Run, open_run, write_config
 
 
 def a_run(folder: Path, data: Data, store: Store, quantizer: Quantizer, seed: int = 0) -> Run:

@@ -16,7 +16,7 @@ from svqkit.settings.params import load_params
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line."""
+    """Run the command line and return its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m svqkit.data", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     _say(as_text(reports, options.stores, options.names, options.verbose or options.names))
-    there = [report for report in reports if report.place or report.dataset in options.datasets]
+    there = [report for report in reports if report.folder or report.dataset in options.datasets]
     return 0 if there and all(report.complete for report in there) else 1
 
 

@@ -1,19 +1,19 @@
 """Random changes to training windows, the same for all frames of a window; computed on the device."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from svqkit.devices.distributed import draw_shard
 from svqkit.errors import SvqkitError
 from svqkit.settings.params import Augmentation
-from svqkit.training.distributed import rank_and_count, share
 
 
 def augment(frames: Tensor, names: Sequence[Augmentation], crop_scale: float, random: np.random.Generator) -> Tensor:
-    """Windows (B, T, C, H, W), each changed at random in its own way.
+    """Change windows (B, T, C, H, W) at random, each in its own way.
 
     crop: enlarged to 1 / ``crop_scale``, bilinear, and cut back to H × W at a random place.
     flip: mirrored left to right, half of the windows.
@@ -28,7 +28,7 @@ def augment(frames: Tensor, names: Sequence[Augmentation], crop_scale: float, ra
     if "crop" in names:
         frames = _crop(frames, crop_scale, random)
     if "flip" in names:
-        frames = _where(_own(random.random, len(frames)) < 0.5, frames.flip(-1), frames)
+        frames = _where(draw_shard(random.random, len(frames)) < 0.5, frames.flip(-1), frames)
     if "rotate" in names:
         frames = _rotate(frames, random)
     return frames
@@ -38,26 +38,20 @@ def _crop(frames: Tensor, scale: float, random: np.random.Generator) -> Tensor:
     batch, time, channels, height, width = frames.shape
     large = F.interpolate(frames.flatten(0, 1), scale_factor=1 / scale, mode="bilinear")
     large = large.reshape(batch, time, channels, *large.shape[-2:])
-    tops = _own(lambda size: random.integers(0, large.shape[-2] - height + 1, size), batch)
-    lefts = _own(lambda size: random.integers(0, large.shape[-1] - width + 1, size), batch)
+    tops = draw_shard(lambda size: random.integers(0, large.shape[-2] - height + 1, size), batch)
+    lefts = draw_shard(lambda size: random.integers(0, large.shape[-1] - width + 1, size), batch)
     cuts = zip(large, tops, lefts, strict=True)
-    return torch.stack([one[..., top : top + height, left : left + width] for one, top, left in cuts])
+    return torch.stack([window[..., top : top + height, left : left + width] for window, top, left in cuts])
 
 
 def _rotate(frames: Tensor, random: np.random.Generator) -> Tensor:
     if frames.shape[-2] != frames.shape[-1]:
         raise SvqkitError(f"augment: rotate needs square frames, got {tuple(frames.shape[-2:])}; take it off the list.")
-    draw = _own(random.random, len(frames))
+    draw = draw_shard(random.random, len(frames))
     frames_clockwise, frames_counter = frames.rot90(-1, (-2, -1)), frames.rot90(1, (-2, -1))
     turned = _where(draw < 3 / 4, frames_clockwise, frames_counter)
     rest = _where(draw < 63 / 64, frames.flip(-1), frames)
     return _where(draw < 15 / 16, turned, rest)
-
-
-def _own(draw: Callable[[int], np.ndarray], windows: int) -> np.ndarray:
-    """A number for each window of this process, out of those that are drawn for the windows of all processes."""
-    rank, count = rank_and_count()
-    return share(draw(windows * count), rank, count)
 
 
 def _where(chosen: np.ndarray, yes: Tensor, no: Tensor) -> Tensor:

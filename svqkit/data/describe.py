@@ -13,14 +13,14 @@ MOST_CHANNELS = 4  # a wider table can't be read
 
 
 def describe(store: Store, protocol: Protocol = "clean") -> pd.DataFrame:
-    """Per split: numbers of frames, clips and windows, where they lie, mean and standard deviation by channel."""
+    """Count frames, clips and windows by split, with where they lie, and mean and standard deviation by channel."""
     rows = {}
     for split in SPLITS:
         clips = store.clips(split, protocol)
         mean, std = store.statistics(split, protocol)
         rows[split] = {
-            "from": _place(store, clips[0][0]),
-            "to": _place(store, clips[-1][1] - 1),
+            "from": _label(store, clips[0][0]),
+            "to": _label(store, clips[-1][1] - 1),
             "frames": sum(stop - start for start, stop in clips),
             "clips": len(clips),
             "windows": len(store.starts(split, protocol)),
@@ -35,12 +35,12 @@ def describe(store: Store, protocol: Protocol = "clean") -> pd.DataFrame:
 
 
 def mean_fields(store: Store, channel: int = 0) -> xr.Dataset:
-    """Mean and standard deviation over the training split at every place, in its units.
+    """Compute mean and standard deviation over the training split at every grid point or pixel, in its units.
 
     Of one channel (lat, lon) of a lat-lon record; of all channels (channel, y, x) of anything else.
     """
     channels = [channel] if store.kind == "grid" else list(range(store.frame_shape[0]))
-    fields = [_mean_field(store, one) for one in channels]
+    fields = [_mean_field(store, index) for index in channels]
     return fields[0] if store.kind == "grid" else xr.concat(fields, "channel").assign_coords(channel=store.channels)
 
 
@@ -62,11 +62,11 @@ def _mean_field(store: Store, channel: int) -> xr.Dataset:
 
 
 def sample_frames(store: Store, count: int = 24) -> xr.DataArray:
-    """The first ``count`` frames of the first training window (time, channel, y, x), in their units."""
+    """Read the first ``count`` frames of the first training window (time, channel, y, x), in their units."""
     start = int(store.starts("train")[0])
     inputs, targets = store.offsets()
-    places = start + np.concatenate([inputs, targets])[:count]
-    frames = store.frames[places[0] : places[-1] + 1][places - places[0]] * np.float32(store.scale)
+    indices = start + np.concatenate([inputs, targets])[:count]
+    frames = store.frames[indices[0] : indices[-1] + 1][indices - indices[0]] * np.float32(store.scale)
     dims, axes = store.places
     coords = {"channel": store.channels, **axes}
     return xr.DataArray(
@@ -74,6 +74,6 @@ def sample_frames(store: Store, count: int = 24) -> xr.DataArray:
     )
 
 
-def _place(store: Store, frame: int) -> str:
+def _label(store: Store, frame: int) -> str:
     """Where a frame lies: its time, or the clip that it is of."""
     return str(store.times[frame]) if "time" in store.group else store.clip_name(frame) or f"frame {frame}"

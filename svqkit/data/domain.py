@@ -1,7 +1,7 @@
 """What the frames of a run are: all that a forecast needs to know of the data that a model was trained on."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Annotated, Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from svqkit.data.plan import Kind
+from svqkit.data.plan import Kind, declares_simulated
 from svqkit.data.store import Store
 from svqkit.data.windows import Normaliser
 from svqkit.settings.params import Protocol
@@ -22,7 +22,8 @@ class Domain:
 
     Attributes:
         kind: grid, image or field, see :data:`svqkit.data.plan.Kind`.
-        title: what the raw files say of themselves; the bundled samples say that they are simulated.
+        title: what the raw files say of themselves.
+        simulated: whether they say that they are simulated.
         channels, units: name and unit of each channel; no units for images.
         size: height and width.
         lat, lon: degrees north (H,), degrees east (W,) of a grid; else empty.
@@ -39,6 +40,7 @@ class Domain:
 
     kind: Kind
     title: str
+    simulated: bool
     channels: Names
     units: tuple[str, ...]
     size: Size
@@ -65,29 +67,31 @@ class Domain:
                 raise ValueError(
                     f"{name} has {len(getattr(self, name))} entries, frames are {self.size} of a {self.kind}"
                 )
-        if list(places := (*self.inputs, *self.targets)) != sorted(set(places)):
-            raise ValueError(f"inputs and targets must rise, got {list(places)}")
+        offsets = [*self.inputs, *self.targets]
+        if offsets != sorted(set(offsets)):
+            raise ValueError(f"inputs and targets must rise, got {offsets}")
         return self
 
     @classmethod
     def of(cls, store: Store, protocol: Protocol = "clean") -> "Domain":
-        """The domain of a model that is trained on ``store`` under a protocol.
+        """Return the domain of a model that is trained on ``store`` under a protocol.
 
         Raises:
             SvqkitError: a channel never changes, so that it can't be normalised.
         """
         scale = Normaliser.of(store, "train", protocol)
         inputs, targets = store.offsets(protocol)
-        places = store.places[1]
+        coordinates = store.places[1]
         timed = "time" in store.group
         return cls(
             kind=store.kind,
             title=store.title,
+            simulated=store.simulated,
             channels=tuple(store.channels),
             units=tuple(store.units),
             size=tuple(store.frame_shape[1:]),
-            lat=tuple(np.asarray(places.get("lat", ()), float).tolist()),
-            lon=tuple(np.asarray(places.get("lon", ()), float).tolist()),
+            lat=tuple(np.asarray(coordinates.get("lat", ()), float).tolist()),
+            lon=tuple(np.asarray(coordinates.get("lon", ()), float).tolist()),
             mean=tuple(scale.mean.flatten().tolist()),
             std=tuple(scale.std.flatten().tolist()),
             scale=store.scale,
@@ -102,21 +106,18 @@ class Domain:
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> "Domain":
-        """From what :meth:`tree` gave.
+        """Return the domain whose fields ``tree`` holds; runs of earlier versions have only their title of "simulated".
 
         Raises:
             KeyError: something is missing.
             SvqkitError: something does not fit.
         """
+        tree = {"simulated": declares_simulated(tree["title"]), **tree}
         return checked(cls, {field.name: tree[field.name] for field in fields(cls)}, "The domain of the run")
-
-    def tree(self) -> dict[str, Any]:
-        """As plain dicts, lists and numbers, ready for JSON, which keeps every digit of a float."""
-        return asdict(self)
 
     @property
     def normaliser(self) -> Normaliser:
-        """The training's own; it takes bytes where ``scale`` is not 1."""
+        """The normaliser of the training; it takes bytes where ``scale`` is not 1."""
         mean, std = (torch.tensor(values, dtype=torch.float32)[:, None, None] for values in (self.mean, self.std))
         return Normaliser(mean, std, self.scale)
 
@@ -128,8 +129,8 @@ class Domain:
     @property
     def consecutive(self) -> bool:
         """Whether frames of a window follow each other, so that forecasts can be fed back for longer ones."""
-        places = [*self.inputs, *self.targets]
-        return places == list(range(places[0], places[0] + len(places)))
+        offsets = [*self.inputs, *self.targets]
+        return offsets == list(range(offsets[0], offsets[0] + len(offsets)))
 
     @property
     def bounds(self) -> tuple[float, float] | None:

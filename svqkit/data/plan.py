@@ -4,6 +4,7 @@ A source (a module of :mod:`svqkit.data.sources`) looks at file names and header
 :mod:`svqkit.data.prepare` carries it out, the same way for every source.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Protocol as Interface
 import numpy as np
 
 from svqkit.errors import SvqkitError
-from svqkit.settings.data import SPLITS
+from svqkit.settings.data import SPLITS, Shares
 from svqkit.settings.params import Protocol, Split
 
 Clip = tuple[int, int]
@@ -29,7 +30,7 @@ class Part(Interface):
         """How many frames it gives."""
 
     def read(self) -> Iterator[np.ndarray]:
-        """Its frames in order, some at a time, (n, C, H, W) in the plan's dtype.
+        """Yield its frames in order, some at a time, (n, C, H, W) in the plan's dtype.
 
         Raises:
             SvqkitError: a file is damaged, or holds what it should not.
@@ -68,6 +69,7 @@ class Plan:
         windows: per protocol.
         files: every raw file that the store is made from.
         title: what the raw files say of themselves.
+        simulated: whether they say that they are no measurements or recordings, see :func:`declares_simulated`.
         scale: a stored value times this is the value in ``units``; 1/255 for images of bytes.
         axes: coordinates, if any: time (N,) datetime64[h], lat (H,), lon (W,).
         lead_step, lead_units: what one frame ahead is: 6 "hours", or 1 "frames".
@@ -87,6 +89,7 @@ class Plan:
     windows: Mapping[Protocol, Windowing]
     files: tuple[Path, ...]
     title: str = ""
+    simulated: bool = False
     scale: float = 1.0
     axes: Mapping[str, np.ndarray] = field(default_factory=dict)
     lead_step: int = 1
@@ -108,8 +111,13 @@ class Plan:
         return sum(part.frames for part in self.parts)
 
 
+def declares_simulated(text: str) -> bool:
+    """Return whether a title, a NetCDF ``source`` or a README.txt begins with the word "simulated"."""
+    return text.lstrip().lower().startswith("simulated")
+
+
 def no_window(windowing: Windowing, split: Split, notes: Sequence[str]) -> str:
-    """What to say when a split has no window."""
+    """Return what to say when a split has no window."""
     lengths = sorted((stop - start for start, stop in windowing.clips[split]), reverse=True)
     there = f"its longest run of frames has {lengths[0]}" if lengths else "it has no clip at all"
     told = f" ({'; '.join(notes)})" if notes else ""
@@ -120,13 +128,38 @@ def no_window(windowing: Windowing, split: Split, notes: Sequence[str]) -> str:
     )
 
 
+def share_out(count: int, shares: Shares, what: str = "clips") -> dict[Split, Clip]:
+    """Share ``count`` clips or frames out in their order to training, validation, test: [start, stop) of each.
+
+    Each split gets one at least. ``what`` is how errors call them.
+
+    Raises:
+        SvqkitError: there are too few of them.
+    """
+
+    def held_out(count: int) -> tuple[int, int]:
+        # 100 times 0.29 is 28.999999999999996.
+        validation, test = (max(1, math.floor(count * share + 1e-9)) for share in (shares.validation, shares.test))
+        return validation, test
+
+    validation, test = held_out(count)
+    if validation + test >= count:
+        needed = next(enough for enough in range(3, 10**9) if sum(held_out(enough)) < enough)
+        raise SvqkitError(
+            f"{count} {what} are too few to share out: {needed} are needed for validation {shares.validation}, test "
+            f"{shares.test} and at least one to train on. Add {what}, or change `shares`."
+        )
+    train = count - validation - test
+    return {"train": (0, train), "validation": (train, train + validation), "test": (train + validation, count)}
+
+
 def every_window(clips: Sequence[Clip], length: int, stride: int = 1) -> np.ndarray:
-    """Starts of the windows of ``length`` frames in each clip, one every ``stride`` frames from its first."""
+    """Return the starts of windows of ``length`` frames in each clip, one every ``stride`` frames from its first."""
     return _joined([np.arange(start, stop - length + 1, stride) for start, stop in clips])
 
 
 def windows_from_end(clips: Sequence[Clip], length: int, stride: int) -> np.ndarray:
-    """Starts of windows that end at each clip's end and step back by ``stride``, in rising order."""
+    """Return the starts of windows that end at each clip's end and step back by ``stride``, in rising order."""
     return _joined([np.arange(stop - length, start - 1, -stride)[::-1] for start, stop in clips])
 
 

@@ -9,13 +9,11 @@ import numpy as np
 import zarr
 
 from svqkit.atomic import alone, clear_errors, put_in_place, remove, restore
+from svqkit.data import sources, streaming
 from svqkit.data import store as stores
-from svqkit.data import streaming
-from svqkit.data.climatology import write_climatology
 from svqkit.data.plan import Plan
 from svqkit.data.rawfiles import raw_digest
-from svqkit.data.sources import plan as look
-from svqkit.data.statistics import SplitStatistics
+from svqkit.data.statistics import SplitStatistics, write_climatology
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.progress import progress
@@ -40,7 +38,7 @@ def prepare(data: Data, target: str | Path, again: bool = False) -> Store:
             the earlier store, if there was one, stays as it was.
     """
     target = Path(target)
-    plan = look(data)
+    plan = sources.plan(data)
     work = prepare_path(target)
     with clear_errors(target), alone(work, f"preparing {target}"):
         _tidy(work, target)
@@ -134,7 +132,9 @@ def _go_on(draft: Path, made_from: dict) -> zarr.Group | None:
 def _copy_frames(plan: Plan, group: zarr.Group) -> dict[str, Any]:
     """Fill ``frames`` and return the attributes that tell of them: the statistics of every split, and their digest."""
     frames, state = group["frames"], group.attrs[PROGRESS]
-    statistics = SplitStatistics({protocol: each.clips for protocol, each in plan.windows.items()}, state["statistics"])
+    statistics = SplitStatistics(
+        {protocol: windowing.clips for protocol, windowing in plan.windows.items()}, state["statistics"]
+    )
     # Whole chunks at a time: none is written twice, so that a stop can't spoil what is done.
     per_block = frames.chunks[0] * max(1, BLOCK_BYTES // (frames.dtype.itemsize * int(np.prod(frames.chunks))))
     start = skip = state["frames"]

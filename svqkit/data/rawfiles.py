@@ -13,7 +13,7 @@ from svqkit.progress import progress
 
 
 def raw_digest(files: Sequence[Path], root: str | Path, known: Path) -> dict[str, int | str]:
-    """How many raw files there are, their bytes, and one digest of all names and contents.
+    """Return how many raw files there are, their bytes, and one digest of all names and contents.
 
     A file whose size and time of change are those of the last look is not read again: the file ``known`` keeps
     them, as git's index does. ``root`` is what names are relative to.
@@ -47,7 +47,7 @@ def _state(path: Path) -> list[int]:
     if not path.is_dir():
         return [stat.st_size, stat.st_mtime_ns]
     files = [file.stat() for file in path.rglob("*") if file.is_file()]  # a Zarr array is a folder
-    return [sum(one.st_size for one in files), max((one.st_mtime_ns for one in files), default=0)]
+    return [sum(entry.st_size for entry in files), max((entry.st_mtime_ns for entry in files), default=0)]
 
 
 def _digest(path: Path) -> str:

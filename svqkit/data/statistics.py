@@ -1,12 +1,14 @@
-"""Mean and standard deviation of each channel, gathered block by block."""
+"""Mean and standard deviation of each channel, gathered block by block; and the climatology of weather."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import zarr
 
-from svqkit.data.plan import Clip
+from svqkit.data import store as stores
+from svqkit.data.plan import Clip, Plan
 from svqkit.settings.params import Protocol, Split
 
 
@@ -52,10 +54,11 @@ class SplitStatistics:
     ) -> None:
         self.clips = clips
         # Protocols mostly agree on a split: what is the same is computed once.
-        self.distinct = sorted({self._key(each) for splits in clips.values() for each in splits.values()})
+        self.distinct = sorted({self._key(owned) for splits in clips.values() for owned in splits.values()})
         self.frames = [np.concatenate([np.arange(*clip) for clip in key]) for key in self.distinct]
         self.gathered = [
-            ChannelStatistics(one["count"], np.array(one["mean"]), np.array(one["squares"])) for one in state or []
+            ChannelStatistics(entry["count"], np.array(entry["mean"]), np.array(entry["squares"]))
+            for entry in state or []
         ] or [ChannelStatistics() for _ in self.distinct]
 
     def add(self, block: np.ndarray, start: int) -> None:
@@ -68,21 +71,22 @@ class SplitStatistics:
                 statistics.add(block[frames[first:last] - start])
 
     def state(self) -> list[dict[str, Any]]:
-        """What has been gathered, exactly, ready for JSON."""
+        """Return what has been gathered, exactly, ready for JSON."""
         return [
-            {"count": one.count, "mean": one.mean.tolist(), "squares": one.squares.tolist()} for one in self.gathered
+            {"count": split.count, "mean": split.mean.tolist(), "squares": split.squares.tolist()}
+            for split in self.gathered
         ]
 
     def result(self, scale: float = 1.0) -> dict[Protocol, dict[Split, dict[str, list[float]]]]:
-        """Mean and standard deviation of each split, times ``scale``."""
+        """Return mean and standard deviation of each split, times ``scale``."""
         by_key = dict(zip(self.distinct, self.gathered, strict=True))
         return {
             protocol: {
                 split: {
-                    "mean": (scale * by_key[self._key(each)].mean).tolist(),
-                    "std": (scale * by_key[self._key(each)].std).tolist(),
+                    "mean": (scale * by_key[self._key(owned)].mean).tolist(),
+                    "std": (scale * by_key[self._key(owned)].std).tolist(),
                 }
-                for split, each in splits.items()
+                for split, owned in splits.items()
             }
             for protocol, splits in self.clips.items()
         }
@@ -90,3 +94,53 @@ class SplitStatistics:
     @staticmethod
     def _key(clips: Sequence[Clip]) -> tuple[Clip, ...]:
         return tuple(sorted((int(start), int(stop)) for start, stop in clips))
+
+
+def write_climatology(group: zarr.Group, plan: Plan) -> list[int]:
+    """Write the training mean by week and time of day for every week that occurs, and return those weeks.
+
+    A week that training does not cover gets the mean over all training frames at that time of day.
+    """
+    frames, times = group["frames"], plan.axes["time"]
+    slots = 24 // np.gcd(24, plan.lead_step)
+    weeks = stores.week_of_year(times)
+    slot = stores.slot_of_day(times, slots)
+    occurring = np.unique(weeks)
+    in_train = np.zeros(len(times), bool)
+    for start, stop in plan.windows["clean"].clips["train"]:
+        in_train[start:stop] = True
+    shape = (len(occurring), slots, *frames.shape[1:])
+    if "climatology" in group:
+        del group["climatology"]  # of a call that was stopped here
+    climatology = group.create_array(
+        "climatology",
+        shape=shape,
+        dtype="float32",
+        chunks=(1, *shape[1:]),
+        dimension_names=("week", "slot", "channel", "lat", "lon"),
+    )
+    overall, overall_count = np.zeros(shape[1:]), np.zeros(slots)
+    uncovered = []
+    for index, week in enumerate(occurring):
+        total, count = np.zeros(shape[1:]), np.zeros(slots)
+        for run in _runs(np.flatnonzero(in_train & (weeks == week)), frames.chunks[0]):
+            np.add.at(total, slot[run], frames[run[0] : run[-1] + 1].astype(np.float64))
+            np.add.at(count, slot[run], 1)
+        overall += total
+        overall_count += count
+        if (count > 0).all():
+            climatology[index] = total / count[:, None, None, None]
+        else:
+            uncovered.append((index, total, count))
+    fallback = overall / np.maximum(overall_count, 1)[:, None, None, None]
+    fallback[overall_count == 0] = overall.sum(axis=0) / overall_count.sum()
+    for index, total, count in uncovered:
+        covered = (count > 0)[:, None, None, None]
+        climatology[index] = np.where(covered, total / np.maximum(count, 1)[:, None, None, None], fallback)
+    return occurring.tolist()
+
+
+def _runs(indices: np.ndarray, longest: int) -> list[np.ndarray]:
+    """Cut ``indices`` into runs of neighbours of at most ``longest``."""
+    runs = np.split(indices, np.flatnonzero(np.diff(indices) != 1) + 1)
+    return [run[i : i + longest] for run in runs if len(run) for i in range(0, len(run), longest)]

@@ -7,9 +7,9 @@ Layout of ``<name>.zarr`` (Zarr 3, no pickles; xarray opens it too):
     windows/<protocol>/<split>
                         (n,) int64, the frame at which each window starts
     climatology         of weather: (week, slot, channel, lat, lon) float32, training mean by week and time of day
-    attributes          title, kind, channels, units, scale, lead_step, lead_units, groups, extra, notes, clip_names,
-                        offsets, clips, blue_first and statistics by protocol, weeks, settings, frames_digest, files
-                        (how many it has)
+    attributes          title, simulated, kind, channels, units, scale, lead_step, lead_units, groups, extra, notes,
+                        clip_names, offsets, clips, blue_first and statistics by protocol, weeks, settings,
+                        frames_digest, files (how many it has)
 A split owns clips [start, stop) of frames; no window crosses the edge of a clip.
 """
 
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from svqkit.data.plan import Clip, Kind, Plan
+from svqkit.data.plan import Clip, Kind, Plan, declares_simulated
 from svqkit.errors import SvqkitError
 from svqkit.settings.params import Protocol, Split, without_root
 
@@ -83,17 +83,23 @@ class Store:
         """
         attributes = {**self.group.attrs, "settings": self.made_from}
         frames = str(attributes.pop("frames_digest", ""))
+        attributes.pop("simulated", None)  # no training reads it, and stores of earlier versions lack it
         arrays = hashlib.sha256()
-        for name, one in sorted(self.group.members(max_depth=None)):
-            if isinstance(one, zarr.Array) and name not in ("frames", "climatology"):
-                arrays.update(name.encode() + one[:].tobytes())
+        for name, member in sorted(self.group.members(max_depth=None)):
+            if isinstance(member, zarr.Array) and name not in ("frames", "climatology"):
+                arrays.update(name.encode() + member[:].tobytes())
         told = hashlib.sha256(json.dumps(attributes, sort_keys=True).encode())
         return {"frames": frames[:16], "windows": arrays.hexdigest()[:16], "attributes": told.hexdigest()[:16]}
 
     @property
     def title(self) -> str:
-        """What the raw files say of themselves; the bundled samples say that they are simulated."""
+        """What the raw files say of themselves."""
         return str(self.group.attrs["title"])
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the raw files say that they are simulated; stores of earlier versions have only their title."""
+        return bool(self.group.attrs.get("simulated", declares_simulated(self.title)))
 
     @property
     def kind(self) -> Kind:
@@ -173,29 +179,29 @@ class Store:
         return ("y", "x"), {}
 
     def clips(self, split: Split, protocol: Protocol = "clean") -> list[Clip]:
-        """The clips [start, stop) of a split."""
+        """Return the clips [start, stop) of a split."""
         return [(start, stop) for start, stop in self.group.attrs["clips"][protocol][split]]
 
     def starts(self, split: Split, protocol: Protocol = "clean") -> np.ndarray:
-        """(n,) the frame at which each window of a split starts."""
+        """Return the frame at which each window of a split starts, (n,)."""
         return self.group[f"windows/{protocol}/{split}"][:]
 
     def offsets(self, protocol: Protocol = "clean") -> tuple[np.ndarray, np.ndarray]:
-        """The input and target frames of a window, counted from its start."""
+        """Return the input and target frames of a window, counted from its start."""
         offsets = self.group.attrs["offsets"][protocol]
         return np.array(offsets["inputs"]), np.array(offsets["targets"])
 
     def statistics(self, split: Split = "train", protocol: Protocol = "clean") -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation (C,) of a split, in ``units``."""
+        """Return mean and standard deviation (C,) of a split, in ``units``."""
         entry = self.group.attrs["statistics"][protocol][split]
         return np.array(entry["mean"]), np.array(entry["std"])
 
     def blue_first(self, split: Split, protocol: Protocol = "clean") -> bool:
-        """Whether a protocol reads the frames of a split blue, green, red; in the store red comes first."""
+        """Return whether a protocol reads the frames of a split blue, green, red; in the store red comes first."""
         return split in self.group.attrs["blue_first"][protocol]
 
     def clip_name(self, frame: int) -> str:
-        """The name of the raw clip that a frame comes from, or ""."""
+        """Return the name of the raw clip that a frame comes from, or ""."""
         return next((name for name, start, stop in self.group.attrs["clip_names"] if start <= frame < stop), "")
 
     @property
@@ -204,11 +210,11 @@ class Store:
         return "climatology" in self.group
 
     def climatology(self, indices: np.ndarray) -> np.ndarray:
-        """Climatology (…, C, H, W) at the times of frames ``indices`` (…)."""
+        """Return the climatology (…, C, H, W) at the times of frames ``indices`` (…)."""
         return self.climatology_table[self.climatology_rows(indices)]
 
     def climatology_rows(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The place of frames ``indices`` (…) in the climatology: (…) week and (…) slot of the day."""
+        """Return the indices of frames ``indices`` (…) in the climatology: (…) week and (…) slot of the day."""
         weeks = np.searchsorted(self.group.attrs["weeks"], week_of_year(self.times[indices]))
         return weeks, slot_of_day(self.times[indices], self.climatology_table.shape[1])
 
@@ -219,27 +225,27 @@ class Store:
 
 
 def week_of_year(times: np.ndarray) -> np.ndarray:
-    """0 … 52: whole weeks since January 1st."""
+    """Return the whole weeks since January 1st, 0 … 52."""
     days = times.astype("datetime64[D]") - times.astype("datetime64[Y]").astype("datetime64[D]")
     return days.astype(np.int64) // 7
 
 
 def slot_of_day(times: np.ndarray, slots: int) -> np.ndarray:
-    """Which of ``slots`` equal parts of the day each time lies in."""
+    """Return which of ``slots`` equal parts of the day each time lies in."""
     return times.astype("datetime64[h]").astype(np.int64) % 24 * slots // 24
 
 
 def create(path: Path, plan: Plan) -> zarr.Group:
-    """An empty store for the frames of a plan, with its axes and windows."""
+    """Create an empty store for the frames of a plan, with its axes and windows."""
     group = zarr.create_group(path)
     shape = (plan.frames, *plan.frame_shape)
-    one = np.dtype(plan.dtype).itemsize * int(np.prod(plan.frame_shape))
+    frame_bytes = np.dtype(plan.dtype).itemsize * int(np.prod(plan.frame_shape))
     # Float noise hardly compresses; without a codec a random window costs a copy, not a decompression.
     group.create_array(
         "frames",
         shape=shape,
         dtype=plan.dtype,
-        chunks=(max(1, min(CHUNK_BYTES // one, shape[0])), *shape[1:]),
+        chunks=(max(1, min(CHUNK_BYTES // frame_bytes, shape[0])), *shape[1:]),
         compressors=None,
         dimension_names=("time", "channel", "lat", "lon") if plan.kind == "grid" else ("frame", "channel", "y", "x"),
     )
@@ -253,10 +259,11 @@ def create(path: Path, plan: Plan) -> zarr.Group:
 
 
 def describe_plan(plan: Plan) -> Mapping[str, Any]:
-    """The attributes of a store that its plan knows, ready for JSON."""
+    """Return the attributes of a store that its plan knows, ready for JSON."""
     windows = plan.windows.items()
     return {
         "title": plan.title,
+        "simulated": plan.simulated,
         "kind": plan.kind,
         "channels": plan.channels,
         "units": plan.units,
@@ -267,17 +274,19 @@ def describe_plan(plan: Plan) -> Mapping[str, Any]:
         "extra": dict(plan.extra),
         "notes": plan.notes,
         "clip_names": [[name, int(start), int(stop)] for name, start, stop in plan.clip_names],
-        "offsets": {protocol: {"inputs": each.inputs, "targets": each.targets} for protocol, each in windows},
-        "blue_first": {protocol: each.blue_first for protocol, each in windows},
+        "offsets": {
+            protocol: {"inputs": windowing.inputs, "targets": windowing.targets} for protocol, windowing in windows
+        },
+        "blue_first": {protocol: windowing.blue_first for protocol, windowing in windows},
         "clips": {
-            protocol: {split: [[int(a), int(b)] for a, b in clips] for split, clips in each.clips.items()}
-            for protocol, each in windows
+            protocol: {split: [[int(a), int(b)] for a, b in clips] for split, clips in windowing.clips.items()}
+            for protocol, windowing in windows
         },
     }
 
 
 def count_files(path: Path) -> int:
-    """How many files a store has, without hidden ones, which systems put into folders."""
+    """Count the files of a store, without hidden ones, which systems put into folders."""
     return sum(not name.startswith(".") for _, _, names in os.walk(path) for name in names)
 
 

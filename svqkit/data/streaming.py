@@ -15,10 +15,13 @@ _END = object()
 
 
 def in_order(parts: Sequence[Part], workers: int | None = None) -> Iterator[np.ndarray]:
-    """The frames of all parts, in order; up to ``workers`` parts are decoded ahead, each in a thread of its own.
+    """Yield the frames of all parts, in order; up to ``workers`` parts are decoded ahead, a thread for each.
 
     Decoders of images and video let other threads run, so this keeps every core busy without copies between
     processes. A part that is far ahead waits: memory doesn't grow with the number or the length of the parts.
+
+    Raises:
+        SvqkitError: a part can't be read; see :class:`svqkit.data.plan.Part`.
     """
     workers = workers or os.cpu_count() or 1
     stop = threading.Event()
@@ -43,7 +46,7 @@ def in_order(parts: Sequence[Part], workers: int | None = None) -> Iterator[np.n
 
 
 def in_blocks(pieces: Iterator[np.ndarray], frames: int, skip: int = 0) -> Iterator[np.ndarray]:
-    """The same frames in blocks of exactly ``frames`` (the last may be shorter), without the first ``skip``."""
+    """Yield the same frames in blocks of exactly ``frames`` (the last may be shorter), without the first ``skip``."""
     held: list[np.ndarray] = []
     count = 0
     for piece in pieces:

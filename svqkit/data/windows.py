@@ -13,15 +13,15 @@ import zarr
 from torch import Tensor
 
 from svqkit.data.store import Store
+from svqkit.devices.distributed import refuse_uneven, shard
 from svqkit.errors import SvqkitError
 from svqkit.settings.params import Protocol, Split
-from svqkit.training.distributed import refuse_uneven, share
 
 # A split is held on the GPU if it takes at most this share of its free memory, else in the host's if it is at most so
 # large; of a larger one a few batches are.
 OF_FREE_MEMORY, IN_MEMORY_BYTES = 0.25, 2**30
-# Frames that are brought to the GPU at a time.
-AT_A_TIME_BYTES = 2**26
+# Frames are copied to the GPU in parts of so many bytes.
+COPY_BYTES = 2**26
 
 # Windows that are scored at once: as many as fit into so many bytes, but not more than these.
 SCORED, SCORED_BYTES = 16, 2**25
@@ -42,12 +42,12 @@ class Batch:
     target_frames: np.ndarray
 
     def to(self, device: torch.device) -> "Batch":
-        """The same on another device; from pinned memory the copy goes on beside the computing."""
+        """Return the same on another device; from pinned memory the copy goes on beside the computing."""
         inputs, targets = (part.to(device, non_blocking=True) for part in (self.inputs, self.targets))
         return Batch(inputs, targets, self.target_frames)
 
     def pin_memory(self) -> "Batch":
-        """The same in memory that a GPU can fetch from by itself."""
+        """Return the same in memory that a GPU can fetch from by itself."""
         return Batch(self.inputs.pin_memory(), self.targets.pin_memory(), self.target_frames)
 
 
@@ -81,26 +81,27 @@ class Windows:
         return len(self.starts)
 
     def __getitem__(self, index: int) -> Batch:
-        """One window, as a batch of one."""
+        """Return one window, as a batch of one."""
         return self.read([index])
 
     def read(self, indices: Sequence[int]) -> Batch:
-        """The windows ``indices`` as one batch."""
+        """Return the windows ``indices`` as one batch."""
         starts = self.starts[np.asarray(indices)]
-        places = starts[:, None] + np.concatenate([self.inputs, self.targets])
-        frames, cut = self._take(places), len(self.inputs)
+        frame_indices = starts[:, None] + np.concatenate([self.inputs, self.targets])
+        frames, cut = self._take(frame_indices), len(self.inputs)
         batch = Batch(frames[:, :cut], frames[:, cut:], starts[:, None] + self.targets)
         return batch.pin_memory() if self.device.type == "cuda" and not frames.is_cuda else batch
 
-    def _take(self, places: np.ndarray) -> Tensor:
+    def _take(self, indices: np.ndarray) -> Tensor:
+        """Return the frames ``indices`` (B, T) of the store, (B, T, C, H, W)."""
         if self.in_memory is not None:
-            return self.in_memory[torch.from_numpy(places - self._first).to(self.in_memory.device)]
+            return self.in_memory[torch.from_numpy(indices - self._first).to(self.in_memory.device)]
         stored = self.store.frames
-        first, stop = int(places.min()), int(places.max()) + 1
-        if stop - first <= places.size:  # neighbours: what they share is read once
-            return torch.from_numpy(stored[first:stop][places - first])
-        frames = np.empty((*places.shape, *stored.shape[1:]), stored.dtype)
-        for window, row in zip(frames, places, strict=True):
+        first, stop = int(indices.min()), int(indices.max()) + 1
+        if stop - first <= indices.size:  # neighbours: what they share is read once
+            return torch.from_numpy(stored[first:stop][indices - first])
+        frames = np.empty((*indices.shape, *stored.shape[1:]), stored.dtype)
+        for window, row in zip(frames, indices, strict=True):
             run = stored[row[0] : row[-1] + 1]
             window[:] = run if len(run) == len(row) else run[row - row[0]]
         return torch.from_numpy(frames)
@@ -110,8 +111,8 @@ class Windows:
         return int(self.starts.min())
 
     @property
-    def at_hand(self) -> bool:
-        """Whether a batch is there as soon as it is asked for, with nothing to read or to send."""
+    def on_device(self) -> bool:
+        """Whether all frames are in the device's memory, so that a batch needs no reading and no copying."""
         return self.in_memory is not None and self.in_memory.device.type == self.device.type
 
     @cached_property
@@ -122,19 +123,19 @@ class Windows:
         frame_bytes = frames.dtype.itemsize * int(np.prod(frames.shape[1:]))
         needed = (stop - first) * frame_bytes
         if self.device.type == "cuda" and needed <= OF_FREE_MEMORY * torch.cuda.mem_get_info(self.device)[0]:
-            return brought(frames, first, stop, self.device)
+            return copy_to_device(frames, first, stop, self.device)
         return torch.from_numpy(frames[first:stop]) if self.hold and needed <= IN_MEMORY_BYTES else None
 
 
-def brought(frames: zarr.Array, first: int, stop: int, device: torch.device) -> Tensor:
-    """Frames ``first`` to ``stop`` on a device, read a part at a time so that the host never holds them all."""
-    step = max(1, AT_A_TIME_BYTES // (frames.dtype.itemsize * int(np.prod(frames.shape[1:]))))
+def copy_to_device(frames: zarr.Array, first: int, stop: int, device: torch.device) -> Tensor:
+    """Copy frames ``first`` to ``stop`` to a device, (n, C, H, W), in parts so that the host never holds them all."""
+    step = max(1, COPY_BYTES // (frames.dtype.itemsize * int(np.prod(frames.shape[1:]))))
     parts = (torch.from_numpy(frames[start : min(start + step, stop)]) for start in range(first, stop, step))
     return torch.cat([part.to(device) for part in parts])
 
 
 def batches(windows: Windows, order: np.ndarray, batch_size: int, rank: int = 0, ranks: int = 1) -> Iterator[Batch]:
-    """Batches of ``windows`` in the given ``order``; of several processes each gets its share of every batch.
+    """Yield batches of ``windows`` in the given ``order``; of several processes each gets its share of every batch.
 
     ``batch_size`` is that of all processes together, so that results follow the settings and not the number of
     processes.
@@ -143,17 +144,17 @@ def batches(windows: Windows, order: np.ndarray, batch_size: int, rank: int = 0,
         SvqkitError: the processes can't share ``batch_size`` evenly.
     """
     refuse_uneven("batch_size", batch_size, ranks)
-    lots = [share(order[i : i + batch_size], rank, ranks).tolist() for i in range(0, len(order), batch_size)]
-    lots = [lot for lot in lots if lot]
-    if windows.at_hand:
-        yield from map(windows.read, lots)
+    shares = [shard(order[i : i + batch_size], rank, ranks).tolist() for i in range(0, len(order), batch_size)]
+    shares = [indices for indices in shares if indices]
+    if windows.on_device:
+        yield from map(windows.read, shares)
         return
     # Threads, not processes: reading lets others run, and a batch need not be sent from one process to another.
     pool = ThreadPoolExecutor(readers())
     ahead: deque[Future[Batch]] = deque()
     try:
-        for lot in lots:
-            ahead.append(pool.submit(windows.read, lot))
+        for indices in shares:
+            ahead.append(pool.submit(windows.read, indices))
             if len(ahead) > readers():
                 yield ahead.popleft().result()
         while ahead:
@@ -163,19 +164,19 @@ def batches(windows: Windows, order: np.ndarray, batch_size: int, rank: int = 0,
 
 
 def scoring_batch(windows: Windows) -> int:
-    """Windows that are scored at once, where no gradients are needed: as many as fit, at most 16."""
+    """Return how many windows are scored at once, where no gradients are needed: as many as fit, at most 16."""
     window = 4 * int(np.prod(windows.store.frame_shape)) * (len(windows.inputs) + len(windows.targets))
     return max(1, min(SCORED, SCORED_BYTES // window))
 
 
 def readers() -> int:
-    """Threads that read windows from disk: half of the cores, shared by the trainings on this machine; 2 to 8."""
+    """Return how many threads read windows: half of the cores, shared by the trainings on this machine; 2 to 8."""
     cores = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     return max(2, min(8, cores // 2))
 
 
 def epoch_order(windows: Windows, seed: int, epoch: int, batch_size: int, steps: int = 0) -> np.ndarray:
-    """The shuffled windows of an epoch, a function of seed and epoch only; whole batches, at most ``steps`` of them.
+    """Shuffle the windows of an epoch, a function of seed and epoch only; whole batches, at most ``steps`` of them.
 
     With fewer windows than one batch all of them make a batch.
     """
@@ -190,18 +191,20 @@ class Normaliser:
     """Stored values → what a model is given, and back to physical units.
 
     With x the stored value and s the store's scale: physical p = s x, normalised z = (p − mean) / std per channel;
-    mean and std are (C, 1, 1) tensors. Images, which are in [0, 1], are given as they are: mean 0, std 1. ``turned``:
-    a model is given the channels in reverse order, blue first.
+    mean and std are (C, 1, 1) tensors. Images, which are in [0, 1], are given as they are: mean 0, std 1. With
+    ``reversed_channels`` a model is given the channels in reverse order, blue first.
     """
 
     mean: Tensor
     std: Tensor
     scale: float = 1.0
-    turned: bool = False
+    reversed_channels: bool = False
 
     @classmethod
     def of(cls, store: Store, split: Split = "train", protocol: Protocol = "clean") -> "Normaliser":
-        """From a split's statistics under a protocol; turned where training has colours in the other order.
+        """Make one from a split's statistics under a protocol.
+
+        ``reversed_channels`` where training has colours in the other order.
 
         Raises:
             SvqkitError: a channel never changes.
@@ -215,22 +218,22 @@ class Normaliser:
                 f"{store.path}: {constant} never changes in the {split} split, so it can't be normalised."
             )
         mean, std = (torch.tensor(value, dtype=torch.float32)[:, None, None] for value in (mean, std))
-        turned = store.blue_first(split, protocol) != store.blue_first("train", protocol)
-        return cls(mean, std, store.scale, turned)
+        reversed_channels = store.blue_first(split, protocol) != store.blue_first("train", protocol)
+        return cls(mean, std, store.scale, reversed_channels)
 
     def to(self, device: torch.device) -> "Normaliser":
-        """The same on another device."""
+        """Return the same on another device."""
         return replace(self, mean=self.mean.to(device), std=self.std.to(device))
 
     def physical(self, x: Tensor) -> Tensor:
-        """Stored → physical units, float32."""
+        """Convert stored values to physical units, float32."""
         return x.float() * self.scale if self.scale != 1 else x.float()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Stored → normalised."""
+        """Convert stored values to normalised ones."""
         normalised = (self.physical(x) - self.mean) / self.std
-        return normalised.flip(-3) if self.turned else normalised
+        return normalised.flip(-3) if self.reversed_channels else normalised
 
     def inverse(self, x: Tensor) -> Tensor:
-        """Normalised → physical units."""
-        return (x.flip(-3) if self.turned else x) * self.std + self.mean
+        """Convert normalised values to physical units."""
+        return (x.flip(-3) if self.reversed_channels else x) * self.std + self.mean

@@ -8,7 +8,8 @@ from svqkit.evaluation.codebook import (
     read_usage,
     usage_tree,
 )
-from svqkit.evaluation.evaluate import BASELINES, evaluate, look_closely
+from svqkit.evaluation.evaluate import errors_and_forecast, evaluate
+from svqkit.evaluation.forecasters import BASELINES
 from svqkit.evaluation.reading import (
     first_seeds,
     mean_over_channels,
@@ -21,25 +22,3 @@ from svqkit.evaluation.reading import (
     read_windows,
     scores_of_runs,
 )
-
-__all__ = [
-    "BASELINES",
-    "code_activity",
-    "code_similarity",
-    "codebook_usage",
-    "describe_usage",
-    "evaluate",
-    "first_seeds",
-    "look_closely",
-    "mean_over_channels",
-    "of_runs",
-    "read_errors",
-    "read_forecasts",
-    "read_measures",
-    "read_notes",
-    "read_scores",
-    "read_usage",
-    "read_windows",
-    "scores_of_runs",
-    "usage_tree",
-]

@@ -1,43 +1,46 @@
-"""How a trained model uses its codebook on test data."""
+"""How a trained model uses its codebook on test data, and what single codes mean."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
-from torch import Tensor
+from torch import Tensor, nn
 
 from svqkit.atomic import replacing
 from svqkit.data.store import Store
-from svqkit.data.windows import Normaliser, Windows
+from svqkit.data.windows import Batch, Normaliser, Windows
 from svqkit.errors import SvqkitError
-from svqkit.quantizers import Usage
+from svqkit.evaluation.fields import coordinates
+from svqkit.models.rollout import roll_out
+from svqkit.models.simvp import SimVP
+from svqkit.quantizers import MultiheadVQ, Quantized, Quantizer, Usage
 from svqkit.training.runs import Run
 from svqkit.userfiles import refuse_special
 
 # Windows looked at, spread evenly over the test split: a codebook of 10,000 takes seconds, not minutes.
 WINDOWS = 2
 
+Cell = tuple[int, int]
+
 
 @torch.inference_mode()
 def codebook_usage(run: Run, store: Store, windows: int = WINDOWS) -> Usage:
-    """The usage of the run's codebook over ``windows`` windows of the test split.
+    """Measure the usage of the run's codebook over ``windows`` windows of the test split.
 
     Raises:
         SvqkitError: the run's quantizer has no codebook.
     """
-    if not run.has_codebook:
-        kind = run.experiment.quantizer.name
-        raise SvqkitError(f"{run.name} has no codebook: its quantizer is {kind!r}. Choose a run with svq or vq.")
-    model = run.model()
-    return model.quantizer.usage(model.latents(sample_frames(run, store, windows)))
+    model = _model_with_codebook(run)
+    return model.quantizer.usage(model.latents(sample_frames(store, windows)))
 
 
 @torch.inference_mode()
 def code_similarity(run: Run, usage: Usage, codes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cosine similarity (n, n) of the codes that win most often, and their numbers (n,), the most frequent first."""
+    """Compute the cosine similarity (n, n) of the codes that win most often, and return their numbers (n,) with it."""
     codebook = run.model().quantizer.codes()
     chosen = usage.share.argsort(descending=True)[: min(codes, len(codebook))]
     unit = torch.nn.functional.normalize(codebook[chosen].float(), dim=1)
@@ -46,26 +49,32 @@ def code_similarity(run: Run, usage: Usage, codes: int) -> tuple[np.ndarray, np.
 
 @torch.inference_mode()
 def code_activity(run: Run, store: Store, usage: Usage, codes: int = 4, windows: int = WINDOWS) -> xr.DataArray:
-    """Mean weight of the codes that win most often at each place of the latent map, (code, lat, lon).
+    """Compute the mean weight of the codes that win most often at each cell of the latent map, (code, lat, lon).
 
     Latitudes and longitudes are those of the middle of each latent cell.
     """
-    model, frames = run.model(), sample_frames(run, store, windows)
+    model, frames = run.model(), sample_frames(store, windows)
     chosen = usage.share.argsort(descending=True)[:codes]
     latent = model.latents(frames)
     weights = model.quantizer.weights_of(latent, chosen).mean(0)
-    height, width = weights.shape[-2:]
     dims, axes = store.places
-    cells = {
-        name: -(-size // count) for name, size, count in zip(dims, store.frame_shape[1:], (height, width), strict=True)
-    }
-    middles = {name: _middles(values, cells[name]) for name, values in axes.items()}
+    # How many rows and columns a latent cell covers; cells that lie in the padding beyond the frame are cut off.
+    cells = [-(-size // count) for size, count in zip(store.frame_shape[1:], weights.shape[-2:], strict=True)]
+    rows, columns = (-(-size // cell) for size, cell in zip(store.frame_shape[1:], cells, strict=True))
+    middles = {name: _middles(axes[name], cell) for name, cell in zip(dims, cells, strict=True) if name in axes}
     return xr.DataArray(
-        weights[:, : -(-store.frame_shape[1] // cells[dims[0]]), : -(-store.frame_shape[2] // cells[dims[1]])].numpy(),
+        weights[:, :rows, :columns].numpy(),
         dims=("code", *dims),
         coords={"code": chosen.numpy(), **middles},
         attrs={"long_name": "mean weight of a code"},
     )
+
+
+def _model_with_codebook(run: Run) -> SimVP:
+    if not run.has_codebook:
+        kind = run.experiment.quantizer.name
+        raise SvqkitError(f"{run.name} has no codebook: its quantizer is {kind!r}. Choose a run with svq or vq.")
+    return run.model()
 
 
 def _middles(values: np.ndarray, cell: int) -> list[float]:
@@ -73,15 +82,123 @@ def _middles(values: np.ndarray, cell: int) -> list[float]:
     return [float(values[i : i + cell].mean()) for i in range(0, len(values), cell)]
 
 
-def sample_frames(run: Run, store: Store, windows: int) -> torch.Tensor:
-    """Normalised input frames of ``windows`` test windows, spread evenly."""
+def sample_frames(store: Store, windows: int) -> torch.Tensor:
+    """Return the normalised input frames of ``windows`` test windows, spread evenly."""
+    return Normaliser.of(store).forward(spread_windows(store, windows).inputs)
+
+
+def spread_windows(store: Store, count: int) -> Batch:
+    """Return ``count`` test windows, spread evenly, as they are stored."""
     test = Windows(store, "test", hold=False)
-    chosen = np.unique(np.linspace(0, len(test) - 1, windows).round().astype(int)).tolist()
-    return Normaliser.of(store).forward(test.read(chosen).inputs)
+    return test.read(np.unique(np.linspace(0, len(test) - 1, count).round().astype(int)).tolist())
+
+
+@torch.inference_mode()
+def decode_codes(
+    run: Run, store: Store, codes: Sequence[int], at: Sequence[Cell] | None = None, windows: int = WINDOWS
+) -> xr.DataArray:
+    r"""Compute the change of the forecast when a typical amount of a code is added to the quantized latents.
+
+    For a window with quantized latents y (T, D, H', W') and the rest of the model F (translator, decoder with the
+    skip of that window), code c_k decodes to
+
+    .. math:: E_k = F(y + \sigma_k\, c_k\, 1_P) - F(y)
+
+    in physical units, mean over the windows. σ_k is the standard deviation of the code's weight over the positions
+    and frames of these windows, so that a code is added as strongly as it varies in use; a code that never varies
+    there decodes to 0. P is every position, or one. It is added to all frames that the quantizer is given and, of
+    forecasts that take several passes, in each pass.
+
+    Why not F(σ_k c_k) − F(0): a latent that is zero, or constant, everywhere is far from all that the model was
+    trained on, and its normalisation layers would scale up whatever is left.
+
+    Args:
+        run: its quantizer's output is a sum of codes.
+        store: the run's dataset; windows are of its test split.
+        codes: numbers of the codes, (n,).
+        at: for each code the latent cell (row, column) that it is added to; everywhere when None.
+        windows: how many windows, evenly spread over the split.
+
+    Returns:
+        (code, channel, lead, lat, lon) or (code, channel, lead, y, x), the coordinate ``unit`` along ``channel``.
+
+    Raises:
+        SvqkitError: the run has no codebook, or a code of it is no latent vector (those of a multi-head VQ are mixed
+            by a further map); there is no such code or cell.
+    """
+    model, frames, scale = _model_with_codebook(run), sample_frames(store, windows), Normaliser.of(store)
+    book, latents = model.quantizer.codes().double(), model.latents(frames)
+    _check(run, model.quantizer, latents, codes, at)
+    chosen = torch.as_tensor(list(codes))
+    typical = model.quantizer.weights_of(latents, chosen).transpose(0, 1).flatten(1).std(1, correction=0)
+    frames_out = len(Windows(store, "test").targets)
+    where = torch.full((len(codes), *latents.shape[-2:]), float(at is None))
+    for mask, cell in zip(where, at or (), strict=False):
+        mask[cell] = 1
+
+    # One code of thousands changes a forecast by little more than float32 rounds it.
+    model, frames = model.double(), frames.double()
+    plain = roll_out(model, frames, frames_out).frames
+    changes = []
+    for number, code in enumerate(chosen.tolist()):
+        with _added(model.quantizer, typical[number] * book[code][:, None, None] * where[number]):
+            change = (roll_out(model, frames, frames_out).frames - plain).mean(0)
+        changes.append((change * scale.std).transpose(0, 1))
+    return xr.DataArray(
+        torch.stack(changes).float().numpy(),
+        dims=("code", "channel", "lead", *store.places[0]),
+        coords={"code": chosen.numpy(), **coordinates(store, frames_out)},
+        attrs={"long_name": "change of the forecast by one standard deviation of a code's weight"},
+    )
+
+
+def strongest_cells(activity: xr.DataArray) -> list[Cell]:
+    """Return the latent cell (row, column) where the mean weight of each code is largest in size, the first of equals.
+
+    Args:
+        activity: (code, rows, columns), of :func:`svqkit.evaluation.code_activity`.
+    """
+    width = activity.shape[-1]
+    strongest = abs(activity.to_numpy()).reshape(len(activity), -1).argmax(1).tolist()
+    return [divmod(cell, width) for cell in strongest]
+
+
+@contextmanager
+def _added(quantizer: nn.Module, change: Tensor) -> Iterator[None]:
+    """A quantizer whose output has ``change`` (D, H', W') added to it at every frame, as long as a block lasts."""
+
+    def add(_: nn.Module, __: object, result: Quantized) -> Quantized:
+        return Quantized(result.output + change, result.loss)
+
+    hook = quantizer.register_forward_hook(add)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _check(run: Run, quantizer: Quantizer, latents: Tensor, codes: Sequence[int], at: Sequence[Cell] | None) -> None:
+    size, width = quantizer.codes().shape
+    if isinstance(quantizer, MultiheadVQ) or width != latents.shape[1]:
+        raise SvqkitError(
+            f"A code of {run.name} alone is no latent vector: {run.experiment.quantizer.name} makes one of several, by "
+            "a further map. Choose a run whose output is a sum of codes, such as svq or vq."
+        )
+    missing = [code for code in codes if not 0 <= code < size]
+    if missing or not len(codes):
+        raise SvqkitError(
+            f"{run.name} has no code {', '.join(map(str, missing)) or '(none asked for)'}; it has 0 to {size - 1}."
+        )
+    height, width = latents.shape[-2:]
+    if at is not None and len(at) != len(codes):
+        raise SvqkitError(f"Each code needs one latent cell: there are {len(codes)} codes and {len(at)} cells.")
+    outside = [cell for cell in at or () if not (0 <= cell[0] < height and 0 <= cell[1] < width)]
+    if outside:
+        raise SvqkitError(f"The latents of {run.name} are maps of {height} × {width}: there is no cell {outside[0]}.")
 
 
 def usage_tree(usage: Usage) -> dict[str, object]:
-    """A usage as plain arrays and numbers; ``sparsity`` is the share below each threshold."""
+    """Return a usage as plain arrays and numbers; ``sparsity`` is the share below each threshold."""
     tree = {name: value.numpy() if isinstance(value, Tensor) else value for name, value in vars(usage).items()}
     if usage.histogram is None:
         return {key: tree[key] for key in ("share", "perplexity", "dead_codes")}
@@ -90,53 +207,64 @@ def usage_tree(usage: Usage) -> dict[str, object]:
 
 
 def measures(usage: Usage) -> dict[str, float]:
-    """The numbers of a usage by name, as they stand in codebook.csv; a hard quantizer has no kurtosis."""
+    """Return the numbers of a usage by name, as they stand in codebook.csv; a hard quantizer has no kurtosis."""
     by_threshold = {
         f"{name}_{threshold:g}": value
         for name in ("active_codes", "near_zero")
         for threshold, value in getattr(usage, name).items()
     }
-    found = {
+    return {
         "codes": len(usage.share),
         "perplexity": usage.perplexity,
         "dead_codes": usage.dead_codes,
         "codes_per_position": usage.codes_per_position,
         **by_threshold,
+        **({} if usage.kurtosis is None else {"kurtosis": usage.kurtosis}),
     }
-    return found if usage.kurtosis is None else found | {"kurtosis": usage.kurtosis}
 
 
 def describe_usage(usage: Usage) -> pd.DataFrame:
-    """The numbers of a usage as a table for reading."""
+    """Return the numbers of a usage as a table for reading."""
+    active = {
+        f"codes above {threshold:g} of the position's largest (mean over positions)": round(count, 1)
+        for threshold, count in usage.active_codes.items()
+    }
+    near_zero = {
+        f"share of weights below {threshold:g} of the position's largest": round(share, 4)
+        for threshold, share in usage.near_zero.items()
+    }
+    stages = {
+        f"perplexity of stage {stage} alone": round(value, 1)
+        for stage, value in enumerate(usage.stage_perplexity, start=1)
+    }
     rows = {
         "codes": len(usage.share),
         "perplexity (effective number of winning codes)": round(usage.perplexity, 1),
         "dead codes (never the strongest)": usage.dead_codes,
         "codes per position (effective number mixed)": round(usage.codes_per_position, 1),
+        **active,
+        **near_zero,
+        **(stages if len(stages) > 1 else {}),
     }
-    rows |= {
-        f"codes above {threshold:g} of the position's largest (mean over positions)": round(count, 1)
-        for threshold, count in usage.active_codes.items()
-    }
-    rows |= {
-        f"share of weights below {threshold:g} of the position's largest": round(share, 4)
-        for threshold, share in usage.near_zero.items()
-    }
-    if len(usage.stage_perplexity) > 1:
-        rows |= {
-            f"perplexity of stage {stage} alone": round(value, 1)
-            for stage, value in enumerate(usage.stage_perplexity, start=1)
-        }
     if usage.kurtosis is not None:
         rows["kurtosis of the weights (normal: 3)"] = round(usage.kurtosis, 2)
     return pd.DataFrame({"value": rows})
 
 
+def write_codebooks(runs: Sequence[Run], store: Store, folder: Path) -> None:
+    """Measure the codebooks of runs and write them into a folder of scores: codebook.npz and codebook.csv (tidy)."""
+    usages = {run.name: codebook_usage(run, store) for run in runs}
+    write_usage(usages, folder / "codebook.npz")
+    rows = [(run.experiment.name, run.seed, *item) for run in runs for item in measures(usages[run.name]).items()]
+    table = pd.DataFrame(rows, columns=["experiment", "seed", "metric", "value"])
+    table.to_csv(folder / "codebook.csv", index=False)
+
+
 def write_usage(usage: Mapping[str, Usage], path: Path) -> None:
-    """Usages by name as one npz of plain arrays, ``<name>/<field>``."""
+    """Write usages by name as one npz of plain arrays, ``<name>/<field>``."""
     arrays: dict[str, np.ndarray] = {}
-    for name, one in usage.items():
-        tree = usage_tree(one)
+    for name, of_run in usage.items():
+        tree = usage_tree(of_run)
         if "histogram" in tree:
             tree["edges"], tree["histogram"] = tree["histogram"]
             below = tree.pop("near_zero")
@@ -147,7 +275,7 @@ def write_usage(usage: Mapping[str, Usage], path: Path) -> None:
 
 
 def read_usage(folder: str | Path) -> dict[str, dict[str, object]]:
-    """What ``write_usage`` wrote into a folder of scores: per run the tree of its usage."""
+    """Read what ``write_usage`` wrote into a folder of scores: per run the tree of its usage."""
     usage: dict[str, dict[str, object]] = {}
     refuse_special(Path(folder) / "codebook.npz")
     with np.load(Path(folder) / "codebook.npz", allow_pickle=False) as file:

@@ -1,7 +1,6 @@
 """Scores of gridded forecasts from sums over windows: constant memory, however many windows there are."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -9,10 +8,12 @@ from torch import Tensor
 # Values that are worked on at once: on a CPU so few that float64 copies of them stay in its caches; a GPU is busy only
 # with many, which are a few hundred MB beside the batch.
 VALUES_AT_ONCE = {"cpu": 2**17, "cuda": 2**22}
+# Metrics that are the root of a mean, taken last.
+ROOTS = ("rmse", "wrmse")
 
 
 def latitude_weights(lat: Tensor) -> Tensor:
-    """cos(latitude) divided by its mean over the rows, (H,): the weight of a row's area (WeatherBench, eq. 1)."""
+    """Return cos(latitude) over its mean over the rows, (H,): the weight of a row's area (WeatherBench, eq. 1)."""
     weights = torch.cos(torch.deg2rad(lat.double()))
     return weights / weights.mean()
 
@@ -34,18 +35,18 @@ class GridErrors:
     def add(self, prediction: Tensor, truth: Tensor) -> None:
         """Add windows; both (B, L, C, H, W)."""
         parts = [_error_sums(*part) for part in _by_channels(prediction, truth)]
-        over_windows, over_grid = (torch.cat(each, dim=2) for each in zip(*parts, strict=True))
+        over_windows, over_grid = (torch.cat(sums, dim=2) for sums in zip(*parts, strict=True))
         for name, value in zip(("bias", "mae", "mse"), over_windows, strict=True):
             self.sums[name] = self.sums.get(name, 0) + value
         self._keep(over_grid)
         self.count += len(prediction)
 
     def mean(self, name: str) -> Tensor:
-        """Mean over windows of "bias", "mae" or "mse", (L, C, H, W)."""
+        """Return the mean over windows of "bias", "mae" or "mse", (L, C, H, W)."""
         return self.sums[name] / self.count
 
     def of_windows(self) -> dict[str, Tensor]:
-        """The "mae" and "mse" of each window, (n, C), over leads and grid."""
+        """Return the "mae" and "mse" of each window, (n, C), over leads and grid."""
         return dict(zip(("mae", "mse"), self._windows[:, : self.count], strict=True))
 
     def _keep(self, over_grid: Tensor) -> None:
@@ -63,14 +64,14 @@ class GridErrors:
         self._windows[:, self.count : stop] = over_grid
 
     def end_stretch(self) -> None:
-        """The windows added since the stretch before are one stretch of time."""
+        """Make one stretch of time of the windows added since the stretch before."""
         squares = self.sums["mse"].sum(0)
         total, count = self._before
         self._stretches.append((squares - total) / ((self.count - count) * len(self.sums["mse"])))
         self._before = squares, self.count
 
     def of_stretches(self) -> Tensor:
-        """Mean of e² over leads and the windows of each stretch, (stretch, C, H, W)."""
+        """Return the mean of e² over leads and the windows of each stretch, (stretch, C, H, W)."""
         return torch.stack(self._stretches)
 
 
@@ -89,7 +90,7 @@ def _by_channels(*fields: Tensor) -> Iterator[tuple[Tensor, ...]]:
 
 
 def parts_at_once(x: Tensor, values: int) -> int:
-    """How many parts of so many ``values`` are worked on at once, where x lies."""
+    """Return how many parts of so many ``values`` are worked on at once, on the device of x."""
     return max(1, VALUES_AT_ONCE.get(x.device.type, VALUES_AT_ONCE["cuda"]) // max(1, values))
 
 
@@ -126,11 +127,11 @@ class AnomalyCorrelation:
         return torch.stack([value.sum(-1) for value in (*plain, *weighted)])
 
     def value(self) -> Tensor:
-        """ACC (L, C); NaN where forecast or truth has no anomaly at all, as for climatology itself."""
+        """Return the ACC (L, C); NaN where forecast or truth has no anomaly at all, as for climatology itself."""
         return _correlation(self.sums)
 
     def over_leads(self) -> Tensor:
-        """ACC (C,) with the sums running over lead times too."""
+        """Return the ACC (C,) with the sums running over lead times too."""
         return _correlation(self.sums.sum(1))
 
 
@@ -145,46 +146,13 @@ def _correlation(sums: Tensor) -> Tensor:
     return torch.where(none, torch.nan, covariance / (variance_f * variance_t).sqrt())
 
 
-def mse(errors: GridErrors, weights: Tensor) -> Tensor:
-    """Mean squared error (L, C), unweighted over the grid."""
-    return errors.mean("mse").mean((2, 3))
+def grid_means(errors: GridErrors, weights: Tensor) -> dict[str, Tensor]:
+    """Return the mean over the grid of each metric, (1 + L, C), over all leads first; of ``ROOTS`` before the root.
 
-
-def mae(errors: GridErrors, weights: Tensor) -> Tensor:
-    """Mean absolute error (L, C), unweighted over the grid."""
-    return errors.mean("mae").mean((2, 3))
-
-
-def weighted_mse(errors: GridErrors, weights: Tensor) -> Tensor:
-    """Latitude-weighted mean squared error (L, C); its root is WeatherBench's RMSE."""
-    return (errors.mean("mse") * weights[:, None]).mean((2, 3))
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A score of the error grids: a mean over the grid per lead and channel, and perhaps the root of it.
-
-    The score over all leads is the mean over leads before the root is taken, so that it is the root of the mean
-    over everything, as in the reference.
+    So the RMSE over all leads is the root of the mean over everything, as in the reference. WRMSE, weighted by latitude
+    with ``weights`` (H,), is WeatherBench's RMSE.
     """
-
-    mean: Callable[[GridErrors, Tensor], Tensor]
-    root: bool = False
-
-    def per_lead(self, errors: GridErrors, weights: Tensor) -> Tensor:
-        """(L, C)."""
-        value = self.mean(errors, weights)
-        return value.sqrt() if self.root else value
-
-    def over_leads(self, errors: GridErrors, weights: Tensor) -> Tensor:
-        """(C,)."""
-        value = self.mean(errors, weights).mean(0)
-        return value.sqrt() if self.root else value
-
-
-METRICS = {
-    "mse": Metric(mse),
-    "mae": Metric(mae),
-    "rmse": Metric(mse, root=True),
-    "wrmse": Metric(weighted_mse, root=True),
-}
+    squares, sizes = errors.mean("mse"), errors.mean("mae")
+    mse = squares.mean((2, 3))
+    means = {"mse": mse, "mae": sizes.mean((2, 3)), "rmse": mse, "wrmse": (squares * weights[:, None]).mean((2, 3))}
+    return {name: torch.cat([mean.mean(0, keepdim=True), mean]) for name, mean in means.items()}

@@ -76,20 +76,20 @@ def compare(
     choose(dict.fromkeys(windows.data_vars), metric, "metric")
     if resamples < 1:
         raise SvqkitError(f"A comparison needs one resample or more, got {resamples}. 2000 are the default.")
-    one, other = _pairs(_by_seed(windows, experiment, metric), _by_seed(windows, base, metric))
-    common = np.isfinite(one).all(0) & np.isfinite(other).all(0)
+    errors, base_errors = _pairs(_by_seed(windows, experiment, metric), _by_seed(windows, base, metric))
+    common = np.isfinite(errors).all(0) & np.isfinite(base_errors).all(0)
     if not common.any():
         raise SvqkitError(
             f"{experiment!r} and {base!r} have no test window in common. Compare runs that were scored on one store."
         )
-    one, other, windows = one[:, common], other[:, common], windows.isel(window=common)
-    mean, base_mean = one.mean(), other.mean()
+    errors, base_errors, windows = errors[:, common], base_errors[:, common], windows.isel(window=common)
+    mean, base_mean = errors.mean(), base_errors.mean()
     if not base_mean > 0:
         raise SvqkitError(
             f"{base!r} has a {metric} of {base_mean:g}, so nothing is relative to it. Choose another base."
         )
-    pairs, rng = len(one), np.random.default_rng(seed)
-    drawn, length = _over_time(windows, np.concatenate([one - other, other]), resamples, rng)
+    pairs, rng = len(errors), np.random.default_rng(seed)
+    drawn, length = _over_time(windows, np.concatenate([errors - base_errors, base_errors]), resamples, rng)
     picks = rng.integers(pairs, size=(resamples, pairs))
     differences, bases = (_over_seeds(part, picks) for part in (drawn[:, :pairs], drawn[:, pairs:]))
     low, high = np.quantile(differences / bases, [0.025, 0.975])
@@ -104,16 +104,16 @@ def compare(
         high=float(high),
         p_value=float(min(1, 2 * (1 + one_sided) / (1 + resamples))),
         seeds=pairs,
-        windows=one.shape[1],
+        windows=errors.shape[1],
         block_length=length,
     )
 
 
 def significant_places(a: Sequence[xr.Dataset], b: Sequence[xr.Dataset], rate: float = 0.05) -> xr.DataArray:
-    """Where on the map the errors of two experiments differ, (channel, lat, lon) of True and False.
+    """Mark where on the map the errors of two experiments differ, (channel, lat, lon) of True and False.
 
-    At each place a t-test of the differences between their mean squared errors in each stretch of time, means over
-    seeds first; among the places that are marked on a channel's map the share of false ones is held at ``rate``, by
+    At each grid point a t-test of the differences between their mean squared errors in each stretch of time, means over
+    seeds first; among the points that are marked on a channel's map the share of false ones is held at ``rate``, by
     the procedure of Benjamini and Hochberg. With fewer than two stretches nothing is marked.
 
     Args:
@@ -121,11 +121,11 @@ def significant_places(a: Sequence[xr.Dataset], b: Sequence[xr.Dataset], rate: f
         rate: the false discovery rate.
 
     Raises:
-        SvqkitError: no error fields, fields without ``mse_blocks``, or of different places or stretches.
+        SvqkitError: no error fields, fields without ``mse_blocks``, or of different grids or stretches.
 
     Source: Wilks 2016, "The stippling shows statistically significant grid points", BAMS 97.
     """
-    blocks = [_mean_blocks(each) for each in (a, b)]
+    blocks = [_mean_blocks(seeds) for seeds in (a, b)]
     if blocks[0].shape != blocks[1].shape or blocks[0].dims != blocks[1].dims:
         raise SvqkitError(
             "Error fields of one grid and the same stretches of time are needed, got "
@@ -151,15 +151,14 @@ def _by_seed(windows: xr.Dataset, experiment: str, metric: str) -> dict[int, np.
     return dict(zip(mine["seed"].values.tolist(), mine[metric].values.astype(np.float64), strict=True))
 
 
-def _pairs(one: dict[int, np.ndarray], other: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(errors: dict[int, np.ndarray], base: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Errors (pairs, n) of both, run by run."""
-    seeds = sorted(one.keys() & other.keys())
-    if not seeds and (one.keys() == {-1} or other.keys() == {-1}):  # a baseline has no seed of its own
-        seeds = sorted((one.keys() | other.keys()) - {-1})
-        return tuple(np.stack([each.get(seed, each.get(-1)) for seed in seeds]) for each in (one, other))
+    both, seeds = (errors, base), sorted(errors.keys() & base.keys())
+    if not seeds and (errors.keys() == {-1} or base.keys() == {-1}):  # a baseline has no seed of its own
+        seeds = sorted((errors.keys() | base.keys()) - {-1})
     if not seeds:
-        return tuple(np.mean([each[seed] for seed in sorted(each)], axis=0)[None] for each in (one, other))
-    return tuple(np.stack([each[seed] for seed in seeds]) for each in (one, other))
+        return tuple(np.mean([by_seed[seed] for seed in sorted(by_seed)], axis=0)[None] for by_seed in both)
+    return tuple(np.stack([by_seed.get(seed, by_seed.get(-1)) for seed in seeds]) for by_seed in both)
 
 
 def _over_time(
@@ -194,10 +193,10 @@ def _mean_blocks(seeds: Sequence[xr.Dataset]) -> xr.DataArray:
     """``mse_blocks`` in float64, mean over seeds."""
     if not seeds:
         raise SvqkitError("No error fields to compare: give one or more of each experiment.")
-    for each in seeds:
-        if "mse_blocks" not in each:
+    for fields in seeds:
+        if "mse_blocks" not in fields:
             raise SvqkitError(
                 "These error fields have no `mse_blocks`: only those of lat-lon records have, when written by this "
                 "version. Run the evaluate stage again: `dvc repro`."
             )
-    return sum(each["mse_blocks"].astype(np.float64) for each in seeds) / len(seeds)
+    return sum(fields["mse_blocks"].astype(np.float64) for fields in seeds) / len(seeds)

@@ -1,12 +1,17 @@
-"""Which runs an explorer looks at: those that are named, or the first ones that are found."""
+"""Which runs an explorer compares: those that are named, or the first that are found; their settings and costs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+from torch import nn
+
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
+from svqkit.settings.params import Experiment, as_tree
+from svqkit.training import journal
 from svqkit.training.fingerprint import settings_of_training
 from svqkit.training.runs import Run, any_run, finished_seeds, open_run
 
@@ -14,9 +19,13 @@ from svqkit.training.runs import Run, any_run, finished_seeds, open_run
 _OWN = ("name",)
 _NAMED = 4  # runs in a message
 
+# Names and places in tables, not what a training is made of.
+_LEFT_OUT = {"name", "studies", "profile", "dataset"}
+ABSENT = "–"
+
 
 def codebook_run(folder: str | Path = "", root: str | Path = "runs") -> Run:
-    """The run in ``folder``, or the first one below ``root`` that has a codebook.
+    """Return the run in ``folder``, or the first one below ``root`` that has a codebook.
 
     Raises:
         SvqkitError: it has no codebook; the message says which runs beside it have one, and what to open instead.
@@ -37,7 +46,7 @@ def codebook_run(folder: str | Path = "", root: str | Path = "runs") -> Run:
 
 
 def neighbours(run: Run) -> list[Run]:
-    """The other finished runs on the same dataset that lie where this one does: <dataset>/<experiment>/seed<n>.
+    """Return the other finished runs on the same dataset that lie where this one does: <dataset>/<experiment>/seed<n>.
 
     Those of another version of the kit, which can't be opened, are left out.
     """
@@ -46,8 +55,8 @@ def neighbours(run: Run) -> list[Run]:
     return [other for other in _opened(path.parent for path in folders) if other.path.resolve() != run.path.resolve()]
 
 
-def twins(run: Run) -> dict[str, Run]:
-    """The runs that differ from this one in their seed, or in what of the codebook learns; itself first.
+def related_runs(run: Run) -> dict[str, Run]:
+    """Return the runs that differ from this one in their seed, or in what of the codebook learns; itself first.
 
     By what they are: ``"seed 0"``, ``"seed 1"``, ``"seed 0, frozen"``. A twin with another frozen part has this run's
     seed.
@@ -63,14 +72,15 @@ def twins(run: Run) -> dict[str, Run]:
 
 
 def comparable(folders: Sequence[str | Path] = (), root: str | Path = "runs") -> list[Run]:
-    """The runs in ``folders``; when there are none, all seeds of the first base and SVQ experiments below ``root``.
+    """Return the runs in ``folders``, or else all seeds of the first base and SVQ experiments below ``root``.
 
     A folder of an experiment, which holds seed0, seed1, …, stands for all of them.
 
     Raises:
         SvqkitError: fewer than two runs, runs on different data, or two of one name.
     """
-    runs = [run for folder in folders for run in _runs_in(Path(folder))] or _base_and_svq(Path(root))
+    paths = [path for folder in map(Path, folders) for path in finished_seeds(folder) or [folder]]
+    runs = [open_run(path) for path in paths] or _base_and_svq(Path(root))
     if len(runs) < 2:
         raise SvqkitError(
             f"A comparison needs two runs or more, got {', '.join(str(run.path) for run in runs) or 'none'}. "
@@ -85,13 +95,13 @@ def comparable(folders: Sequence[str | Path] = (), root: str | Path = "runs") ->
     names = [run.name for run in runs]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        places = " and ".join(str(run.path) for run in runs if run.name == twice)
-        raise SvqkitError(f"Two of the runs are called {twice}: {places}. Name each once.")
+        paths = " and ".join(str(run.path) for run in runs if run.name == twice)
+        raise SvqkitError(f"Two of the runs are called {twice}: {paths}. Name each once.")
     return runs
 
 
 def mapped_channel(store: Store, channel: int | str | None = None) -> int | str:
-    """The channel that maps of errors are drawn of: the one asked for, else the first of temperature (units K).
+    """Return the channel that maps of errors are drawn of: the one asked for, else the first of temperature (units K).
 
     Raises:
         SvqkitError: the store has no maps, or no temperature; the message says what to open, or to ask for.
@@ -102,22 +112,22 @@ def mapped_channel(store: Store, channel: int | str | None = None) -> int | str:
         )
     if channel is not None:
         return channel
-    of_temperature = [place for place, unit in enumerate(store.units) if unit == "K"]
+    of_temperature = [index for index, unit in enumerate(store.units) if unit == "K"]
     if not of_temperature:
         raise SvqkitError(
             f"{store.path} has no temperature (units K). Give the channel to look at: {', '.join(store.channels[:20])}."
         )
-    near_ground = [place for place in of_temperature if store.channels[place] == "t2m"]
+    near_ground = [index for index in of_temperature if store.channels[index] == "t2m"]
     return (near_ground or of_temperature)[0]
 
 
 def channel_name(store: Store, channel: int | str) -> str:
-    """The name of a channel that is given by name or number, as scores have it."""
+    """Return the name of a channel that is given by name or number, as scores have it."""
     return channel if isinstance(channel, str) else store.channels[channel]
 
 
 def in_groups(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """The runs of each experiment, by its name, in the order in which they come.
+    """Return the runs of each experiment, by its name, in the order in which they come.
 
     Of a single experiment each run is a group of its own, ``"<experiment>, seed 0"``: so seeds are compared.
     """
@@ -128,12 +138,8 @@ def in_groups(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def one_seed(experiment: str, seed: int) -> str:
-    """How a run is called beside another seed of its experiment."""
+    """Return how a run is called beside another seed of its experiment."""
     return f"{experiment}, seed {seed}"
-
-
-def _runs_in(folder: Path) -> list[Run]:
-    return [open_run(path) for path in finished_seeds(folder) or [folder]]
 
 
 def _base_and_svq(root: Path) -> list[Run]:
@@ -179,3 +185,59 @@ def _data_settings(run: Run) -> list[Any]:
 
 def _data_of(run: Run) -> str:
     return f"{run.experiment.dataset} ({run.experiment.profile})"
+
+
+def settings_that_differ(experiments: Sequence[Experiment]) -> pd.DataFrame:
+    """Return a row for each setting that is not the same in all experiments, a column for each experiment.
+
+    Settings are named as in params.yaml, ``training.loss``. One that an experiment's quantizer doesn't have is "–".
+    """
+    flat = {experiment.name: dict(_leaves(as_tree(experiment))) for experiment in experiments}
+    keys = dict.fromkeys(key for settings in flat.values() for key in settings)
+    rows = {key: {name: settings.get(key, ABSENT) for name, settings in flat.items()} for key in keys}
+    table = {key: row for key, row in rows.items() if len(set(row.values())) > 1}
+    return pd.DataFrame.from_dict(table, orient="index", columns=list(flat)).rename_axis("setting")
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in tree.items():
+        if not prefix and key in _LEFT_OUT:
+            continue
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", str(value)
+
+
+def costs_of(runs: Sequence[Run], journals: str | Path = "journal") -> pd.DataFrame:
+    """Return one row for each of :func:`in_groups`: parameters, and what training took, means over seeds.
+
+    Columns ``parameters``, ``of_quantizer`` (those between encoder and translator or behind it), ``steps_per_second``,
+    ``seconds``, ``peak_memory_gb`` and ``machine``; the last four are missing without a journal in ``journals``.
+    Times of different machines, or of a machine that did something else as well, are not to be compared.
+    """
+    rows = {}
+    for name, seeds in in_groups(runs).items():
+        model = seeds[0].model()
+        rows[name] = {
+            "parameters": _count(model),
+            "of_quantizer": _count(model.quantizer),
+            **_from_journal(seeds, journals),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("experiment")
+
+
+def _count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _from_journal(runs: Sequence[Run], journals: str | Path) -> dict[str, Any]:
+    took = journal.by_seed(journal.read(runs[0].experiment, journals))
+    entries = [took.get(run.seed, {}) for run in runs]
+    means = {
+        key: pd.Series([entry.get(key) for entry in entries], dtype=float).mean()
+        for key in ("steps_per_second", "seconds", "peak_memory_gb")
+    }
+    machines = [entry.get("machine", {}) for entry in entries]
+    names = dict.fromkeys(name for machine in machines if (name := machine.get("gpu") or machine.get("cpu")))
+    return means | {"machine": ", ".join(names) or None}

@@ -3,8 +3,10 @@
 ``svqkit.load_run("runs/…").forecast(x)`` is the short way; see :mod:`svqkit.forecasting.forecast`.
 """
 
-from svqkit.forecasting.forecast import Forecast, forecast
-from svqkit.forecasting.show import pictures, summary, usual_path
-from svqkit.forecasting.write import write_forecast
-
-__all__ = ["Forecast", "forecast", "pictures", "summary", "usual_path", "write_forecast"]
+from svqkit.forecasting.forecast import Forecast as Forecast
+from svqkit.forecasting.forecast import ForecastingRun as ForecastingRun
+from svqkit.forecasting.forecast import forecast as forecast
+from svqkit.forecasting.show import default_path as default_path
+from svqkit.forecasting.show import pictures as pictures
+from svqkit.forecasting.show import summary as summary
+from svqkit.forecasting.write import write_forecast as write_forecast

@@ -8,15 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from svqkit.data.domain import Domain
-from svqkit.data.sources.clips import natural
-from svqkit.data.sources.human import resized_cubic
-from svqkit.data.sources.images import SUFFIXES, channels_first, read_image, resize
+from svqkit.data.sources.clips import natural_key
+from svqkit.data.sources.human import resize_bicubic
+from svqkit.data.sources.images import SUFFIXES, channels_first, read_image, resize, scale_and_crop
 from svqkit.data.sources.kitti import frame_number
-from svqkit.data.sources.scale_crop import scale_and_crop
 from svqkit.data.sources.seq import count_seq_frames, read_seq
-from svqkit.data.sources.video import VIDEO_SUFFIXES, by, inspect_video, read_video
+from svqkit.data.sources.video import VIDEO_SUFFIXES, inspect_video, read_video, size_text
 from svqkit.errors import SvqkitError
-from svqkit.forecasting.arrays import more_than_used
+from svqkit.forecasting.inputs import more_than_used
 from svqkit.settings.data import ClipsData, Dataset, HumanData, KittiCaltechData, KTHData
 
 CLIP_SUFFIXES = (*VIDEO_SUFFIXES, ".seq")
@@ -24,7 +23,7 @@ Fit = Callable[[np.ndarray, tuple[int, int]], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Way:
+class Preparation:
     """How a dataset's frames are made of pictures.
 
     Attributes:
@@ -41,21 +40,21 @@ class Way:
 
 
 def read_clip(files: Sequence[Path], data: Dataset, domain: Domain) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The last input frames (T, C, H, W) uint8 of one video, or of image files in order; and notes.
+    """Read the last input frames (T, C, H, W) uint8 of one video, or of image files in order; and notes.
 
     Raises:
         SvqkitError: the run's dataset is none of pictures, there are too few frames, image files are numbered
             unevenly, or a file is damaged.
     """
-    way = way_of(data)
+    preparation = preparation_of(data)
     read = _of_video if files[0].suffix.lower() in CLIP_SUFFIXES else _of_images
-    pictures, notes = read(files, way, 1 - domain.inputs[0])
-    frames = np.stack([channels_first(way.fit(picture, domain.size)) for picture in pictures])
+    pictures, notes = read(files, preparation, 1 - domain.inputs[0])
+    frames = np.stack([channels_first(preparation.fit(picture, domain.size)) for picture in pictures])
     return frames[[len(frames) - 1 + offset for offset in domain.inputs]], notes
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The image files of a folder, in natural order.
+    """Return the image files of a folder, in natural order.
 
     Raises:
         SvqkitError: there is none.
@@ -63,58 +62,62 @@ def images_in(folder: Path) -> list[Path]:
     files = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
     if not files:
         raise SvqkitError(f"{folder} holds no image ({', '.join(SUFFIXES)}). Name the folder that holds the frames.")
-    return sorted(files, key=lambda path: natural(path.name))
+    return sorted(files, key=lambda path: natural_key(path.name))
 
 
-def way_of(data: Dataset) -> Way:
-    """How the source of a dataset makes its frames.
+def preparation_of(data: Dataset) -> Preparation:
+    """Return how the source of a dataset makes its frames.
 
     Raises:
         SvqkitError: it makes none of pictures.
     """
     match data:
         case KTHData():
-            return Way(data.colour, 1, 1, resize)
+            return Preparation(data.colour, 1, 1, resize)
         case KittiCaltechData():
             # Caltech's videos have three times KITTI's frames a second; image files are KITTI's.
-            return Way(True, data.step, 1, scale_and_crop)
+            return Preparation(True, data.step, 1, scale_and_crop)
         case HumanData():
-            return Way(True, data.step, data.step, resized_cubic)
+            return Preparation(True, data.step, data.step, resize_bicubic)
         case ClipsData():
-            return Way(data.colour, data.step, data.step, resize if data.size else _exact)
+            return Preparation(data.colour, data.step, data.step, resize if data.size else _exact)
     raise SvqkitError(
         f"A run on source {data.source!r} forecasts no pictures. Give it an array (T, C, H, W) or, for a grid, NetCDF."
     )
 
 
-def _of_video(files: Sequence[Path], way: Way, count: int) -> tuple[Iterable[np.ndarray], tuple[str, ...]]:
+def _of_video(
+    files: Sequence[Path], preparation: Preparation, count: int
+) -> tuple[Iterable[np.ndarray], tuple[str, ...]]:
     if len(files) > 1:
         raise SvqkitError(f"One video at a time: got {len(files)}, the first is {files[0]}.")
     (path,) = files
     is_seq = path.suffix.lower() == ".seq"
     stored = count_seq_frames(path) if is_seq else inspect_video(path).frames
-    wanted = range(stored - 1 - (count - 1) * way.step, stored, way.step)
+    wanted = range(stored - 1 - (count - 1) * preparation.step, stored, preparation.step)
     if wanted.start < 0:
         raise SvqkitError(
-            f"{path} has {stored} frame(s); the model needs {(count - 1) * way.step + 1}: {count}, one every "
-            f"{way.step}. Give it a longer clip."
+            f"{path} has {stored} frame(s); the model needs {(count - 1) * preparation.step + 1}: {count}, one every "
+            f"{preparation.step}. Give it a longer clip."
         )
     notes = (more_than_used(stored, stored - wanted.start),) if wanted.start else ()
-    return (read_seq(path, wanted) if is_seq else read_video(path, way.colour, [wanted], stored)), notes
+    return (read_seq(path, wanted) if is_seq else read_video(path, preparation.colour, [wanted], stored)), notes
 
 
-def _of_images(files: Sequence[Path], way: Way, count: int) -> tuple[Iterable[np.ndarray], tuple[str, ...]]:
-    files = _at_pace(files, way.number_step)
+def _of_images(
+    files: Sequence[Path], preparation: Preparation, count: int
+) -> tuple[Iterable[np.ndarray], tuple[str, ...]]:
+    files = _every_nth(files, preparation.number_step)
     if len(files) < count:
         raise SvqkitError(
-            f"There are {len(files)} frame(s) from {files[0]} on, one every {way.number_step} by number; the model "
-            f"needs {count}. Give it more."
+            f"There are {len(files)} frame(s) from {files[0]} on, one every {preparation.number_step} by number; the "
+            f"model needs {count}. Give it more."
         )
     notes = (more_than_used(len(files), count),) if len(files) > count else ()
-    return (read_image(path, way.colour) for path in files[-count:]), notes
+    return (read_image(path, preparation.colour) for path in files[-count:]), notes
 
 
-def _at_pace(files: Sequence[Path], step: int) -> list[Path]:
+def _every_nth(files: Sequence[Path], step: int) -> list[Path]:
     """Those files whose numbers lie ``step`` apart, back from the last; all of them where names have no numbers.
 
     Files that are numbered 1, 2, 3, … but were taken out of a video in that pace are not told from a whole video:
@@ -137,6 +140,7 @@ def _at_pace(files: Sequence[Path], step: int) -> list[Path]:
 def _exact(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if image.shape[:2] != size:
         raise SvqkitError(
-            f"Frames have {by(image.shape[:2])} pixels, those that the model was trained on {by(size)}. Resize them."
+            f"Frames have {size_text(image.shape[:2])} pixels, those that the model was trained on {size_text(size)}. "
+            "Resize them."
         )
     return image

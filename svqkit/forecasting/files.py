@@ -11,15 +11,13 @@ import xarray as xr
 
 from svqkit.data.domain import Domain
 from svqkit.data.sources.arrayfiles import NpzMember
-from svqkit.data.sources.clips import natural
+from svqkit.data.sources.clips import natural_key
 from svqkit.data.sources.images import SUFFIXES
 from svqkit.data.sources.weather import open_file
 from svqkit.errors import SvqkitError
-from svqkit.forecasting.arrays import from_array
 from svqkit.forecasting.clips import CLIP_SUFFIXES, images_in, read_clip
-from svqkit.forecasting.given import Given
+from svqkit.forecasting.inputs import ModelInput, from_array, from_model
 from svqkit.forecasting.labelled import from_labelled
-from svqkit.forecasting.values import leave
 from svqkit.settings.data import Dataset, TaxiBJData, WeatherData
 from svqkit.userfiles import refuse_special
 
@@ -28,14 +26,16 @@ KINDS = f"NetCDF ({', '.join(NETCDF[:2])}), an array (.npy), a video ({', '.join
 
 
 def is_files(x: Any) -> bool:
-    """Whether ``x`` names files."""
+    """Return whether ``x`` names files."""
     return isinstance(x, str | Path) or (
-        isinstance(x, list | tuple) and len(x) > 0 and all(isinstance(one, str | Path) for one in x)
+        isinstance(x, list | tuple) and len(x) > 0 and all(isinstance(path, str | Path) for path in x)
     )
 
 
-def from_files(x: str | Path | Sequence[str | Path], data: Dataset, domain: Domain, frames: Sequence[int]) -> Given:
-    """The input frames that files hold.
+def from_files(
+    x: str | Path | Sequence[str | Path], data: Dataset, domain: Domain, frames: Sequence[int]
+) -> ModelInput:
+    """Read the input frames that files hold.
 
     NetCDF goes back as a Dataset, also several files, whose variables and times are put together; an array as an
     array; a clip as an array (T, C, H, W) of bytes.
@@ -53,19 +53,19 @@ def from_files(x: str | Path | Sequence[str | Path], data: Dataset, domain: Doma
         return _of_samples(files[0], domain)
     if suffix in CLIP_SUFFIXES or suffix in SUFFIXES:
         clip, notes = read_clip(files, data, domain)
-        given = from_array(clip, replace(domain, inputs=tuple(range(1 - len(clip), 1))))
-        return replace(given, notes=(*notes, *given.notes))
+        model_input = from_array(clip, replace(domain, inputs=tuple(range(1 - len(clip), 1))))
+        return replace(model_input, notes=(*notes, *model_input.notes))
     raise SvqkitError(f"{files[0]} is no file that forecasts start from: {KINDS}.")
 
 
 def _files(x: str | Path | Sequence[str | Path]) -> list[Path]:
     """The files that are meant: of a folder the images in it, of a pattern with ``*`` what it matches."""
     if not isinstance(x, str | Path):
-        files = [Path(one) for one in x]
+        files = [Path(path) for path in x]
     elif Path(x).is_dir():
         files = images_in(Path(x))
     elif "*" in str(x) or "?" in str(x):
-        files = sorted(map(Path, glob(str(x))), key=lambda path: natural(str(path)))
+        files = sorted(map(Path, glob(str(x))), key=lambda path: natural_key(str(path)))
     else:
         files = [Path(x)]
     for path in files:
@@ -108,11 +108,13 @@ def _array(path: Path) -> np.ndarray:
         raise SvqkitError(f"{path} can't be read as a plain NumPy array ({error}). Save it again.") from error
 
 
-def _of_samples(path: Path, domain: Domain) -> Given:
+def _of_samples(path: Path, domain: Domain) -> ModelInput:
     """The last test sample of TaxiBJ's dataset.npz, whose inputs are scaled to [-1, 1]; back in taxis."""
     member = NpzMember.open(path, "X_test")
     length = member.shape[1]
     last = (member.shape[0] - 1) * length
     sample = np.concatenate(list(member.read(last, last + length, length)))
-    given = from_array(leave((sample.astype(np.float32) + 1) / 2, domain, as_bytes=False), domain)
-    return replace(given, notes=(f"the last test sample of {path.name}, in {domain.own_units[0]}", *given.notes))
+    model_input = from_array(from_model((sample.astype(np.float32) + 1) / 2, domain, as_bytes=False), domain)
+    return replace(
+        model_input, notes=(f"the last test sample of {path.name}, in {domain.own_units[0]}", *model_input.notes)
+    )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from typing import Any
+from warnings import warn
 
 import numpy as np
 import torch
@@ -12,11 +13,9 @@ from svqkit.data.domain import Domain
 from svqkit.data.windows import SCORED, Batch
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import forecasters
-from svqkit.forecasting.arrays import from_array
 from svqkit.forecasting.files import from_files, is_files
-from svqkit.forecasting.given import Given
+from svqkit.forecasting.inputs import ModelInput, far_off, from_array, from_model
 from svqkit.forecasting.labelled import PLANES, from_labelled
-from svqkit.forecasting.values import far_off, leave
 from svqkit.training.runs import Run
 
 
@@ -39,14 +38,28 @@ class Forecast:
     last: np.datetime64 | None = None
 
 
+class ForecastingRun(Run):
+    """A finished training that says what comes after frames of the user's own; see :meth:`open`."""
+
+    def forecast(self, x: Any, frames: int | None = None, device: str | torch.device | None = None) -> Any:
+        """Return what comes after ``x``, in the same form; see :func:`forecast`.
+
+        What a user should know of how ``x`` was taken is said by warnings.
+        """
+        made = forecast(self, x, frames, device)
+        for note in made.notes:
+            warn(f"{self.name}: {note}", stacklevel=2)
+        return made.result
+
+
 def forecast(run: Run, x: Any, frames: int | None = None, device: str | torch.device | None = None) -> Forecast:
-    """What comes after the last input frames of ``x``.
+    """Forecast what comes after the last input frames of ``x``.
 
     The best weights of the run forecast the T frames after T frames; for more, the model is fed with its own frames,
     pass after pass, as often as it takes. Everything is computed as in :mod:`svqkit.evaluation`.
 
     Args:
-        run: see :func:`svqkit.training.runs.open_run`.
+        run: see :func:`svqkit.load_run`.
         x: a DataArray or Dataset with variables, levels, units and times as in the run's raw files; an array or a
             tensor (T, C, H, W) or (B, T, C, H, W) in the units of the raw files (images: bytes, or floats in [0, 1]);
             or files: NetCDF, .npy, a video, a folder of images, a pattern, or a list of paths. Only the last frames
@@ -64,23 +77,23 @@ def forecast(run: Run, x: Any, frames: int | None = None, device: str | torch.de
     """
     domain = run.domain
     ahead = _ahead(frames, domain)
-    given = _given(x, run, domain, ahead)
-    predicted = predict(run, given.frames, len(ahead), device)
-    result = given.back(predicted)
+    model_input = _model_input(x, run, domain, ahead)
+    predicted = predict(run, model_input.frames, len(ahead), device)
+    result = model_input.restore(predicted)
     if isinstance(result, xr.Dataset):
         result.attrs |= {"forecast_by": run.name, "forecast_trained_on": domain.title}
-    notes = (*given.notes, *far_off(given.frames, domain), *_simulated(domain))
-    return Forecast(result, _frames(given, predicted, domain, ahead), notes, given.last)
+    notes = (*model_input.notes, *far_off(model_input.frames, domain), *_simulated(domain))
+    return Forecast(result, _frames(model_input, predicted, domain, ahead), notes, model_input.last)
 
 
 def predict(run: Run, frames: np.ndarray, count: int, device: str | torch.device | None = None) -> np.ndarray:
-    """Frames (B, T, C, H, W) of the run's domain → the ``count`` after them, (B, count, C, H, W) float32."""
+    """Forecast the ``count`` frames (B, count, C, H, W) float32 after frames (B, T, C, H, W) of the run's domain."""
     domain = run.domain
     scale = domain.normaliser if frames.dtype == np.uint8 else replace(domain.normaliser, scale=1.0)
     forecaster = forecasters.of_model(run.model(), scale, scale, _device(device))
-    some = torch.from_numpy(np.ascontiguousarray(frames)).split(SCORED)
+    chunks = torch.from_numpy(np.ascontiguousarray(frames)).split(SCORED)
     # Of the targets a forecaster asks no more than how many there are.
-    batches = [Batch(inputs, torch.empty(len(inputs), count), np.zeros(0)) for inputs in some]
+    batches = [Batch(inputs, torch.empty(len(inputs), count), np.zeros(0)) for inputs in chunks]
     return torch.cat([forecaster(batch, torch.empty(0)).cpu() for batch in batches]).numpy()
 
 
@@ -99,7 +112,7 @@ def _ahead(frames: int | None, domain: Domain) -> tuple[int, ...]:
     return domain.targets[: int(count)]
 
 
-def _given(x: Any, run: Run, domain: Domain, ahead: tuple[int, ...]) -> Given:
+def _model_input(x: Any, run: Run, domain: Domain, ahead: tuple[int, ...]) -> ModelInput:
     data = run.experiment.data
     if isinstance(x, xr.DataArray | xr.Dataset):
         return from_labelled(x, data, domain, ahead)
@@ -114,7 +127,7 @@ def _given(x: Any, run: Run, domain: Domain, ahead: tuple[int, ...]) -> Given:
 
 
 def _simulated(domain: Domain) -> list[str]:
-    return [f"the model was trained on this: {domain.title}"] if "simulated" in domain.title.lower() else []
+    return [f"the model was trained on this: {domain.title}"] if domain.simulated else []
 
 
 def _device(wanted: str | torch.device | None) -> torch.device:
@@ -130,9 +143,11 @@ def _device(wanted: str | torch.device | None) -> torch.device:
     return device
 
 
-def _frames(given: Given, predicted: np.ndarray, domain: Domain, ahead: tuple[int, ...]) -> xr.DataArray:
-    observed = given.frames[0].astype(np.float32) * np.float32(domain.scale if given.frames.dtype == np.uint8 else 1)
-    values = leave(np.concatenate([observed, predicted[0]]), domain, as_bytes=False)
+def _frames(model_input: ModelInput, predicted: np.ndarray, domain: Domain, ahead: tuple[int, ...]) -> xr.DataArray:
+    observed = model_input.frames[0].astype(np.float32) * np.float32(
+        domain.scale if model_input.frames.dtype == np.uint8 else 1
+    )
+    values = from_model(np.concatenate([observed, predicted[0]]), domain, as_bytes=False)
     plane = PLANES[domain.kind]
     axes = {name: (name, list(axis)) for name, axis in (("lat", domain.lat), ("lon", domain.lon)) if axis}
     time = domain.lead_step * np.array([*domain.inputs, *ahead])

@@ -13,16 +13,12 @@ import xarray as xr
 from svqkit.data.domain import Domain
 from svqkit.data.sources.weather import OTHER_NAMES
 from svqkit.errors import SvqkitError, listed
-from svqkit.forecasting.given import Given
-from svqkit.forecasting.grid import order_of
-from svqkit.forecasting.times import Moments, in_frames, in_hours
-from svqkit.forecasting.units import same_unit
-from svqkit.forecasting.values import enter, leave, refuse_nan
+from svqkit.forecasting.coordinates import TimeSteps, in_frames, in_hours, matching_indices, same_unit
+from svqkit.forecasting.inputs import ModelInput, from_model, refuse_nan, to_model
 from svqkit.settings.data import Dataset, WeatherData
 
-# Names of the two dimensions of a frame, and of the one before them that tells channels apart.
+# Names of the two dimensions of a frame.
 PLANES = {"grid": ("lat", "lon"), "image": ("y", "x"), "field": ("y", "x")}
-LAYERS = ("level", "channel")
 
 
 @dataclass(frozen=True)
@@ -30,9 +26,9 @@ class Field:
     """One variable of the input, by our names of dimensions.
 
     Attributes:
-        array: as given, but for the names of dimensions.
+        array: as it came, but for the names of dimensions.
         layer: "level" or "channel" where it has that dimension, else "".
-        picked: place along the layer of each channel that the model takes, in the model's order; [0] without a layer.
+        picked: index along the layer of each channel that the model takes, in the model's order; [0] without a layer.
         channels: numbers of these channels in the model.
     """
 
@@ -42,8 +38,8 @@ class Field:
     channels: list[int]
 
 
-def from_labelled(x: xr.DataArray | xr.Dataset, data: Dataset, domain: Domain, frames: Sequence[int]) -> Given:
-    """The input frames of ``x``, and the way back to something like ``x`` at the times of ``frames``.
+def from_labelled(x: xr.DataArray | xr.Dataset, data: Dataset, domain: Domain, frames: Sequence[int]) -> ModelInput:
+    """Pick the input frames of ``x``; the forecast goes back as something like ``x`` at the times of ``frames``.
 
     Variables and levels are picked by their names; a Dataset with a single variable that has the dimension
     ``channel`` is taken like a DataArray.
@@ -65,20 +61,20 @@ def from_labelled(x: xr.DataArray | xr.Dataset, data: Dataset, domain: Domain, f
     plane = PLANES[domain.kind]
     for field in fields:
         _check_dims(field, plane)
-    moments = _moments(fields, domain)
+    steps = _time_steps(fields, domain)
     orders = _orders(fields, domain)
-    values = np.empty((1, len(moments.places), *domain.frame_shape), np.float32)
+    values = np.empty((1, len(steps.indices), *domain.frame_shape), np.float32)
     raw_bytes = all(field.array.dtype == np.uint8 for field in fields) and domain.scale != 1
     values = values.astype(np.uint8) if raw_bytes else values
     for field in fields:
-        some = _read(field, moments, plane)
+        read = _read(field, steps, plane)
         if not raw_bytes:
-            _refuse_nan(field, some, moments, plane)
-        values[0][:, field.channels] = some[..., orders[0][:, None], orders[1]]
+            _refuse_nan(field, read, steps, plane)
+        values[0][:, field.channels] = read[..., orders[0][:, None], orders[1]]
 
-    def back(forecast: np.ndarray) -> xr.DataArray | xr.Dataset:
+    def restore(forecast: np.ndarray) -> xr.DataArray | xr.Dataset:
         made = [
-            _written(field, leave(forecast[0][:, field.channels], domain, raw_bytes), moments, frames, plane, orders)
+            _written(field, from_model(forecast[0][:, field.channels], domain, raw_bytes), steps, frames, plane, orders)
             for field in fields
         ]
         theirs = {new: old for old, new in names.items()}
@@ -87,8 +83,8 @@ def from_labelled(x: xr.DataArray | xr.Dataset, data: Dataset, domain: Domain, f
         together = xr.Dataset({array.name: array for array in made}, attrs=x.attrs)
         return together.rename({new: old for new, old in theirs.items() if new in {*together.dims, *together.coords}})
 
-    dated = isinstance(moments.last, np.datetime64)
-    return Given(enter(values, domain), back, moments.notes, moments.last if dated else None)
+    dated = isinstance(steps.last, np.datetime64)
+    return ModelInput(to_model(values, domain), restore, steps.notes, steps.last if dated else None)
 
 
 def _fields(ours: xr.DataArray | xr.Dataset, data: Dataset, domain: Domain) -> list[Field]:
@@ -183,7 +179,7 @@ def _check_dims(field: Field, plane: tuple[str, str]) -> None:
         )
 
 
-def _moments(fields: list[Field], domain: Domain) -> Moments:
+def _time_steps(fields: list[Field], domain: Domain) -> TimeSteps:
     """The frames along the time axis, which all variables of a Dataset share."""
     array = fields[0].array
     if domain.lead_units != "hours":
@@ -204,25 +200,25 @@ def _orders(fields: list[Field], domain: Domain) -> tuple[np.ndarray, np.ndarray
     for name in ("lat", "lon"):
         if name not in array.coords:
             raise SvqkitError(f"{name} has no coordinate that says where the values lie. Add it.")
-    rows = order_of("lat", array["lat"].values, np.array(domain.lat))
-    return rows, order_of("lon", array["lon"].values, np.array(domain.lon), around=360.0)
+    rows = matching_indices("lat", array["lat"].values, np.array(domain.lat))
+    return rows, matching_indices("lon", array["lon"].values, np.array(domain.lon), around=360.0)
 
 
-def _read(field: Field, moments: Moments, plane: tuple[str, str]) -> np.ndarray:
-    """(T, channels, rows, columns) as the input has its places; only what is used is read."""
-    array = field.array.isel(time=moments.places)
+def _read(field: Field, steps: TimeSteps, plane: tuple[str, str]) -> np.ndarray:
+    """Read (T, channels, rows, columns) in the order of the input's grid; only what is used is read."""
+    array = field.array.isel(time=steps.indices)
     if not field.layer:
         return array.transpose("time", *plane).values[:, None]
     return array.isel({field.layer: field.picked}).transpose("time", field.layer, *plane).values
 
 
-def _refuse_nan(field: Field, values: np.ndarray, moments: Moments, plane: tuple[str, str]) -> None:
+def _refuse_nan(field: Field, values: np.ndarray, steps: TimeSteps, plane: tuple[str, str]) -> None:
     """Say where the first value lies that is not finite, by the input's own coordinates."""
     bad = ~np.isfinite(values)
     if not bad.any() or "time" not in field.array.coords:
         return refuse_nan(values, str(field.array.name or "The input"))
     frame, _, row, column = (int(axis[0]) for axis in np.nonzero(bad))
-    at = field.array.isel({"time": moments.places[frame], plane[0]: row, plane[1]: column})
+    at = field.array.isel({"time": steps.indices[frame], plane[0]: row, plane[1]: column})
     where = [f"{name} {at[name].values:g}" for name in plane if name in at.coords]
     raise SvqkitError(
         f"{field.array.name or 'The input'} has {bad.sum():,} value(s) that are NaN or infinite among the frames that "
@@ -233,7 +229,7 @@ def _refuse_nan(field: Field, values: np.ndarray, moments: Moments, plane: tuple
 def _written(
     field: Field,
     values: np.ndarray,
-    moments: Moments,
+    steps: TimeSteps,
     frames: Sequence[int],
     plane: tuple[str, str],
     orders: tuple[np.ndarray, np.ndarray],
@@ -242,21 +238,21 @@ def _written(
     own = np.empty_like(values)
     own[..., orders[0][:, None], orders[1]] = values
     # The last frame, repeated, has every coordinate and attribute that goes on.
-    like = field.array.isel(time=[moments.places[-1]] * len(frames)).drop_encoding()
-    varying = [name for name, one in like.coords.items() if "time" in one.dims and name != "time"]
+    like = field.array.isel(time=[steps.indices[-1]] * len(frames)).drop_encoding()
+    varying = [name for name, coordinate in like.coords.items() if "time" in coordinate.dims and name != "time"]
     like = like.drop_vars(varying)
     for coordinate in like.coords.values():
         coordinate.encoding = {}
-    times = moments.ahead(frames)
+    times = steps.ahead(frames)
     if times is not None:
         like = like.assign_coords(time=("time", times, like["time"].attrs))
     if not field.layer:
         dims, own = ("time", *plane), own[:, 0]
     else:
         # Levels come back in the input's order, those that are not forecast left out.
-        by_place = np.argsort(field.picked)
+        by_index = np.argsort(field.picked)
         like = like.isel({field.layer: np.sort(field.picked)})
-        dims, own = ("time", field.layer, *plane), own[:, by_place]
+        dims, own = ("time", field.layer, *plane), own[:, by_index]
     return like.copy(data=xr.Variable(dims, own).transpose(*like.dims).values)
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from svqkit import plots
 from svqkit.forecasting.forecast import Forecast
-from svqkit.plots.channels import is_colour
+from svqkit.plots.fields import is_colour
 from svqkit.plots.leads import ahead, short_units, spread
 from svqkit.plots.names import with_units
 from svqkit.training.runs import Run
@@ -21,7 +21,7 @@ SEEN, FORECAST = 3, 5
 
 
 def summary(made: Forecast) -> pd.DataFrame:
-    """A row per forecast frame: when it is, and mean, lowest and highest value of each channel, of the first four."""
+    """Return a row per forecast frame: its time, and mean, lowest and highest value of the first four channels."""
     frames = _shown(made.frames.isel(time=made.frames["time"].values > 0))
     rows = {}
     for frame in frames:
@@ -36,23 +36,23 @@ def summary(made: Forecast) -> pd.DataFrame:
 
 
 def pictures(run: Run, made: Forecast) -> list[Figure]:
-    """For each channel, of the first four, or in colour: the last frames seen and those forecast, on one scale."""
+    """Draw, for each channel of the first four or in colour, the last frames seen and those forecast, on one scale."""
     frames = made.frames
     seen, coming = np.flatnonzero(frames["time"].values <= 0), np.flatnonzero(frames["time"].values > 0)
     # The very last frames seen, since what comes next shows beside them; the forecast from its first to its last.
     chosen = [*seen[-SEEN:], *coming[spread(len(coming), FORECAST)]]
-    some = _shown(frames).isel(time=chosen)
+    shown = _shown(frames).isel(time=chosen)
     name = plots.display_name(run.experiment.name)
     issued = f" issued {_words(made.last)} UTC" if _in_hours(made) else ""
-    simulated = " (model trained on simulated data)" if "simulated" in run.domain.title.lower() else ""
+    simulated = " (model trained on simulated data)" if run.domain.simulated else ""
     title = f"the last frames seen, then the forecast of {name}{issued}{simulated}"
-    if is_colour(some):
-        return [plots.clip_strip(some, title[0].upper() + title[1:])]
-    return [plots.clip_strip(some, f"{channel}: {title}", channel) for channel in map(str, some["channel"].values)]
+    if is_colour(shown):
+        return [plots.clip_strip(shown, title[0].upper() + title[1:])]
+    return [plots.clip_strip(shown, f"{channel}: {title}", channel) for channel in map(str, shown["channel"].values)]
 
 
-def usual_path(run: Run, result: Any, folder: str | Path = "scratch/forecasts") -> Path:
-    """Where a forecast goes when nobody says: ``<folder>/<run>.nc``, ``.mp4`` for pictures, ``.npy`` for the rest."""
+def default_path(run: Run, result: Any, folder: str | Path = "scratch/forecasts") -> Path:
+    """Return where a forecast goes by default: ``<folder>/<run>.nc``, ``.mp4`` for pictures, ``.npy`` for the rest."""
     if isinstance(result, xr.Dataset | xr.DataArray):
         suffix = ".nc"
     else:

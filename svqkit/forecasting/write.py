@@ -11,7 +11,7 @@ from torch import Tensor
 
 from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError
-from svqkit.evaluation.evaluate import write_netcdf
+from svqkit.evaluation.fields import write_netcdf
 
 # VP9: the one codec that both browsers play and the OpenCV of requirements.lock can write; it has no H.264.
 CODEC = "vp09"

@@ -28,7 +28,7 @@ SIGNS: dict[type[ast.unaryop], Callable[[Any], Any]] = {
 
 
 def read_configs(paths: list[Path]) -> dict[str, Any]:
-    """Several config files as one; where two set a key, the later one counts.
+    """Read several config files as one; where two set a key, the later one counts.
 
     Raises:
         SvqkitError: one can't be read, or holds more than values.
@@ -40,7 +40,7 @@ def read_configs(paths: list[Path]) -> dict[str, Any]:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """A .json with one object, or a .py of assignments: literals, names assigned above, arithmetic, lists, dicts.
+    """Read a .json with one object, or a .py of assignments: literals, names assigned above, arithmetic, lists, dicts.
 
     Raises:
         SvqkitError: it can't be read, or holds more than that.
@@ -98,7 +98,7 @@ def _value(node: ast.expr, known: Mapping[str, Any], path: Path) -> Any:
         if all(isinstance(key, str) for key in keys):
             return dict(zip(keys, (_value(value, known, path) for value in node.values), strict=True))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args:
-        return {one.arg: _value(one.value, known, path) for one in node.keywords if _named(one, path)}
+        return {entry.arg: _value(entry.value, known, path) for entry in node.keywords if _named(entry, path)}
     if isinstance(node, ast.UnaryOp) and type(node.op) in SIGNS:
         return _computed(SIGNS[type(node.op)], node, path, _value(node.operand, known, path))
     if isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:

@@ -91,7 +91,7 @@ BLOCKS: dict[str, dict[str, str]] = {
 
 
 def pairs(model: Model, quantizer: Settings) -> dict[str, str]:
-    """Everything in a model with these settings that has weights: our name → theirs."""
+    """Return our name → theirs for everything with weights in a model of these settings."""
     table = {"readout": "dec.readout", **_quantizer(quantizer)}
     for number in range(model.N_S):
         # In the decoder every second convolution, the first among them, stands in a sequence with a pixel shuffle.
@@ -108,7 +108,7 @@ def pairs(model: Model, quantizer: Settings) -> dict[str, str]:
 
 
 def copies(quantizer: Settings) -> dict[str, str]:
-    """Modules that stand in the reference's state_dict once more, under other names: copy → where it stands first.
+    """Return the modules that the reference's state_dict repeats under other names: copy → where it stands first.
 
     Steps of residual VQ that share a codebook each name it.
     """
@@ -120,7 +120,11 @@ def copies(quantizer: Settings) -> dict[str, str]:
 
 
 def renamed(name: str, table: dict[str, str]) -> str:
-    """The reference's name of our parameter or buffer ``name``; a KeyError where the table lacks it."""
+    """Return the reference's name of our parameter or buffer ``name``.
+
+    Raises:
+        KeyError: the table lacks it.
+    """
     parts = name.split(".")
     for length in range(len(parts), 0, -1):
         ours, rest = ".".join(parts[:length]), parts[length:]

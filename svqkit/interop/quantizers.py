@@ -84,7 +84,7 @@ INITS = {"trunc": "trunc_normal", "random": "normal"} | {
 
 
 def quantizer_of(vq_type: Any, given: Any, dim: int, freeze_projection: bool) -> tuple[type[Settings], dict[str, Any]]:
-    """Our kind of quantizer and its settings, for latents with ``dim`` channels.
+    """Return our kind of quantizer and its settings, for latents with ``dim`` channels.
 
     Raises:
         SvqkitError: an unknown type or key, a key that is missing, or a width that isn't the latents'.

@@ -53,7 +53,7 @@ class Architecture:
 
 
 def architecture(config: Mapping[str, Any]) -> Architecture:
-    """The model that a config of the reference describes.
+    """Return the model that a config of the reference describes.
 
     Raises:
         SvqkitError: a key that the reference doesn't know, a method or model type that isn't SimVP's, or a value

@@ -1,7 +1,9 @@
-"""The reference's weights under our names."""
+"""The reference's weights: read without running anything that is pickled in them, and put under our names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -12,6 +14,7 @@ from svqkit.interop.names import copies, pairs, renamed
 from svqkit.interop.settings import Architecture
 from svqkit.models import SimVP
 from svqkit.settings.quantizers import LFQSettings, ResidualLFQSettings
+from svqkit.userfiles import refuse_packed, refuse_special
 
 PREFIX = "module."
 
@@ -33,8 +36,44 @@ class Entry:
     copy_of: str = ""
 
 
+def read_state_dict(path: Path) -> Mapping[str, Any]:
+    """Read the state_dict in a .pth: a bare one, or that of {'epoch', 'optimizer', 'state_dict', 'scheduler'}.
+
+    Raises:
+        SvqkitError: there is no such file, it is damaged, holds no weights, or holds Python objects besides.
+    """
+    refuse_special(path)
+    if not path.exists():
+        raise SvqkitError(f"There is no checkpoint {path}.")
+    try:
+        refuse_packed(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except SvqkitError:
+        raise
+    except UnpicklingError as error:
+        raise SvqkitError(
+            f"{path} holds more than tensors and plain values, or is no checkpoint, so it is not loaded: loading "
+            "would run code from it. If you trust it, save its weights alone where it was made, and give me that "
+            "file:\n"
+            "  import torch\n"
+            f"  checkpoint = torch.load({str(path)!r}, map_location='cpu', weights_only=False)\n"
+            "  torch.save(checkpoint['state_dict'], 'weights.pth')\n"
+            f"PyTorch says: {str(error).strip().splitlines()[-1]}"
+        ) from error
+    except Exception as error:  # a damaged pickle can raise anything
+        raise SvqkitError(f"The checkpoint {path} is damaged or no checkpoint: {error!r}") from error
+    weights = content.get("state_dict", content) if isinstance(content, Mapping) else content
+    if not isinstance(weights, Mapping) or not weights:
+        raise SvqkitError(
+            f"{path} must hold a state_dict, names with their tensors, bare or under the key 'state_dict'; it holds "
+            f"{type(content).__name__}"
+            + (f" with {', '.join(map(repr, content)) or 'nothing'}." if isinstance(content, Mapping) else ".")
+        )
+    return weights
+
+
 def translated(weights: Mapping[str, Any], model: nn.Module, wanted: Architecture) -> dict[str, Tensor]:
-    """A state_dict of the reference as one for ``model``, a :class:`svqkit.models.SimVP` made as ``wanted``.
+    """Translate the reference's state_dict for ``model``, a :class:`svqkit.models.SimVP` made as ``wanted``.
 
     Raises:
         SvqkitError: entries are missing, surplus, misshapen, no tensors, not finite, or copies and constants with
@@ -75,7 +114,7 @@ def turn_channels(model: SimVP) -> None:
 
 
 def entries(model: nn.Module, wanted: Architecture) -> dict[str, Entry]:
-    """What the reference's state_dict of such a model must hold, by its names."""
+    """Return what the reference's state_dict of such a model must hold, by its names."""
     table, translator = pairs(wanted.model, wanted.quantizer), wanted.model.translator
     found = {}
     for ours, like in model.state_dict().items():
@@ -110,9 +149,9 @@ def _constants(model: nn.Module, wanted: Architecture) -> dict[str, Tensor | Non
             known[f"hid.enc.{number}.block.attn_mask"] = None
     if isinstance(wanted.quantizer, LFQSettings | ResidualLFQSettings):
         bits = wanted.quantizer.codebook_size.bit_length() - 1
-        places = 2 ** torch.arange(bits - 1, -1, -1)
+        bit_values = 2 ** torch.arange(bits - 1, -1, -1)
         steps = getattr(wanted.quantizer, "num_quantizers", 0)
-        known |= {f"vq.vq.layers.{step}.mask": places for step in range(steps)} or {"vq.vq.mask": places}
+        known |= {f"vq.vq.layers.{step}.mask": bit_values for step in range(steps)} or {"vq.vq.mask": bit_values}
     return known
 
 

@@ -8,14 +8,12 @@ from svqkit.models.simvp import Forecast, SimVP
 from svqkit.settings.params import Experiment, Model
 from svqkit.settings.quantizers import NoQuantizer, Settings
 
-__all__ = ["Forecast", "SimVP", "build", "refuse_larger"]
-
 # Weights that any machine can hold, whatever a file says.
 HARMLESS = 2**26
 
 
 def build(experiment: Experiment, frame_shape: tuple[int, int, int]) -> SimVP:
-    """A fresh model of an experiment, for frames (C, H, W)."""
+    """Return a fresh model of an experiment, for frames (C, H, W)."""
     quantizer = quantizers.build(experiment.quantizer, experiment.model.hid_S)
     return SimVP(experiment.model, quantizer, experiment.data.frames_in, frame_shape)
 

@@ -1,4 +1,4 @@
-"""Where a translator looks: which places of its input its output at one place depends on, and how much."""
+"""Where a translator looks: which positions of its input its output at one position depends on, and how much."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ WARM_UP = 4  # random inputs for the statistics of batch normalisation
 
 
 def untrained(settings: Model, channels: int, size: tuple[int, int], seed: int = 0) -> nn.Module:
-    """A fresh translator whose branches count: their learned scales, which start at 1e-6 to 0.01, are set to 1.
+    """Return a fresh translator whose branches count: learned scales, which start at 1e-6 to 0.01, are set to 1.
 
     A scale is a parameter that starts at one small positive number everywhere. Batch normalisation is given the
     statistics of random inputs, since without any it would do nothing.
@@ -29,12 +29,12 @@ def untrained(settings: Model, channels: int, size: tuple[int, int], seed: int =
         translator = translators.build(settings, channels, size).eval()
         inputs = torch.randn(WARM_UP, channels, *size)
     with torch.no_grad():
-        for one in translator.parameters():
-            if 0 < float(one.min()) == float(one.max()) < SMALL:
-                one.fill_(1)
-        for one in translator.modules():
-            if isinstance(one, nn.BatchNorm2d):
-                one.train().momentum = None  # the mean over what was seen, here one batch
+        for parameter in translator.parameters():
+            if 0 < float(parameter.min()) == float(parameter.max()) < SMALL:
+                parameter.fill_(1)
+        for module in translator.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.train().momentum = None  # the mean over what was seen, here one batch
         translator(inputs)
     return translator.eval()
 
@@ -42,7 +42,7 @@ def untrained(settings: Model, channels: int, size: tuple[int, int], seed: int =
 def receptive_fields(
     translator: nn.Module, channels: int, size: tuple[int, int], samples: int = 8, seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """Where the middle block looks, and where the whole translator does: {"block": (H', W'), "translator": (H', W')}.
+    """Compute where the middle block and the whole translator look: {"block": (H', W'), "translator": (H', W')}.
 
     The first is that of block number N_T // 2, counted from 0, on what reaches it. See :func:`receptive_field`.
 
@@ -64,16 +64,17 @@ def receptive_fields(
 
 
 def receptive_field(module: nn.Module, inputs: Tensor, random: torch.Generator) -> np.ndarray:
-    """Mean over samples n and channels c of |∂ y[n, k_n, H // 2, W // 2] / ∂ x[n, c, h, w]|, (H, W), in eval mode.
+    """Compute the mean over samples n and channels c of |∂ y[n, k_n, H // 2, W // 2] / ∂ x[n, c, h, w]|, (H, W).
 
-    Of each sample one channel k_n of the output is drawn at random: all of them would cost as many backward passes.
+    The module is in eval mode. Of each sample one channel k_n of the output is drawn at random: all of them would cost
+    as many backward passes.
 
     Args:
         module: (B, C, H, W) → (B, C', H, W).
         inputs: x (n, C, H, W).
         random: for the channels k_n.
     """
-    training, learned = module.training, [one for one in module.parameters() if one.requires_grad]
+    training, learned = module.training, [parameter for parameter in module.parameters() if parameter.requires_grad]
     module.eval().requires_grad_(False)  # only the gradient for the input is wanted
     fields = []
     for x in inputs.split(1):
@@ -83,6 +84,6 @@ def receptive_field(module: nn.Module, inputs: Tensor, random: torch.Generator) 
         (gradient,) = torch.autograd.grad(y[chosen], x)
         fields.append(gradient[0].abs().mean(0))
     module.train(training)
-    for one in learned:
-        one.requires_grad_()
+    for parameter in learned:
+        parameter.requires_grad_()
     return torch.stack(fields).mean(0).numpy()

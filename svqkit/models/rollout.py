@@ -1,26 +1,21 @@
 """Forecasts of any length from a model that gives as many frames as it takes."""
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 
 from svqkit.models.simvp import Forecast
 
 
-def passes(model: nn.Module, frames: Tensor, count: int) -> Iterator[Forecast]:
-    """``count`` passes of the model, each fed with the frames of the one before; frames (B, T, C, H, W)."""
-    for _ in range(count):
-        forecast = model(frames)
-        frames = forecast.frames
-        yield forecast
-
-
 def roll_out(model: nn.Module, frames: Tensor, frames_out: int) -> Forecast:
-    """The ``frames_out`` frames after ``frames`` (B, T, C, H, W): repeated passes, the last one cut to length.
+    """Forecast the ``frames_out`` frames after ``frames`` (B, T, C, H, W).
 
-    The quantizer's loss is that of the last pass, as in the reference.
+    The model forecasts T frames in a pass, and each pass is fed with the frames of the one before; the last is cut to
+    length. The quantizer's loss is that of the last pass, as in the reference.
     """
-    steps = list(passes(model, frames, -(-frames_out // frames.shape[1])))
-    joined = steps[0].frames if len(steps) == 1 else torch.cat([step.frames for step in steps], dim=1)
-    return Forecast(joined[:, :frames_out], steps[-1].loss)
+    forecast = model(frames)
+    parts = [forecast.frames]
+    while len(parts) * frames.shape[1] < frames_out:
+        forecast = model(forecast.frames)
+        parts.append(forecast.frames)
+    joined = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+    return Forecast(joined[:, :frames_out], forecast.loss)

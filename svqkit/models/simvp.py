@@ -7,11 +7,11 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svqkit.devices.distributed import draw_shard
 from svqkit.errors import SvqkitError
 from svqkit.models import translators
 from svqkit.models.layers import ConvBlock
 from svqkit.settings.params import Model
-from svqkit.training.distributed import own_rows
 
 
 class Forecast(NamedTuple):
@@ -34,7 +34,7 @@ class SimVP(nn.Module):
         settings: sizes and translator.
         quantizer: takes (N, hid_S, H', W'), returns ``Quantized``.
         frames: T.
-        frame_shape: (C, H, W). Most translators take frames of any height and width; those that mix all places
+        frame_shape: (C, H, W). Most translators take frames of any height and width; those that mix all positions
             (mlpmixer) or windows of them (swin) are made for this one.
 
     Source: Gao et al., "SimVP: Simpler yet Better Video Prediction", CVPR 2022, arXiv 2206.05099, and OpenSTL.
@@ -48,14 +48,14 @@ class SimVP(nn.Module):
         self.multiple = 2 ** (settings.N_S // 2)
         hidden = settings.hid_S
         down = [0, -1] * (settings.N_S // 2)
-        entering = [channels, *[hidden] * (settings.N_S - 1)]
+        widths_in = [channels, *[hidden] * (settings.N_S - 1)]
         self.encoder = nn.ModuleList(
             ConvBlock(width, hidden, settings.spatio_kernel_enc, scale)
-            for width, scale in zip(entering, down, strict=True)
+            for width, scale in zip(widths_in, down, strict=True)
         )
         self.quantizer = quantizer
-        places = tuple(-(-length // self.multiple) for length in size)
-        self.translator = translators.build(settings, frames * hidden, places)
+        latent_size = tuple(-(-length // self.multiple) for length in size)
+        self.translator = translators.build(settings, frames * hidden, latent_size)
         self.decoder = nn.ModuleList(
             ConvBlock(hidden, hidden, settings.spatio_kernel_dec, -scale) for scale in reversed(down)
         )
@@ -77,7 +77,7 @@ class SimVP(nn.Module):
         return Forecast(rearrange(out, "(b t) c h w -> b t c h w", b=batch), loss)
 
     def latents(self, frames: Tensor) -> Tensor:
-        """What the quantizer is given, (B·T, hid_S, H', W'), for frames (B, T, C, H, W)."""
+        """Compute what the quantizer is given, (B·T, hid_S, H', W'), for frames (B, T, C, H, W)."""
         self._check(frames)
         latent, _ = self._encode(self._pad(rearrange(frames, "b t c h w -> (b t) c h w")))
         return self._translate(latent, len(frames)) if self.post else latent
@@ -109,23 +109,23 @@ class SimVP(nn.Module):
 
 
 def stacked(x: Tensor, batch: int) -> Tensor:
-    """(B·T, C, H, W) → (B, T·C, H, W), from channels last to channels last in one copy."""
+    """Stack frames as channels, (B·T, C, H, W) → (B, T·C, H, W), from channels last to channels last in one copy."""
     channels_last = rearrange(x, "(b t) c h w -> b h w (t c)", b=batch)
     return rearrange(channels_last, "b h w c -> b c h w")
 
 
 def unstacked(x: Tensor, time: int) -> Tensor:
-    """The way back: (B, T·C, H, W) → (B·T, C, H, W)."""
+    """Take stacked frames apart again, (B, T·C, H, W) → (B·T, C, H, W)."""
     channels_last = rearrange(x, "b (t c) h w -> (b t) h w c", t=time)
     return rearrange(channels_last, "b h w c -> b c h w")
 
 
 def perturb(x: Tensor, share: float) -> Tensor:
-    """x with a random ``share`` of its values multiplied by U(−2, 2), as in the paper's noise experiments."""
+    """Return x with a random ``share`` of its values multiplied by U(−2, 2), as in the paper's noise experiments."""
 
     def factors(rows: int) -> Tensor:
         factor = torch.ones(rows * x[0].numel(), device=x.device, dtype=x.dtype)
         factor[: int(len(factor) * share)].uniform_(-2, 2)
         return factor[torch.randperm(len(factor), device=x.device)].view(rows, *x.shape[1:])
 
-    return x * own_rows(factors, len(x))
+    return x * draw_shard(factors, len(x))

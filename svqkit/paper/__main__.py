@@ -19,7 +19,7 @@ from svqkit.settings.params import load_params
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line."""
+    """Run the command line."""
     options = _parser().parse_args(arguments)
     try:
         results = _results(options)
@@ -67,20 +67,19 @@ def _results(options: argparse.Namespace) -> Results:
 
 def _tables(results: Results, out: Path) -> tuple[list[str], Callable[[str], str]]:
     """The keys of all tables, and what writes one and gives its files and its text."""
-    from svqkit.paper.tables import TABLES
-    from svqkit.paper.tables.writing import make, write
+    from svqkit.paper.tables import TABLES, make, write
+    from svqkit.paper.tables.formats import markdown
 
     def one(key: str) -> str:
         table = make(key, results)
-        return "\n".join([*map(str, write(table, out)), "", table.markdown(out)])
+        return "\n".join([*map(str, write(table, out)), "", markdown(table, out)])
 
     return list(TABLES), one
 
 
 def _figures(results: Results, out: Path) -> tuple[list[str], Callable[[str], str]]:
     """The keys of all figures, and what draws one and gives its files. Imported late: a table needs no pictures."""
-    from svqkit.paper.figures import FIGURES
-    from svqkit.paper.figures.writing import write
+    from svqkit.paper.figures import FIGURES, write
 
     return list(FIGURES), lambda key: "\n".join(map(str, write(key, results, out)))
 

@@ -58,7 +58,7 @@ from svqkit.progress import progress
 from svqkit.quantizers import SVQ, Quantized
 from svqkit.settings.params import Experiment, Params
 from svqkit.settings.quantizers import NoQuantizer
-from svqkit.training.loop import Objective, journal, ready
+from svqkit.training.loop import Objective, journal, prepare_model
 
 COLUMNS = (
     "dataset", "experiment", "translator", "quantizer", "form", "codebook_size", "batch_size", "frame_shape",
@@ -89,7 +89,7 @@ class Case:
         return getattr(self.experiment.quantizer, "codebook_size", 0)
 
     def build(self, frame_shape: tuple[int, int, int]) -> nn.Module:
-        """A fresh model for frames (C, H, W)."""
+        """Return a fresh model for frames (C, H, W)."""
         model = models.build(self.experiment, frame_shape)
         if self.form == "plain":
             model.quantizer = PlainSVQ(model.quantizer)
@@ -113,39 +113,39 @@ class PlainSVQ(nn.Module):
 
 
 def translator_cases(settings: Params, dataset: str) -> dict[str, tuple[Case, Case, Case]]:
-    """By translator of study "translators": without a quantizer, with SVQ folded, with SVQ plain.
+    """Return cases by translator of study "translators": without a quantizer, with SVQ folded, with SVQ plain.
 
     A translator that params.yaml has only without SVQ gets the SVQ of the first one that has it.
 
     Raises:
         SvqkitError: the study has no SVQ on this dataset.
     """
-    members = [one for one in settings.of_dataset(dataset) if "translators" in one.studies]
-    with_svq = [one for one in members if one.quantizer.name == "svq"]
+    members = [experiment for experiment in settings.of_dataset(dataset) if "translators" in experiment.studies]
+    with_svq = [member for member in members if member.quantizer.name == "svq"]
     if not with_svq:
         raise SvqkitError(
             f"Study 'translators' of params.yaml has no experiment with SVQ on {dataset} in profile "
             f"{settings.profile!r}: there is nothing to measure the cost of. Add one, or take another dataset."
         )
     found = {}
-    for translator in dict.fromkeys(one.model.translator for one in members):
-        here = {one.quantizer.name: one for one in members if one.model.translator == translator}
-        any_one = next(iter(here.values()))
+    for translator in dict.fromkeys(member.model.translator for member in members):
+        by_quantizer = {member.quantizer.name: member for member in members if member.model.translator == translator}
+        any_one = next(iter(by_quantizer.values()))
         stem = f"{dataset}-{translator}"
-        none = here.get("none") or replace(any_one, name=f"{stem}-none", quantizer=NoQuantizer())
-        svq = here.get("svq") or replace(any_one, name=f"{stem}-svq", quantizer=with_svq[0].quantizer)
+        none = by_quantizer.get("none") or replace(any_one, name=f"{stem}-none", quantizer=NoQuantizer())
+        svq = by_quantizer.get("svq") or replace(any_one, name=f"{stem}-svq", quantizer=with_svq[0].quantizer)
         found[translator] = (Case(none, "none"), Case(svq, "folded"), Case(svq, "plain"))
     return found
 
 
 def size_cases(settings: Params, dataset: str, sizes: Sequence[int] = ()) -> list[Case]:
-    """SVQ, folded and plain, and LISTA with each of ``sizes`` codes; empty: those of SVQ in study "codebook_size"."""
+    """Return SVQ, folded and plain, and LISTA with ``sizes`` codes; empty: those of SVQ in study "codebook_size"."""
     members = settings.of_dataset(dataset)
-    trained = [one for one in members if "codebook_size" in one.studies and one.quantizer.name == "svq"]
+    trained = [member for member in members if "codebook_size" in member.studies and member.quantizer.name == "svq"]
     by_size: dict[int, Experiment] = {}
-    for one in trained:
-        by_size.setdefault(one.quantizer.codebook_size, one)
-    lista = next((one for one in members if one.quantizer.name == "lista"), None)
+    for member in trained:
+        by_size.setdefault(member.quantizer.codebook_size, member)
+    lista = next((member for member in members if member.quantizer.name == "lista"), None)
     found = []
     for size in sorted(sizes or by_size):
         if trained:
@@ -165,9 +165,9 @@ def _resized(experiment: Experiment, size: int) -> Experiment:
 
 
 def all_cases(settings: Params, dataset: str, sizes: Sequence[int] = ()) -> list[Case]:
-    """Everything that costs/<profile>.csv holds, each model once."""
-    each = [case for group in translator_cases(settings, dataset).values() for case in group]
-    return list({case.name: case for case in [*each, *size_cases(settings, dataset, sizes)]}.values())
+    """Return everything that costs/<profile>.csv holds, each model once."""
+    found = [case for group in translator_cases(settings, dataset).values() for case in group]
+    return list({case.name: case for case in [*found, *size_cases(settings, dataset, sizes)]}.values())
 
 
 def measure(
@@ -200,7 +200,7 @@ def measure(
     bar = progress(len(cases) * (1 + repeats), "costs", "model", 0)
     for case in cases:
         size = batch_size or case.experiment.training.batch_size
-        row = {**_settings_of(case, size, frame_shape), "device": device, "machine": machine(device), "note": ""}
+        row = {**settings_of_case(case, size, frame_shape), "device": device, "machine": machine(device), "note": ""}
         rows.append(row)
         try:
             with out_of_memory_as_error():
@@ -234,7 +234,7 @@ def write(costs: pd.DataFrame, path: str | Path) -> Path:
 
 
 def measured_where(costs: pd.DataFrame) -> str:
-    """On what data and machine a table of ``measure`` was made, for captions."""
+    """Say on what data and machine a table of ``measure`` was made, for captions."""
     names = ("machine", "batch_size", "frame_shape", "dataset")
     machines, batches, shapes, datasets = (", ".join(map(str, costs[name].unique())) for name in names)
     return (
@@ -244,9 +244,10 @@ def measured_where(costs: pd.DataFrame) -> str:
 
 
 def machine(device: str) -> str:
-    """The name of the processor that computes, a CPU's with the number of its threads in use."""
-    here = journal.machine()
-    return here["gpu"] if device == "cuda" else f"{here['cpu']}, {here['threads']} thread{'s' * (here['threads'] > 1)}"
+    """Return the name of the processor that computes, a CPU's with the number of its threads in use."""
+    about = journal.machine()
+    threads = f"{about['threads']} thread{'s' * (about['threads'] > 1)}"
+    return about["gpu"] if device == "cuda" else f"{about['cpu']}, {threads}"
 
 
 class Subject:
@@ -265,7 +266,7 @@ class Subject:
         self._give_adam_its_moments()
 
     def step(self, samples: int | None = None) -> None:
-        """A training step, on the whole batch or on the first ``samples`` of it."""
+        """Take a training step, on the whole batch or on the first ``samples`` of it."""
         self.objective.train()
         self.optimizer.zero_grad()
         sum(self.objective(self.inputs[:samples], self.targets[:samples])).backward()
@@ -273,18 +274,20 @@ class Subject:
 
     @torch.inference_mode()
     def forward(self) -> None:
-        """A forecast of the batch, as an application would make it."""
+        """Forecast the batch, as an application would."""
         self.model.eval()
         self._forecast(self.inputs)
 
     def parameters(self) -> tuple[int, int]:
-        """How many parameters the model has, and how many of them are trained."""
-        counts = [(one.numel(), one.numel() * one.requires_grad) for one in self.model.parameters()]
+        """Return how many parameters the model has, and how many of them are trained."""
+        counts = [
+            (parameter.numel(), parameter.numel() * parameter.requires_grad) for parameter in self.model.parameters()
+        ]
         return sum(every for every, _ in counts), sum(trained for _, trained in counts)
 
     @torch.no_grad()
     def flops(self) -> float:
-        """FLOPs of a forecast per sample of the batch."""
+        """Count the FLOPs of a forecast per sample of the batch."""
         self.model.eval()
         # The fused kernels of attention have names of their own on each device; as plain products all are counted.
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
@@ -299,17 +302,17 @@ class Subject:
                 the free memory.
         """
         alone = self._step_bytes(samples=1)
-        gradients = sum(one.nbytes for one in self.optimizer.param_groups[0]["params"])
+        gradients = sum(parameter.nbytes for parameter in self.optimizer.param_groups[0]["params"])
         needed, free = gradients + self.batch_size * max(0, alone - gradients), free_bytes(self.device)
         if needed > FREE_SHARE * free:
             raise SvqkitError(f"does not fit: a step may need {_gigabytes(needed)}, {_gigabytes(free)} are free")
 
     def peak_bytes(self) -> int:
-        """The most bytes of tensors during a training step."""
+        """Measure the most bytes of tensors during a training step."""
         return self._held_bytes() + self._step_bytes()
 
     def seconds(self, work: Callable[[], None]) -> float:
-        """How long ``work`` takes, until the device is done with it."""
+        """Measure how long ``work`` takes, until the device is done with it."""
         begun = now(self.device)
         work()
         taken = now(self.device) - begun
@@ -317,7 +320,7 @@ class Subject:
         return taken
 
     def _make(self, frame_shape: tuple[int, int, int]) -> tuple[Objective, torch.optim.Optimizer]:
-        return ready(self.case.build(frame_shape), self.case.experiment.training, self.device)
+        return prepare_model(self.case.build(frame_shape), self.case.experiment.training, self.device)
 
     def _forecast(self, inputs: Tensor) -> models.Forecast:
         bf16 = self.case.experiment.training.precision == "bf16"
@@ -326,15 +329,17 @@ class Subject:
 
     def _give_adam_its_moments(self) -> None:
         """A step of Adam that changes nothing, so that the first true one is like all others."""
-        for one in self.optimizer.param_groups[0]["params"]:
-            one.grad = torch.zeros_like(one)
+        for parameter in self.optimizer.param_groups[0]["params"]:
+            parameter.grad = torch.zeros_like(parameter)
         self.optimizer.step()
         self.optimizer.zero_grad()
 
     def _held_bytes(self) -> int:
         """Bytes of what stays from step to step: parameters, buffers, Adam's moments."""
-        moments = [one for state in self.optimizer.state.values() for one in state.values() if isinstance(one, Tensor)]
-        return sum(one.nbytes for one in [*self.model.parameters(), *self.model.buffers(), *moments])
+        moments = [
+            tensor for state in self.optimizer.state.values() for tensor in state.values() if isinstance(tensor, Tensor)
+        ]
+        return sum(parameter.nbytes for parameter in [*self.model.parameters(), *self.model.buffers(), *moments])
 
     def _step_bytes(self, samples: int | None = None) -> int:
         """The most bytes at a time that a step adds to what is held."""
@@ -376,7 +381,7 @@ class Ledger(TorchDispatchMode):
         self.entries.append((number, -size))
 
     def peak(self, without: frozenset[int] | set[int] = frozenset()) -> int:
-        """The most bytes at a time, but for the tensors numbered in ``without``."""
+        """Return the most bytes at a time, but for the tensors numbered in ``without``."""
         held = most = 0
         for number, size in self.entries:
             held += 0 if number in without else size
@@ -385,7 +390,7 @@ class Ledger(TorchDispatchMode):
 
 
 def free_bytes(device: str) -> int:
-    """Free memory of the device."""
+    """Return the free memory of the device."""
     if device == "cuda":
         torch.cuda.empty_cache()
         return torch.cuda.mem_get_info()[0]
@@ -394,7 +399,11 @@ def free_bytes(device: str) -> int:
 
 @contextmanager
 def out_of_memory_as_error() -> Iterator[None]:
-    """Says of a model for which memory runs out in this context that it does not fit."""
+    """Turn running out of memory in this context into an error that says that the model does not fit.
+
+    Raises:
+        SvqkitError: memory ran out.
+    """
     try:
         yield
     except RuntimeError as error:
@@ -403,7 +412,8 @@ def out_of_memory_as_error() -> Iterator[None]:
         raise
 
 
-def _settings_of(case: Case, batch_size: int, frame_shape: tuple[int, int, int]) -> dict[str, object]:
+def settings_of_case(case: Case, batch_size: int, frame_shape: tuple[int, int, int]) -> dict[str, object]:
+    """Return what is known of a case before it is measured, by column of the table of costs."""
     experiment = case.experiment
     return {
         "dataset": experiment.dataset,
@@ -419,7 +429,7 @@ def _settings_of(case: Case, batch_size: int, frame_shape: tuple[int, int, int])
 
 
 def now(device: str) -> float:
-    """Seconds, once the device has done all that it was given."""
+    """Return seconds, once the device has done all that it was given."""
     if device == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()

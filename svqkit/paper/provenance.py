@@ -80,7 +80,7 @@ class Provenance:
     @property
     def hours(self) -> float:
         """All trainings together."""
-        return sum(one.seconds for one in self.trainings) / 3600
+        return sum(training.seconds for training in self.trainings) / 3600
 
 
 def gather(
@@ -89,7 +89,7 @@ def gather(
     journal_root: str | Path = "journal",
     project: str | Path = ".",
 ) -> Provenance:
-    """All that is known of how ``results`` were made; what is not there is said to be missing.
+    """Gather all that is known of how ``results`` were made; what is not there is said to be missing.
 
     Args:
         results: what is reported.
@@ -101,8 +101,8 @@ def gather(
         SvqkitError: the settings can't be read.
     """
     project, versions = Path(project), journal.versions()
-    experiments = [one for name in results.datasets for one in _scored(results, name)]
-    journals = {one.name: journal.read(one, journal_root) for one in experiments}
+    experiments = [experiment for name in results.datasets for experiment in _scored(results, name)]
+    journals = {member.name: journal.read(member, journal_root) for member in experiments}
     return Provenance(
         profile=results.profile,
         settings=_text(Path(params)),
@@ -110,18 +110,18 @@ def gather(
             (str(out["path"]), str(out.get("md5", ""))) for out in _yaml(project / "data.dvc").get("outs", [])
         ),
         raw=tuple(_raw(results, name) for name in results.datasets),
-        commit=_commit(project),
+        commit=commit_of(project),
         versions=versions,
         trained_with=tuple(sorted(set(_other_versions(journals.values(), versions)))),
         outputs=tuple(_outputs(project / "dvc.lock")),
-        trainings=tuple(one for name, tree in journals.items() for one in _trainings(name, tree)),
+        trainings=tuple(training for name, tree in journals.items() for training in _trainings(name, tree)),
         unknown=tuple(name for name, tree in journals.items() if not tree.get("runs")),
     )
 
 
 def _scored(results: Results, dataset: str) -> list[Experiment]:
     there = set(results.scores.loc[results.scores["dataset"] == dataset, "experiment"])
-    return [one for one in results.settings.of_dataset(dataset) if one.name in there]
+    return [experiment for experiment in results.settings.of_dataset(dataset) if experiment.name in there]
 
 
 def _text(path: Path) -> str:
@@ -145,8 +145,8 @@ def _raw(results: Results, dataset: str) -> RawData:
     return RawData(dataset, note, int(raw["files"]), int(raw["bytes"]), str(raw["digest"]))
 
 
-def _commit(project: Path) -> str:
-    """The commit, and whether tracked files differ from it."""
+def commit_of(project: Path) -> str:
+    """Return the commit, and whether tracked files differ from it."""
     if not (project / ".git").exists():
         return "not known: no git repository here"
     try:

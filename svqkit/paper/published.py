@@ -84,7 +84,7 @@ class Counterpart:
     codebook_size: int | None = None
 
     def is_like(self, experiment: Experiment) -> bool:
-        """Whether an experiment is the same method, whatever its sizes, its training and its dataset."""
+        """Return whether an experiment is the same method, whatever its sizes, its training and its dataset."""
         model, quantizer = experiment.model, experiment.quantizer
         return (
             (self.translator, self.quantizer) == (model.translator, quantizer.name)
@@ -123,17 +123,17 @@ COUNTERPARTS = {
 
 
 def quotes(dataset: str) -> list[Quote]:
-    """The published numbers of a dataset, the model zoo's first; none for a dataset that nobody published on."""
+    """Return the published numbers of a dataset, the model zoo's first; none for a dataset that nobody published on."""
     return [quote for quote in _all() if quote.dataset == dataset]
 
 
 def compares(dataset: str, data: Data) -> bool:
-    """Whether published scores of a dataset are of as many frames in and out as ``data`` asks for."""
+    """Return whether published scores of a dataset are of as many frames in and out as ``data`` asks for."""
     return FRAMES.get(dataset) == (data.frames_in, data.frames_out)
 
 
 def read_zoo(path: str | Path) -> list[Quote]:
-    """The numbers of a table with a row per dataset, variable and method, and a column per metric.
+    """Read the numbers of a table with a row per dataset, variable and method, and a column per metric.
 
     Raises:
         SvqkitError: a column is missing, a source is, or a number is none.
@@ -156,7 +156,7 @@ def read_zoo(path: str | Path) -> list[Quote]:
 
 
 def read_paper(path: str | Path) -> list[Quote]:
-    """The numbers of a table with a row per number: dataset, method, metric, value, source.
+    """Read the numbers of a table with a row per number: dataset, method, metric, value, source.
 
     Raises:
         SvqkitError: a column is missing, a source is, or a number is none.
@@ -189,9 +189,9 @@ def _read(path: str | Path, columns: set[str]) -> pd.DataFrame:
         raise SvqkitError(f"Published numbers can't be read from {path}: {error}. Install svqkit anew.") from error
     if missing := sorted(columns - set(frame.columns)):
         raise SvqkitError(f"{path} lacks the column(s) {', '.join(missing)}; it has {', '.join(frame.columns)}.")
-    for place, row in enumerate(frame.to_dict("records"), 2):
+    for number, row in enumerate(frame.to_dict("records"), 2):
         if not (row["dataset"] and row["method"] and row["source"]):
-            raise SvqkitError(f"{path}, line {place}: dataset, method and source must be filled in, got {row}.")
+            raise SvqkitError(f"{path}, line {number}: dataset, method and source must be filled in, got {row}.")
     return frame
 
 

@@ -29,7 +29,7 @@ COLUMNS = ["machine", "experiment", "seed", "metric", "value"]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; 1 after an error that is meant for the user."""
+    """Run the command line; return 1 after an error that is meant for the user."""
     parser = argparse.ArgumentParser(prog="python -m svqkit.paper.readme", description=__doc__.split("\n\n")[0])
     for name in ("runs", "scores", "reports", "journal"):
         parser.add_argument(f"--{name}", type=Path, default=Path(name), help=f"folder of the {name}")

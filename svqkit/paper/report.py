@@ -23,6 +23,7 @@ from svqkit.paper.figures import FIGURES, draw
 from svqkit.paper.provenance import Provenance
 from svqkit.paper.results import Results
 from svqkit.paper.tables import TABLES
+from svqkit.paper.tables.formats import html
 
 Link = tuple[str, str]  # where to, and the words
 _CSS = {Answer.REPRODUCED: "yes", Answer.NOT_REPRODUCED: "no", Answer.OPEN: "open"}
@@ -39,17 +40,6 @@ _FIGURES = {
     "f10": "robustness to noise",
     "f11": "what the published protocol does to scores",
 }
-
-
-@dataclass(frozen=True)
-class TableEntry:
-    """A table: its HTML, or why there is none."""
-
-    key: str
-    heading: str
-    html: str = ""
-    missing: str = ""
-    files: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,13 +60,15 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class FigureEntry:
-    """A figure: its pictures, or why there are none."""
+class Entry:
+    """A table as HTML with links to its files, or a figure with its pictures; or why there is none."""
 
     key: str
     heading: str
-    pictures: tuple[Picture, ...] = ()
     missing: str = ""
+    html: str = ""
+    files: tuple[Link, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -176,28 +168,28 @@ def _finding(results: Results, finding: Finding) -> dict[str, Any]:
     }
 
 
-def _table(results: Results, key: str) -> TableEntry:
+def _table(results: Results, key: str) -> Entry:
     heading = f"Table {key.removeprefix('t')}"
     files = _files(results, results.reports_root / results.profile / "tables", f"{key}.*")
     try:
         table = TABLES[key](results)
     except SvqkitError as error:
-        return TableEntry(key, heading, missing=str(error))
-    return TableEntry(key, f"{heading}: {table.title}", table.html(results.reports_root), files=files)
+        return Entry(key, heading, str(error))
+    return Entry(key, f"{heading}: {table.title}", html=html(table, results.reports_root), files=files)
 
 
-def _figure(results: Results, key: str) -> FigureEntry:
+def _figure(results: Results, key: str) -> Entry:
     heading = f"Figure {key.removeprefix('f')}" + (f": {_FIGURES[key]}" if key in _FIGURES else "")
     folder = results.reports_root / results.profile / "figures"
     drawn = sorted(path for path in folder.glob("*.png") if path.stem.split("_")[0] == key)
     if drawn:
-        return FigureEntry(key, heading, tuple(_picture(results, path) for path in drawn))
+        return Entry(key, heading, pictures=tuple(_picture(results, path) for path in drawn))
     try:
         draw(key, results)
         missing = f"no picture of it is in {folder}. Make it: `make figure F={key}`"
     except SvqkitError as error:
         missing = str(error)
-    return FigureEntry(key, heading, missing=missing)
+    return Entry(key, heading, missing)
 
 
 def _picture(results: Results, path: Path) -> Picture:
@@ -216,7 +208,7 @@ def _picture(results: Results, path: Path) -> Picture:
 
 def _folder(results: Results, dataset: str) -> Folder:
     root = results.reports_root / results.profile
-    names = {dataset, *(one.name for one in results.settings.of_dataset(dataset))}
+    names = {dataset, *(experiment.name for experiment in results.settings.of_dataset(dataset))}
     notebooks = [link for link in _files(results, root / "notebooks", "*-*.ipynb") if _stage_of(link[1])[1] in names]
     return Folder(
         dataset, results.data_note(dataset).rstrip("."), _files(results, root / dataset, "*"), tuple(notebooks)

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from svqkit import evaluation
+from svqkit.data.plan import declares_simulated
 from svqkit.errors import SvqkitError
 from svqkit.settings.params import Params
 from svqkit.training.paths import run_path, scores_path
@@ -53,7 +54,7 @@ class Results:
         return there
 
     def folder(self, dataset: str) -> Path:
-        """Where the scores of a dataset are."""
+        """Return where the scores of a dataset are."""
         return scores_path(self.profile, dataset, self.scores_root)
 
     @cached_property
@@ -70,7 +71,7 @@ class Results:
         return pd.concat([read(self.folder(name)).assign(dataset=name) for name in self.datasets], ignore_index=True)
 
     def runs(self, dataset: str, study: str | None = None) -> list[Run]:
-        """The scored runs on a dataset, of one study or of all, in the order of params.yaml."""
+        """Return the scored runs on a dataset, of one study or of all, in the order of params.yaml."""
         rows = self.scores[self.scores["dataset"] == dataset]
         scored = set(zip(rows["experiment"], rows["seed"], strict=True))
         return [
@@ -82,19 +83,19 @@ class Results:
         ]
 
     def windows(self, dataset: str) -> xr.Dataset:
-        """Errors window by window, see :func:`svqkit.evaluation.read_windows`."""
+        """Return errors window by window, see :func:`svqkit.evaluation.read_windows`."""
         return _windows(self.folder(dataset))
 
     def errors(self, dataset: str) -> dict[str, xr.Dataset]:
-        """Error fields of the baselines and of the runs of study "main", by name of the run."""
+        """Return error fields of the baselines and of the runs of study "main", by name of the run."""
         return evaluation.read_errors(self.folder(dataset))
 
     def forecasts(self, dataset: str) -> dict[str, xr.Dataset]:
-        """The sample forecast of the baselines and of the runs of study "main", by name of the run."""
+        """Return the sample forecast of the baselines and of the runs of study "main", by name of the run."""
         return evaluation.read_forecasts(self.folder(dataset))
 
     def usage(self, dataset: str) -> dict[str, dict[str, object]]:
-        """How each run uses its codebook, see :func:`svqkit.evaluation.read_usage`."""
+        """Return how each run uses its codebook, see :func:`svqkit.evaluation.read_usage`."""
         return evaluation.read_usage(self.folder(dataset))
 
     @cached_property
@@ -111,21 +112,26 @@ class Results:
         return pd.read_csv(path)
 
     def data_note(self, dataset: str) -> str:
-        """What the raw files of a dataset say of themselves."""
+        """Return what the raw files of a dataset say of themselves."""
         return str(self.errors_of_persistence(dataset).attrs["data"])
 
     def errors_of_persistence(self, dataset: str) -> xr.Dataset:
-        """The error fields of persistence, which every dataset has: units and coordinates are taken from it."""
+        """Return the error fields of persistence, which every dataset has: units and coordinates are taken from it."""
         return xr.load_dataset(self.folder(dataset) / "errors" / "persistence.nc", engine="netcdf4")
 
     @cached_property
     def simulated(self) -> list[str]:
         """The datasets whose raw files say that they are simulated."""
-        return [name for name in self.datasets if "simulated" in self.data_note(name).lower()]
+        return [name for name in self.datasets if _is_simulated(self.errors_of_persistence(name))]
 
     def run_link(self, experiment: str) -> str:
-        """The folder of an experiment's runs, from the project's folder."""
+        """Return the folder of an experiment's runs, from the project's folder."""
         return run_path(self.settings.experiment(experiment), 0, self.runs_root).parent.as_posix()
+
+
+def _is_simulated(errors: xr.Dataset) -> bool:
+    """Return whether scores are of simulated data; those of earlier versions have only the title of the data."""
+    return bool(errors.attrs.get("simulated", declares_simulated(errors.attrs["data"])))
 
 
 @cache

@@ -38,17 +38,17 @@ def start_notebook() -> None:
     refuse_unknown_parameters(shell.user_ns["In"])
 
 
-def project_root(inside: Path | None = None) -> Path:
-    """The nearest folder, upwards from ``inside`` or from here, that holds dvc.yaml.
+def project_root() -> Path:
+    """Return the nearest folder, upwards from the current one, that holds dvc.yaml.
 
     Raises:
         SvqkitError: there is none.
     """
-    here = (inside or Path.cwd()).absolute()
-    for folder in (here, *here.parents):
+    start = Path.cwd()
+    for folder in (start, *start.parents):
         if (folder / "dvc.yaml").exists():
             return folder
-    raise SvqkitError(f"No dvc.yaml in {here} or above it. Run this from inside the project's folder.")
+    raise SvqkitError(f"No dvc.yaml in {start} or above it. Run this from inside the project's folder.")
 
 
 def refuse_unknown_parameters(cells: list[str]) -> None:
@@ -63,7 +63,11 @@ def refuse_unknown_parameters(cells: list[str]) -> None:
 
 
 def check_parameters(given: Iterable[str], known: Iterable[str], notebook: str = "This notebook") -> None:
-    """Raise SvqkitError when a given parameter is not a known one."""
+    """Compare given parameters with the known ones.
+
+    Raises:
+        SvqkitError: one is unknown; the message names those of ``notebook``.
+    """
     known = list(known)
     for name in given:
         if name not in known:
@@ -71,7 +75,7 @@ def check_parameters(given: Iterable[str], known: Iterable[str], notebook: str =
 
 
 def assigned_names(source: str) -> list[str]:
-    """Names that a cell assigns at its top level."""
+    """Return names that a cell assigns at its top level."""
     targets = [
         target
         for statement in ast.parse(source).body

@@ -17,7 +17,7 @@ from svqkit.userfiles import parse_yaml
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; 1 after an error that is meant for the user."""
+    """Run the command line; return 1 after an error that is meant for the user."""
     parser = argparse.ArgumentParser(prog="python -m svqkit.pipeline", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("strip", help="copy the notebooks without outputs into build/notebooks")
@@ -26,8 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     runner.add_argument("--output", type=Path, required=True, help="where the executed copy goes")
     stage = commands.add_parser("stage", help="execute the notebook of a stage")
     stage.add_argument("name", help="train@kth-svq, or costs")
-    for one in (runner, stage):
-        one.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a parameter")
+    for command in (runner, stage):
+        command.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a parameter")
     options = parser.parse_args(arguments)
     watchdog.watch()
     # What executes notebooks takes seconds to import; whoever started this may be killed meanwhile.

@@ -10,7 +10,7 @@ class _Later:
     """Stands for the engine, which is imported when papermill first asks something of it."""
 
     def __getattr__(self, name: str) -> Any:
-        from svqkit.pipeline.engine import Engine
+        from svqkit.pipeline.executing import Engine
 
         return getattr(Engine, name)
 

@@ -10,6 +10,7 @@ started it, or any process between, is killed (see :mod:`svqkit.pipeline.watchdo
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -58,7 +59,7 @@ class Task:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; 0 when every stage is up to date."""
+    """Run the command line; return 0 when every stage is up to date."""
     parser = argparse.ArgumentParser(prog="python -m svqkit.pipeline.run_stages", description=__doc__)
     parser.add_argument("--jobs", type=int, default=0, help="stages at a time; 0: one per GPU, without any two")
     devices = gpus()
@@ -104,8 +105,8 @@ def forget_the_dead(in_use: Path) -> None:
     for _ in range(3):
         try:
             noted = json.loads(in_use.read_text(encoding="utf-8"))
-            holders = [one for each in noted["read"].values() for one in each] + list(noted["write"].values())
-            if not any(_is_starter(one["pid"]) for one in holders):
+            holders = [*itertools.chain(*noted["read"].values()), *noted["write"].values()]
+            if not any(_is_starter(holder["pid"]) for holder in holders):
                 in_use.unlink(missing_ok=True)
             return
         except FileNotFoundError:
@@ -122,7 +123,7 @@ def _is_starter(pid: int) -> bool:
 
 
 def plan(stages: Sequence[str], datasets: Mapping[str, str], jobs: int) -> list[Task]:
-    """The stages of each dataset as tasks; the dataset with the most trainings comes first.
+    """Return the stages of each dataset as tasks; the dataset with the most trainings comes first.
 
     Args:
         stages: names such as train@kth-svq and evaluate@kth; those without an @ are left out.
@@ -215,7 +216,7 @@ class Workers:
 
 
 def passed_on(process: subprocess.Popen) -> str:
-    """What a process prints, passed on as it comes (bars redraw themselves without ending a line)."""
+    """Print what a process prints as it comes, and return it (bars redraw themselves without ending a line)."""
     printed = bytearray()
     while chunk := os.read(process.stdout.fileno(), 2**16):
         printed += chunk
@@ -226,7 +227,7 @@ def passed_on(process: subprocess.Popen) -> str:
 
 
 def failures(printed: str) -> dict[str, str]:
-    """The stages that failed and, of each, the error that its command printed."""
+    """Return the stages that failed and, of each, the error that its command printed."""
     reasons: dict[str, str] = {}
     stage = ""
     for line in printed.splitlines():
@@ -238,12 +239,12 @@ def failures(printed: str) -> dict[str, str]:
 
 
 def last_line(printed: str) -> str:
-    """The last line that says something."""
+    """Return the last line that says something."""
     return next((line for line in reversed(printed.splitlines()) if line.strip()), "it printed nothing")
 
 
 def gpus() -> list[str]:
-    """What CUDA_VISIBLE_DEVICES can be set to, one entry per GPU that this process may use."""
+    """Return what CUDA_VISIBLE_DEVICES can be set to, one entry per GPU that this process may use."""
     if (allowed := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return [device.strip() for device in allowed.split(",") if device.strip() not in ("", "-1")]
     import torch
@@ -252,7 +253,7 @@ def gpus() -> list[str]:
 
 
 def stage_names() -> list[str]:
-    """The stages of dvc.yaml, in its order."""
+    """Return the stages of dvc.yaml, in its order."""
     command = [sys.executable, "-m", "dvc", "stage", "list", "--name-only"]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
 

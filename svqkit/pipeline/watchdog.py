@@ -32,15 +32,15 @@ def watch(stop: Callable[[str], object] | None = None) -> None:
     pipeline nor DVC started it.
     """
     parents = psutil.Process().parents()
-    started = max((number for number, one in enumerate(parents, 1) if is_starter(one)), default=0)
-    starters = {one: f"{one.name()} (process {one.pid})" for one in parents[:started] if lives(one)}
+    started = max((number for number, process in enumerate(parents, 1) if is_starter(process)), default=0)
+    starters = {parent: f"{parent.name()} (process {parent.pid})" for parent in parents[:started] if lives(parent)}
     pipeline = int(os.environ.get(PIPELINE, 0))
 
     def wait() -> None:
-        gone = [] if pipeline in (0, *(one.pid for one in parents)) else [f"the pipeline (process {pipeline})"]
+        gone = [] if pipeline in (0, *(process.pid for process in parents)) else [f"the pipeline (process {pipeline})"]
         while not gone:
             time.sleep(SECONDS)
-            gone = [name for one, name in starters.items() if not lives(one)]
+            gone = [name for process, name in starters.items() if not lives(process)]
         (stop or end)(f"{gone[-1]} has ended without waiting for this: stopped.")
 
     if starters or pipeline:
@@ -48,14 +48,14 @@ def watch(stop: Callable[[str], object] | None = None) -> None:
 
 
 def is_starter(process: psutil.Process) -> bool:
-    """Whether a process is make, the pipeline or DVC."""
+    """Return whether a process is make, the pipeline or DVC."""
     with contextlib.suppress(psutil.Error):
         return not STARTERS.isdisjoint(Path(word).name for word in process.cmdline()[:4])
     return False
 
 
 def lives(process: psutil.Process) -> bool:
-    """Whether a process is still there, and not only its number or what the system remembers of it."""
+    """Return whether a process is still there, and not only its number or what the system remembers of it."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
@@ -69,7 +69,7 @@ def end(sentence: str) -> None:
 
 
 def main() -> None:
-    """The command line: run a module as ``python -m`` does, watched."""
+    """Run a module as ``python -m`` does, watched."""
     watch()
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -14,10 +14,10 @@ from svqkit.plots.leads import short_units
 from svqkit.plots.names import (
     BASELINES,
     HIGHER_IS_BETTER,
-    Look,
+    LineStyle,
     display_names,
     kind,
-    looks,
+    line_styles,
     metric_label,
     metric_name,
     need_columns,
@@ -34,7 +34,7 @@ _DASHES = {"train_loss": "--", "validation_loss": "-"}
 def learning_curves(
     logs: Mapping[str, Sequence[pd.DataFrame]], loss: str = "MSE loss", title: str | None = None
 ) -> Figure:
-    """Training (dashed) and validation loss (solid) by epoch, with the learning rate below.
+    """Draw training (dashed) and validation loss (solid) by epoch, with the learning rate below.
 
     Each experiment has a thin line for each seed and a thick one for their mean; the band goes from the
     lowest to the highest validation loss of its seeds.
@@ -51,14 +51,14 @@ def learning_curves(
     runs = {name: _seeds_together(name, tables) for name, tables in logs.items()}
     if not runs:
         raise SvqkitError("There are no training logs to draw: give one experiment or more.")
-    look, names = looks(runs), display_names(runs)
+    styles, names = line_styles(runs), display_names(runs)
     with use():
         figure = new_figure(COLUMN_WIDTH, 3.5)
         axes, rate_axes = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
         for name, table in runs.items():
-            _draw_losses(axes, table, look[name].colour)
+            _draw_losses(axes, table, styles[name].colour)
             rate = table.groupby("epoch")["learning_rate"].mean()
-            rate_axes.plot(rate.index, rate, color=look[name].colour, linewidth=1)
+            rate_axes.plot(rate.index, rate, color=styles[name].colour, linewidth=1)
         losses = np.concatenate([table[list(_DASHES)].to_numpy().ravel() for table in runs.values()])
         if np.nanmin(losses) > 0 and np.nanmax(losses) / np.nanmin(losses) >= _LOG_FROM:
             axes.set_yscale("log")
@@ -71,7 +71,7 @@ def learning_curves(
         rate_axes.set_xlabel("Epoch")
         rate_axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         rate_axes.ticklabel_format(axis="y", style="sci", scilimits=(0, 0), useMathText=True)
-        experiments = [Line2D([], [], color=look[name].colour, label=names[name]) for name in runs]
+        experiments = [Line2D([], [], color=styles[name].colour, label=names[name]) for name in runs]
         dashes = [
             Line2D(
                 [],
@@ -95,7 +95,7 @@ def error_over_lead(
     title: str | None = None,
     lead_units: str = "h",
 ) -> Figure:
-    """A metric by lead time: mean over seeds, with a band from the lowest to the highest; baselines dashed.
+    """Draw a metric by lead time: mean over seeds, with a band from the lowest to the highest; baselines dashed.
 
     Where the baselines are so bad that the models' lines lie on one another, leave their rows out.
 
@@ -113,11 +113,11 @@ def error_over_lead(
     """
     chosen = _scores_by_lead(scores, metric, protocol)
     experiments = list(chosen["experiment"].unique())
-    look, names = looks(experiments), display_names(experiments)
+    styles, names = line_styles(experiments), display_names(experiments)
     with use():
         figure = new_figure(COLUMN_WIDTH, 2.9)
         axes = figure.subplots()
-        lines_by_lead(axes, chosen, look, names)
+        lines_by_lead(axes, chosen, styles, names)
         axes.set_xlabel(f"Lead time [{short_units(lead_units)}]")
         better = "higher" if metric in HIGHER_IS_BETTER else "lower"
         axes.set_ylabel(f"{metric_label(metric, units)} ({better} is better)")
@@ -126,19 +126,19 @@ def error_over_lead(
     return figure
 
 
-def lines_by_lead(axes: Axes, scores: pd.DataFrame, look: Mapping[str, Look], names: Mapping[str, str]) -> None:
+def lines_by_lead(axes: Axes, scores: pd.DataFrame, styles: Mapping[str, LineStyle], names: Mapping[str, str]) -> None:
     """Draw a line over lead time for each experiment: mean over seeds, a band from the lowest to the highest.
 
     Args:
         axes: where; it gets a grid and the lead times as ticks, or whole numbers where these are many. Its labels are
             left to the caller.
         scores: columns ``experiment``, ``seed``, ``lead`` and ``value``, of one metric.
-        look, names: colour and marker, and name in the legend, by experiment; baselines are dashed.
+        styles, names: colour and marker, and name in the legend, by experiment; baselines are dashed.
     """
     import seaborn as sns  # here, since it takes half a second that only drawing needs
 
     for name, of_seeds in scores.groupby("experiment", sort=False):
-        colour, marker = look[name]
+        colour, marker = styles[name]
         dash = "--" if kind(name) in BASELINES else "-"
         # hollow markers: of two lines that lie on one another both are seen
         hollow = {"marker": marker, "markerfacecolor": "none", "markeredgecolor": colour}

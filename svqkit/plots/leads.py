@@ -11,7 +11,7 @@ HOURS, FRAMES = "h", "frames"
 
 
 def lead_units(data: xr.Dataset | xr.DataArray) -> str:
-    """What the lead times of ``data`` count: ``"h"`` or ``"frames"``, from the attribute of the coordinate ``lead``.
+    """Return what the lead times of ``data`` count, as the coordinate ``lead`` says: ``"h"`` or ``"frames"``.
 
     Lead times that don't say are hours.
     """
@@ -19,32 +19,32 @@ def lead_units(data: xr.Dataset | xr.DataArray) -> str:
 
 
 def short_units(units: str) -> str:
-    """``"hours"`` → ``"h"``; all else stays as it is."""
+    """Abbreviate ``"hours"`` to ``"h"``; all else stays as it is."""
     return HOURS if units == "hours" else units
 
 
 def leads_of(data: xr.Dataset | xr.DataArray) -> list[int]:
-    """All lead times of ``data``."""
+    """Return all lead times of ``data``."""
     return data["lead"].to_numpy().tolist()
 
 
 def some_leads(forecast: xr.Dataset, most: int | None = None) -> list[int]:
-    """At most ``most`` lead times of a dataset, spread evenly from its first to its last.
+    """Return at most ``most`` lead times of a dataset, spread evenly from its first to its last.
 
     When ``most`` is ``None``, as many as a page has room for: 4 where fields are maps, 6 where they are frames.
     """
     leads = [int(lead) for lead in forecast["lead"].to_numpy()]
     most = (6 if {"y", "x"} <= set(forecast.dims) else 4) if most is None else most
-    return [leads[place] for place in spread(len(leads), most)]
+    return [leads[index] for index in spread(len(leads), most)]
 
 
 def spread(count: int, most: int) -> list[int]:
-    """At most ``most`` of the positions 0 … ``count`` - 1, evenly from the first to the last."""
+    """Return at most ``most`` of the positions 0 … ``count`` - 1, evenly from the first to the last."""
     return np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist()
 
 
 def pick_leads(field: xr.DataArray, leads: Sequence[int], name: str) -> xr.DataArray:
-    """The field at some lead times, in the order given.
+    """Return the field at some lead times, in the order given.
 
     Raises:
         SvqkitError: one isn't there, or none was asked for.
@@ -60,7 +60,7 @@ def pick_leads(field: xr.DataArray, leads: Sequence[int], name: str) -> xr.DataA
 
 
 def lead_words(leads: Sequence[int], units: str = HOURS) -> str:
-    """``"lead times 1–12 h"``, or ``"lead time 6 h"``."""
+    """Return ``"lead times 1–12 h"``, or ``"lead time 6 h"``."""
     first, last = min(leads), max(leads)
     words = f"lead time {first:g}" if first == last else f"lead times {first:g}–{last:g}"
     # a space that no line is broken at
@@ -68,12 +68,12 @@ def lead_words(leads: Sequence[int], units: str = HOURS) -> str:
 
 
 def one_lead(lead: int, units: str = HOURS) -> str:
-    """``"6 h"``, ``"5 frames"``."""
+    """Return ``"6 h"``, ``"5 frames"``."""
     return f"{lead:g} {_counted(lead, units)}"
 
 
 def ahead(offset: int, units: str = HOURS) -> str:
-    """When a frame is, seen from the last one that was observed: ``"+5 frames"``, ``"−3 h"``, ``"last seen"``."""
+    """Return when a frame is, seen from the last observed one: ``"+5 frames"``, ``"−3 h"``, ``"last seen"``."""
     return "last seen" if offset == 0 else f"{offset:+g} {_counted(offset, units)}".replace("-", "−")
 
 

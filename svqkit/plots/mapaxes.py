@@ -1,6 +1,12 @@
-"""One map: which projection suits a grid, and a field drawn on it without a gap where longitudes wrap."""
+"""One map: which projection suits a grid, and a field drawn on it without a gap where longitudes wrap; coastlines.
 
+Coastlines are read from a file in this package, so that maps need no network and look the same everywhere.
+"""
+
+import json
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from typing import Literal, get_args
 
 import cartopy.crs as ccrs
@@ -12,9 +18,9 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
+from shapely.geometry import MultiLineString
 
 from svqkit.errors import SvqkitError
-from svqkit.plots.coastlines import add_coastlines
 from svqkit.plots.style import MISSING
 
 # How the Earth is looked at: all of it (or the region that the grid covers), or one pole from above.
@@ -99,7 +105,7 @@ class Grid:
 
 
 def grid_of(field: xr.DataArray | xr.Dataset, view: View = "world") -> Grid:
-    """The grid of a field with coordinates ``lat`` and ``lon`` in degrees, in any order and from 0 or -180.
+    """Return the grid of a field with coordinates ``lat`` and ``lon`` in degrees, in any order and from 0 or -180.
 
     Raises:
         SvqkitError: a coordinate is missing, has fewer than two values, or repeats one; there is no such view, or a
@@ -137,7 +143,7 @@ def grid_of(field: xr.DataArray | xr.Dataset, view: View = "world") -> Grid:
 
 
 def seen(field: xr.DataArray, view: View) -> xr.DataArray:
-    """The rows of a field (…, lat, lon) that a view shows a part of: all, or those beyond the edge of a polar view.
+    """Return the rows of a field (…, lat, lon) that a view shows: all, or those within a polar view.
 
     Raises:
         SvqkitError: there is no such view of the field's grid, or no row is beyond that edge.
@@ -155,7 +161,7 @@ def seen(field: xr.DataArray, view: View) -> xr.DataArray:
 
 
 def polar_words(view: View) -> str:
-    """``"north of 30° N"``."""
+    """Return ``"north of 30° N"``."""
     return f"{view} of {POLAR_FROM:g}° {'N' if view == 'north' else 'S'}"
 
 
@@ -176,7 +182,8 @@ def draw_field(axes: GeoAxes, field: xr.DataArray, colours: str | Colormap, scal
     lat, values = _refined(lat, values, axis=0)
 
     projection = axes.projection
-    lon = lon if grid.polar else _on_map(lon, grid)
+    if not grid.polar:  # longitudes stay on their own side of the map's edge when they are projected
+        lon = np.clip(lon, grid.centre - _DATE_LINE, grid.centre + _DATE_LINE)
     corners = projection.transform_points(ccrs.PlateCarree(), *np.meshgrid(lon, lat))
     # one picture inside a PDF: drawn as single shapes, many viewers show hairlines between the cells
     mesh = axes.pcolormesh(
@@ -199,7 +206,7 @@ def draw_field(axes: GeoAxes, field: xr.DataArray, colours: str | Colormap, scal
 
 
 def places_on_map(axes: GeoAxes, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
-    """Where places (n,) in degrees lie in the axes' own coordinates, (n, 2)."""
+    """Return where places (n,) in degrees lie in the axes' own coordinates, (n, 2)."""
     return axes.projection.transform_points(ccrs.PlateCarree(), lon, lat)[:, :2]
 
 
@@ -270,6 +277,23 @@ def _refined(edges: np.ndarray, values: np.ndarray, axis: int) -> tuple[np.ndarr
     return np.r_[finer, edges[-1]], np.repeat(values, pieces, axis=axis)
 
 
-def _on_map(lon: np.ndarray, grid: Grid) -> np.ndarray:
-    """Longitudes that stay on their own side of the map's edge when they are projected."""
-    return np.clip(lon, grid.centre - _DATE_LINE, grid.centre + _DATE_LINE)
+@cache
+def coastlines() -> MultiLineString:
+    """Return the outlines of all land at 1:110 million, as lines of (longitude, latitude) in degrees, -180 to 180.
+
+    No line crosses the date line: those that would are cut there, so that no map has a line across it.
+    """
+    text = resources.files("svqkit.plots").joinpath("coastline_110m.json").read_text(encoding="utf-8")
+    return MultiLineString(json.loads(text)["lines"])
+
+
+def add_coastlines(axes: GeoAxes, width: float = 0.5) -> None:
+    """Draw the coastlines on a map of any projection, with lines ``width`` points wide.
+
+    Each stretch is projected by cartopy, which also cuts it at the edge of the map. The lines are dark with a
+    pale rim, so that they can be seen on dark and on pale colours.
+    """
+    rim = {"edgecolor": "#ffffff99", "linewidth": 2.5 * width, "rasterized": True}  # keeps PDFs small
+    for line in (rim, {"edgecolor": "#202020", "linewidth": width}):
+        # the same object each time, so that cartopy projects it once for all maps of a figure
+        axes.add_geometries([coastlines()], crs=ccrs.PlateCarree(), facecolor="none", zorder=3, **line)

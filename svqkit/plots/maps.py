@@ -7,14 +7,22 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from svqkit.errors import SvqkitError
-from svqkit.plots.channels import channel_of, is_colour, pick_or_colour
-from svqkit.plots.fields import error_map
-from svqkit.plots.grounds import area_mean, draw_field, ground_of, on_earth, same_ground
+from svqkit.plots.drawing import area_mean, draw_field, geometry_of, same_geometry
+from svqkit.plots.fields import channel_of, error_map, is_colour, is_lat_lon, pick_or_colour
 from svqkit.plots.leads import lead_units, lead_words, leads_of, one_lead
-from svqkit.plots.limits import decimals_for, robust_scale, symmetric_scale
 from svqkit.plots.mapaxes import View, polar_words, seen
 from svqkit.plots.names import display_names, with_units
-from svqkit.plots.panels import colour_bar, draw_dots, field_panels, one_panel_each, title_panel, trim
+from svqkit.plots.panels import (
+    colour_bar,
+    decimals_for,
+    draw_dots,
+    field_panels,
+    one_panel_each,
+    robust_scale,
+    symmetric_scale,
+    title_panel,
+    trim,
+)
 from svqkit.plots.style import COLUMN_WIDTH, DIVERGING, FULL_WIDTH, SEQUENTIAL, heading, use
 
 _MEANING = {"bias": "Bias: forecast minus truth", "mae": "MAE", "rmse": "RMSE"}
@@ -28,7 +36,7 @@ def error_maps(
     title: str | None = None,
     projection: View = "world",
 ) -> Figure:
-    """Maps, or pictures, of the errors of several models, all with one colour scale and the mean above each.
+    """Draw maps, or pictures, of the errors of several models, all with one colour scale and the mean above each.
 
     Args:
         errors: by experiment, ``bias``, ``mae`` or ``rmse`` (channel, lead, lat, lon) or (channel, lead, y, x), with
@@ -67,15 +75,15 @@ def error_maps(
             figure, axes = one_panel_each(first, len(maps), projection)
         else:
             figure, axes = field_panels(first, len(maps), len(leads), FULL_WIDTH, list(names.values()), projection)
-        places = iter(axes.flat)
+        panels = iter(axes.flat)
         for name, row in maps.items():
             for lead, field in zip(columns, row, strict=True):
-                place = next(places)
-                draw_field(place, field, colours, scale)
+                ax = next(panels)
+                draw_field(ax, field, colours, scale)
                 what = names[name] if len(columns) == 1 else one_lead(lead[0], in_leads)
-                title_panel(place, what, _mean_words(field, variable, scale), units)
-        for place in places:
-            place.set_visible(False)
+                title_panel(ax, what, _mean_words(field, variable, scale), units)
+        for ax in panels:
+            ax.set_visible(False)
         colour_bar(axes.flat, scale, colours, values, with_units(_MEANING[variable], units))
         over = _over(columns, in_leads)
         colour = channel is None and is_colour(next(iter(errors.values()))[variable])
@@ -95,7 +103,7 @@ def difference_map(
     projection: View = "world",
     significant: xr.DataArray | None = None,
 ) -> Figure:
-    """The RMSE of model ``a`` minus that of ``b``, place by place: blue where ``a`` is better, red where ``b`` is.
+    """Draw the RMSE of model ``a`` minus that of ``b``, place by place: blue where ``a`` is better, red where ``b`` is.
 
     Args:
         a, b: fields ``rmse`` (channel, lead, lat, lon) or (channel, lead, y, x), both on the same grid or of the same
@@ -116,7 +124,7 @@ def difference_map(
     leads = leads_of(a) if leads is None else leads
     first, second = (error_map(run, "rmse", channel, leads, name) for run, name in ((a, name_a), (b, name_b)))
     units = _common_units({name_a: [first], name_b: [second]})
-    if not same_ground(first, second):
+    if not same_geometry(first, second):
         raise SvqkitError(
             f"{name_a} and {name_b} are on different grids: a difference needs the same lat and lon, or pictures of "
             "one size."
@@ -126,7 +134,7 @@ def difference_map(
     values = [difference.to_numpy()]
     scale = symmetric_scale(values)
     short_a, short_b = display_names([name_a, name_b]).values()
-    whole = ground_of(difference).whole if projection == "world" else f"area {polar_words(projection)}"
+    whole = geometry_of(difference).whole if projection == "world" else f"area {polar_words(projection)}"
     headline = [f"{short_a} is better on {_share(difference < 0, difference)} of the {whole}"]
     if dots is not None:
         better, worse = (_share(dots & side, difference) for side in (difference < 0, difference > 0))
@@ -162,19 +170,19 @@ def _check(errors: Mapping[str, xr.Dataset], variable: str) -> None:
 
 def _in_view(field: xr.DataArray, projection: View) -> xr.DataArray:
     """What of a field is seen: all of it, or the rows around a pole."""
-    if projection != "world" and not on_earth(field):
+    if projection != "world" and not is_lat_lon(field):
         raise SvqkitError(f"Pictures have no pole to be seen from above: leave out projection {projection!r}.")
-    return seen(field, projection) if on_earth(field) else field
+    return seen(field, projection) if is_lat_lon(field) else field
 
 
 def _significant(significant: xr.DataArray, channel: int | str | None, difference: xr.DataArray) -> xr.DataArray:
     """The places with a dot (lat, lon) or (y, x), on the ground of ``difference``."""
-    places = pick_or_colour(significant, channel, "The field of significant places")
-    if "channel" in places.dims:
+    dots = pick_or_colour(significant, channel, "The field of significant places")
+    if "channel" in dots.dims:
         raise SvqkitError("Significance is told channel by channel: name the channel of a colour picture to draw it.")
-    if not same_ground(places, difference):
+    if not same_geometry(dots, difference):
         raise SvqkitError("The significant places lie on another grid than the difference: give those of these errors.")
-    return places.astype(bool)
+    return dots.astype(bool)
 
 
 def _share(where: xr.DataArray, field: xr.DataArray) -> str:
@@ -186,8 +194,8 @@ def _common_units(maps: Mapping[str, Sequence[xr.DataArray]]) -> str:
     """The units that the fields of all runs have."""
     units = {name: str(row[0].attrs["units"]) for name, row in maps.items()}
     if len(set(units.values())) > 1:
-        each = ", ".join(f"{name} in {unit or 'no units'}" for name, unit in units.items())
-        raise SvqkitError(f"Maps with one colour scale need the same units; there are {each}.")
+        found = ", ".join(f"{name} in {unit or 'no units'}" for name, unit in units.items())
+        raise SvqkitError(f"Maps with one colour scale need the same units; there are {found}.")
     return next(iter(units.values()))
 
 

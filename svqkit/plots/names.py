@@ -9,7 +9,7 @@ import pandas as pd
 from svqkit.errors import SvqkitError
 
 
-class Look(NamedTuple):
+class LineStyle(NamedTuple):
     """How one experiment is drawn in line plots; the marker tells lines apart where colour can't."""
 
     colour: str
@@ -17,22 +17,22 @@ class Look(NamedTuple):
 
 
 # Okabe and Ito's palette, told apart with every kind of colour vision; references are grey and black.
-LOOKS = {
-    "none": Look("#0072B2", "o"),
-    "svq": Look("#D55E00", "s"),
-    "svq_frozen": Look("#E69F00", "D"),
-    "vq": Look("#009E73", "^"),
-    "persistence": Look("#7F7F7F", "x"),
-    "climatology": Look("#000000", "+"),
+LINE_STYLES = {
+    "none": LineStyle("#0072B2", "o"),
+    "svq": LineStyle("#D55E00", "s"),
+    "svq_frozen": LineStyle("#E69F00", "D"),
+    "vq": LineStyle("#009E73", "^"),
+    "persistence": LineStyle("#7F7F7F", "x"),
+    "climatology": LineStyle("#000000", "+"),
 }
 # for all others, in the order they come: the rest of that palette, then three of Tol's muted colours
-_SPARE_LOOKS = (
-    Look("#CC79A7", "v"),
-    Look("#56B4E9", "P"),
-    Look("#332288", "*"),
-    Look("#882255", "<"),
-    Look("#999933", ">"),
-    Look("#F0E442", "p"),
+_SPARE_STYLES = (
+    LineStyle("#CC79A7", "v"),
+    LineStyle("#56B4E9", "P"),
+    LineStyle("#332288", "*"),
+    LineStyle("#882255", "<"),
+    LineStyle("#999933", ">"),
+    LineStyle("#F0E442", "p"),
 )
 
 # How ECMWF and CF write that a share or a ratio has no unit.
@@ -136,14 +136,14 @@ _ORIGINAL = "_original"  # ends the name of a metric in the units of the raw dat
 
 
 def kind(experiment: str) -> str:
-    """What is left of a name without its dataset and seed: ``"weather_t2m-svq-seed0"`` → ``"svq"``."""
+    """Return what is left of a name without its dataset and seed: ``"weather_t2m-svq-seed0"`` → ``"svq"``."""
     experiment = _SEED.sub("", experiment)
     _, dash, rest = experiment.partition("-")
     return rest if dash and rest else experiment
 
 
 def display_name(experiment: str) -> str:
-    """The name for readers: ``"weather_t2m-none"`` → ``"SimVP"``; words that are not known stay as they are.
+    """Return the name for readers: ``"weather_t2m-none"`` → ``"SimVP"``; words that are not known stay as they are.
 
     What follows a dash is added: ``"weather_t2m-svq-k16"`` → ``"SVQ, K = 16"``, ``"weather_t2m-swin-svq"`` →
     ``"Swin, SVQ"``. The name of a single run says which: ``"weather_t2m-none-seed0"`` → ``"SimVP (seed 0)"``.
@@ -165,49 +165,49 @@ def _in_words(word: str) -> str:
 
 
 def display_names(experiments: Iterable[str]) -> dict[str, str]:
-    """Display names by experiment; where two would be called the same, both keep their full names."""
+    """Return display names by experiment; where two would be called the same, both keep their full names."""
     short = {experiment: display_name(experiment) for experiment in experiments}
     taken = list(short.values())
     return {full: name if taken.count(name) == 1 else full for full, name in short.items()}
 
 
-def looks(experiments: Iterable[str]) -> dict[str, Look]:
+def line_styles(experiments: Iterable[str]) -> dict[str, LineStyle]:
     """Colour and marker by experiment; a known kind has the same ones in every figure."""
-    found: dict[str, Look] = {}
+    found: dict[str, LineStyle] = {}
     unknown = 0
     for experiment in experiments:
-        look = LOOKS.get(kind(experiment))
-        if look is None:
-            look = _SPARE_LOOKS[unknown % len(_SPARE_LOOKS)]
+        style = LINE_STYLES.get(kind(experiment))
+        if style is None:
+            style = _SPARE_STYLES[unknown % len(_SPARE_STYLES)]
             unknown += 1
-        found[experiment] = look
+        found[experiment] = style
     return found
 
 
 def study_title(study: str) -> str:
-    """What a study asks, as the heading of its table."""
+    """Return what a study asks, as the heading of its table."""
     return _STUDIES.get(study, study)
 
 
 def metric_name(metric: str) -> str:
-    """``"rmse"`` → ``"RMSE"``, ``"mae_original"`` → ``"MAE (orig.)"``; an unknown metric stays as it is."""
+    """Return ``"rmse"`` → ``"RMSE"``, ``"mae_original"`` → ``"MAE (orig.)"``; an unknown metric stays as it is."""
     known = metric.removesuffix(_ORIGINAL)
     name = (_METRIC_NAMES | _MEASURE_NAMES).get(known, known)
     return f"{name} (orig.)" if metric.endswith(_ORIGINAL) else name
 
 
 def metric_label(metric: str, units: str | None) -> str:
-    """``"RMSE [K]"``; a PSNR is in dB whatever the data are in."""
+    """Return the label ``"RMSE [K]"``; a PSNR is in dB whatever the data are in."""
     return with_units(metric_name(metric), units or _OWN_UNITS.get(metric))
 
 
 def with_units(what: str, units: str | None) -> str:
-    """``"RMSE [K]"``, or only ``"RMSE"`` for a number without units."""
+    """Return ``"RMSE [K]"``, or only ``"RMSE"`` for a number without units."""
     return f"{what} [{superscript(units)}]" if units and units not in NO_UNITS else what
 
 
 def superscript(units: str) -> str:
-    """Units for readers: ``"m**2 s**-2"`` → ``"m² s⁻²"``."""
+    """Return units for readers: ``"m**2 s**-2"`` → ``"m² s⁻²"``."""
     return re.sub(r"\*\*(-?\d+)", lambda power: power.group(1).translate(_SUPERSCRIPTS), units)
 
 

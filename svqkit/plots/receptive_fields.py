@@ -2,7 +2,8 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import colormaps
@@ -13,36 +14,9 @@ from matplotlib.figure import Figure
 
 from svqkit.plots.style import MISSING, SEQUENTIAL, heading, new_figure, use
 
-CONVOLUTION, ATTENTION, OTHER = "Convolution", "Attention", "MLP and pooling"
+if TYPE_CHECKING:
+    from svqkit.models.translators.anatomy import Anatomy
 
-
-@dataclass(frozen=True)
-class Anatomy:
-    """What a block is made of: its family, what mixes places, its normalisation, its MLP over channels."""
-
-    family: str
-    mixes: str
-    norm: str
-    mlp: str
-
-
-# In the order in which they are drawn; a family stands together.
-ANATOMY = {
-    "incepu": Anatomy(CONVOLUTION, "3×3 + 5×5 + 7×7 + 11×11, grouped", "GroupNorm", "no MLP"),
-    "gsta": Anatomy(CONVOLUTION, "depthwise 5×5, dilated 7×7, gates itself", "BatchNorm", "MLP with 3×3"),
-    "tau": Anatomy(CONVOLUTION, "depthwise 5×5, dilated 7×7, channel gate", "BatchNorm", "MLP with 3×3"),
-    "van": Anatomy(CONVOLUTION, "depthwise 5×5, dilated 7×7 as a gate", "BatchNorm", "MLP with 3×3"),
-    "convnext": Anatomy(CONVOLUTION, "depthwise 7×7", "LayerNorm", "MLP"),
-    "convmixer": Anatomy(CONVOLUTION, "depthwise 11×11", "BatchNorm", "no MLP, one 1×1"),
-    "hornet": Anatomy(CONVOLUTION, "depthwise 7×7, four gates in turn", "LayerNorm", "MLP"),
-    "moganet": Anatomy(CONVOLUTION, "depthwise 5×5, dilated 5×5 and 7×7, gated", "BatchNorm", "MLP with 3×3"),
-    "vit": Anatomy(ATTENTION, "self-attention, all places", "LayerNorm", "MLP"),
-    "swin": Anatomy(ATTENTION, "self-attention in windows, every second block shifted", "LayerNorm", "MLP"),
-    "uniformer": Anatomy(ATTENTION, "ends: depthwise 5×5; between: self-attention", "Batch-, LayerNorm", "MLP"),
-    "mlpmixer": Anatomy(OTHER, "an MLP over all places", "LayerNorm", "MLP"),
-    "poolformer": Anatomy(OTHER, "mean of 3×3, less the place itself", "GroupNorm", "MLP"),
-}
-_UNKNOWN = Anatomy("Others", "", "", "")
 _COLUMNS = 5
 _SCALE = LogNorm(1e-4, 1)
 _LETTERS = 31  # of the small text, on a line as wide as a panel
@@ -83,9 +57,10 @@ def receptive_fields_figure(
             if column == 0:
                 above.set_ylabel("one block", size=6.5)
                 below.set_ylabel("all blocks", size=6.5)
-            if _family(name) not in named:
-                _name_family(above, _family(name))
-                named.add(_family(name))
+            family = _anatomy(name)[1].family
+            if family not in named:
+                _name_family(above, family)
+                named.add(family)
         _bar(figure)
         heading(figure, title or "Where each translator looks")
     return figure
@@ -100,8 +75,9 @@ def _places(rows: Sequence[Sequence[str]]) -> Iterator[tuple[tuple[int, int], st
 def _rows(names: Sequence[str]) -> Iterator[list[str]]:
     """The names row by row; a family begins a new row unless all of it fits into what is left of the last one."""
     row: list[str] = []
-    for family in (CONVOLUTION, ATTENTION, OTHER, _UNKNOWN.family):
-        members = sorted((name for name in names if _family(name) == family), key=_rank)
+    ranked = sorted(names, key=lambda name: _anatomy(name)[0])
+    for _, family in groupby(ranked, lambda name: _anatomy(name)[1].family):
+        members = list(family)
         if row and len(row) + len(members) > _COLUMNS:
             yield row
             row = []
@@ -113,12 +89,12 @@ def _rows(names: Sequence[str]) -> Iterator[list[str]]:
         yield row
 
 
-def _rank(name: str) -> int:
-    return list(ANATOMY).index(name) if name in ANATOMY else len(ANATOMY)
+def _anatomy(name: str) -> tuple[int, "Anatomy"]:
+    """Return a translator's rank in the figure, and what it is made of."""
+    # Not at the top: torch, which comes along, takes seconds, and most figures need none.
+    from svqkit.models.translators.anatomy import ANATOMY, UNKNOWN
 
-
-def _family(name: str) -> str:
-    return ANATOMY.get(name, _UNKNOWN).family
+    return list(ANATOMY).index(name) if name in ANATOMY else len(ANATOMY), ANATOMY.get(name, UNKNOWN)
 
 
 def _panel(figure: Figure, left: float, top: float, high: float, field: np.ndarray) -> Axes:
@@ -142,7 +118,7 @@ def _bar(figure: Figure) -> None:
 def _describe(above: Axes, below: Axes, name: str, parameters: int) -> None:
     above.set_title(name, loc="left", weight="bold", pad=3)
     above.set_title(f"{parameters / 1e6:.1f} M", loc="right", size=6.5, pad=3)
-    about = ANATOMY.get(name, _UNKNOWN)
+    _, about = _anatomy(name)
     lines = [*textwrap.wrap(about.mixes, _LETTERS), " · ".join(filter(None, (about.norm, about.mlp)))]
     below.set_xlabel("\n".join(lines), size=6, loc="left", labelpad=2)
 

@@ -51,7 +51,7 @@ _SETTINGS = {
 
 @contextmanager
 def use() -> Iterator[None]:
-    """The shared style, as long as a ``with`` block lasts; the caller's own settings come back after it."""
+    """Use the shared style as long as a ``with`` block lasts; the caller's own settings come back after it."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_SETTINGS)
@@ -59,7 +59,7 @@ def use() -> Iterator[None]:
 
 
 def new_figure(width: float = FULL_WIDTH, height: float = 2.6) -> Figure:
-    """An empty figure of ``width`` × ``height`` inches that lays itself out without overlaps.
+    """Make an empty figure of ``width`` × ``height`` inches that lays itself out without overlaps.
 
     It belongs to nobody's pyplot state, so it is never shown twice nor kept open. A notebook shows it when a
     cell ends with it, once ``%matplotlib inline`` has been run.

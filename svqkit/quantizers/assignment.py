@@ -8,12 +8,8 @@ from torch import distributed as dist
 from torch.nn import functional as F
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers.base import Quantizer, as_map, rows
-from svqkit.quantizers.result import Quantized, Usage
-from svqkit.quantizers.usage import hard_usage
-
-# Largest number of distances (positions × codes) held at a time when somebody looks: 2²⁴ are 64 MiB in float32.
-CHUNK_ELEMENTS = 2**24
+from svqkit.quantizers.base import Quantized, Quantizer, as_map, chunk_rows, rows
+from svqkit.quantizers.usage import Usage, hard_usage
 
 
 class Assignment(Quantizer):
@@ -30,6 +26,9 @@ class Assignment(Quantizer):
         dim: D, the number of channels.
         codebook_size: K, over all stages.
         sizes: whatever else must be at least 1, by name.
+
+    Raises:
+        SvqkitError: one of these sizes is below 1.
     """
 
     def __init__(self, dim: int, codebook_size: int, **sizes: int) -> None:
@@ -41,12 +40,23 @@ class Assignment(Quantizer):
 
     @abstractmethod
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Latent vectors (N, P, D) → output (N, P, D), numbers of the codes (N, P, S), and a scalar loss."""
+        """Quantize latent vectors (N, P, D) → output (N, P, D), numbers of the codes (N, P, S), and a scalar loss."""
 
     @torch.no_grad()
     def usage(self, x: Tensor) -> Usage:
-        """How the codebook is used over the positions of x, as in eval mode, in chunks that fit in memory."""
-        return hard_usage(self._chosen(self._as_map(x)), self.codebook_size)
+        """Measure how the codebook is used over the positions of x, as in eval mode, in chunks that fit in memory."""
+        return hard_usage(self.indices(x), self.codebook_size)
+
+    @torch.no_grad()
+    def indices(self, x: Tensor) -> Tensor:
+        """Return the numbers of the codes that each position of x is given, (positions, S), as in eval mode."""
+        vectors, training = rows(self._as_map(x)), self.training
+        self.eval()  # training would move the codebook
+        try:
+            chunks = vectors.split(chunk_rows(self.codebook_size))
+            return torch.cat([self._assign_in_full(chunk[None])[1][0] for chunk in chunks])
+        finally:
+            self.train(training)
 
     def _quantize(self, latents: Tensor) -> Quantized:
         output, _, loss = self._assign_in_full(latents.flatten(2).transpose(1, 2))
@@ -54,20 +64,10 @@ class Assignment(Quantizer):
 
     def _weights_of(self, latents: Tensor, codes: Tensor) -> Tensor:
         """How many stages give a position each of ``codes`` (n,): for a single stage 1 or 0."""
-        given = latents.new_zeros(len(rows(latents)), len(codes))
-        for stage in self._chosen(latents).unbind(1):
-            given += stage[:, None] == codes.to(stage)
-        return as_map(given, latents)
-
-    def _chosen(self, latents: Tensor) -> Tensor:
-        """The codes that each position is given, (positions, S), without moving the codebook as training does."""
-        training = self.training
-        self.eval()
-        try:
-            chunks = rows(latents).split(max(1, CHUNK_ELEMENTS // self.codebook_size))
-            return torch.cat([self._assign_in_full(chunk[None])[1][0] for chunk in chunks])
-        finally:
-            self.train(training)
+        counts = latents.new_zeros(len(rows(latents)), len(codes))
+        for stage in self.indices(latents).unbind(1):
+            counts += stage[:, None] == codes.to(stage)
+        return as_map(counts, latents)
 
     def _assign_in_full(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         with torch.autocast(vectors.device.type, enabled=False):
@@ -75,26 +75,26 @@ class Assignment(Quantizer):
 
 
 def straight_through(vectors: Tensor, codes: Tensor) -> Tensor:
-    """The codes, with the gradient of the vectors that they stand for."""
+    """Return the codes, with the gradient of the vectors that they stand for."""
     return vectors + (codes - vectors).detach()
 
 
 def projections(dim: int, width: int) -> tuple[nn.Module, nn.Module]:
-    """Linear maps from D channels to ``width`` and back; nothing is done where the two are equal."""
+    """Make linear maps from D channels to ``width`` and back, or none where the two are equal."""
     if dim == width:
         return nn.Identity(), nn.Identity()
     return nn.Linear(dim, width), nn.Linear(width, dim)
 
 
 def project_codes(codes: Tensor, project_out: nn.Module, stages: int = 1) -> Tensor:
-    """Codes (K, width) as they appear in the output, (K, D): each of the S stages brings 1/S of the bias."""
+    """Map codes (K, width) to what they are in the output, (K, D): each of the S stages has 1/S of the bias."""
     if isinstance(project_out, nn.Identity):
         return codes
     return F.linear(codes, project_out.weight, project_out.bias / stages)
 
 
 def number_of_processes() -> int:
-    """How many processes train together; 1 without ``torch.distributed``."""
+    """Return how many processes train together; 1 without ``torch.distributed``."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 

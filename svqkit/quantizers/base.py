@@ -1,13 +1,29 @@
-"""What all quantizers share: the shapes that they take, and what can be asked of them."""
+"""What all quantizers share: the shapes that they take, what they return, and what can be asked of them."""
 
 from abc import abstractmethod
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers.result import Quantized, Usage
+from svqkit.quantizers.usage import Usage
+
+# Largest number of code weights, or distances to codes, held at a time: 2²⁴ are 64 MiB in float32.
+CHUNK_ELEMENTS = 2**24
+
+
+class Quantized(NamedTuple):
+    """The result of a quantizer.
+
+    Attributes:
+        output: the quantized latents, in the shape of the input.
+        loss: a scalar to add to the training loss; 0 where the quantizer has none of its own.
+    """
+
+    output: Tensor
+    loss: Tensor
 
 
 class Quantizer(nn.Module):
@@ -21,6 +37,9 @@ class Quantizer(nn.Module):
 
     Args:
         dim: D, the number of channels.
+
+    Raises:
+        SvqkitError: D is below 1.
     """
 
     has_codebook: bool = True
@@ -41,16 +60,28 @@ class Quantizer(nn.Module):
         return Quantized(_like(x, output), loss)
 
     def codes(self) -> Tensor:
-        """The codebook (K, D)."""
+        """Return the codebook (K, D).
+
+        Raises:
+            SvqkitError: there is none.
+        """
         raise self._no_codebook()
 
     def usage(self, x: Tensor) -> Usage:
-        """How the codebook is used over the positions of x, in chunks that fit in memory."""
+        """Measure how the codebook is used over the positions of x, in chunks that fit in memory.
+
+        Raises:
+            SvqkitError: there is no codebook.
+        """
         raise self._no_codebook()
 
     @torch.no_grad()
     def weights_of(self, x: Tensor, codes: Tensor) -> Tensor:
-        """The weights of some codes (n,) at every position, in the shape of x with n instead of D channels."""
+        """Return the weights of some codes (n,) at every position, in the shape of x with n instead of D channels.
+
+        Raises:
+            SvqkitError: there is no codebook.
+        """
         return _like(x, self._weights_of(self._as_map(x), codes))
 
     @abstractmethod
@@ -77,18 +108,23 @@ class Quantizer(nn.Module):
 
 
 def rows(latents: Tensor) -> Tensor:
-    """The vectors of a map (N, D, H, W), one row per position: (N·H·W, D)."""
+    """Return the vectors of a map (N, D, H, W), one row per position: (N·H·W, D)."""
     return latents.permute(0, 2, 3, 1).flatten(0, 2)
 
 
 def as_map(vectors: Tensor, like: Tensor) -> Tensor:
-    """Rows (N·H·W, D') as a map (N, D', H, W) of the positions of ``like``."""
+    """Return rows (N·H·W, D') as a map (N, D', H, W) of the positions of ``like``."""
     return vectors.unflatten(0, (like.shape[0], *like.shape[-2:])).permute(0, 3, 1, 2)
 
 
 def per_position(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """A linear map of the channels at every position: x (N, in, H, W), weight (out, in) → (N, out, H, W)."""
+    """Map the channels linearly at every position: x (N, in, H, W), weight (out, in) → (N, out, H, W)."""
     return F.conv2d(x, weight[:, :, None, None], bias)
+
+
+def chunk_rows(width: int) -> int:
+    """Return how many rows of ``width`` numbers make a chunk that fits in memory, 1 or more."""
+    return max(1, CHUNK_ELEMENTS // max(1, width))
 
 
 def _like(x: Tensor, result: Tensor) -> Tensor:

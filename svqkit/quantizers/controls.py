@@ -5,9 +5,8 @@ from typing import Literal
 from torch import Tensor, nn
 
 from svqkit.errors import SvqkitError, choose
-from svqkit.quantizers.base import Quantizer, as_map, per_position, rows
+from svqkit.quantizers.base import Quantized, Quantizer, as_map, per_position, rows
 from svqkit.quantizers.mixture import by_chunks
-from svqkit.quantizers.result import Quantized
 
 
 class MLP(Quantizer):

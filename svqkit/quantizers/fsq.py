@@ -38,7 +38,7 @@ class FSQ(Assignment):
 
     @torch.no_grad()
     def codes(self) -> Tensor:
-        """The output for every point of the grid, (K, D)."""
+        """Return the output for every point of the grid, (K, D)."""
         return project_codes(self.layer.implicit_codebook, self.layer.project_out)
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -72,7 +72,7 @@ class ResidualFSQ(Assignment):
     """
 
     levels: Tensor
-    places: Tensor
+    strides: Tensor
 
     def __init__(self, dim: int, levels: tuple[int, ...] = (8, 5, 5, 3), num_quantizers: int = 8) -> None:
         _check(self, levels)
@@ -80,15 +80,15 @@ class ResidualFSQ(Assignment):
         self.num_quantizers = num_quantizers
         self.project_in, self.project_out = projections(dim, len(levels))
         self.register_buffer("levels", torch.tensor(levels), persistent=False)
-        places = torch.tensor([prod(levels[:i]) for i in range(len(levels))])
-        self.register_buffer("places", places, persistent=False)
+        strides = torch.tensor([prod(levels[:i]) for i in range(len(levels))])
+        self.register_buffer("strides", strides, persistent=False)
 
     @torch.no_grad()
     def codes(self) -> Tensor:
-        """What each code of each step adds to the output, (K, D), step by step."""
+        """Return what each code of each step adds to the output, (K, D), step by step."""
         numbers = torch.arange(self.codebook_size // self.num_quantizers, device=self.levels.device)
         middle = self.levels // 2
-        grid = (numbers[:, None] // self.places % self.levels - middle) / middle
+        grid = (numbers[:, None] // self.strides % self.levels - middle) / middle
         codes = torch.cat([grid * self._scale(step) for step in range(self.num_quantizers)])
         return project_codes(codes, self.project_out, stages=self.num_quantizers)
 
@@ -101,7 +101,7 @@ class ResidualFSQ(Assignment):
             code = straight_through(bounded, rounded) / middle * self._scale(step)
             rest, output = rest - code.detach(), output + code
             first = step * (self.codebook_size // self.num_quantizers)
-            chosen.append(((rounded.long() + middle) * self.places).sum(-1) + first)
+            chosen.append(((rounded.long() + middle) * self.strides).sum(-1) + first)
         return self.project_out(output), torch.stack(chosen, -1), vectors.new_zeros(())
 
     def _bound(self, values: Tensor) -> Tensor:

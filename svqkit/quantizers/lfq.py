@@ -18,59 +18,6 @@ INVERSE_TEMPERATURE = 100.0
 SMALLEST = 1e-5  # of a probability whose logarithm is taken
 
 
-class LFQ(Assignment):
-    r"""A latent is projected to :math:`b = \log_2 K` numbers, and each is replaced by its sign.
-
-    With :math:`z = W_{in} x + \beta_{in}` and :math:`q = \mathrm{sign}(z)` the output is
-    :math:`y = W_{out} q + \beta_{out}`; there are no projections where b = D. Gradients pass straight through the
-    signs. The loss while training, means over the positions, is
-
-    .. math:: \lambda_e\,(\overline{H(p)} - \gamma\,H(\bar p)) + \lambda_c\,\overline{(z - \mathrm{sg}(q))^2}
-
-    where p are probabilities of the K codes, softmax of 200 z·c. They are a product over the bits, so that
-    :math:`H(p)` is a sum over bits, and :math:`\bar p` a product of two small matrices: this kit's, no tensor of
-    positions × K is made.
-
-    Args:
-        dim: D, the number of channels.
-        codebook_size: K, a power of two.
-        entropy_loss_weight: λ_e.
-        commitment_loss_weight: λ_c.
-        diversity_gamma: γ.
-
-    Raises:
-        SvqkitError: K is no power of two.
-
-    Source: Yu et al., "Language Model Beats Diffusion", arXiv 2310.05737, as in vector-quantize-pytorch 1.12.5, with
-    the defaults of the SVQ paper's comparison. The library's own layer needs memory for positions × K, and in several
-    processes divides the mean probabilities without having added them up. It cuts off logarithms of probabilities
-    below 1e-5; here that is done for :math:`\bar p` only, which changed the entropy term by less than 1e-5 (K = 8192,
-    normal latents of size 0.001 to 10).
-    """
-
-    def __init__(
-        self,
-        dim: int,
-        codebook_size: int = 8192,
-        entropy_loss_weight: float = 0.1,
-        commitment_loss_weight: float = 0.25,
-        diversity_gamma: float = 1.0,
-    ) -> None:
-        super().__init__(dim, codebook_size)
-        bits = _bits(self, codebook_size)
-        self.project_in, self.project_out = projections(dim, bits)
-        self.signs = _Signs(bits, 1.0, entropy_loss_weight, commitment_loss_weight, diversity_gamma)
-
-    @torch.no_grad()
-    def codes(self) -> Tensor:
-        """The output for every row of signs, (K, D)."""
-        return project_codes(self.signs.codes(), self.project_out)
-
-    def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        output, chosen, loss = self.signs(self.project_in(vectors))
-        return self.project_out(output), chosen[..., None], loss
-
-
 class ResidualLFQ(Assignment):
     r"""LFQ of what earlier steps left, between one pair of projections.
 
@@ -111,7 +58,7 @@ class ResidualLFQ(Assignment):
 
     @torch.no_grad()
     def codes(self) -> Tensor:
-        """What each code of each step adds to the output, (K, D), step by step."""
+        """Return what each code of each step adds to the output, (K, D), step by step."""
         codes = torch.cat([step.codes() for step in self.steps])
         return project_codes(codes, self.project_out, stages=len(self.steps))
 
@@ -126,28 +73,70 @@ class ResidualLFQ(Assignment):
         return self.project_out(output), torch.stack(chosen, -1), torch.stack(losses).mean()
 
 
+class LFQ(ResidualLFQ):
+    r"""A latent is projected to :math:`b = \log_2 K` numbers, and each is replaced by its sign.
+
+    With :math:`z = W_{in} x + \beta_{in}` and :math:`q = \mathrm{sign}(z)` the output is
+    :math:`y = W_{out} q + \beta_{out}`; there are no projections where b = D. Gradients pass straight through the
+    signs. The loss while training, means over the positions, is
+
+    .. math:: \lambda_e\,(\overline{H(p)} - \gamma\,H(\bar p)) + \lambda_c\,\overline{(z - \mathrm{sg}(q))^2}
+
+    where p are probabilities of the K codes, softmax of 200 z·c. They are a product over the bits, so that
+    :math:`H(p)` is a sum over bits, and :math:`\bar p` a product of two small matrices: this kit's, no tensor of
+    positions × K is made.
+
+    Args:
+        dim: D, the number of channels.
+        codebook_size: K, a power of two.
+        entropy_loss_weight: λ_e.
+        commitment_loss_weight: λ_c.
+        diversity_gamma: γ.
+
+    Raises:
+        SvqkitError: K is no power of two.
+
+    Source: Yu et al., "Language Model Beats Diffusion", arXiv 2310.05737, as in vector-quantize-pytorch 1.12.5, with
+    the defaults of the SVQ paper's comparison. The library's own layer needs memory for positions × K, and in several
+    processes divides the mean probabilities without having added them up. It cuts off logarithms of probabilities
+    below 1e-5; here that is done for :math:`\bar p` only, which changed the entropy term by less than 1e-5 (K = 8192,
+    normal latents of size 0.001 to 10).
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        codebook_size: int = 8192,
+        entropy_loss_weight: float = 0.1,
+        commitment_loss_weight: float = 0.25,
+        diversity_gamma: float = 1.0,
+    ) -> None:
+        # One step, whose numbers, output and loss are those of the whole.
+        super().__init__(dim, codebook_size, 1, entropy_loss_weight, commitment_loss_weight, diversity_gamma)
+
+
 class _Signs(nn.Module):
     """Vectors (N, P, b) → their signs times ``scale``, the numbers of these codes (N, P), and the loss.
 
     The first number is the highest bit of a code's number, a positive one is bit 1.
     """
 
-    places: Tensor
+    bit_values: Tensor
 
     def __init__(self, bits: int, scale: float, entropy_weight: float, commitment_weight: float, gamma: float) -> None:
         super().__init__()
         self.scale, self.gamma = scale, gamma
         self.entropy_weight, self.commitment_weight = entropy_weight, commitment_weight
-        self.register_buffer("places", 2 ** torch.arange(bits - 1, -1, -1), persistent=False)
+        self.register_buffer("bit_values", 2 ** torch.arange(bits - 1, -1, -1), persistent=False)
 
     def codes(self) -> Tensor:
-        """All codes (2^b, b)."""
-        numbers = torch.arange(2 ** len(self.places), device=self.places.device)
-        return ((numbers[:, None] & self.places) != 0) * (2 * self.scale) - self.scale
+        """Return all codes (2^b, b)."""
+        numbers = torch.arange(2 ** len(self.bit_values), device=self.bit_values.device)
+        return ((numbers[:, None] & self.bit_values) != 0) * (2 * self.scale) - self.scale
 
     def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         positive = vectors > 0
-        chosen = (positive * self.places).sum(-1)
+        chosen = (positive * self.bit_values).sum(-1)
         signs = positive.to(vectors.dtype) * (2 * self.scale) - self.scale
         if not self.training:
             return signs, chosen, vectors.new_zeros(())
@@ -160,20 +149,20 @@ class _Signs(nn.Module):
 def _entropies(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Of codes whose bits are 1 with probability sigmoid(logits) (P, b): the mean entropy, and that of the mean."""
     size = logits.abs()
-    each = (F.softplus(-size) + size * torch.sigmoid(-size)).sum(1).mean()
+    entropy = (F.softplus(-size) + size * torch.sigmoid(-size)).sum(1).mean()
     half = logits.shape[1] // 2
     first, last = _probabilities(logits[:, :half]), _probabilities(logits[:, half:])
     mean = _mean_over_processes((first.t() @ last) / len(logits)).flatten()
-    return each, -(mean * mean.clamp_min(SMALLEST).log()).sum()
+    return entropy, -(mean * mean.clamp_min(SMALLEST).log()).sum()
 
 
 def _probabilities(logits: Tensor) -> Tensor:
     """The probability (P, 2^b) of every row of b bits, from the logits (P, b) of a 1."""
-    one_or_zero = torch.sigmoid(torch.stack([-logits, logits], -1))
-    found = logits.new_ones(len(logits), 1)
-    for bit in one_or_zero.unbind(1):
-        found = (found[:, :, None] * bit[:, None, :]).flatten(1)
-    return found
+    bits = torch.sigmoid(torch.stack([-logits, logits], -1))
+    rows = logits.new_ones(len(logits), 1)
+    for bit in bits.unbind(1):
+        rows = (rows[:, :, None] * bit[:, None, :]).flatten(1)
+    return rows
 
 
 def _mean_over_processes(local: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ class LISTA(Mixture):
         dim: D, the number of channels.
         codebook_size: K.
         steps: how many times weights are shrunk.
-        init: how the codebook starts, see :func:`svqkit.quantizers.codebook_init.new_codebook`.
+        init: how the codebook starts, see :func:`svqkit.quantizers.mixture.new_codebook`.
 
     Raises:
         SvqkitError: a size below 1, or an unknown ``init``.
@@ -48,7 +48,7 @@ class LISTA(Mixture):
         self.log_thresholds = nn.Parameter(threshold.clamp_min(1e-12).log().repeat(steps))
 
     def thresholds(self) -> Tensor:
-        """θ (steps,)."""
+        """Return θ (steps,)."""
         return self.log_thresholds.detach().exp()
 
     def extra_repr(self) -> str:

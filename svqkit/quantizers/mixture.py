@@ -2,20 +2,37 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from svqkit.errors import SvqkitError
-from svqkit.quantizers.base import Quantizer, as_map, rows
-from svqkit.quantizers.codebook_init import new_codebook
-from svqkit.quantizers.result import Quantized, Usage
-from svqkit.quantizers.usage import soft_usage
+from svqkit.errors import SvqkitError, choose
+from svqkit.quantizers.base import Quantized, Quantizer, as_map, chunk_rows, rows
+from svqkit.quantizers.usage import Usage, soft_usage
 
-# Largest number of code weights held at a time: 2²⁴ are 64 MiB in float32.
-CHUNK_ELEMENTS = 2**24
+CODEBOOK_INITS: dict[str, Callable[[Tensor], Tensor]] = {
+    "kaiming": nn.init.kaiming_uniform_,
+    "xavier": lambda codebook: nn.init.xavier_uniform_(codebook, gain=nn.init.calculate_gain("relu")),
+    "sparse": lambda codebook: nn.init.sparse_(codebook, sparsity=0.9),
+    "trunc_normal": nn.init.trunc_normal_,
+    "orthogonal": nn.init.orthogonal_,
+    "uniform-random": nn.init.uniform_,
+    "normal": nn.init.normal_,
+}
+
+
+def new_codebook(codebook_size: int, dim: int, init: str) -> Tensor:
+    """Make a codebook (codebook_size, dim) by one of the initialisations in ``CODEBOOK_INITS``.
+
+    kaiming: U(−√(6/D), √(6/D)); xavier: U(−a, a), a = √2·√(6/(K + D)); sparse: N(0, 0.01²) with 90 % of each
+    column zero; trunc_normal: N(0, 1) cut at ±2; orthogonal: orthonormal rows or columns; uniform-random:
+    U(0, 1); normal: N(0, 1), the default of the published configs.
+
+    Raises:
+        SvqkitError: unknown ``init``.
+    """
+    return choose(CODEBOOK_INITS, init, "initialisation of the codebook")(torch.empty(codebook_size, dim))
 
 
 class Mixture(Quantizer):
@@ -27,7 +44,7 @@ class Mixture(Quantizer):
     Args:
         dim: D, the number of channels.
         codebook_size: K.
-        init: how the codebook starts, see :func:`svqkit.quantizers.codebook_init.new_codebook`.
+        init: how the codebook starts, see :func:`svqkit.quantizers.mixture.new_codebook`.
         learnable: False freezes the codebook at its initial values.
 
     Raises:
@@ -45,20 +62,20 @@ class Mixture(Quantizer):
 
     @abstractmethod
     def _weigh(self, vectors: Tensor) -> Tensor:
-        """Weights (P, K) of latent vectors (P, D)."""
+        """Compute the weights (P, K) of latent vectors (P, D)."""
 
     def codes(self) -> Tensor:
-        """The codebook (K, D)."""
+        """Return the codebook (K, D)."""
         return self.codebook.detach()
 
     def code_weights(self, x: Tensor) -> Tensor:
-        """The weights w of every code at every position, (N, positions, K). This is the large tensor; see ``usage``."""
+        """Compute the weights w of all codes at all positions, (N, positions, K): the large tensor, see ``usage``."""
         latents = self._as_map(x)
         return self._weigh(rows(latents)).unflatten(0, (latents.shape[0], -1))
 
     @torch.no_grad()
     def usage(self, x: Tensor) -> Usage:
-        """How the codebook is used over the positions of x, in chunks that fit in memory."""
+        """Measure how the codebook is used over the positions of x, in chunks that fit in memory."""
         latents = self._as_map(x)
         return soft_usage(lambda: self._weights_by_chunk(latents), self.codebook_size)
 
@@ -81,7 +98,7 @@ class Mixture(Quantizer):
         return as_map(torch.cat([weights[:, codes] for weights in self._weights_by_chunk(latents)]), latents)
 
     def _weights_by_chunk(self, latents: Tensor) -> Iterator[Tensor]:
-        for chunk in rows(latents).split(at_a_time(self.codebook_size)):
+        for chunk in rows(latents).split(chunk_rows(self.codebook_size)):
             yield self._weigh(chunk)
 
 
@@ -92,7 +109,7 @@ class ProjectedMixture(Mixture):
         dim: D, the number of channels.
         codebook_size: K.
         hidden_dim: width of the hidden layer; at most K of it is used. 0 leaves it out: s = W x + b.
-        init: how the codebook starts, see :func:`svqkit.quantizers.codebook_init.new_codebook`.
+        init: how the codebook starts, see :func:`svqkit.quantizers.mixture.new_codebook`.
         learnable: False freezes the codebook at its initial values.
         learnable_projection: False freezes W1, b1, W2 and b2 at theirs.
         hidden_relu: False leaves φ out.
@@ -130,13 +147,8 @@ class ProjectedMixture(Mixture):
         return self.weights(hidden.relu() if self.hidden_relu else hidden)
 
 
-def at_a_time(width: int) -> int:
-    """How many rows of ``width`` numbers are held at a time."""
-    return max(1, CHUNK_ELEMENTS // max(1, width))
-
-
 def by_chunks(function: Callable[[Tensor], Tensor], vectors: Tensor, width: int, draws: bool = False) -> Tensor:
-    """``function`` (P, D) → (P, D'), on a few positions at a time where it makes ``width`` numbers for each.
+    """Compute ``function``, (P, D) → (P, D'), on a few positions at a time where it makes ``width`` numbers for each.
 
     Where one chunk is not enough, what ``function`` makes on the way is made again in the backward pass, with the
     parameters that its module has by then. A program that is exported has one chunk, whatever its size.
@@ -148,11 +160,7 @@ def by_chunks(function: Callable[[Tensor], Tensor], vectors: Tensor, width: int,
         draws: whether it draws random numbers, which have to be the same again.
     """
     # An exported program leaves the batch open, and the number of chunks would hang on it.
-    if torch.compiler.is_exporting() or vectors.shape[0] <= at_a_time(width):
+    if torch.compiler.is_exporting() or vectors.shape[0] <= chunk_rows(width):
         return function(vectors)
-    return torch.cat([remade(function, chunk, draws=draws) for chunk in vectors.split(at_a_time(width))])
-
-
-def remade(function: Callable[..., Tensor], *inputs: Any, draws: bool = False) -> Tensor:
-    """``function(*inputs)``, whose intermediate results are not kept but made again in the backward pass."""
-    return checkpoint(function, *inputs, use_reentrant=False, preserve_rng_state=draws)
+    chunks = vectors.split(chunk_rows(width))
+    return torch.cat([checkpoint(function, part, use_reentrant=False, preserve_rng_state=draws) for part in chunks])

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from svqkit.devices.distributed import draw_shard
 from svqkit.errors import SvqkitError
 from svqkit.quantizers.mixture import ProjectedMixture
-from svqkit.training.distributed import own_rows
 
 
 class _Distribution(ProjectedMixture):
@@ -43,7 +43,7 @@ class Softmax(_Distribution):
         dim: D, the number of channels.
         codebook_size: K.
         hidden_dim: width of the hidden layer; at most K of it is used. 0 leaves it out.
-        init: how the codebook starts, see :func:`svqkit.quantizers.codebook_init.new_codebook`.
+        init: how the codebook starts, see :func:`svqkit.quantizers.mixture.new_codebook`.
         temperature: small ones give weights near one code, large ones weights that are all alike.
 
     Raises:
@@ -67,7 +67,7 @@ class Gumbel(_Distribution):
         dim: D, the number of channels.
         codebook_size: K.
         hidden_dim: width of the hidden layer; at most K of it is used. 0 leaves it out.
-        init: how the codebook starts, see :func:`svqkit.quantizers.codebook_init.new_codebook`.
+        init: how the codebook starts, see :func:`svqkit.quantizers.mixture.new_codebook`.
         temperature: of the gradient only: small ones make it less biased and more noisy.
 
     Raises:
@@ -79,7 +79,7 @@ class Gumbel(_Distribution):
 
     draws = True
     # In a model of one's own each process draws its own noise. Where all have the same seed they share out what is
-    # drawn for the whole batch (svqkit.models.whole_batch).
+    # drawn for the whole batch (svqkit.devices.distributed).
     shared_noise = False
 
     def _weigh(self, vectors: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ class Gumbel(_Distribution):
     def _exponential(self, like: Tensor) -> Tensor:
         """Numbers from Exp(1) in the shape of scores (P, K)."""
         if self.shared_noise:
-            return own_rows(lambda rows: like.new_empty(rows, self.codebook_size).exponential_(), len(like))
+            return draw_shard(lambda rows: like.new_empty(rows, self.codebook_size).exponential_(), len(like))
         return torch.empty_like(like).exponential_()
 
     def _one_code(self, scores: Tensor) -> Tensor:

@@ -2,8 +2,7 @@
 
 from torch import Tensor
 
-from svqkit.quantizers.base import Quantizer
-from svqkit.quantizers.result import Quantized
+from svqkit.quantizers.base import Quantized, Quantizer
 
 
 class NoQuantization(Quantizer):
@@ -19,7 +18,7 @@ class NoQuantization(Quantizer):
         super().__init__(dim)
 
     def forward(self, x: Tensor) -> Quantized:
-        """x of any shape, given back untouched."""
+        """Return x, of any shape, untouched, and a loss of 0."""
         return self._quantize(x)
 
     def _quantize(self, latents: Tensor) -> Quantized:

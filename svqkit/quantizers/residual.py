@@ -43,18 +43,12 @@ class ResidualVQ(Assignment):
     ) -> None:
         codebooks = 1 if shared_codebook else num_quantizers
         super().__init__(dim, codebook_size * codebooks, num_quantizers=num_quantizers)
-        self.steps = _Steps(
-            dim,
-            codebook_size,
-            num_quantizers,
-            codebooks,
-            decay=decay,
-            commitment_weight=commitment_weight,
-            temperature=temperature if stochastic else None,
-        )
+        draws = temperature if stochastic else None
+        books = [moving_codebook(dim, codebook_size, decay, temperature=draws) for _ in range(codebooks)]
+        self.steps = _Steps(books, num_quantizers, commitment_weight)
 
     def codes(self) -> Tensor:
-        """The codes (K, D), step by step if each has its own."""
+        """Return the codes (K, D), step by step if each has its own."""
         return self.steps.codes()
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -98,27 +92,19 @@ class GroupedResidualVQ(Assignment):
             raise SvqkitError(
                 f"GroupedResidualVQ needs dim to be a multiple of groups, got dim={dim}, groups={groups}."
             )
-        self.groups = nn.ModuleList(
-            _Steps(
-                dim // groups,
-                codebook_size,
-                num_quantizers,
-                codebooks,
-                decay=decay,
-                commitment_weight=commitment_weight,
-            )
-            for _ in range(groups)
-        )
+        self.groups = nn.ModuleList()
+        for _ in range(groups):
+            books = [moving_codebook(dim // groups, codebook_size, decay) for _ in range(codebooks)]
+            self.groups.append(_Steps(books, num_quantizers, commitment_weight))
 
     def codes(self) -> Tensor:
-        """The codes (K, D), group by group; each is 0 in the channels of the other groups."""
+        """Return the codes (K, D), group by group; each is 0 in the channels of the other groups."""
         return torch.block_diag(*(group.codes() for group in self.groups))
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         parts = vectors.chunk(len(self.groups), dim=-1)
-        outputs, chosen, losses = zip(
-            *(group(part) for group, part in zip(self.groups, parts, strict=True)), strict=True
-        )
+        quantized = [group(part) for group, part in zip(self.groups, parts, strict=True)]
+        outputs, chosen, losses = zip(*quantized, strict=True)
         size = self.codebook_size // len(self.groups)
         numbers = [number + group * size for group, number in enumerate(chosen)]
         return torch.cat(outputs, -1), torch.cat(numbers, -1), torch.stack(losses).mean()
@@ -127,34 +113,23 @@ class GroupedResidualVQ(Assignment):
 class _Steps(nn.Module):
     """S steps of residual quantization of vectors (N, P, D), with one codebook or S of them."""
 
-    def __init__(
-        self,
-        dim: int,
-        codebook_size: int,
-        steps: int,
-        codebooks: int,
-        *,
-        decay: float,
-        commitment_weight: float,
-        temperature: float | None = None,
-    ) -> None:
+    def __init__(self, codebooks: list[nn.Module], steps: int, commitment_weight: float) -> None:
         super().__init__()
-        self.number, self.codebook_size, self.commitment_weight = steps, codebook_size, commitment_weight
-        self.codebooks = nn.ModuleList(
-            moving_codebook(dim, codebook_size, decay, temperature=temperature) for _ in range(codebooks)
-        )
+        self.number, self.commitment_weight = steps, commitment_weight
+        self.codebooks = nn.ModuleList(codebooks)
 
     def codes(self) -> Tensor:
+        """Return the codes of all codebooks, one after the other."""
         return torch.cat([codebook.embed[0] for codebook in self.codebooks])
 
     def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The sum of the codes (N, P, D), their numbers (N, P, S), and the mean loss of the steps."""
+        """Return the sum of the codes (N, P, D), their numbers (N, P, S), and the mean loss of the steps."""
         rest, output = vectors, torch.zeros_like(vectors)
-        chosen, losses = [], []
+        chosen, losses, size = [], [], self.codebooks[0].embed.shape[1]
         for step in range(self.number):
             own = step % len(self.codebooks)
             codes, number, loss = nearest(self.codebooks[own], rest[None], self.commitment_weight)
             rest, output = rest - codes[0].detach(), output + codes[0]
-            chosen.append(number[0] + own * self.codebook_size)
+            chosen.append(number[0] + own * size)
             losses.append(loss)
         return output, torch.stack(chosen, -1), torch.stack(losses).mean()

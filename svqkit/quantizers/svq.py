@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers.base import as_map, per_position, rows
-from svqkit.quantizers.mixture import ProjectedMixture, at_a_time, remade
-from svqkit.quantizers.result import Quantized
+from svqkit.quantizers.base import Quantized, as_map, chunk_rows, per_position, rows
+from svqkit.quantizers.mixture import ProjectedMixture
 
 
 class SVQ(ProjectedMixture):
@@ -35,7 +35,7 @@ class SVQ(ProjectedMixture):
         hidden_dim: width of the hidden layer; at most K of it is used. 0 leaves it out: w = W x + b.
         learnable: False freezes the codebook at its initial values.
         learnable_projection: False freezes W1, b1, W2 and b2 at theirs.
-        init: how the codebook starts, see :func:`svqkit.quantizers.codebook_init.new_codebook`.
+        init: how the codebook starts, see :func:`svqkit.quantizers.mixture.new_codebook`.
         hidden_relu: whether φ is the ReLU or nothing.
         output_relu: whether w passes through a ReLU.
         l1: while training the loss is ``l1`` times the mean over positions of Σ_k |w_k|; 0 costs nothing.
@@ -65,7 +65,7 @@ class SVQ(ProjectedMixture):
         self.output_relu, self.l1 = output_relu, l1
 
     def folded(self) -> tuple[Tensor, Tensor]:
-        """Matrix CᵀW₂ (D, hidden) and vector Cᵀb₂ (D,) of the folded map, in the parameters' own precision.
+        """Compute the matrix CᵀW₂ (D, hidden) and the vector Cᵀb₂ (D,) of the folded map, in the parameters' precision.
 
         Raises:
             SvqkitError: the layer has ``output_relu``, so that there is no such map.
@@ -80,7 +80,7 @@ class SVQ(ProjectedMixture):
             return _Fold.apply(self.codebook, self.weights.weight, self.weights.bias)
 
     def folded_layer(self) -> nn.Linear:
-        """The folded map as a linear layer of its own, hidden → D, on the last axis; without a hidden layer D → D.
+        """Return the folded map as a linear layer, hidden → D, on the last axis; without a hidden layer D → D.
 
         Raises:
             SvqkitError: the layer has ``output_relu``.
@@ -89,7 +89,7 @@ class SVQ(ProjectedMixture):
 
     @torch.no_grad()
     def without_codebook(self) -> nn.Module:
-        """The whole layer as small layers of their own on the last axis, (…, D) → (…, D), for use without this kit.
+        """Return the whole layer as small layers on the last axis, (…, D) → (…, D), for use without this kit.
 
         ``nn.Sequential(Linear, ReLU, Linear)``; a single ``nn.Linear`` where no ReLU is between the two.
 
@@ -146,12 +146,13 @@ class SVQ(ProjectedMixture):
         Each chunk is computed again in the backward pass.
         """
         # An exported program leaves the batch open, and the number of chunks would hang on it.
-        codes = self.codebook_size if torch.compiler.is_exporting() else at_a_time(hidden.shape[0])
+        codes = self.codebook_size if torch.compiler.is_exporting() else chunk_rows(hidden.shape[0])
         chunks = (part.split(codes) for part in (self.weights.weight, self.weights.bias, columns))
         # The sum over the chunks is kept in the parameters' own precision, whatever autocast makes of each of them.
         total = columns.new_zeros(hidden.shape[0], columns.shape[1])
         for chunk in zip(*chunks, strict=True):
-            total = total + remade(_part_of_sum, function, hidden, *chunk)
+            part = checkpoint(_part_of_sum, function, hidden, *chunk, use_reentrant=False, preserve_rng_state=False)
+            total = total + part
         return total
 
     def _ones(self) -> Tensor:

@@ -1,19 +1,70 @@
-"""Counting how a codebook is used, from weights that come in chunks."""
+"""How a codebook is used, counted from weights that come in chunks."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from math import nan
 
 import torch
 from torch import Tensor
 
-from svqkit.quantizers.result import Usage, perplexity
-
 THRESHOLDS = (0.01, 0.1, 0.5)
 BINS, REACH = 64, 8.0
 
 
+@dataclass(frozen=True)
+class Usage:
+    """How the codes of a codebook of K are used over P positions.
+
+    A code "wins" a position when its weight there is the largest in size. Hard quantization gives a position one code
+    in each of S stages (heads, groups, residual steps; S = 1 for plain VQ): each of them wins it once, and the weight
+    of a code is the number of stages that chose it. With p_k the share of all wins that code k has, the perplexity is
+    exp(−Σ p_k ln p_k): 1 when one code takes all, K when all are used alike.
+
+    Attributes:
+        share: (K,) share of the wins of each code; sums to 1.
+        perplexity: effective number of winning codes, between 1 and K.
+        stage_perplexity: the same for each stage on its own, which shows when a single stage has collapsed.
+        dead_codes: number of codes that win no position.
+        near_zero: share of all weights that are below a threshold, {0.01: …, 0.1: …, 0.5: …} of the largest at their
+            position (in size).
+        codes_per_position: mean over positions of (Σ|w|)² / Σw², the effective number of codes that are mixed; for
+            hard quantization the mean number of different codes that a position is given.
+        kurtosis: of all weights; 3 for a normal distribution, more for a peaked one, nan where all weights are
+            alike. None for hard quantization.
+        strength: (K,) mean |w_k| over the positions.
+        histogram: (edges (65,), counts (64,)) of the standardised weights (w − mean) / std, those beyond ±8 in
+            the outermost bins. None for hard quantization.
+    """
+
+    share: Tensor
+    perplexity: float
+    stage_perplexity: tuple[float, ...]
+    dead_codes: int
+    near_zero: dict[float, float]
+    codes_per_position: float
+    kurtosis: float | None
+    strength: Tensor
+    histogram: tuple[Tensor, Tensor] | None
+
+    @property
+    def sparsity(self) -> float:
+        """Return the share of all weights that are below a tenth of the largest at their position."""
+        return self.near_zero[0.1]
+
+    @property
+    def active_codes(self) -> dict[float, float]:
+        """Return the mean number of codes per position above each threshold of the position's largest."""
+        return {threshold: len(self.share) * (1 - near) for threshold, near in self.near_zero.items()}
+
+
+def perplexity(counts: Tensor) -> float:
+    """Return the effective number of codes in use: exp of the entropy of ``counts`` (K,) as a distribution."""
+    share = counts.double() / counts.sum()
+    return float(torch.exp(-torch.special.xlogy(share, share).sum()))
+
+
 def soft_usage(chunks: Callable[[], Iterator[Tensor]], codebook_size: int) -> Usage:
-    """Usage from code weights; ``chunks()`` yields (positions, K) and is called twice."""
+    """Measure the usage from code weights; ``chunks()`` yields (positions, K) and is called twice."""
     moments = torch.zeros(5, dtype=torch.float64)
     counts = torch.zeros(codebook_size, dtype=torch.int64)
     strength = torch.zeros(codebook_size, dtype=torch.float64)
@@ -29,14 +80,12 @@ def soft_usage(chunks: Callable[[], Iterator[Tensor]], codebook_size: int) -> Us
         mixed += float((size.double().sum(1) ** 2 / wide.square().sum(1).clamp_min(1e-300)).sum())
     total, positions = float(moments[0]), int(counts.sum())
     mean, spread, kurtosis = _shape(moments)
-    near = dict(zip(THRESHOLDS, (near_zero / total).tolist(), strict=True))
     return Usage(
         share=counts.double() / positions,
         perplexity=perplexity(counts),
         stage_perplexity=(perplexity(counts),),
         dead_codes=int((counts == 0).sum()),
-        sparsity=near[0.1],
-        near_zero=near,
+        near_zero=dict(zip(THRESHOLDS, (near_zero / total).tolist(), strict=True)),
         codes_per_position=mixed / positions,
         kurtosis=kurtosis,
         strength=strength / positions,
@@ -45,7 +94,7 @@ def soft_usage(chunks: Callable[[], Iterator[Tensor]], codebook_size: int) -> Us
 
 
 def hard_usage(chosen: Tensor, codebook_size: int) -> Usage:
-    """Usage when each position is given one code in each of S stages.
+    """Measure the usage where each position is given one code in each of S stages.
 
     The weight of a code at a position is the number of stages that chose it. A code of several stages counts as often
     in ``share``, so that it sums to 1 over all K codes.
@@ -55,14 +104,12 @@ def hard_usage(chosen: Tensor, codebook_size: int) -> Usage:
         codebook_size: K, over all stages.
     """
     counts = chosen.flatten().bincount(minlength=codebook_size).cpu()
-    near = _few_are_chosen(chosen, codebook_size)
     return Usage(
         share=counts.double() / counts.sum(),
         perplexity=perplexity(counts),
         stage_perplexity=tuple(perplexity(stage.bincount().cpu()) for stage in chosen.unbind(1)),
         dead_codes=int((counts == 0).sum()),
-        sparsity=near[0.1],
-        near_zero=near,
+        near_zero=_near_zero_shares(chosen, codebook_size),
         codes_per_position=int(_first_of_its_code(chosen).sum()) / len(chosen),
         kurtosis=None,
         strength=counts.double() / len(chosen),
@@ -70,7 +117,7 @@ def hard_usage(chosen: Tensor, codebook_size: int) -> Usage:
     )
 
 
-def _few_are_chosen(chosen: Tensor, codebook_size: int) -> dict[float, float]:
+def _near_zero_shares(chosen: Tensor, codebook_size: int) -> dict[float, float]:
     """The share of weights at or below each threshold of their position's largest, with no tensor of positions × K."""
     weights = (chosen[:, :, None] == chosen[:, None, :]).sum(2)
     weights, largest = weights * _first_of_its_code(chosen), weights.amax(1, keepdim=True)
@@ -86,12 +133,12 @@ def _first_of_its_code(chosen: Tensor) -> Tensor:
 
 def _shape(moments: Tensor) -> tuple[float, float, float]:
     """Mean, standard deviation and kurtosis from the sums of w⁰ … w⁴; weights that are all alike have neither."""
-    _, one, two, three, four = (moments / moments[0]).tolist()
-    variance = two - one**2
-    if variance <= 1e-12 * two:  # what rounding leaves of zero
-        return one, 0.0, nan
-    fourth = four - 4 * one * three + 6 * one**2 * two - 3 * one**4
-    return one, variance**0.5, fourth / variance**2
+    _, mean, square, cube, fourth = (moments / moments[0]).tolist()
+    variance = square - mean**2
+    if variance <= 1e-12 * square:  # what rounding leaves of zero
+        return mean, 0.0, nan
+    central = fourth - 4 * mean * cube + 6 * mean**2 * square - 3 * mean**4
+    return mean, variance**0.5, central / variance**2
 
 
 def _histogram(chunks: Iterator[Tensor], mean: float, spread: float) -> tuple[Tensor, Tensor]:

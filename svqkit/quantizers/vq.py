@@ -34,7 +34,7 @@ class VQ(Assignment):
         self.codebook = moving_codebook(dim, codebook_size, decay)
 
     def codes(self) -> Tensor:
-        """The codebook (K, D)."""
+        """Return the codebook (K, D)."""
         return self.codebook.embed[0].clone()
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -78,7 +78,7 @@ class MultiheadVQ(Assignment):
         self.codebook = moving_codebook(codebook_dim, codebook_size, decay, codebooks)
 
     def codes(self) -> Tensor:
-        """The codes (K, ``codebook_dim``), before the map that mixes the heads; head by head if each has its own."""
+        """Return the codes (K, ``codebook_dim``), before the map that mixes the heads; by head if each has its own."""
         return self.codebook.embed.flatten(0, 1).clone()
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -122,7 +122,7 @@ class SimVQ(Assignment):
         self.layer = Library(dim, codebook_size)
 
     def codes(self) -> Tensor:
-        """The codebook C (K, D), as it is now."""
+        """Return the codebook C (K, D), without its gradient."""
         return self.layer.codebook.detach()
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -142,7 +142,7 @@ class SimVQ(Assignment):
 def moving_codebook(
     dim: int, codebook_size: int, decay: float, codebooks: int = 1, temperature: float | None = None
 ) -> nn.Module:
-    r"""Codebooks (``codebooks``, ``codebook_size``, ``dim``) that follow the latents while training.
+    r"""Make codebooks (``codebooks``, ``codebook_size``, ``dim``) that follow the latents while training.
 
     After each batch in which code :math:`k` was given :math:`n_k` vectors with sum :math:`s_k`,
 
@@ -186,7 +186,7 @@ def moving_codebook(
 
 
 def nearest(codebook: nn.Module, vectors: Tensor, commitment_weight: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Vectors (codebooks, N, P, d) → their codes, the numbers (codebooks, N, P) of these, and the commitment loss.
+    """Return the codes nearest to vectors (codebooks, N, P, d), their numbers (codebooks, N, P), and the loss.
 
     While training the codebook moves, and gradients pass straight through the codes.
     """

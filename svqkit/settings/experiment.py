@@ -95,7 +95,7 @@ class Training:
     epochs with a worse validation loss than the best one after which training stops; ``clip_norm`` 0 does not clip.
     ``augment`` names what is done to training windows at random (see :mod:`svqkit.data.augment`); a crop keeps
     ``crop_scale`` of the height and width. ``torch_compile`` is whether the steps are compiled (see
-    :mod:`svqkit.training.compiling`).
+    :mod:`svqkit.devices.performance`).
     """
 
     loss: Loss = "mae"

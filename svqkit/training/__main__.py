@@ -13,7 +13,7 @@ from svqkit.training.paths import store_path
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line: ``torchrun --nproc-per-node 2 -m svqkit.training weather_t2m-svq``."""
+    """Run the command line, ``torchrun --nproc-per-node 2 -m svqkit.training weather_t2m-svq``; 1 after an error."""
     parser = argparse.ArgumentParser(
         prog="python -m svqkit.training", description="Train an experiment of params.yaml."
     )
@@ -42,7 +42,7 @@ def _run(options: argparse.Namespace) -> int:
             datasets = [options.dataset] if options.dataset else list(settings.datasets)
             for dataset in datasets:
                 settings.dataset(dataset)  # refuses an unknown one
-                print(*(one.name for one in settings.of_dataset(dataset)), sep="\n")
+                print(*(experiment.name for experiment in settings.of_dataset(dataset)), sep="\n")
             return 0
         from svqkit.data.store import Store
         from svqkit.training.loop import train_all

@@ -20,6 +20,9 @@ from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError
 from svqkit.userfiles import refuse_special
 
+# Of the list of what is wrong with weights.
+MOST_CHARACTERS = 4000
+
 
 @dataclass
 class Progress:
@@ -33,7 +36,7 @@ class Progress:
         best_loss, best_epoch: the lowest validation loss so far, and the last epoch (from 1) with it; 0 is none.
         worse: number of epochs with a higher one since it was first reached.
         log: one row per finished epoch.
-        looks: one row per look at the loss: the steps done and the mean training loss since the look before.
+        loss_log: one row per reading of the loss: the steps done and the mean training loss since the reading before.
         seconds: spent on it until it was last saved.
         finished: whether training has ended.
     """
@@ -46,20 +49,22 @@ class Progress:
     best_epoch: int = 0
     worse: int = 0
     log: list[dict[str, float]] = field(default_factory=list)
-    looks: list[dict[str, float]] = field(default_factory=list)
+    loss_log: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
     finished: bool = False
 
-    def look(self, loss_sum: float, count: int, step: int) -> None:
-        """Note the sum of the losses of the ``count`` steps up to ``step``, counted from the first epoch on."""
+    def log_losses(self, losses: Tensor, steps_per_epoch: int) -> None:
+        """Note the losses (n,) of the n steps up to this one."""
+        loss_sum = float(losses.sum())
         self.loss_sum += loss_sum
-        self.looks.append({"step": step, "train_loss": loss_sum / count})
+        step = self.epoch * steps_per_epoch + self.step
+        self.loss_log.append({"step": step, "train_loss": loss_sum / len(losses)})
 
     def stop_clock(self, since: float) -> float:
-        """Add the time since ``since`` to the seconds spent; the time now, by ``time.monotonic``."""
-        now = time.monotonic()
-        self.seconds += now - since
-        return now
+        """Add the time since ``since`` to the seconds spent; return the present time, by ``time.monotonic``."""
+        present = time.monotonic()
+        self.seconds += present - since
+        return present
 
     def end_epoch(self, learning_rate: float, train_loss: float, validation_loss: float) -> None:
         """Count an epoch as done and note its losses.
@@ -83,7 +88,7 @@ class Progress:
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
-    """The model's parameters and buffers as safetensors."""
+    """Write the model's parameters and buffers as safetensors."""
     with replacing(path) as draft:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}, draft)
 
@@ -92,30 +97,22 @@ def load_weights(model: nn.Module, path: Path) -> None:
     """Put the weights at ``path`` into ``model``.
 
     Raises:
-        SvqkitError: there are none, the file is damaged, or they are of another model: every missing, surplus
-            and misshapen entry is listed.
+        SvqkitError: there are none, the file is damaged, or they are of another model: missing, surplus and misshapen
+            entries are listed.
     """
     refuse_special(path)
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise SvqkitError(f"No readable weights at {path}: {error}. Train the model again.") from error
-    own = model.state_dict()
-    problems = [f"missing: {name}" for name in sorted(own.keys() - tensors.keys())]
-    problems += [f"surplus: {name}" for name in sorted(tensors.keys() - own.keys())]
-    problems += [
-        f"shape of {name}: expected {tuple(own[name].shape)}, got {tuple(tensors[name].shape)}"
-        for name in sorted(own.keys() & tensors.keys())
-        if own[name].shape != tensors[name].shape
-    ]
-    if problems:
-        shown = problems[:20] + ([f"… and {len(problems) - 20} more"] if len(problems) > 20 else [])
-        raise SvqkitError(f"{path} holds the weights of another model:\n  " + "\n  ".join(shown))
-    model.load_state_dict(tensors)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise SvqkitError(f"{path} holds the weights of another model. {str(error)[:MOST_CHARACTERS]}") from error
 
 
 def save_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
-    """Everything that the next step depends on."""
+    """Write everything that the next step depends on."""
     tensors: dict[str, Tensor] = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
     for number, entry in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{number}/{name}": torch.as_tensor(value) for name, value in entry.items()}
@@ -128,12 +125,14 @@ def save_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, p
 
 
 def read_progress(path: Path) -> Progress | None:
-    """How far the state at ``path`` is; None when there is no state, or none that can be read."""
+    """Return how far the state at ``path`` is; None when there is no state, or none that can be read."""
     if not path.is_file():
         return None
     try:
         with safe_open(path, framework="pt") as file:
-            return Progress(**json.loads(file.metadata()["progress"]))
+            tree = json.loads(file.metadata()["progress"])
+        # Earlier versions called it looks; their states are set aside, not lost.
+        return Progress(**{{"looks": "loss_log"}.get(name, name): value for name, value in tree.items()})
     except (SafetensorError, OSError, KeyError, TypeError, ValueError):
         return None
 

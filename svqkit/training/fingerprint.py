@@ -25,8 +25,7 @@ HELPERS = frozenset(
         "svqkit.userfiles",
         "svqkit.errors",
         "svqkit.progress",
-        # Where files lie, how they get there whole, where freed memory goes.
-        "svqkit.training.allocation",
+        # Where files lie, and how they get there whole.
         "svqkit.atomic",
         "svqkit.training.paths",
         # Whether something is made again.
@@ -38,8 +37,9 @@ HELPERS = frozenset(
         "svqkit.data.plan",
     }
 )
-# How much a codebook is used is asked of a trained model only; the journal notes seconds and machines on the side.
-NOT_IN_TRAINING = HELPERS | {"svqkit.quantizers.usage", "svqkit.training.journal"}
+# How much a codebook is used is asked of a trained model only; the journal notes seconds and machines on the side; how
+# a run is written down and opened again has a number of its own, config.json's format.
+NOT_IN_TRAINING = HELPERS | {"svqkit.quantizers.usage", "svqkit.training.journal", "svqkit.training.runs"}
 
 
 @cache
@@ -65,27 +65,27 @@ def with_uncounted(trained: Experiment, wanted: Experiment) -> Experiment:
     return replace(trained, data=data, studies=wanted.studies, seeds=wanted.seeds)
 
 
-def places_of_model(experiment: Experiment) -> list[str]:
-    """Return where the translator and the quantizer are, as the registries have it: "svqkit.….swin:Swin"."""
+def model_classes(experiment: Experiment) -> list[str]:
+    """Return the translator's and the quantizer's class, as the registries have them: "svqkit.….swin:Swin"."""
     return [TRANSLATORS[experiment.model.translator], experiment.quantizer.layer]
 
 
 def code_of_training(experiment: Experiment) -> dict[str, str]:
-    """Return the digest of each module that a training uses; its translator's and quantizer's under their places."""
-    return _digests(["svqkit.training.loop"], places_of_model(experiment), NOT_IN_TRAINING)
+    """Return the digest of each module that a training uses; its translator's and quantizer's under their class."""
+    return _digests(["svqkit.training.loop"], model_classes(experiment), NOT_IN_TRAINING)
 
 
 def code_of_model(experiment: Experiment) -> dict[str, str]:
     """Return the same of what a trained model uses by its translator and its quantizer."""
-    return _digests([], places_of_model(experiment), HELPERS)
+    return _digests([], model_classes(experiment), HELPERS)
 
 
-def _digests(modules: list[str], places: list[str], without: frozenset[str]) -> dict[str, str]:
-    code = own_code().digests([*modules, *places], without)
-    # By their places, since a registry that names another class of the same module is another dependency.
-    modules_of = {place: place.partition(":")[0] for place in places}
+def _digests(modules: list[str], classes: list[str], without: frozenset[str]) -> dict[str, str]:
+    code = own_code().digests([*modules, *classes], without)
+    # Under the class, since a registry that names another class of the same module is another dependency.
+    modules_of = {name: name.partition(":")[0] for name in classes}
     rest = {module: digest for module, digest in code.items() if module not in modules_of.values()}
-    return rest | {place: code.get(module, "not of svqkit") for place, module in modules_of.items()}
+    return rest | {name: code.get(module, "not of svqkit") for name, module in modules_of.items()}
 
 
 def differences(earlier: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
@@ -98,17 +98,16 @@ def differences(earlier: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[s
     found = []
     for part in wanted:
         changes = dict(_changes(earlier.get(part, {}), wanted[part]))
-        if part == "settings":
-            changes = {f"{place}: {before} → {now}": ... for place, (before, now) in changes.items()}
         if changes:
-            found.append(f"other {part} ({', '.join(changes)})")
+            values = [f"{key}: {before} → {after}" for key, (before, after) in changes.items()]
+            found.append(f"other {part} ({', '.join(values if part == 'settings' else changes)})")
     return found
 
 
-def _changes(earlier: Any, wanted: Any, place: str = "") -> Iterator[tuple[str, tuple[Any, Any]]]:
-    """Each place at which two trees differ, and what stands there."""
+def _changes(earlier: Any, wanted: Any, key: str = "") -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Yield each key, with dots, at which two trees differ, and both values."""
     if isinstance(earlier, Mapping) and isinstance(wanted, Mapping):
-        for key in dict.fromkeys([*wanted, *earlier]):
-            yield from _changes(earlier.get(key), wanted.get(key), f"{place}.{key}" if place else key)
+        for name in dict.fromkeys([*wanted, *earlier]):
+            yield from _changes(earlier.get(name), wanted.get(name), f"{key}.{name}" if key else name)
     elif earlier != wanted:
-        yield place, (earlier, wanted)
+        yield key, (earlier, wanted)

@@ -10,7 +10,6 @@ import os
 import platform
 import resource
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,55 +20,52 @@ from svqkit.atomic import replacing
 from svqkit.settings.params import Experiment
 from svqkit.training.checkpoint import Progress
 from svqkit.training.paths import journal_path
+from svqkit.training.runs import versions
 from svqkit.userfiles import read_json
-
-PACKAGES = ("svqkit", "torch", "numpy", "timm", "vector-quantize-pytorch", "accelerate", "xarray", "zarr")
 
 
 def write(
-    experiment: Experiment, done: Mapping[int, Progress], root: str | Path = "journal", clear: bool = False
+    experiment: Experiment, done: Mapping[int, Progress | None], root: str | Path = "journal", clear: bool = False
 ) -> Path:
     """Note what trainings of an experiment took, by seed, beside what was noted of other seeds; return the file.
 
-    With ``clear`` what was noted of seeds that the experiment does not have is dropped.
+    ``done`` has None for a run that was made elsewhere: nothing is known of it. With ``clear`` what was noted of seeds
+    that the experiment does not have is dropped.
     """
-    where = {"machine": machine(), "versions": versions()}
-    kept = {
-        seed: took for seed, took in by_seed(read(experiment, root)).items() if not clear or seed in experiment.seeds
-    }
-    runs = {
-        f"seed{seed}": {key: took[key] for key in took if took[key] != where.get(key)} for seed, took in kept.items()
-    }
-    runs |= {
-        f"seed{seed}": {
-            "seconds": round(one.seconds, 1),
-            "steps": int(one.looks[-1]["step"]),
-            "steps_per_second": float(f"{one.looks[-1]['step'] / one.seconds:.4g}"),
-            "peak_memory_gb": peak_memory_gb(),
-        }
-        for seed, one in done.items()
-        if one.looks and one.seconds > 0
-    }
+    shared = {"machine": machine(), "versions": versions()}
+    runs = {}
+    for seed, took in by_seed(read(experiment, root)).items():
+        if not clear or seed in experiment.seeds:
+            runs[f"seed{seed}"] = {key: value for key, value in took.items() if value != shared.get(key)}
+    for seed, progress in done.items():
+        if progress and progress.loss_log and progress.seconds > 0:
+            steps = int(progress.loss_log[-1]["step"])
+            runs[f"seed{seed}"] = {
+                "seconds": round(progress.seconds, 1),
+                "steps": steps,
+                "steps_per_second": float(f"{steps / progress.seconds:.4g}"),
+                "peak_memory_gb": peak_memory_gb(),
+            }
     path = journal_path(experiment, root)
     with replacing(path) as draft:
-        draft.write_text(json.dumps({**where, "runs": runs}, indent=2) + "\n", encoding="utf-8")
+        draft.write_text(json.dumps({**shared, "runs": runs}, indent=2) + "\n", encoding="utf-8")
     return path
 
 
 def read(experiment: Experiment, root: str | Path = "journal") -> dict[str, Any]:
-    """The journal of an experiment; empty when it was trained elsewhere, or before there were journals."""
+    """Return the journal of an experiment; empty when it was trained elsewhere, or before there were journals."""
     path = journal_path(experiment, root)
     return read_json(path) if path.exists() else {}
 
 
 def by_seed(tree: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
-    """What each training in a journal took, with its machine and versions."""
+    """Return what each training in a journal took, with its machine and versions."""
     shared = {part: tree[part] for part in ("machine", "versions") if part in tree}
     return {int(name.removeprefix("seed")): {**shared, **took} for name, took in tree.get("runs", {}).items()}
 
 
 def machine() -> dict[str, Any]:
-    """This machine: cpu, the instructions that torch uses of it, cores, threads of this process, gpu ("" without), …"""
+    """Return this machine: cpu, the instructions that torch uses of it, cores, threads, gpu ("" without), memory, …"""
     return {
         "cpu": _cpu(),
         "instructions": torch.backends.cpu.get_cpu_capability(),  # the digits of results depend on these
@@ -81,28 +77,16 @@ def machine() -> dict[str, Any]:
     }
 
 
-def versions() -> dict[str, str]:
-    """The versions that a result depends on most."""
-    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
-
-
 def peak_memory_gb() -> float:
-    """The most memory that this process has held: of the GPU where there is one, else resident."""
+    """Return the most memory that this process has held, in GiB: of the GPU where there is one, else resident."""
     if torch.cuda.is_available():
         return round(torch.cuda.max_memory_allocated() / 2**30, 2)
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
 
 
 def _cpu() -> str:
-    """The processor's name as the system gives it."""
+    """Return the processor's name as the system gives it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

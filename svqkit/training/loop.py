@@ -22,25 +22,22 @@ from svqkit.data.augment import augment
 from svqkit.data.domain import Domain
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order, scoring_batch
+from svqkit.devices.distributed import refuse_uneven, sync_layers
+from svqkit.devices.performance import compiled, freed_memory_kept, to_channels_last
 from svqkit.errors import SvqkitError
-from svqkit.models.layout import laid_out
 from svqkit.models.rollout import roll_out
-from svqkit.models.whole_batch import as_one
-from svqkit.progress import progress
+from svqkit.progress import progress as progress_bar
 from svqkit.settings.params import Experiment, Split, Training
 from svqkit.training import journal, schedule
-from svqkit.training.allocation import freed_memory_kept
 from svqkit.training.checkpoint import Progress, load_state, read_progress, save_state, save_weights
-from svqkit.training.compiling import compiled
-from svqkit.training.distributed import refuse_uneven
 from svqkit.training.fingerprint import code_of_training, differences, settings_of_training
 from svqkit.training.paths import run_path
-from svqkit.training.run_config import is_run_of, write_config
+from svqkit.training.runs import is_run_of, write_config
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mae": F.l1_loss, "mse": F.mse_loss, "huber": F.huber_loss}
 BEST, STATE = "best.safetensors", "state.safetensors"
-# Steps between two looks at the loss on the host: each look makes a GPU wait.
-LOOK_EVERY = 25
+# Steps between two readings of the loss: each makes a GPU wait.
+LOG_EVERY = 25
 # Within a long epoch the state is saved this often; it is always saved at an epoch's end.
 SAVE_SECONDS = 300.0
 
@@ -58,6 +55,9 @@ def train_all(
     What it took, and on which machine, goes into a file below ``journals``, if given (see :mod:`.journal`).
     With ``clear`` its runs of other seeds, and those made from something else, are removed first, so that nobody takes
     them for results when a training fails.
+
+    Raises:
+        SvqkitError: as :func:`train` does.
     """
     if clear and PartialState().is_main_process:
         wanted = {run_path(experiment, seed, runs): fingerprint(experiment, seed, store) for seed in experiment.seeds}
@@ -68,12 +68,12 @@ def train_all(
     if PartialState().is_main_process:
         ended = {}
         for seed, target in zip(experiment.seeds, targets, strict=True):
-            state = read_progress(run_path(experiment, seed, states) / STATE)
+            progress = read_progress(run_path(experiment, seed, states) / STATE)
             # Beside a run that was kept there may be the state of another training, which was stopped.
-            if state is None or is_run_of(target, state.fingerprint):
-                ended[seed] = state
+            if progress is None or is_run_of(target, progress.fingerprint):
+                ended[seed] = progress
         if journals is not None:
-            journal.write(experiment, {seed: one for seed, one in ended.items() if one}, journals, clear)
+            journal.write(experiment, ended, journals, clear)
         for seed in ended:
             remove(run_path(experiment, seed, states))
         with suppress(OSError):  # what was set aside stays
@@ -98,70 +98,73 @@ def train(
         SvqkitError: the loss is no longer a finite number (the best weights so far stay in ``states``), the data
             don't fit the settings, or the disk is full.
     """
-    here = Accelerator()
+    accelerator = Accelerator()
     made_from = fingerprint(experiment, seed, store)
-    target = run_path(experiment, seed, runs)
+    target, state_dir = run_path(experiment, seed, runs), run_path(experiment, seed, states)
     if is_run_of(target, made_from):
-        if here.is_main_process:
+        if accelerator.is_main_process:
             clear_leftovers(target)
         # On the side, so that the pipeline's copy of the notebook is the same whether it was trained now or before.
-        here.print(f"{target} is finished, of the same settings, data and code: kept.", file=sys.stderr)
+        accelerator.print(f"{target} is finished, of the same settings, data and code: kept.", file=sys.stderr)
         return target
-    settings, state_dir = experiment.training, run_path(experiment, seed, states)
-    learn = Examples(experiment, store, "train", here)
-    judge = Examples(experiment, store, "test" if experiment.protocol == "paper" else "validation", here)
-    steps = learn.steps_per_epoch
+    settings = experiment.training
+    train_set = Examples(experiment, store, "train", accelerator)
+    validation_split = "test" if experiment.protocol == "paper" else "validation"
+    validation_set = Examples(experiment, store, validation_split, accelerator)
+    steps = train_set.steps_per_epoch
 
     torch.backends.cudnn.benchmark = True  # batches are all of one shape
     torch.manual_seed(seed)
     model = models.build(experiment, store.frame_shape)
-    objective, optimizer = ready(model, settings, here.device)
-    now = resume(state_dir, model, optimizer, made_from, here)
-    parallel, optimizer = here.prepare(objective, optimizer)
-    losses = compiled(parallel, settings.torch_compile, learn.example(), here.print)
+    objective, optimizer = prepare_model(model, settings, accelerator.device)
+    progress = resume(state_dir, model, optimizer, made_from, accelerator)
+    parallel, optimizer = accelerator.prepare(objective, optimizer)
+    losses = compiled(parallel, settings.torch_compile, train_set.example(), accelerator.print)
     saved = time.monotonic()
-    name, done = f"{experiment.name} seed {seed}", now.epoch * steps + now.step
-    bar = progress(settings.epochs * steps, name, "step", done, shown=here.is_main_process)
+    name, done = f"{experiment.name} seed {seed}", progress.epoch * steps + progress.step
+    bar = progress_bar(settings.epochs * steps, name, "step", done, shown=accelerator.is_main_process)
 
-    while not now.finished:
+    while not progress.finished:
         parallel.train()
-        unseen: list[Tensor] = []
-        for inputs, targets in learn.epoch(seed, now.epoch, skip=now.step):
+        pending_losses: list[Tensor] = []
+        for inputs, targets in train_set.epoch(seed, progress.epoch, skip=progress.step):
+            position = (settings, progress.epoch, progress.step, steps)
             for group in optimizer.param_groups:
-                group["lr"] = schedule.learning_rate(settings, now.epoch, now.step, steps)
-                group["betas"] = (schedule.momentum(settings, now.epoch, now.step, steps), 0.999)
+                group["lr"] = schedule.learning_rate(*position)
+                group["betas"] = (schedule.momentum(*position), 0.999)
             loss = sum(losses(inputs, targets))
-            here.backward(loss)
+            accelerator.backward(loss)
             if settings.clip_norm:
-                here.clip_grad_norm_(parallel.parameters(), settings.clip_norm)
+                accelerator.clip_grad_norm_(parallel.parameters(), settings.clip_norm)
             optimizer.step()
             optimizer.zero_grad()
-            unseen.append(loss.detach().clone())  # a compiled step may write the next loss where this one is
-            now.step += 1
+            pending_losses.append(loss.detach().clone())  # a compiled step may write the next loss where this one is
+            progress.step += 1
             bar.update()
-            if len(unseen) == LOOK_EVERY or now.step == steps:
-                now.look(finite_sum(unseen, now, steps, state_dir, here), len(unseen), now.epoch * steps + now.step)
-                unseen.clear()
-                bar.set_postfix_str(f"epoch {now.epoch + 1}/{settings.epochs}, loss {now.loss_sum / now.step:.4f}")
-                if time.monotonic() - saved > SAVE_SECONDS and here.is_main_process:
-                    saved = now.stop_clock(saved)
-                    save_state(state_dir / STATE, model, optimizer, now)
+            if len(pending_losses) == LOG_EVERY or progress.step == steps:
+                progress.log_losses(finite_values(pending_losses, progress, steps, state_dir, accelerator), steps)
+                pending_losses.clear()
+                mean_loss = progress.loss_sum / progress.step
+                bar.set_postfix_str(f"epoch {progress.epoch + 1}/{settings.epochs}, loss {mean_loss:.4f}")
+                if time.monotonic() - saved > SAVE_SECONDS and accelerator.is_main_process:
+                    saved = progress.stop_clock(saved)
+                    save_state(state_dir / STATE, model, optimizer, progress)
 
-        now.end_epoch(
-            learning_rate=schedule.learning_rate(settings, now.epoch, steps - 1, steps),
-            train_loss=now.loss_sum / steps,
-            validation_loss=judge.mean_loss(model),
+        progress.end_epoch(
+            learning_rate=schedule.learning_rate(settings, progress.epoch, steps - 1, steps),
+            train_loss=progress.loss_sum / steps,
+            validation_loss=validation_set.mean_loss(model),
         )
-        now.finished = now.epoch == settings.epochs or now.worse >= settings.patience
-        if here.is_main_process:
-            if now.best_epoch == now.epoch:
+        progress.finished = progress.epoch == settings.epochs or progress.worse >= settings.patience
+        if accelerator.is_main_process:
+            if progress.best_epoch == progress.epoch:
                 save_weights(model, state_dir / BEST)
-            saved = now.stop_clock(saved)
-            save_state(state_dir / STATE, model, optimizer, now)
+            saved = progress.stop_clock(saved)
+            save_state(state_dir / STATE, model, optimizer, progress)
     bar.close()
-    if here.is_main_process:
-        publish(target, state_dir, experiment, seed, store, model, now)
-    here.wait_for_everyone()
+    if accelerator.is_main_process:
+        publish(target, state_dir, experiment, seed, store, model, progress)
+    accelerator.wait_for_everyone()
     return target
 
 
@@ -173,16 +176,18 @@ class Objective(nn.Module):
         self.model, self.loss, self.bf16 = model, LOSSES[training.loss], training.precision == "bf16"
 
     def forward(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss on normalised frames, and the quantizer's own loss."""
+        """Compute the loss on normalised frames, and the quantizer's own loss."""
         # Not Accelerate's own mixed precision: that is fixed once per process, this per experiment.
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.bf16):
             forecast = roll_out(self.model, inputs, targets.shape[1])
         return self.loss(forecast.frames.float(), targets), forecast.loss.float()
 
 
-def ready(model: nn.Module, training: Training, device: torch.device | str) -> tuple[Objective, torch.optim.Adam]:
-    """A model on its device, laid out for speed, with its loss; and its optimizer, to be given a learning rate."""
-    model = laid_out(as_one(model.to(device)))
+def prepare_model(
+    model: nn.Module, training: Training, device: torch.device | str
+) -> tuple[Objective, torch.optim.Adam]:
+    """Return a model on its device, made fast, with its loss; and its optimizer, to be given a learning rate."""
+    model = to_channels_last(sync_layers(model.to(device)))
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     return Objective(model, training), torch.optim.Adam(trained, fused=True)
 
@@ -190,18 +195,13 @@ def ready(model: nn.Module, training: Training, device: torch.device | str) -> t
 class Examples:
     """The windows of a split, normalised on the device."""
 
-    def __init__(self, experiment: Experiment, store: Store, split: Split, here: Accelerator) -> None:
-        self.training, self.here = experiment.training, here
-        self.windows = Windows(store, split, experiment.protocol, here.device)
-        self.scale = Normaliser.of(store, split if split == "test" else "train", experiment.protocol).to(here.device)
+    def __init__(self, experiment: Experiment, store: Store, split: Split, accelerator: Accelerator) -> None:
+        self.training, self.accelerator = experiment.training, accelerator
+        self.windows = Windows(store, split, experiment.protocol, accelerator.device)
+        normaliser = Normaliser.of(store, "test" if split == "test" else "train", experiment.protocol)
+        self.normaliser = normaliser.to(accelerator.device)
         if split == "train" and len(self.windows) < self.training.batch_size:
-            refuse_uneven("The only batch, of all windows:", len(self.windows), here.num_processes)
-        height, width = store.frame_shape[1:]
-        if split == "train" and "rotate" in self.training.augment and height != width:
-            raise SvqkitError(
-                f"augment: rotate needs square frames, those of {store.path} are {height} × {width}; "
-                "take it off the list."
-            )
+            refuse_uneven("The only batch, of all windows:", len(self.windows), accelerator.num_processes)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -209,7 +209,7 @@ class Examples:
         return -(-len(self._order(0, 0)) // self.training.batch_size)
 
     def epoch(self, seed: int, epoch: int, skip: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """The shuffled inputs and targets of an epoch, without the first ``skip`` batches.
+        """Yield the shuffled inputs and targets of an epoch, without the first ``skip`` batches.
 
         They are normalised and augmented on the device; a function of seed and epoch only, however many processes
         share them.
@@ -225,77 +225,86 @@ class Examples:
             yield inputs, targets
 
     def example(self) -> tuple[Tensor, Tensor]:
-        """Some batch, to try a step on."""
+        """Return a batch to try a step on."""
         return self._normalised(next(self._batches(self._order(0, 0), self.training.batch_size)))
 
     @torch.no_grad()
     def mean_loss(self, model: nn.Module) -> float:
-        """Mean loss over all windows, without the quantizer's own, model in eval mode.
+        """Compute the mean loss over all windows, without the quantizer's own, model in eval mode.
 
         The reference has the mean over batches of 16 or 4, in which a smaller last batch counts as much as the others.
         """
         objective = Objective(model, self.training).eval()
-        total = torch.zeros(2, device=self.here.device, dtype=torch.float64)
-        size = scoring_batch(self.windows) * self.here.num_processes
+        total = torch.zeros(2, device=self.accelerator.device, dtype=torch.float64)
+        size = scoring_batch(self.windows) * self.accelerator.num_processes
         for batch in self._batches(np.arange(len(self.windows)), size):
             loss = objective(*self._normalised(batch))[0].double()
             total += torch.stack([loss * len(batch.inputs), torch.full_like(loss, len(batch.inputs))])
-        loss_sum, count = self.here.reduce(total, "sum").tolist()
+        loss_sum, count = self.accelerator.reduce(total, "sum").tolist()
         return loss_sum / count
 
     def _normalised(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        batch = batch.to(self.here.device)
-        return self.scale.forward(batch.inputs), self.scale.forward(batch.targets)
+        batch = batch.to(self.accelerator.device)
+        return self.normaliser.forward(batch.inputs), self.normaliser.forward(batch.targets)
 
     def _order(self, seed: int, epoch: int) -> np.ndarray:
         return epoch_order(self.windows, seed, epoch, self.training.batch_size, self.training.steps_per_epoch)
 
     def _batches(self, order: np.ndarray, size: int) -> Iterator[Batch]:
-        return batches(self.windows, order, size, self.here.process_index, self.here.num_processes)
+        return batches(self.windows, order, size, self.accelerator.process_index, self.accelerator.num_processes)
 
 
-def finite_sum(losses: list[Tensor], now: Progress, steps: int, state_dir: Path, here: Accelerator) -> float:
-    """The sum of the latest losses, each the mean over the processes.
+def finite_values(
+    losses: list[Tensor], progress: Progress, steps: int, state_dir: Path, accelerator: Accelerator
+) -> Tensor:
+    """Return the losses of the latest steps, each the mean over the processes, float64 on the host.
 
     Raises:
         SvqkitError: one of them is not finite; says at which step, and what to try.
     """
-    values = here.reduce(torch.stack(losses).double(), "mean").cpu()
+    values = accelerator.reduce(torch.stack(losses).double(), "mean").cpu()
     bad = ~values.isfinite()
     if bad.any():
-        step = now.epoch * steps + now.step - len(losses) + int(bad.nonzero()[0]) + 1
-        kept = f"The best weights so far stay in {state_dir / BEST}" if now.best_epoch else "No epoch was finished yet"
+        step = progress.epoch * steps + progress.step - len(losses) + int(bad.nonzero()[0]) + 1
+        best = state_dir / BEST
+        kept = f"The best weights so far stay in {best}" if progress.best_epoch else "No epoch was finished yet"
         raise SvqkitError(
-            f"The loss is {values[bad][0].item()} at step {step} (epoch {now.epoch + 1}); training stops. {kept}. "
+            f"The loss is {values[bad][0].item()} at step {step} (epoch {progress.epoch + 1}); training stops. {kept}. "
             "Try a lower `learning_rate`, a `clip_norm` such as 1.0, `precision: fp32`, or look for wild values."
         )
-    return float(values.sum())
+    return values
 
 
 def resume(
-    state_dir: Path, model: nn.Module, optimizer: torch.optim.Optimizer, begun_as: dict[str, Any], here: Accelerator
+    state_dir: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    made_from: dict[str, Any],
+    accelerator: Accelerator,
 ) -> Progress:
-    """The progress of an earlier, stopped training, with its weights put back; or that of a fresh one.
+    """Return the progress of an earlier, stopped training, with its weights put back; or that of a fresh one.
 
     A state of other settings, data or code is not continued; it is set aside, not lost, nor are earlier ones.
     """
     earlier = read_progress(state_dir / STATE)
     if earlier is None:
-        return Progress(begun_as)
+        return Progress(made_from)
     if earlier.best_epoch and not (state_dir / BEST).exists():
-        here.print(f"The stopped training in {state_dir} has lost its best weights: begun afresh.")
-        return Progress(begun_as)
-    if other := differences(earlier.fingerprint, begun_as):
+        accelerator.print(f"The stopped training in {state_dir} has lost its best weights: begun afresh.")
+        return Progress(made_from)
+    if other := differences(earlier.fingerprint, made_from):
         names = (f"{state_dir.name}.old{number if number > 1 else ''}" for number in count(1))
         aside = next(path for path in map(state_dir.with_name, names) if not path.exists())
-        here.wait_for_everyone()  # whoever looked after it is moved would find nothing
-        if here.is_main_process:
+        accelerator.wait_for_everyone()  # whoever looked after it is moved would find nothing
+        if accelerator.is_main_process:
             state_dir.rename(aside)
-        here.wait_for_everyone()
-        here.print(f"The stopped training in {state_dir} had {'; '.join(other)}: begun afresh, it is kept in {aside}.")
-        return Progress(begun_as)
+        accelerator.wait_for_everyone()
+        accelerator.print(
+            f"The stopped training in {state_dir} had {'; '.join(other)}: begun afresh, it is kept in {aside}."
+        )
+        return Progress(made_from)
     load_state(state_dir / STATE, model, optimizer)
-    here.print(f"Going on from {state_dir}: {earlier.epoch} epoch(s) and {earlier.step} step(s) are done.")
+    accelerator.print(f"Going on from {state_dir}: {earlier.epoch} epoch(s) and {earlier.step} step(s) are done.")
     return earlier
 
 
@@ -309,14 +318,14 @@ def fingerprint(experiment: Experiment, seed: int, store: Store) -> dict[str, An
 
 
 def publish(
-    target: Path, state_dir: Path, experiment: Experiment, seed: int, store: Store, model: nn.Module, now: Progress
+    target: Path, state_dir: Path, experiment: Experiment, seed: int, store: Store, model: nn.Module, progress: Progress
 ) -> None:
     """Write the run's folder, whole or not at all."""
     with replacing(target) as draft:
         draft.mkdir()
         shutil.copyfile(state_dir / BEST, draft / "best.safetensors")
         save_weights(model, draft / "last.safetensors")
-        pd.DataFrame(now.log).to_csv(draft / "log.csv", index=False)
-        pd.DataFrame(now.looks).to_csv(draft / "steps.csv", index=False)
+        pd.DataFrame(progress.log).to_csv(draft / "log.csv", index=False)
+        pd.DataFrame(progress.loss_log).to_csv(draft / "steps.csv", index=False)
         domain = Domain.of(store, experiment.protocol)
-        write_config(draft, experiment, seed, domain.channels, domain.size, domain, now.fingerprint)
+        write_config(draft, experiment, seed, domain.channels, domain.size, domain, progress.fingerprint)

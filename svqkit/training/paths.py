@@ -6,25 +6,25 @@ from svqkit.settings.params import Experiment
 
 
 def store_path(profile: str, dataset: str, root: str | Path = "stores") -> Path:
-    """The store of a dataset."""
+    """Return the store of a dataset."""
     return Path(root) / profile / f"{dataset}.zarr"
 
 
 def prepare_path(store: Path) -> Path:
-    """What a stopped preparation of a store leaves, and what is known of its raw files; beside the stores, hidden."""
+    """Return the hidden folder beside a store for its stopped preparation and the digests of its raw files."""
     return store.parent / ".prepare" / store.name
 
 
 def run_path(experiment: Experiment, seed: int, root: str | Path = "runs") -> Path:
-    """The run of an experiment with a seed."""
+    """Return the folder of the run of an experiment with a seed."""
     return Path(root) / experiment.profile / experiment.dataset / experiment.name / f"seed{seed}"
 
 
 def scores_path(profile: str, dataset: str, root: str | Path = "scores") -> Path:
-    """The scores of a dataset's runs."""
+    """Return the folder of the scores of a dataset's runs."""
     return Path(root) / profile / dataset
 
 
 def journal_path(experiment: Experiment, root: str | Path = "journal") -> Path:
-    """What was noted of an experiment's trainings."""
+    """Return the file of what was noted of an experiment's trainings."""
     return Path(root) / experiment.profile / experiment.dataset / f"{experiment.name}.json"

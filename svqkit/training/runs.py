@@ -1,4 +1,4 @@
-"""Runs: the folder that a training leaves, and how to open it again.
+"""Runs: the folder that a training leaves, how it is written, found and opened again.
 
 ``<root>/<profile>/<dataset>/<experiment>/seed<seed>/`` holds
     config.json         the experiment with all its settings, the seed, channels and size of frames, what these frames
@@ -7,37 +7,53 @@
     best.safetensors    weights of the epoch with the lowest validation loss
     last.safetensors    weights of the last epoch
     log.csv             one row per epoch: epoch, learning_rate, train_loss, validation_loss
-    steps.csv           one row per look at the loss: step, train_loss (mean since the look before)
+    steps.csv           one row per reading of the loss: step, train_loss (mean since the reading before)
 The folder is all that a forecast needs: copied to another machine it works there, without store, params.yaml or raw
 files. Nothing in it depends on the clock or the machine's name, so equal runs are equal files.
 """
 
-from dataclasses import dataclass, replace
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, get_args
-from warnings import warn
+from typing import Any, Self, get_args
 
 import pandas as pd
 import pydantic.dataclasses
-import torch
 from torch import nn
 
 from svqkit import models
 from svqkit.data.domain import Domain
-from svqkit.errors import SvqkitError
-from svqkit.settings.params import Experiment, Study, experiment_from_tree
+from svqkit.errors import SvqkitError, shown
+from svqkit.settings.params import Experiment, Study, as_tree, experiment_from_tree
 from svqkit.settings.types import STRICT, Names, Natural, Size, checked
 from svqkit.training.checkpoint import load_weights
-from svqkit.training.fingerprint import with_uncounted
+from svqkit.training.fingerprint import counted, with_uncounted
 from svqkit.training.paths import run_path
 from svqkit.userfiles import read_json, refuse_special
+
+CONFIG = "config.json"
+# Goes up when config.json says something in another way; ``read_config`` then turns the earlier way into the new one.
+FORMAT = 2
+PACKAGES = ("svqkit", "torch", "numpy", "timm", "vector-quantize-pytorch", "accelerate", "xarray", "zarr")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One finished training."""
+    """One finished training.
+
+    Attributes:
+        path: its folder.
+        experiment: the settings that it was trained with.
+        seed: of its training.
+        channels: their names.
+        size: height and width of frames.
+    """
 
     path: Path
     experiment: Experiment
@@ -45,18 +61,40 @@ class Run:
     channels: tuple[str, ...]
     size: tuple[int, int]
 
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Return the run in folder ``path``; of an experiment's folder that of its lowest seed, and say so.
+
+        Raises:
+            SvqkitError: there is no finished run, there are runs of several experiments (the message lists them), or it
+                was made by a version with other settings.
+        """
+        path = Path(path)
+        if not (path / CONFIG).exists():
+            path = _lowest_seed(path)
+        where = str(path / CONFIG)
+        try:
+            tree = read_config(path)
+            experiment = experiment_from_tree(tree["experiment"], where)
+            frames = checked(_Frames, {name: tree[name] for name in ("seed", "channels", "size")}, where)
+        except (OSError, KeyError, TypeError) as error:
+            raise SvqkitError(
+                f"No finished run at {path} ({error!r}). Train it first, e.g. with `dvc repro`."
+            ) from error
+        return cls(path, experiment, frames.seed, frames.channels, frames.size)
+
     @property
     def name(self) -> str:
         """``<experiment>-seed<seed>``."""
         return f"{self.experiment.name}-seed{self.seed}"
 
-    def as_part_of(self, experiment: Experiment) -> "Run":
+    def as_part_of(self, experiment: Experiment) -> Self:
         """Return this run with what its training did not depend on, such as its studies, as ``experiment`` has it."""
         return replace(self, experiment=with_uncounted(self.experiment, experiment))
 
     @cached_property
     def _config(self) -> dict[str, Any]:
-        return read_json(self.path / "config.json")
+        return read_config(self.path)
 
     @property
     def domain(self) -> Domain:
@@ -75,20 +113,8 @@ class Run:
 
     @property
     def versions(self) -> dict[str, str]:
-        """Of svqkit and of what it was trained with."""
+        """Versions of svqkit and of what it was trained with."""
         return checked(dict[str, str], self._config.get("versions", {}), f"{self.path}: versions")
-
-    def forecast(self, x: Any, frames: int | None = None, device: str | torch.device | None = None) -> Any:
-        """What comes after ``x``, in the same form; see :func:`svqkit.forecasting.forecast`.
-
-        What a user should know of how ``x`` was taken is said by warnings.
-        """
-        from svqkit.forecasting import forecast
-
-        made = forecast(self, x, frames, device)
-        for note in made.notes:
-            warn(f"{self.name}: {note}", stacklevel=2)
-        return made.result
 
     @property
     def has_codebook(self) -> bool:
@@ -96,26 +122,30 @@ class Run:
         return resolve_name(self.experiment.quantizer.layer).has_codebook
 
     def model(self, weights: str = "best") -> nn.Module:
-        """The trained model in eval mode, with its "best" or "last" weights.
+        """Return the trained model in eval mode, with its "best" or "last" weights.
 
         Raises:
             SvqkitError: the weights are missing, damaged or of another model.
         """
-        path, frame_shape = self.path / f"{weights}.safetensors", (len(self.channels), *self.size)
+        path, frame_shape, trained = (
+            self.path / f"{weights}.safetensors",
+            (len(self.channels), *self.size),
+            self.experiment,
+        )
         if path.is_file():
-            one = self.experiment
-            models.refuse_larger(one.model, one.quantizer, one.data.frames_in, frame_shape, path.stat().st_size, path)
-        model = models.build(self.experiment, frame_shape)
+            size = path.stat().st_size
+            models.refuse_larger(trained.model, trained.quantizer, trained.data.frames_in, frame_shape, size, path)
+        model = models.build(trained, frame_shape)
         load_weights(model, path)
         return model.eval()
 
     def log(self) -> pd.DataFrame:
-        """One row per epoch."""
+        """Return one row per epoch: epoch, learning_rate, train_loss, validation_loss."""
         refuse_special(self.path / "log.csv")
         return pd.read_csv(self.path / "log.csv")
 
     def steps(self) -> pd.DataFrame:
-        """step, train_loss: the mean training loss since the row before; without rows where it was not kept."""
+        """Return step, train_loss: the mean training loss since the row before; no rows where it was not kept."""
         path = self.path / "steps.csv"
         refuse_special(path)
         empty = pd.DataFrame({"step": pd.Series(dtype=int), "train_loss": pd.Series(dtype=float)})
@@ -132,34 +162,98 @@ class _Frames:
     size: Size
 
 
-def open_run(path: str | Path) -> Run:
-    """Return the run in folder ``path``; of an experiment's folder that of its lowest seed, and say so.
+open_run = Run.open
+
+
+def write_config(
+    path: Path,
+    experiment: Experiment,
+    seed: int,
+    channels: tuple[str, ...],
+    size: tuple[int, int],
+    domain: Domain | None = None,
+    fingerprint: Mapping[str, Any] | None = None,
+) -> None:
+    """Write config.json into a run's folder, after all other files; ``size`` is the height and width of frames.
+
+    Without a ``domain`` the run can be evaluated on a store, but not asked for forecasts of its own. Without the
+    ``fingerprint`` of its training (see :func:`.loop.fingerprint`) nobody can tell what it was made from.
+    """
+    tree = {
+        "format": FORMAT,
+        "versions": versions(),
+        "experiment": as_tree(experiment),
+        "seed": seed,
+        "channels": channels,
+        "size": size,
+    }
+    if domain:
+        tree["domain"] = {name: value for name, value in asdict(domain).items() if name not in tree}
+    if fingerprint:
+        tree["made_from"] = {part: fingerprint[part] for part in ("data", "code")}
+        tree["files"] = _digests(path)
+    (path / CONFIG).write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return what config.json of a run's folder says, in today's format, whatever version of svqkit has written it.
+
+    Format 1 has no number, and may lack ``versions``, ``domain``, ``made_from`` and ``files``, which came one by one.
 
     Raises:
-        SvqkitError: there is no finished run, there are runs of several experiments (the message lists them), or it
-            was made by a version with other settings.
+        SvqkitError: it is no JSON, or of a later format.
+        OSError: it can't be read.
+        TypeError: it holds something else.
     """
-    path = Path(path)
-    if not (path / "config.json").exists():
-        path = _lowest_seed(path)
+    tree = dict(read_json(path / CONFIG))
+    if tree.get("format", 1) not in (1, FORMAT):
+        raise SvqkitError(
+            f"{path / CONFIG} has format {shown(tree['format'])}, this version of svqkit reads formats up to {FORMAT}: "
+            "it was written by a later one. Update svqkit."
+        )
+    return {**tree, "format": FORMAT}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on most."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+
+
+def _version(package: str) -> str:
     try:
-        tree = read_json(path / "config.json")
-        experiment = experiment_from_tree(tree["experiment"], str(path / "config.json"))
-        frames = {name: tree[name] for name in ("seed", "channels", "size")}
-    except (OSError, KeyError, TypeError) as error:
-        raise SvqkitError(f"No finished run at {path} ({error!r}). Train it first, e.g. with `dvc repro`.") from error
-    frames = checked(_Frames, frames, str(path / "config.json"))
-    return Run(path, experiment, frames.seed, frames.channels, frames.size)
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def is_run_of(path: Path, fingerprint: Mapping[str, Any]) -> bool:
+    """Return whether a finished run with this fingerprint is at ``path``, its files as its training left them."""
+    try:
+        tree = read_config(path)
+        settings = {**counted(tree["experiment"]), "seed": tree["seed"]}
+        return {"settings": settings, **tree["made_from"]} == fingerprint and tree["files"] == _digests(path)
+    except (OSError, KeyError, TypeError, ValueError):
+        return False
+
+
+def _digests(path: Path) -> dict[str, str]:
+    """Return by name the SHA-256 of each file of a run but config.json."""
+    digests = {}
+    for file in sorted(path.iterdir()):
+        if file.is_file() and file.name != CONFIG:
+            with file.open("rb") as content:
+                digests[file.name] = hashlib.file_digest(content, "sha256").hexdigest()
+    return digests
 
 
 def finished_seeds(folder: str | Path) -> list[Path]:
     """Return the folders of an experiment's finished runs, the lowest seed first."""
-    found = [path.parent for path in Path(folder).glob("seed*/config.json")]
+    found = [path.parent for path in Path(folder).glob(f"seed*/{CONFIG}")]
     return sorted(found, key=lambda path: (len(path.name), path.name))
 
 
 def _lowest_seed(folder: Path) -> Path:
-    """The finished run of an experiment's folder with the lowest seed; ``folder`` itself when it holds no runs.
+    """Return the finished run of an experiment's folder with the lowest seed; ``folder`` itself when it has no runs.
 
     Raises:
         SvqkitError: it holds the runs of several experiments, as the folder of a dataset or a profile does.
@@ -168,22 +262,23 @@ def _lowest_seed(folder: Path) -> Path:
         others = f"others there: {', '.join(path.name for path in seeds[1:])}" if seeds[1:] else "the only one there"
         print(f"note: {folder} is an experiment's folder; its {seeds[0].name} is opened ({others})")
         return seeds[0]
-    inside = sorted(
-        {path.parents[1] for depth in ("*", "*/*", "*/*/*") for path in folder.glob(f"{depth}/seed*/config.json")}
+    experiments = sorted(
+        {path.parents[1] for depth in ("*", "*/*", "*/*/*") for path in folder.glob(f"{depth}/seed*/{CONFIG}")}
     )
-    if inside:
-        listed = "; ".join(
-            f"{one.relative_to(folder)} ({', '.join(path.name for path in finished_seeds(one))})" for one in inside
+    if experiments:
+        runs = "; ".join(
+            f"{path.relative_to(folder)} ({', '.join(seed.name for seed in finished_seeds(path))})"
+            for path in experiments
         )
         raise SvqkitError(
-            f"{folder} holds the runs of {len(inside)} experiment(s): name one of them, such as {inside[0]}. "
-            f"There are {listed}."
+            f"{folder} holds the runs of {len(experiments)} experiment(s): name one of them, such as {experiments[0]}. "
+            f"There are {runs}."
         )
     return folder
 
 
 def find_runs(experiments: list[Experiment], root: str | Path = "runs") -> list[Run]:
-    """The finished runs of ``experiments``, all seeds, in the order of params.yaml; says which are not there.
+    """Return the finished runs of ``experiments``, all seeds, in the order of params.yaml; say which are not there.
 
     A training that failed thus keeps no other from being scored. Their studies are those of ``experiments``: a run
     that was trained before it became part of one is not trained again for it.
@@ -192,7 +287,7 @@ def find_runs(experiments: list[Experiment], root: str | Path = "runs") -> list[
         SvqkitError: none is there.
     """
     wanted = {run_path(experiment, seed, root): experiment for experiment in experiments for seed in experiment.seeds}
-    finished = [path for path in wanted if (path / "config.json").exists()]
+    finished = [path for path in wanted if (path / CONFIG).exists()]
     if wanted and not finished:
         raise SvqkitError(
             f"No finished run at {next(iter(wanted))}, nor any other. Train first, e.g. with `dvc repro`."
@@ -204,16 +299,13 @@ def find_runs(experiments: list[Experiment], root: str | Path = "runs") -> list[
 
 
 def by_study(runs: list[Run]) -> dict[str, list[Run]]:
-    """The runs of each study that has some, the main one first."""
-    return {
-        study: members
-        for study in get_args(Study)
-        if (members := [run for run in runs if study in run.experiment.studies])
-    }
+    """Return the runs of each study that has some, the main one first."""
+    members = {study: [run for run in runs if study in run.experiment.studies] for study in get_args(Study)}
+    return {study: found for study, found in members.items() if found}
 
 
 def any_run(root: str | Path = "runs", with_codebook: bool = False, dataset: str = "*") -> Run:
-    """The first finished run below ``root``, of a dataset or of any, for looking around.
+    """Return the first finished run below ``root``, of a dataset or of any, for looking around.
 
     Raises:
         SvqkitError: there is none.

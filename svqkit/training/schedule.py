@@ -6,7 +6,7 @@ from svqkit.settings.params import Training
 
 
 def learning_rate(training: Training, epoch: int, step: int, steps_per_epoch: int) -> float:
-    """The learning rate at ``step`` of ``epoch``, both counted from 0.
+    """Compute the learning rate at ``step`` of ``epoch``, both counted from 0.
 
     cosine: per epoch; linear from ``warmup_learning_rate`` over ``warmup_epochs``, then
     floor + (peak − floor)·(1 + cos(π·epoch / epochs)) / 2 (as timm's scheduler, which the reference uses, does).
@@ -25,7 +25,7 @@ def learning_rate(training: Training, epoch: int, step: int, steps_per_epoch: in
 
 
 def momentum(training: Training, epoch: int, step: int, steps_per_epoch: int) -> float:
-    """Adam's β₁: 0.9, but under onecycle from 0.95 down to 0.85 at the peak and back (as torch's OneCycleLR)."""
+    """Compute Adam's β₁: 0.9, but under onecycle from 0.95 down to 0.85 at the peak and back, as torch has it."""
     if training.schedule != "onecycle":
         return 0.9
     return _one_cycle(training, epoch, step, steps_per_epoch, 0.95, 0.85, 0.95)

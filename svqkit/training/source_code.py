@@ -44,9 +44,9 @@ class SourceCode:
             if name in seen or not module or _is_within(module, without):
                 continue
             seen.add(name)
-            for each in {module, *_packages_above(module)} - found:
-                found.add(each)
-                waiting += self._uses(each).followed
+            for loaded in {module, *_packages_above(module)} - found:
+                found.add(loaded)
+                waiting += self._uses(loaded).followed
             waiting += self._uses(module).leads_to(inside)
         return found
 
@@ -65,7 +65,7 @@ class SourceCode:
         return next((file for file in (path / "__init__.py", path.with_suffix(".py")) if file.exists()), None)
 
     def _split(self, name: str) -> tuple[str, list[str]]:
-        """The module of a name, and what it is called within the module; "" for what is not of this package."""
+        """Return the module of a name, and what it is called within it; "" for what is not of this package."""
         parts = name.split(".")
         for end in range(len(parts), 0, -1) if parts[0] == self.folder.name else ():
             if self.file(module := ".".join(parts[:end])):
@@ -77,8 +77,9 @@ class SourceCode:
         return [file.stem for file in folder.glob("*.py") if file.name != "__init__.py"]
 
     def _digest(self, module: str) -> str:
-        plain = _plain(_code(self._text(module)), self._uses(module).offered)
-        return hashlib.sha256(repr(plain).encode()).hexdigest()[:16]
+        code = _WithoutImports(self._uses(module).offered).visit(_code(self._text(module)))
+        # Python 3.13 leaves out fields that are empty lists, older versions don't.
+        return hashlib.sha256(re.sub(r"(, )?\w+=\[\]", "", ast.dump(code)).encode()).hexdigest()[:16]
 
     def _text(self, module: str) -> str:
         return self.file(module).read_text(encoding="utf-8")
@@ -121,24 +122,24 @@ class _Uses:
     offered: Mapping[str, str]
 
     def leads_to(self, inside: list[str]) -> list[str]:
-        """Where a name within the module leads; without one, all that it offers."""
+        """Return where a name within the module leads; without one, all that it offers."""
         if not inside:
             return list(self.offered.values())
         return [".".join([self.offered[inside[0]], *inside[1:]])] if inside[0] in self.offered else []
 
 
-def _is_within(module: str, places: Collection[str]) -> bool:
-    return module in places or any(module.startswith(f"{place}.") for place in places)
+def _is_within(module: str, packages: Collection[str]) -> bool:
+    return module in packages or any(module.startswith(f"{package}.") for package in packages)
 
 
 def _packages_above(module: str) -> Iterator[str]:
-    """The packages that a module is in, but the outermost."""
+    """Return the packages that a module is in, but the outermost."""
     parts = module.split(".")
     return (".".join(parts[:end]) for end in range(2, len(parts)))
 
 
 def _code(source: str) -> ast.Module:
-    """A module as it runs: without docstrings, ``__all__``, and what only type checkers read."""
+    """Parse a module as it runs: without docstrings, ``__all__``, and what only type checkers read."""
     return _Stripped().visit(ast.parse(source))
 
 
@@ -153,11 +154,24 @@ class _Stripped(ast.NodeTransformer):
     def visit_If(self, node: ast.If) -> Any:
         if _dotted(node.test).rpartition(".")[2] != "TYPE_CHECKING":
             return self.generic_visit(node)
-        return [self.visit(each) for each in node.orelse]
+        return [self.visit(statement) for statement in node.orelse]
+
+
+class _WithoutImports(ast.NodeTransformer):
+    """Takes out the imports of some names."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self.names = names
+
+    def visit_Import(self, node: ast.Import | ast.ImportFrom) -> ast.AST | None:
+        node.names = [alias for alias in node.names if (alias.asname or alias.name) not in self.names]
+        return node if node.names else None
+
+    visit_ImportFrom = visit_Import
 
 
 def _dotted(node: ast.AST) -> str:
-    """ "a.b.c" of such an expression, "" of any other."""
+    """Return "a.b.c" of such an expression, "" of any other."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute) and (before := _dotted(node.value)):
@@ -166,7 +180,7 @@ def _dotted(node: ast.AST) -> str:
 
 
 def _imports(code: ast.AST, package: str) -> Iterator[tuple[str, str]]:
-    """What each imported name stands for; ``package`` is what relative imports start from."""
+    """Yield what each imported name stands for; ``package`` is what relative imports start from."""
     for node in ast.walk(code):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -179,7 +193,7 @@ def _imports(code: ast.AST, package: str) -> Iterator[tuple[str, str]]:
 
 
 def _names(node: ast.AST) -> Iterator[str]:
-    """The names that code uses, with what is asked of them: "a.b.c" for a.b.c."""
+    """Yield the names that code uses, with what is asked of them: "a.b.c" for a.b.c."""
     if dotted := _dotted(node):
         yield dotted
         return
@@ -189,18 +203,3 @@ def _names(node: ast.AST) -> Iterator[str]:
 
 def _strings(code: ast.AST) -> Iterator[str]:
     return (node.value for node in ast.walk(code) if isinstance(node, ast.Constant) and isinstance(node.value, str))
-
-
-def _plain(node: Any, offered: Collection[str]) -> Any:
-    """Code as nested lists, the same for every version of Python: their trees differ in fields that are empty."""
-    if isinstance(node, ast.alias) and (node.asname or node.name) in offered:
-        return None
-    if isinstance(node, list):
-        return [plain for each in node if (plain := _plain(each, offered)) is not None]
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    given = [(name, _plain(value, offered)) for name, value in ast.iter_fields(node) if value is not None]
-    parts = [(name, plain) for name, plain in given if plain not in (None, [])]
-    if isinstance(node, ast.Import | ast.ImportFrom) and "names" not in dict(parts):
-        return None
-    return [type(node).__name__, *parts]

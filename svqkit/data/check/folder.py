@@ -1,23 +1,25 @@
-"""The look at a whole folder of raw files: every published dataset in turn."""
+"""Inspect a whole folder of raw files: every published dataset in turn."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from svqkit.data.bundled import README
 from svqkit.data.check import human, kitticaltech, kth, sample, taxibj, weather
-from svqkit.data.check.findings import Report
-from svqkit.data.check.places import absent, begun_weather, place_of
+from svqkit.data.check.locate import absence, begun_weather, folder_of
+from svqkit.data.check.report import Report
+from svqkit.data.plan import declares_simulated
+from svqkit.data.sources import first_sentence
 from svqkit.errors import SvqkitError, choose
 from svqkit.settings.params import Data, Params
-from svqkit.userfiles import read_text, refuse_escape
 
 # By source: (settings, folder, report to write the findings into).
-LOOKS: Mapping[str, Callable[..., None]] = {
-    "weather": weather.look,
-    "kth": kth.look,
-    "kitticaltech": kitticaltech.look,
-    "human": human.look,
-    "taxibj": taxibj.look,
+INSPECTORS: Mapping[str, Callable[..., None]] = {
+    "weather": weather.inspect,
+    "kth": kth.inspect,
+    "kitticaltech": kitticaltech.inspect,
+    "human": human.inspect,
+    "taxibj": taxibj.inspect,
 }
 
 
@@ -39,7 +41,7 @@ def check(root: Path, params: Params, names: Sequence[str] = (), used: Params | 
             "for files of your own name the folder that holds weather, kth and so on."
         )
     used = used or params
-    published = {name: data for name, data in params.datasets.items() if data.source in LOOKS}
+    published = {name: data for name, data in params.datasets.items() if data.source in INSPECTORS}
     wanted = {name: choose(published, name, "published dataset") for name in names} or published
     # All weather lies in one folder: which of its datasets are meant is told by the variables that are there.
     meant = begun_weather(root, published) | set(names)
@@ -48,27 +50,18 @@ def check(root: Path, params: Params, names: Sequence[str] = (), used: Params | 
 
 def _report(name: str, data: Data, root: Path, meant: bool, used: Params) -> Report:
     report = Report(name)
-    place = place_of(root, data)
-    if place is None or (data.source == "weather" and not meant):
-        report.notes.append(absent(data, place))
+    folder = folder_of(root, data)
+    if folder is None or (data.source == "weather" and not meant):
+        report.notes.append(absence(data, folder))
         return report
     try:
-        LOOKS[data.source](replace(data, root=str(place)), place, report)
+        INSPECTORS[data.source](replace(data, root=str(folder)), folder, report)
     except (SvqkitError, OSError) as error:
         report.damaged.append(str(error))
-    if report.place is None:
-        report.notes.append(absent(data, place))
+    if report.folder is None:
+        report.notes.append(absence(data, folder))
         return report
-    report.says = report.says or _readme(place)
-    sample.look(replace(used.dataset(name), root=str(place)), used.profile, report)
+    readme = first_sentence(folder / README)
+    report.says = report.says or (readme if declares_simulated(readme) else "")
+    sample.inspect(replace(used.dataset(name), root=str(folder)), used.profile, report)
     return report
-
-
-def _readme(place: Path) -> str:
-    """What a README.txt beside simulated files says of them."""
-    try:
-        refuse_escape(place / "README.txt", place)
-        first = read_text(place / "README.txt").split("\n\n")[0].replace("\n", " ")
-    except (OSError, UnicodeDecodeError):
-        return ""
-    return first.split(". ")[0].rstrip(".") if "simulated" in first.lower() else ""

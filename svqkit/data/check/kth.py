@@ -4,26 +4,25 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from svqkit.data.check import comparing, published
-from svqkit.data.check.filenames import kth_archive, kth_recordings
-from svqkit.data.check.findings import Check, Missing, Report
-from svqkit.data.check.published import FACTS
-from svqkit.data.check.wording import size_of, some_of, spans
+from svqkit.data.check import published
+from svqkit.data.check.published import FACTS, kth_archive, kth_recordings
+from svqkit.data.check.report import Check, Missing, Report, compare_files, compare_windows, try_plan
+from svqkit.data.check.text import size_of, some_of, spans
 from svqkit.data.sources.kth import BROKEN_OFF, NEVER_PUBLISHED, SEQUENCES
-from svqkit.data.sources.video import by, inspect_video
+from svqkit.data.sources.video import inspect_video, size_text
 from svqkit.errors import SvqkitError
 from svqkit.settings.data import KTH_ACTIONS, KTHData
 
 _RECORDING = re.compile(r"(person\d\d_[a-z]+_d\d)(?:_uncomp)?(?:\.avi)?", re.IGNORECASE)
 
 
-def look(data: KTHData, place: Path, report: Report) -> None:
-    """Look at the recordings in ``place`` and at their list, and write what is found into ``report``."""
-    there = dict(_recordings(place))
-    listing = next((path for path in (place / SEQUENCES, place / "kth" / SEQUENCES) if path.is_file()), None)
+def inspect(data: KTHData, folder: Path, report: Report) -> None:
+    """Look at the recordings in ``folder`` and at their list, and write what is found into ``report``."""
+    there = dict(_recordings(folder))
+    listing = next((path for path in (folder / SEQUENCES, folder / "kth" / SEQUENCES) if path.is_file()), None)
     if not there and listing is None:
         return
-    report.place = place
+    report.folder = folder
     videos = [path for path in there.values() if path.is_file()]
     folders = len(there) - len(videos)
     every = kth_recordings(range(1, 26), data.actions)
@@ -47,9 +46,9 @@ def look(data: KTHData, place: Path, report: Report) -> None:
     _windows(data, bool(folders), report)
 
 
-def _recordings(place: Path) -> Iterator[tuple[str, Path]]:
+def _recordings(folder: Path) -> Iterator[tuple[str, Path]]:
     """Name and path of every recording, in the places where :mod:`svqkit.data.sources.kth` looks."""
-    for base in (place, place / "kth"):
+    for base in (folder, folder / "kth"):
         folders = [base, *(entry for entry in sorted(base.glob("*")) if entry.name.lower() in KTH_ACTIONS)]
         for path in (path for folder in folders for path in sorted(folder.glob("person*"))):
             if name := _RECORDING.fullmatch(path.name):
@@ -58,7 +57,7 @@ def _recordings(place: Path) -> Iterator[tuple[str, Path]]:
 
 def _missing_recordings(lacking: Sequence[str], persons: Sequence[int], folders: bool, report: Report) -> None:
     """Persons of whom nothing is there, and the videos that are missing, by the archives that hold them."""
-    if absent := [one for one in range(1, 26) if one not in persons]:
+    if absent := [person for person in range(1, 26) if person not in persons]:
         report.missing.append(Missing(f"persons {spans(absent)} altogether", ()))
     archives: dict[str, list[str]] = {}
     for name in lacking:
@@ -83,24 +82,25 @@ def _sizes(videos: Sequence[Path], report: Report) -> None:
     sizes = {}
     for path in videos:
         try:
-            sizes[path.name] = by(inspect_video(path, whole=not any(name in path.name for name in BROKEN_OFF)).size)
+            video = inspect_video(path, whole=not any(name in path.name for name in BROKEN_OFF))
+            sizes[path.name] = size_text(video.size)
         except SvqkitError as error:
             report.damaged.append(str(error))
     fact = FACTS["kth size"]
-    report.checks += comparing.compare("frame size", by(fact.numbers), sizes, fact.source)
+    report.checks += compare_files("frame size", size_text(fact.numbers), sizes, fact.source)
 
 
 def _windows(data: KTHData, folders: bool, report: Report) -> None:
     """The windows of the videos, which can be computed; those of folders of frames are not known."""
-    made = comparing.try_plan(data, report)
+    made = try_plan(data, report)
     fact = FACTS["kth published windows"]
     others = "here are such folders" if folders else "from the videos they can't be had"
     report.notes.append(
         f"published: {fact.numbers[0]:,} and {fact.numbers[1]:,} windows ({fact.source}), of PredRNN's frames; {others}"
     )
     if folders:
-        report.checks += comparing.windows(made, None, "no count of these frames is known to be right")
+        report.checks += compare_windows(made, None, "no count of these frames is known to be right")
         return
-    report.checks += comparing.windows(made, published.kth_windows(data), "computed from 00sequences.txt")
+    report.checks += compare_windows(made, published.kth_windows(data), "computed from 00sequences.txt")
     if made is None and (frames := published.KTH_FRAMES.get(data.frames_out)):
         report.expect_whole(frames, (3 if data.colour else 1) * data.size[0] * data.size[1])

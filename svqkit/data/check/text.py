@@ -1,12 +1,11 @@
-"""Reports as they are printed."""
+"""Reports as they are printed, and words for numbers and names."""
 
+import shutil
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from svqkit.data.check.disk import disk_line, free_bytes
-from svqkit.data.check.findings import Check, Report
-from svqkit.data.check.wording import in_bytes, some_of
+from svqkit.data.check.report import Check, Report
 
 WIDTH = 120
 _HANGING = {"subsequent_indent": " " * 14, "break_long_words": False, "break_on_hyphens": False}
@@ -22,16 +21,16 @@ def as_text(reports: Sequence[Report], stores: Path, names: bool = False, verbos
         verbose: also say of the bundled sample what it has, and what the published data have more.
     """
     free = free_bytes(stores)
-    there = [report for report in reports if report.place]
+    there = [report for report in reports if report.folder]
     if not there:
         return (
             f"0 of {len(reports)} datasets are there: `make data` fetches the bundled sample into data, "
             "and docs/data.md says where to get the real files."
         )
     texts = _sample_text([report for report in there if report.sample], verbose)
-    compared = [_one(report, stores, free, names) for report in there if verbose or not report.sample]
+    compared = [_report_text(report, stores, free, names) for report in there if verbose or not report.sample]
     texts += compared
-    if absent := [f"{report.dataset:<14}not there: {report.notes[0]}" for report in reports if not report.place]:
+    if absent := [f"{report.dataset:<14}not there: {report.notes[0]}" for report in reports if not report.folder]:
         texts.append("\n".join(absent))
     needed = sum(report.store_bytes or 0 for report in there)
     whole = sum(report.complete for report in there)
@@ -60,11 +59,11 @@ def _sample_text(reports: Sequence[Report], verbose: bool) -> list[str]:
     return ["\n".join(lines)]
 
 
-def _one(report: Report, stores: Path, free: int, names: bool) -> str:
+def _report_text(report: Report, stores: Path, free: int, names: bool) -> str:
     state = "complete" if report.complete else "NOT COMPLETE"
     if report.sample:
         state = f"the bundled sample, {state} for profile {report.sample}; beside the published data"
-    missing = [line for one in report.missing for line in (one.line, *(one.names if names else ()))]
+    missing = [line for files in report.missing for line in (files.line, *(files.names if names else ()))]
     prose = {
         "says": [report.says] if report.says else [],
         "found": report.found,
@@ -77,7 +76,7 @@ def _one(report: Report, stores: Path, free: int, names: bool) -> str:
     groups = {title: [line for text in texts for line in _wrapped(text)] for title, texts in prose.items()}
     order = ("says", "found", "missing", "damaged", "refused", "checked", "notes", "disk")
     groups["checked"] = _table(report.checks)
-    lines = [f"{report.dataset:<14}{state}, in {report.place}"]
+    lines = [f"{report.dataset:<14}{state}, in {report.folder}"]
     for title in order:
         lines += [f"  {title if number == 0 else '':<10}{text}" for number, text in enumerate(groups[title])]
     return "\n".join(lines)
@@ -90,10 +89,64 @@ def _wrapped(text: str) -> list[str]:
 def _table(checks: Sequence[Check]) -> list[str]:
     marks = {True: "ok", False: "NO", None: "?"}
     rows = [("", "expected", "found", "", "source")]
-    rows += [(one.what, one.expected, one.found, marks[one.fits], one.source) for one in checks]
+    rows += [(check.what, check.expected, check.found, marks[check.fits], check.source) for check in checks]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = ["  ".join([*map(str.ljust, row[:4], widths), row[4]]) for row in rows]
-    for place, one in reversed(list(enumerate(checks, start=2))):
-        if one.files:
-            lines.insert(place, f"  {some_of(one.files)}")
+    for row, check in reversed(list(enumerate(checks, start=2))):
+        if check.files:
+            lines.insert(row, f"  {some_of(check.files)}")
     return lines if checks else []
+
+
+def disk_line(report: Report, stores: Path, free: int) -> str:
+    """Return what the store of a dataset will need in ``stores``, beside the bytes that are ``free`` there."""
+    if report.store_bytes is None:
+        return "what the store will need can't be told before the files are whole"
+    enough = "enough" if report.store_bytes < free else "NOT ENOUGH"
+    when = " when whole" if report.when_whole else ""
+    return (
+        f"{in_bytes(report.store_bytes)} in {stores}/{when}: {report.frames:,} frames of {report.frame_bytes:,} bytes; "
+        f"{in_bytes(free)} are free: {enough}"
+    )
+
+
+def free_bytes(stores: Path) -> int:
+    """Return the bytes that are free where the stores will lie, whether the folder is there yet or not."""
+    folder = stores.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+SHOWN = 3  # of many names so many are shown
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Return the first of many names, and how many more there are."""
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Return rising numbers as "2010-2012, 2014"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
+def size_of(paths: Iterable[Path]) -> str:
+    """Return the number and size of files as "9 files, 5.4 MB"."""
+    sizes = [path.stat().st_size for path in paths]
+    return f"{len(sizes):,} file{'s' if len(sizes) != 1 else ''}, {in_bytes(sum(sizes))}"
+
+
+def in_bytes(count: int) -> str:
+    """Return a number of bytes in the unit that fits it."""
+    for unit, size in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count} B"

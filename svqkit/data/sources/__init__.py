@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from svqkit.data.plan import Plan
+from svqkit.data.bundled import README, is_left_over
+from svqkit.data.plan import Plan, declares_simulated
 from svqkit.settings.params import Data
 from svqkit.userfiles import read_text, refuse_escape, refuse_special
 
@@ -18,7 +19,11 @@ def plan(data: Data) -> Plan:
     """
     found: Plan = importlib.import_module(f"svqkit.data.sources.{data.source}").plan(data)
     _refuse_elsewhere(found.files, Path(data.root))
-    return found if found.title else replace(found, title=_first_sentence(Path(data.root) / "README.txt"))
+    readme = Path(data.root) / README
+    title = found.title or first_sentence(readme)
+    if title == found.title or is_left_over(readme, data.source):
+        return found
+    return replace(found, title=title, simulated=found.simulated or declares_simulated(title))
 
 
 def _refuse_elsewhere(files: Sequence[Path], root: Path) -> None:
@@ -30,8 +35,8 @@ def _refuse_elsewhere(files: Sequence[Path], root: Path) -> None:
         refuse_escape(path, root)
 
 
-def _first_sentence(path: Path) -> str:
-    """What a README.txt beside the raw files begins with, where the files themselves have no place for a title."""
+def first_sentence(path: Path) -> str:
+    """Return what a README.txt beside raw files without a title begins with; "" if it can't be read."""
     try:
         refuse_escape(path, path.parent)
         text = read_text(path)

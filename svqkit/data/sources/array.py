@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from svqkit.data.plan import Clip, Plan, Windowing, every_window
+from svqkit.data.plan import Clip, Plan, Windowing, every_window, share_out
 from svqkit.data.sources.arrayfiles import Source, open_array
-from svqkit.data.sources.shares import share_out
 from svqkit.errors import SvqkitError
 from svqkit.settings.data import ArrayData, Shares, Split
 
@@ -38,7 +37,7 @@ class Slab:
         return self.stop - self.start
 
     def read(self) -> Iterator[np.ndarray]:
-        """Its frames, (n, C, H, W).
+        """Yield its frames, (n, C, H, W).
 
         Raises:
             SvqkitError: the file is damaged, or has a value that is not finite or lies outside ``range``.
@@ -75,7 +74,7 @@ class Slab:
 
 
 def plan(data: ArrayData) -> Plan:
-    """What to store of an array, and how it is split.
+    """Plan the store of an array, and its splits.
 
     Clips are shared out in their order: training first, then validation, then test. One long record is cut by time
     in the same order, and no window crosses a cut. Both protocols are the same.

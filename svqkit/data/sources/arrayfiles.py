@@ -38,10 +38,10 @@ class Source(Protocol):
         """As in the file."""
 
     def grain(self, count: int) -> int:
-        """How many frames are best read in one go, if ``count`` are wanted at a time."""
+        """Return how many frames are best read in one go, if ``count`` are wanted at a time."""
 
     def read(self, start: int, stop: int, count: int) -> Iterator[np.ndarray]:
-        """The frames from ``start`` to ``stop``, up to ``count`` at a time, (n, C, H, W).
+        """Yield the frames from ``start`` to ``stop``, up to ``count`` at a time, (n, C, H, W).
 
         Raises:
             SvqkitError: the file is truncated or damaged.
@@ -58,7 +58,11 @@ class NpyFile:
 
     @classmethod
     def open(cls, path: Path) -> "NpyFile":
-        """Read its header, and compare it with the file's size."""
+        """Read its header, and compare it with the file's size.
+
+        Raises:
+            SvqkitError: it is no such file, truncated, or holds pickled objects.
+        """
         refuse_special(path)
         with path.open("rb") as handle:
             header = read_header(handle, str(path))
@@ -94,13 +98,17 @@ class NpzMember:
 
     @classmethod
     def keys(cls, path: Path) -> list[str]:
-        """The names of the arrays in the file."""
+        """Return the names of the arrays in the file."""
         with _zip(path) as file:
             return [name.removesuffix(".npy") for name in file.namelist() if name.endswith(".npy")]
 
     @classmethod
     def open(cls, path: Path, key: str, only_header: bool = False) -> "NpzMember":
-        """Read its header, and unless it is all that is asked for compare it with what is stored."""
+        """Read its header, and unless ``only_header`` compare it with what is stored.
+
+        Raises:
+            SvqkitError: there is no such array, it is damaged or stored column by column, or holds pickled objects.
+        """
         with _member(path, key) as stream:
             header = read_header(stream, f"{path}, {key}")
         if not only_header:
@@ -204,7 +212,7 @@ class ZarrArray:
 
 
 def open_array(path: Path, key: str = "") -> Source:
-    """The array at ``path``; ``key`` chooses one of several.
+    """Open the array at ``path``; ``key`` chooses one of several.
 
     Raises:
         SvqkitError: there is none, it is damaged or pickled, or ``key`` is needed or unknown.
@@ -239,7 +247,7 @@ class Header(NamedTuple):
 
 
 def read_header(stream: IO[bytes], where: str) -> Header:
-    """The header of an .npy file or of a member of an .npz file; afterwards ``stream`` is at its first value.
+    """Read the header of an .npy file or of a member of an .npz; then ``stream`` is at its first value.
 
     Raises:
         SvqkitError: there is none, or it tells of pickled objects.

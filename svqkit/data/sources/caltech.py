@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from svqkit.data.sources.driving import CachedFrames, Recording, VideoFrames
-from svqkit.data.sources.scale_crop import refuse_narrow
+from svqkit.data.sources.images import refuse_narrow
 from svqkit.data.sources.seq import count_seq_frames, read_header
 from svqkit.data.sources.video import VIDEO_SUFFIXES, inspect_video
 from svqkit.errors import SvqkitError
@@ -26,18 +26,18 @@ Found = tuple[list[Recording], list[str]]
 
 
 def caltech(data: KittiCaltechData) -> Found:
-    """The test recordings, and notes.
+    """Find the test recordings; return them, and notes.
 
     Raises:
         SvqkitError: there are neither videos nor a cache, or a header tells of something else.
     """
     folder = Path(data.root) / "caltech"
-    sets = [place for place in sorted(folder.glob("*")) if place.is_dir() and _SET.fullmatch(place.name)]
-    tested = [place for place in sets if int(_SET.fullmatch(place.name)[1]) >= FIRST_TEST_SET]
+    sets = [path for path in sorted(folder.glob("*")) if path.is_dir() and _SET.fullmatch(path.name)]
+    tested = [path for path in sets if int(_SET.fullmatch(path.name)[1]) >= FIRST_TEST_SET]
     notes = []
     if len(tested) < len(sets):
-        notes.append(f"Caltech's {', '.join(place.name for place in sets if place not in tested)} are not of its test")
-    videos = [path for place in tested for path in _videos(place, notes)]
+        notes.append(f"Caltech's {', '.join(path.name for path in sets if path not in tested)} are not of its test")
+    videos = [video for path in tested for video in _videos(path, notes)]
     if videos:
         return [_recording(path, folder, data) for path in videos], notes
     if (folder / "data_cache.npy").exists():
@@ -49,13 +49,13 @@ def caltech(data: KittiCaltechData) -> Found:
     )
 
 
-def _videos(place: Path, notes: list[str]) -> list[Path]:
+def _videos(folder: Path, notes: list[str]) -> list[Path]:
     """The videos of a set, one of each name: the .seq where there is one."""
     found: dict[str, Path] = {}
-    videos = [path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES]
+    videos = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
     for path in sorted(videos, key=lambda path: (path.stem, SUFFIXES.index(path.suffix.lower()))):
         if path.stem in found:
-            notes.append(f"{path.name} of {place.name} was left out: {found[path.stem].name} is there too")
+            notes.append(f"{path.name} of {folder.name} was left out: {found[path.stem].name} is there too")
         else:
             found[path.stem] = path
     return list(found.values())

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from svqkit.data.plan import Clip, Plan, Windowing, every_window
+from svqkit.data.plan import Clip, Plan, Windowing, every_window, share_out
 from svqkit.data.sources.images import SUFFIXES
-from svqkit.data.sources.shares import share_out
-from svqkit.data.sources.video import VIDEO_SUFFIXES, FramesPart, VideoPart, by, image_size, inspect_video
+from svqkit.data.sources.video import VIDEO_SUFFIXES, FramesPart, VideoPart, image_size, inspect_video, size_text
 from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, ClipsData, Shares, Split
 
@@ -53,25 +52,25 @@ def plan(data: ClipsData) -> Plan:
     """
     root = Path(data.root)
     length = data.frames_in + data.frames_out
-    given = _folders_of_splits(root)
-    folders = given or {None: root}
-    found = {split: _look(folder) for split, folder in folders.items()}
+    by_split = _folders_of_splits(root)
+    folders = by_split or {None: root}
+    found = {split: _find_clips(folder) for split, folder in folders.items()}
     _refuse_twice([clip for clips in found.values() for clip in clips])
     size = data.size or _one_size([clip for clips in found.values() for clip in clips])
 
     parts, names, owned, notes = [], [], {split: [] for split in SPLITS}, []
     usable = {split: [clip for clip in clips if _taken(clip, data) >= length] for split, clips in found.items()}
-    place = 0
+    start = 0
     for split, clips in usable.items():
         for number, clip in enumerate(clips):
-            stop = place + _taken(clip, data)
+            stop = start + _taken(clip, data)
             parts.append(_part(clip, size, data))
-            names.append((f"{split}/{clip.name}" if split else clip.name, place, stop))
-            shares = {split: (place, stop)} if split else _shared((place, stop), number, len(clips), data.shares)
+            names.append((f"{split}/{clip.name}" if split else clip.name, start, stop))
+            shares = {split: (start, stop)} if split else _shared((start, stop), number, len(clips), data.shares)
             for owner, frames in shares.items():
                 owned[owner].append(frames)
-            place = stop
-    if not given and 0 < len(usable[None]) < len(SPLITS):
+            start = stop
+    if not by_split and 0 < len(usable[None]) < len(SPLITS):
         notes.append(f"{len(usable[None])} clip(s) can't be shared out, so the time of each is split")
     notes += _notes(found, usable, length)
     notes += [note for split, folder in folders.items() for note in _empty_folders(folder, found[split])]
@@ -98,8 +97,8 @@ def plan(data: ClipsData) -> Plan:
     )
 
 
-def natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
-    """A key that sorts names by the numbers in them: frame9 before frame10, numbers before letters."""
+def natural_key(name: str) -> tuple[list[tuple[bool, int, str]], str]:
+    """Return a key that sorts names by the numbers in them: frame9 before frame10, numbers before letters."""
     pieces = re.findall(r"\d+|\D+", name)
     keys = [(False, int(piece), "") if piece.isdecimal() else (True, 0, piece.lower()) for piece in pieces]
     return keys, name
@@ -119,13 +118,14 @@ def _folders_of_splits(root: Path) -> dict[Split, Path] | None:
     return {split: root / split for split in SPLITS}
 
 
-def _look(folder: Path) -> list[Source]:
+def _find_clips(folder: Path) -> list[Source]:
     """Every clip that lies in ``folder``, or the one that it is, in natural order."""
     if not folder.exists():
         raise SvqkitError(f"There is no folder {folder.absolute()}; {_LAYOUT}. Put the clips there, or change `root`.")
     if folder.is_file():
         return [_video(folder)]
-    entries = sorted((path for path in folder.iterdir() if path.name[0] != "."), key=lambda path: natural(path.name))
+    entries = [path for path in folder.iterdir() if path.name[0] != "."]
+    entries.sort(key=lambda path: natural_key(path.name))
     clips = []
     for path in entries:
         if path.is_dir():
@@ -148,7 +148,7 @@ def _frames(folder: Path) -> list[Source]:
     """The clip whose frames lie in ``folder``, if any do."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.name[0] != "." and entry.is_file()]
-    names = sorted((name for name in names if Path(name).suffix.lower() in SUFFIXES), key=natural)
+    names = sorted((name for name in names if Path(name).suffix.lower() in SUFFIXES), key=natural_key)
     if not names:
         return []
     files = tuple(folder / name for name in names)
@@ -172,8 +172,8 @@ def _one_size(clips: Sequence[Source]) -> tuple[int, int]:
     for clip in clips[1:]:
         if clip.size != clips[0].size:
             raise SvqkitError(
-                f"Clips differ in size: {clips[0].path} has {by(clips[0].size)} pixels, {clip.path} {by(clip.size)}. "
-                "Set `size: [height, width]` to bring all to one size, or leave clips out."
+                f"Clips differ in size: {clips[0].path} has {size_text(clips[0].size)} pixels, {clip.path} "
+                f"{size_text(clip.size)}. Set `size: [height, width]` to bring all to one size, or leave clips out."
             )
     return clips[0].size
 
@@ -218,7 +218,7 @@ def _empty_folders(folder: Path, clips: Sequence[Source]) -> list[str]:
         return []
     taken = {clip.path for clip in clips}
     empty = [path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "." and path not in taken]
-    first = min(empty, key=natural, default="")
+    first = min(empty, key=natural_key, default="")
     return [f"{len(empty)} folder(s) in {folder} hold no frame, the first is {first}"] if empty else []
 
 

@@ -43,7 +43,7 @@ def refuse_cut(path: Path) -> None:
 
 
 def kind_of_container(path: Path) -> str:
-    """The container, by its first bytes: "avi", "mp4", "mkv", "mpg", or "" for what is none."""
+    """Tell the container by its first bytes: "avi", "mp4", "mkv", "mpg", or "" for what is none."""
     with path.open("rb") as file:
         head = file.read(12)
     if head[:4] == b"RIFF" and head[8:] == b"AVI ":

@@ -12,8 +12,7 @@ import numpy as np
 
 from svqkit.data.plan import Part
 from svqkit.data.sources.hickle_arrays import HickleArray
-from svqkit.data.sources.images import read_image
-from svqkit.data.sources.scale_crop import scale_and_crop
+from svqkit.data.sources.images import read_image, scale_and_crop
 from svqkit.data.sources.seq import read_seq
 from svqkit.data.sources.video import PIECE, read_video
 
@@ -44,9 +43,9 @@ class HickleFrames:
         return self.stop - self.start
 
     def read(self) -> Iterator[np.ndarray]:
-        """Its frames in order, (n, 3, *size) uint8, n so that a piece takes at most about 16 MB."""
+        """Yield its frames in order, (n, 3, *size) uint8, n so that a piece takes at most about 16 MB."""
         for piece in self.array.pieces(self.start, self.stop, per_piece(self.array.shape[1:3])):
-            yield fitted(piece, self.size)
+            yield fit_frames(piece, self.size)
 
 
 @dataclass(frozen=True)
@@ -64,11 +63,11 @@ class CachedFrames:
         return self.stop - self.start
 
     def read(self) -> Iterator[np.ndarray]:
-        """Its frames in order, (n, 3, *size) uint8, n so that a piece takes at most about 16 MB."""
+        """Yield its frames in order, (n, 3, *size) uint8, n so that a piece takes at most about 16 MB."""
         stored = np.load(self.path, mmap_mode="r", allow_pickle=False)
         length = per_piece(stored.shape[1:3])
         for first in range(self.start, self.stop, length):
-            yield fitted(stored[first : min(first + length, self.stop), ..., ::-1], self.size)
+            yield fit_frames(stored[first : min(first + length, self.stop), ..., ::-1], self.size)
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,8 @@ class ImageFrames:
         return len(self.paths)
 
     def read(self) -> Iterator[np.ndarray]:
-        """Its frames in order, (n, 3, *size) uint8, n so that a piece takes at most about 16 MB."""
-        return stacked((read_image(path, colour=True) for path in self.paths), self.size)
+        """Yield its frames in order, (n, 3, *size) uint8, n so that a piece takes at most about 16 MB."""
+        return stack_frames((read_image(path, colour=True) for path in self.paths), self.size)
 
 
 @dataclass(frozen=True)
@@ -103,26 +102,26 @@ class VideoFrames:
         return self.stored // self.step
 
     def read(self) -> Iterator[np.ndarray]:
-        """Its frames in order, (n, 3, *size) uint8, n so that a piece takes at most about 16 MB."""
+        """Yield its frames in order, (n, 3, *size) uint8, n so that a piece takes at most about 16 MB."""
         wanted = range(self.step - 1, self.frames * self.step, self.step)
         if self.path.suffix.lower() == ".seq":
-            return stacked(read_seq(self.path, wanted), self.size)
-        return stacked(read_video(self.path, colour=True, wanted=[wanted], promised=self.stored), self.size)
+            return stack_frames(read_seq(self.path, wanted), self.size)
+        return stack_frames(read_video(self.path, colour=True, wanted=[wanted], promised=self.stored), self.size)
 
 
 def per_piece(shape: tuple[int, int]) -> int:
-    """How many RGB frames of ``shape`` make a piece."""
+    """Return how many RGB frames of ``shape`` (height, width) make a piece."""
     return max(1, PIECE // (3 * shape[0] * shape[1]))
 
 
-def fitted(piece: np.ndarray, size: Size) -> np.ndarray:
-    """(n, H, W, 3) → (n, 3, *size)."""
+def fit_frames(piece: np.ndarray, size: Size) -> np.ndarray:
+    """Scale and crop RGB frames (n, H, W, 3) to (n, 3, *size), uint8."""
     if piece.shape[1:3] != size:
         piece = np.stack([scale_and_crop(np.ascontiguousarray(image), size) for image in piece])
     return np.ascontiguousarray(piece.transpose(0, 3, 1, 2))
 
 
-def stacked(images: Iterator[np.ndarray], size: Size) -> Iterator[np.ndarray]:
-    """Single images (H, W, 3) of any size → pieces (n, 3, *size)."""
+def stack_frames(images: Iterator[np.ndarray], size: Size) -> Iterator[np.ndarray]:
+    """Stack images (H, W, 3) of any size to pieces (n, 3, *size), uint8."""
     while held := [scale_and_crop(image, size) for image in islice(images, per_piece(size))]:
-        yield fitted(np.stack(held), size)
+        yield fit_frames(np.stack(held), size)

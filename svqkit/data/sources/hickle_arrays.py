@@ -37,7 +37,7 @@ class HickleArray:
     title: str = ""
 
     def pieces(self, start: int, stop: int, length: int) -> Iterator[np.ndarray]:
-        """The rows from ``start`` to ``stop``, at most ``length`` at a time.
+        """Yield the rows from ``start`` to ``stop``, at most ``length`` at a time.
 
         Raises:
             SvqkitError: the file can't be read to the end.
@@ -57,7 +57,7 @@ class HickleArray:
 
 
 def find_array(path: Path) -> HickleArray:
-    """The array that was dumped to ``path``.
+    """Find the array that was dumped to ``path``.
 
     Raises:
         SvqkitError: there is no such file, it is truncated or no HDF5 file, or it holds something else.
@@ -74,7 +74,7 @@ def find_array(path: Path) -> HickleArray:
 
 
 def read_strings(path: Path) -> list[str]:
-    """The list of strings that was dumped to ``path``, in its order.
+    """Read the list of strings that was dumped to ``path``, in its order.
 
     Raises:
         SvqkitError: there is no such file, it is truncated or no HDF5 file, or it holds something else.

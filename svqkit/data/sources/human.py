@@ -4,7 +4,7 @@
 A line ``images/S1_Directions.54138969_,226,296`` of ``train.txt`` or ``test.txt`` is the sequence that begins
 there; it takes every 5th frame, and as many as are asked for. The last number is where the lists' authors (STRPM)
 let it end; the reference does not read it. It reads the frames as blue, green, red; here they are red, green, blue,
-and the weights of its models are turned to that when they are read (:mod:`svqkit.interop.convert`).
+and the weights of its models are turned to that when they are read (:mod:`svqkit.interop.openstl`).
 
 What the published lists hold (counted in OpenSTL's tools/prepare_data/meta/human): 73,404 training and 8,582 test
 sequences of 838 recordings of the persons 1, 5, 6, 7, 8, 9 and 11. In each recording a sequence of 8 frames begins
@@ -93,16 +93,17 @@ class ImageFiles:
         return len(self.paths)
 
     def read(self) -> Iterator[np.ndarray]:
-        """All frames at once, (n, 3, H, W) uint8.
+        """Yield all frames at once, (n, 3, H, W) uint8.
 
         Raises:
             SvqkitError: a file is truncated or no image.
         """
-        yield np.stack([channels_first(resized_cubic(read_image(path, colour=True), self.size)) for path in self.paths])
+        images = (resize_bicubic(read_image(path, colour=True), self.size) for path in self.paths)
+        yield np.stack([channels_first(image) for image in images])
 
 
 def plan(data: HumanData) -> Plan:
-    """What to store of Human3.6M, and which frames form a sequence.
+    """Plan the store of Human3.6M: which frames form a sequence.
 
     Raises:
         SvqkitError: a list is missing, has a line that is none, or names frames that are not there; a split has no
@@ -112,30 +113,30 @@ def plan(data: HumanData) -> Plan:
     names: list[str] = []
     lists = [_read_list(root / name, names) for name in LISTS]
     length = data.frames_in + data.frames_out
-    frames = _frames(lists, length, data.step)
+    frames = frames_of_lists(lists, length, data.step)
     paths = _existing(root, lists, frames, names, length)
     per_part = max(1, min(PART_FRAMES, PIECE_BYTES // (3 * data.size[0] * data.size[1])))
-    places = [range(start, min(start + per_part, len(paths))) for start in range(0, len(paths), per_part)]
+    ranges = [range(start, min(start + per_part, len(paths))) for start in range(0, len(paths), per_part)]
     inputs, targets = tuple(range(data.frames_in)), tuple(range(data.frames_in, length))
     windows = {
         protocol: Windowing(
             inputs,
             targets,
             starts,
-            clips={one: _clips(starts[one], length, frames) for one in SPLITS},
+            clips={split: _clips(starts[split], length, frames) for split in SPLITS},
             blue_first=SPLITS if protocol == "paper" else (),
         )
-        for protocol, starts in _starts(data, lists, frames).items()
+        for protocol, starts in window_starts(data, lists, frames).items()
     }
     return Plan(
-        parts=[ImageFiles(tuple(paths[place] for place in part), data.size) for part in places],
+        parts=[ImageFiles(tuple(paths[index] for index in part), data.size) for part in ranges],
         frame_shape=(3, *data.size),
         dtype="uint8",
         kind="image",
         channels=("red", "green", "blue"),
         units=("", "", ""),
         windows=windows,
-        files=(*(one.path for one in lists), *paths),
+        files=(*(sequences.path for sequences in lists), *paths),
         scale=1 / 255,
         clip_names=[(Path(names[frames.recordings[a]]).name.rstrip("_"), a, b) for a, b in frames.runs],
         notes=_notes(data, lists, windows["paper"], length),
@@ -182,21 +183,21 @@ def _parse(line: str, where: str) -> tuple[str, int, int]:
     return fields[0], int(fields[1]), int(person.group(1))
 
 
-def _frames(lists: Sequence[Sequences], length: int, step: int) -> Frames:
-    """Every frame that a sequence uses, once."""
-    last = max(int(one.begins.max()) for one in lists) // step + length
+def frames_of_lists(lists: Sequence[Sequences], length: int, step: int) -> Frames:
+    """Return every frame that a sequence uses, once."""
+    last = max(int(sequences.begins.max()) for sequences in lists) // step + length
     begins = []
-    for one in lists:
-        grid = one.recordings * step + one.begins % step
-        # A frame's key is its place on its grid; keys that differ by one are neighbours of one recording.
-        begins.append(grid * (last + 1) + one.begins // step)
+    for sequences in lists:
+        grid = sequences.recordings * step + sequences.begins % step
+        # A frame's key is its index on its grid; keys that differ by one are neighbours of one recording.
+        begins.append(grid * (last + 1) + sequences.begins // step)
     keys = np.unique(np.concatenate(begins)[:, None] + np.arange(length))
-    grids, places = np.divmod(keys, last + 1)
-    # The last place of a grid is never used, so keys of two grids are never neighbours.
+    grids, indices = np.divmod(keys, last + 1)
+    # The last index of a grid is never used, so keys of two grids are never neighbours.
     borders = [0, *(np.flatnonzero(np.diff(keys) != 1) + 1).tolist(), len(keys)]
     runs = list(pairwise(borders))
     starts = tuple(np.searchsorted(keys, begin) for begin in begins)
-    return Frames(starts, runs, places * step + grids % step, grids // step)
+    return Frames(starts, runs, indices * step + grids % step, grids // step)
 
 
 def _existing(root: Path, lists: Sequence[Sequences], frames: Frames, names: Sequence[str], length: int) -> list[Path]:
@@ -209,16 +210,16 @@ def _existing(root: Path, lists: Sequence[Sequences], frames: Frames, names: Seq
         refuse_escape(root / folder, root)
     there = {folder: _files(root / folder) for folder in folders}
     paths, absent = [], np.zeros(len(stems), bool)
-    for place, stem in enumerate(stems):
+    for index, stem in enumerate(stems):
         folder, name = os.path.split(stem)
         suffix = next((suffix for suffix in SUFFIXES if name + suffix in there[folder]), None)
-        absent[place] = suffix is None
+        absent[index] = suffix is None
         paths.append(root / f"{stem}{suffix or SUFFIXES[0]}")
     if absent.any():
-        place, where = _first_absent(lists, frames, absent, length)
+        index, where = _first_absent(lists, frames, absent, length)
         raise SvqkitError(
             f"{absent.sum():,} of the {len(stems):,} frames that {LISTS[0]} and {LISTS[1]} name are absent; the first "
-            f"is {paths[place]} ({where}). Put the frames there, or take their sequences off the lists."
+            f"is {paths[index]} ({where}). Put the frames there, or take their sequences off the lists."
         )
     return paths
 
@@ -236,22 +237,24 @@ def _files(folder: Path) -> set[str]:
 
 def _first_absent(lists: Sequence[Sequences], frames: Frames, absent: np.ndarray, length: int) -> tuple[int, str]:
     """The first absent frame in the order of the lists, and the line that asks for it."""
-    for one, starts in zip(lists, frames.starts, strict=True):
-        places = starts[:, None] + np.arange(length)
-        rows = np.flatnonzero(absent[places].any(axis=1))
+    for sequences, starts in zip(lists, frames.starts, strict=True):
+        indices = starts[:, None] + np.arange(length)
+        rows = np.flatnonzero(absent[indices].any(axis=1))
         if len(rows):
-            wanted = places[rows[0]]
-            return int(wanted[absent[wanted]][0]), f"line {one.lines[rows[0]]} of {one.path}"
+            wanted = indices[rows[0]]
+            return int(wanted[absent[wanted]][0]), f"line {sequences.lines[rows[0]]} of {sequences.path}"
     raise AssertionError("every frame belongs to a sequence")
 
 
-def _starts(data: HumanData, lists: Sequence[Sequences], frames: Frames) -> dict[Protocol, dict[Split, np.ndarray]]:
-    """Per protocol and split where its windows start, in the order of the store."""
+def window_starts(
+    data: HumanData, lists: Sequence[Sequences], frames: Frames
+) -> dict[Protocol, dict[Split, np.ndarray]]:
+    """Return where the windows of each protocol and split start, in the order of the store."""
     train, test = (np.sort(starts) for starts in frames.starts)
     clean: dict[Split, np.ndarray] = {}
-    for split, place in LIST_OF.items():
-        wanted = np.isin(lists[place].persons, getattr(data, split))
-        clean[split] = np.sort(frames.starts[place][wanted])
+    for split, number in LIST_OF.items():
+        wanted = np.isin(lists[number].persons, getattr(data, split))
+        clean[split] = np.sort(frames.starts[number][wanted])
     return {"clean": clean, "paper": {"train": train, "validation": test, "test": test}}
 
 
@@ -282,15 +285,15 @@ def _notes(data: HumanData, lists: Sequence[Sequences], paper: Windowing, length
         f"protocol paper: {shared:,} of {len(test):,} test sequences share frames with training sequences, "
         "as the lists have it"
     ]
-    for split, place in LIST_OF.items():
-        lacking = sorted(set(getattr(data, split)) - set(lists[place].persons.tolist()))
+    for split, number in LIST_OF.items():
+        lacking = sorted(set(getattr(data, split)) - set(lists[number].persons.tolist()))
         if lacking:
-            notes.append(f"{LISTS[place]} has no sequence of the {split} person(s) {listed(map(str, lacking))}")
+            notes.append(f"{LISTS[number]} has no sequence of the {split} person(s) {listed(map(str, lacking))}")
     return tuple(notes)
 
 
-def resized_cubic(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H, W, 3) uint8 brought to ``size`` (height, width), bicubic, as the reference resizes Human3.6M."""
+def resize_bicubic(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize (H, W, 3) uint8 to ``size`` (height, width), bicubic, as the reference resizes Human3.6M."""
     if image.shape[:2] == size:
         return image
     return cv2.resize(image, size[::-1], interpolation=cv2.INTER_CUBIC)

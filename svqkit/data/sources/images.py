@@ -1,4 +1,11 @@
-"""Single frames: image files read and brought to size."""
+"""Single frames: image files read, and resized.
+
+KITTI and Caltech are scaled to the height, then cut to the width at the centre. The reference takes PredNet's way with
+scikit-image's ``resize``: a Gaussian of (factor − 1) / 2 pixels against aliasing, then bilinear interpolation. Here
+OpenCV does the same, faster; results are rounded. (Where a picture is enlarged, its outermost pixels differ: OpenCV
+repeats them, scikit-image mirrors.) PredNet made its HKL files with ``scipy.misc.imresize``, another filter of about
+the same width that SciPy no longer has.
+"""
 
 import struct
 from collections.abc import Iterator
@@ -24,7 +31,7 @@ cv2.setNumThreads(1)  # frames are decoded side by side already
 
 @contextmanager
 def open_image(file: Path | BinaryIO, where: str) -> Iterator[Image.Image]:
-    """An image of a kind that frames come in, opened but not decoded; ``where`` is how errors call it.
+    """Open an image of a kind that frames come in, undecoded; ``where`` is how errors call it.
 
     Raises:
         SvqkitError: there is no such file, it is truncated or no image, or its header promises too many pixels.
@@ -50,7 +57,7 @@ def open_image(file: Path | BinaryIO, where: str) -> Iterator[Image.Image]:
 
 
 def read_image(path: Path, colour: bool) -> np.ndarray:
-    """An image file as (H, W, 3) RGB, or (H, W, 1) grey (luminance), uint8.
+    """Read an image file as (H, W, 3) RGB, or (H, W, 1) grey (luminance), uint8.
 
     Raises:
         SvqkitError: as :func:`open_image`, or it has more than 8 bits a channel.
@@ -75,7 +82,7 @@ def refuse_deep(image: Image.Image, path: Path) -> None:
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H, W, C) uint8 brought to ``size`` (height, width), bilinear without smoothing, computed in float32.
+    """Resize (H, W, C) uint8 to ``size`` (height, width), bilinear without smoothing, computed in float32.
 
     As the reference resizes KTH; it keeps the fractions that are rounded here.
     """
@@ -86,5 +93,52 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def channels_first(image: np.ndarray) -> np.ndarray:
-    """(H, W, C) → (C, H, W)."""
+    """Turn (H, W, C) into (C, H, W)."""
     return np.ascontiguousarray(image.transpose(2, 0, 1))
+
+
+def scaled_width(shape: tuple[int, int], height: int) -> int:
+    """Return the width of a (height, width) picture that is scaled to ``height`` rows."""
+    return int(np.round(float(height) / shape[0] * shape[1]))
+
+
+def refuse_narrow(shape: tuple[int, int], size: tuple[int, int], where: str | Path) -> None:
+    """Raise SvqkitError when a picture of ``shape`` is too narrow to be cut to ``size``, both (height, width)."""
+    width = scaled_width(shape, size[0])
+    if width < size[1]:
+        raise SvqkitError(
+            f"{where} has pictures of {shape[0]} × {shape[1]}; scaled to {size[0]} rows they have {width} columns, "
+            f"fewer than the {size[1]} of `size`. Ask for a narrower size."
+        )
+
+
+def scale_and_crop(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Scale (H, W, C) uint8 to ``size``'s height and keep the middle columns: (*size, C) uint8.
+
+    Raises:
+        SvqkitError: the picture is too narrow for ``size``.
+    """
+    shape = image.shape[:2]
+    if shape == size:
+        return image
+    refuse_narrow(shape, size, "A frame's file")
+    scaled = (size[0], scaled_width(shape, size[0]))
+    sigmas = [max(0.0, (before / after - 1) / 2) for before, after in zip(shape, scaled, strict=True)]
+    pixels = image.astype(np.float32)
+    if any(sigmas):
+        rows, columns = (2 * int(4 * sigma + 0.5) + 1 for sigma in sigmas)
+        pixels = cv2.sepFilter2D(
+            pixels, -1, _gaussian(columns, sigmas[1]), _gaussian(rows, sigmas[0]), borderType=cv2.BORDER_REFLECT_101
+        )
+    pixels = cv2.resize(pixels, scaled[::-1], interpolation=cv2.INTER_LINEAR)
+    left = (scaled[1] - size[1]) // 2
+    pixels = pixels.reshape(*scaled, image.shape[2])[:, left : left + size[1]]
+    return np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)
+
+
+def _gaussian(taps: int, sigma: float) -> np.ndarray:
+    """A Gaussian of ``taps`` weights, of four standard deviations to each side, as SciPy cuts it off."""
+    if taps == 1:
+        return np.ones(1, np.float32)
+    weights = np.exp(-0.5 * ((np.arange(taps) - taps // 2) / sigma) ** 2)
+    return (weights / weights.sum()).astype(np.float32)

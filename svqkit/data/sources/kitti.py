@@ -15,8 +15,7 @@ import numpy as np
 
 from svqkit.data.sources.driving import HickleFrames, ImageFrames, Recording
 from svqkit.data.sources.hickle_arrays import HickleArray, find_array, read_strings
-from svqkit.data.sources.images import SUFFIXES
-from svqkit.data.sources.scale_crop import refuse_narrow
+from svqkit.data.sources.images import SUFFIXES, refuse_narrow
 from svqkit.data.sources.video import image_size
 from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import KittiCaltechData
@@ -48,7 +47,7 @@ class Kitti:
 
 
 def kitti(data: KittiCaltechData) -> Kitti:
-    """The recordings of KITTI, from HKL files where there are some, else from folders of frames.
+    """Find the recordings of KITTI, from HKL files where there are some, else from folders of frames.
 
     Raises:
         SvqkitError: neither HKL files nor frames are there, or they don't hold what they should.
@@ -69,7 +68,7 @@ def _of_hickles(folder: Path, data: KittiCaltechData) -> Kitti:
     every, title = _hickle_recordings(folder, "train", data)
     if (folder / "X_val.hkl").exists() or (folder / "sources_val.hkl").exists():
         validation, _ = _hickle_recordings(folder, "val", data)
-        shared = {one.name for one in every} & {one.name for one in validation}
+        shared = {recording.name for recording in every} & {recording.name for recording in validation}
         if shared:
             raise SvqkitError(
                 f"{folder}: X_train.hkl and X_val.hkl both have frames of {listed(shared)}: a model would be "
@@ -146,20 +145,20 @@ def _of_frames(folder: Path, data: KittiCaltechData) -> Kitti:
 def _frame_folders(folder: Path) -> dict[str, tuple[Path, ...]]:
     """Name of each recording → its image files in order."""
     found: dict[str, tuple[Path, ...]] = {}
-    places: dict[str, Path] = {}
-    for place, folders, files in os.walk(folder):
+    found_in: dict[str, Path] = {}
+    for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in _NOT_FRAMES)
-        images = [Path(place) / name for name in files if Path(name).suffix.lower() in SUFFIXES]
+        images = [Path(parent) / name for name in files if Path(name).suffix.lower() in SUFFIXES]
         if not images:
             continue
-        name = _name(Path(place).relative_to(folder))
+        name = _name(Path(parent).relative_to(folder))
         if name in found:
             raise SvqkitError(
-                f"Two folders hold frames of {name}: {places[name]} and {place}. Remove one of them, or a model "
+                f"Two folders hold frames of {name}: {found_in[name]} and {parent}. Remove one of them, or a model "
                 "would see the recording twice."
             )
         found[name] = tuple(sorted(images, key=lambda path: (frame_number(path), path.name)))
-        places[name] = Path(place)
+        found_in[name] = Path(parent)
     if not found:
         raise SvqkitError(
             f"{folder.absolute()} has no image files; expected <category>/<date>/<recording>/{CAMERA}/data/*.png "
@@ -168,12 +167,12 @@ def _frame_folders(folder: Path) -> dict[str, tuple[Path, ...]]:
     return found
 
 
-def _name(place: Path) -> str:
+def _name(folder: Path) -> str:
     """The name that PredNet gives a recording: its category (if the folders tell it) and its drive."""
-    drives = [part for part in place.parts if _DRIVE.fullmatch(part)]
+    drives = [part for part in folder.parts if _DRIVE.fullmatch(part)]
     if not drives:
-        return place.as_posix()
-    category = next((part for part in place.parts if part in CATEGORIES), None)
+        return folder.as_posix()
+    category = next((part for part in folder.parts if part in CATEGORIES), None)
     return f"{category}-{drives[-1]}" if category else drives[-1]
 
 
@@ -184,6 +183,7 @@ def _drive(name: str) -> str:
 
 
 def frame_number(path: Path) -> int:
+    """Return the number that a file's name ends with, or -1."""
     digits = re.search(r"\d+$", path.stem)
     return int(digits.group()) if digits else -1
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from svqkit.data.plan import Clip, Plan, Windowing, windows_from_end
+from svqkit.data.plan import Clip, Plan, Windowing, declares_simulated, windows_from_end
 from svqkit.data.sources.caltech import caltech
 from svqkit.data.sources.driving import Recording
 from svqkit.data.sources.kitti import kitti
@@ -59,6 +59,7 @@ def plan(data: KittiCaltechData) -> Plan:
         },
         files=tuple(dict.fromkeys(path for recording in used for path in recording.files)),
         title=learnt.title,
+        simulated=declares_simulated(learnt.title),
         scale=1 / 255,
         clip_names=[(recording.name, *clip) for recording, clip in zip(used, clips, strict=True)],
         notes=tuple(notes),

@@ -97,18 +97,20 @@ def plan(data: KTHData) -> Plan:
     for action in data.actions:
         choose(dict.fromkeys(KTH_ACTIONS), action, "action of KTH")
     root = Path(data.root)
-    listing = _listing(root)
-    looked = [_look(recording, listing, data) for recording in _wanted(_find(root), data)]
-    taken = [one for one in looked if one.lengths]
+    listing = read_listing(root)
+    inspected = [_inspect(recording, listing, data) for recording in _wanted(_find(root), data)]
+    taken = [found for found in inspected if found.lengths]
     runs, names = _placed(taken)
-    files = [path for one in taken for path in (one.part.files if one.recording.is_folder else [one.recording.path])]
-    if listing and not all(one.recording.is_folder for one in taken):
+    files = [
+        path for clip in taken for path in (clip.part.files if clip.recording.is_folder else [clip.recording.path])
+    ]
+    if listing and not all(clip.recording.is_folder for clip in taken):
         files.append(listing.path)
     persons = {split: getattr(data, split) for split in SPLITS}
     seen = {"train": data.train + data.validation, "validation": data.test, "test": data.test}
     channels = ("red", "green", "blue") if data.colour else ("grey",)
     return Plan(
-        parts=[one.part for one in taken],
+        parts=[clip.part for clip in taken],
         frame_shape=(len(channels), *data.size),
         dtype="uint8",
         kind="image",
@@ -121,7 +123,7 @@ def plan(data: KTHData) -> Plan:
         files=tuple(files),
         scale=1 / 255,
         clip_names=names,
-        notes=tuple(_notes(data, looked, listing)),
+        notes=tuple(_notes(data, inspected, listing)),
     )
 
 
@@ -133,13 +135,13 @@ def _placed(taken: Sequence[Taken]) -> tuple[list[Run], list[tuple[str, int, int
     """Where the runs, and where the recordings, lie in the store."""
     runs: list[Run] = []
     names: list[tuple[str, int, int]] = []
-    place = 0
-    for one in taken:
-        first = place
-        for frames in one.lengths:
-            runs.append(Run(one.recording, place, place + frames))
-            place += frames
-        names.append((one.recording.name, first, place))
+    stop = 0
+    for clip in taken:
+        start = stop
+        for frames in clip.lengths:
+            runs.append(Run(clip.recording, stop, stop + frames))
+            stop += frames
+        names.append((clip.recording.name, start, stop))
     return runs, names
 
 
@@ -159,13 +161,13 @@ def _windowing(
     return Windowing(tuple(range(data.frames_in)), tuple(range(data.frames_in, length)), starts, clips)
 
 
-def _look(recording: Recording, listing: Listing | None, data: KTHData) -> Taken:
+def _inspect(recording: Recording, listing: Listing | None, data: KTHData) -> Taken:
     return _look_at_folder(recording, data) if recording.is_folder else _look_at_video(recording, listing, data)
 
 
 def _look_at_folder(recording: Recording, data: KTHData) -> Taken:
     frames = _frames(recording.path)
-    every = _runs(frames)
+    every = find_runs(frames)
     runs = [run for run in every if len(run) >= _length(data)]
     part = FramesPart(tuple(frames[number] for number in chain(*runs)), data.size, data.colour)
     return Taken(recording, part, tuple(map(len, runs)), len(every) - len(runs))
@@ -176,15 +178,15 @@ def _look_at_video(recording: Recording, listing: Listing | None, data: KTHData)
     last = BROKEN_OFF.get(recording.name)
     promised = inspect_video(recording.path, whole=last is None).frames
     promised = min(promised, last or promised)
-    every = _runs(_listed(recording, listing, promised))
+    every = find_runs(listed_frames(recording, listing, promised))
     runs = [run for run in every if len(run) >= _length(data)]
     indices = tuple(range(run.start - 1, run.stop - 1) for run in runs)
     part = VideoPart(recording.path, indices, promised, data.size, data.colour)
     return Taken(recording, part, tuple(map(len, runs)), len(every) - len(runs))
 
 
-def _runs(numbers: Iterable[int]) -> list[range]:
-    """Numbers that follow each other, as ranges in rising order."""
+def find_runs(numbers: Iterable[int]) -> list[range]:
+    """Return numbers that follow each other as ranges, in rising order."""
     runs: list[range] = []
     for number in sorted(numbers):
         if runs and number == runs[-1].stop:
@@ -194,8 +196,12 @@ def _runs(numbers: Iterable[int]) -> list[range]:
     return runs
 
 
-def _listed(recording: Recording, listing: Listing | None, promised: int) -> set[int]:
-    """The numbers, from 1, of the frames of a video in which somebody acts."""
+def listed_frames(recording: Recording, listing: Listing | None, promised: int) -> set[int]:
+    """Return the numbers, from 1, of the frames of a video in which somebody acts.
+
+    Raises:
+        SvqkitError: the listing names frames that the video lacks.
+    """
     if listing is None or recording.name not in listing.ranges:
         return set(range(1, promised + 1))
     ranges = listing.ranges[recording.name]
@@ -273,10 +279,13 @@ def _frames(folder: Path) -> dict[int, Path]:
     return frames
 
 
-def _listing(root: Path) -> Listing | None:
-    """00sequences.txt, if it is there: one line per video, its ranges separated by commas, more text around them.
+def read_listing(root: Path) -> Listing | None:
+    """Read 00sequences.txt, if it is there: one line per video, its ranges separated by commas, more text around them.
 
     Ranges of the published file overlap here and there, or stand out of order: all their frames are meant.
+
+    Raises:
+        SvqkitError: it can't be read or understood.
     """
     path = next((path for path in (root / SEQUENCES, root / "kth" / SEQUENCES) if path.is_file()), None)
     if path is None:
@@ -308,25 +317,25 @@ def _pieces(text: str) -> list[tuple[int, int]] | None:
     return pieces if fits else None
 
 
-def _notes(data: KTHData, looked: Sequence[Taken], listing: Listing | None) -> list[str]:
+def _notes(data: KTHData, inspected: Sequence[Taken], listing: Listing | None) -> list[str]:
     notes = []
-    there = {one.recording.name for one in looked if one.lengths or one.short}
+    there = {clip.recording.name for clip in inspected if clip.lengths or clip.short}
     persons = sorted({*data.train, *data.validation, *data.test})
     whole = [f"person{p:02}_{action}_d{scene}" for p in persons for action in data.actions for scene in SCENES]
     expected = [name for name in whole if name != NEVER_PUBLISHED]
     missing = [name for name in expected if name not in there]
     if missing:
         notes.append(f"{len(missing)} of {len(expected)} recordings are missing, the first: {missing[0]}")
-    videos = [one.recording.name for one in looked if not one.recording.is_folder]
+    videos = [clip.recording.name for clip in inspected if not clip.recording.is_folder]
     for name in BROKEN_OFF.keys() & set(videos):
         notes.append(f"{name} breaks off in the published set: no more than {BROKEN_OFF[name]} frames of it are taken")
     if listing:
         unlisted = [name for name in videos if name not in listing.ranges]
         if unlisted:
             notes.append(f"{len(unlisted)} video(s) not in {SEQUENCES} were taken whole, the first: {unlisted[0]}")
-        if len(videos) < len(looked):
+        if len(videos) < len(inspected):
             notes.append(f"{SEQUENCES} is about the videos; folders of frames were taken as they are")
-    short = sum(one.short for one in looked)
+    short = sum(clip.short for clip in inspected)
     if short:
         notes.append(f"{short} run(s) of frames are shorter than a window of {_length(data)} and were skipped")
     return notes

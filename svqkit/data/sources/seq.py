@@ -48,7 +48,7 @@ class SeqHeader:
 
 
 def read_header(path: Path) -> SeqHeader:
-    """The header, checked.
+    """Read the header, and check it.
 
     Raises:
         SvqkitError: there is no such file, or it is no .seq video, or of a format that is not read here.
@@ -90,7 +90,7 @@ def read_header(path: Path) -> SeqHeader:
 
 
 def count_seq_frames(path: Path) -> int:
-    """How many frames the header promises; only where it says 0 the file is walked through.
+    """Return how many frames the header promises; only where it says 0 the file is walked through.
 
     Raises:
         SvqkitError: as ``read_header``.
@@ -99,27 +99,27 @@ def count_seq_frames(path: Path) -> int:
     if header.frames:
         return header.frames
     with path.open("rb", buffering=0) as file:
-        return sum(1 for _ in _places(file, path, header))
+        return sum(1 for _ in _pictures(file, path, header))
 
 
 def read_seq(path: Path, wanted: Iterable[int]) -> Iterator[np.ndarray]:
-    """The frames ``wanted`` (counted from 0, rising), each (H, W, 3) RGB uint8; the others are not decoded.
+    """Yield the frames ``wanted`` (counted from 0, rising), each (H, W, 3) RGB uint8; others are not decoded.
 
     Raises:
         SvqkitError: as ``read_header``; the file ends before its last wanted frame; a frame is no picture.
     """
     header = read_header(path)
     with path.open("rb", buffering=0) as file:
-        places = enumerate(_places(file, path, header))
+        pictures = enumerate(_pictures(file, path, header))
         for frame in wanted:
-            place = next((place for number, place in places if number == frame), None)
-            if place is None:
+            picture = next((picture for number, picture in pictures if number == frame), None)
+            if picture is None:
                 raise SvqkitError(f"{path} has no frame {frame + 1}. Fetch it again.")
-            file.seek(place[0])
-            yield _decode(file.read(place[1]), path, frame, header)
+            file.seek(picture[0])
+            yield _decode(file.read(picture[1]), path, frame, header)
 
 
-def _places(file: BinaryIO, path: Path, header: SeqHeader) -> Iterator[tuple[int, int]]:
+def _pictures(file: BinaryIO, path: Path, header: SeqHeader) -> Iterator[tuple[int, int]]:
     """Offset and bytes of each picture, found from length to length."""
     size = path.stat().st_size
     at, padding, frame = HEADER_BYTES, None, 0

@@ -37,7 +37,7 @@ ROUNDING = 1e-4
 
 
 def plan(data: TaxiBJData) -> Plan:
-    """What to store of TaxiBJ, and which frames form a window.
+    """Plan the store of TaxiBJ: which frames form a window.
 
     All values are read once: which samples share frames, and how the original values are to be scaled, can't be
     told without. That takes seconds.
@@ -81,7 +81,7 @@ class Samples:
         return self.count * self.length
 
     def read(self) -> Iterator[np.ndarray]:
-        """Its frames in [0, 1], (n, 2, H, W) float32, some whole samples at a time.
+        """Yield its frames in [0, 1], (n, 2, H, W) float32, some whole samples at a time.
 
         Raises:
             SvqkitError: the file is damaged, or has a value that is not finite or not in [-1, 1].
@@ -90,7 +90,7 @@ class Samples:
             yield samples.reshape(-1, *samples.shape[2:])
 
     def samples(self) -> Iterator[np.ndarray]:
-        """The same, (n, frames, 2, H, W)."""
+        """Yield the same, (n, frames, 2, H, W)."""
         frame = int(np.prod(self.inputs.shape[2:])) * max(4, self.inputs.dtype.itemsize)
         some = max(1, PIECE_BYTES // (frame * self.length))
         first = 0
@@ -183,16 +183,16 @@ def _open_samples(path: Path) -> tuple[Samples, Samples]:
             raise SvqkitError(f"{path}: {key} holds {member.dtype}, expected floats in [-1, 1].")
         if shape[2:] != members["X_train"].shape[2:]:
             raise SvqkitError(f"{path}: X_train has frames of {members['X_train'].shape[2:]}, {key} of {shape[2:]}.")
-    for one, other in (("X_train", "Y_train"), ("X_test", "Y_test")):
-        if members[one].shape[0] != members[other].shape[0]:
+    for inputs, targets in (("X_train", "Y_train"), ("X_test", "Y_test")):
+        if members[inputs].shape[0] != members[targets].shape[0]:
             raise SvqkitError(
-                f"{path}: {one} has {members[one].shape[0]:,} samples, {other} {members[other].shape[0]:,}; "
+                f"{path}: {inputs} has {members[inputs].shape[0]:,} samples, {targets} {members[targets].shape[0]:,}; "
                 "each sample needs both."
             )
-    for one, other in (("X_train", "X_test"), ("Y_train", "Y_test")):
-        if members[one].shape[1] != members[other].shape[1]:
+    for train, test in (("X_train", "X_test"), ("Y_train", "Y_test")):
+        if members[train].shape[1] != members[test].shape[1]:
             raise SvqkitError(
-                f"{path}: {one} has {members[one].shape[1]} frames a sample, {other} {members[other].shape[1]}."
+                f"{path}: {train} has {members[train].shape[1]} frames a sample, {test} {members[test].shape[1]}."
             )
     return Samples(members["X_train"], members["Y_train"]), Samples(members["X_test"], members["Y_test"])
 
@@ -224,8 +224,8 @@ def _clean_samples(train: Samples, test: Samples, share: float) -> tuple[dict[Sp
 def _digests(samples: Samples) -> list[set[bytes]]:
     """For each sample what tells its frames apart."""
     found = []
-    for some in samples.samples():
-        flat = some.reshape(*some.shape[:2], -1)
+    for block in samples.samples():
+        flat = block.reshape(*block.shape[:2], -1)
         telling = flat.min(axis=2) < flat.max(axis=2)
         for sample, told in zip(flat, telling, strict=True):
             found.append({hashlib.blake2b(frame, digest_size=16).digest() for frame in sample[told]})

@@ -53,7 +53,7 @@ class Record:
     grid: tuple[int, int]
 
     def days_of_values(self, days: Sequence[Day]) -> Iterator[np.ndarray]:
-        """Taxis, (48, 2, H, W) float64, never negative, for each of ``days``.
+        """Yield taxis, (48, 2, H, W) float64, never negative, for each of ``days``.
 
         Raises:
             SvqkitError: the file is damaged, or has a value that is not finite.
@@ -91,7 +91,7 @@ class Days:
         return len(self.record.days) * SLOTS
 
     def read(self) -> Iterator[np.ndarray]:
-        """A day at a time, (48, 2, H, W) float32.
+        """Yield a day at a time, (48, 2, H, W) float32.
 
         Raises:
             SvqkitError: the file is damaged, or has a value that is not finite.
@@ -101,13 +101,13 @@ class Days:
 
 
 def plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
-    """What to store of the files ``paths``, and which slots form a window.
+    """Plan the store of the files ``paths``: which slots form a window.
 
     Raises:
         SvqkitError: they do not hold what the module's docstring says, or too few whole days.
     """
     inspected = [_inspect(path) for path in paths]
-    records = sorted((one for one in inspected if one.days), key=lambda record: record.days[0].day)
+    records = sorted((record for record in inspected if record.days), key=lambda record: record.days[0].day)
     _check_together(records, paths)
     days = np.array([day.day for record in records for day in record.days])
     borders = _borders(len(days), data, paths[0].parent)
@@ -130,7 +130,7 @@ def plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
     if above:
         notes.append(f"{above:,} test values are above the largest one before the test, hence above 1")
     calendar = paths[0].parent / "BJ_Holiday.txt"
-    holidays = _holidays(calendar, {one: days[slice(*borders[one])] for one in SPLITS})
+    holidays = _holidays(calendar, {split: days[slice(*borders[split])] for split in SPLITS})
     return Plan(
         parts=[Days(record, low, high) for record in records],
         frame_shape=(len(CHANNELS), *records[0].grid),
@@ -149,7 +149,7 @@ def plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
 
 
 def original_range(minimum: float, maximum: float) -> dict[str, float | str]:
-    """What 0 and 1 stand for, so that errors can be given in taxis."""
+    """Return what 0 and 1 stand for, so that errors can be given in taxis."""
     return {"original_minimum": minimum, "original_maximum": maximum, "original_units": UNITS}
 
 
@@ -168,7 +168,7 @@ def _inspect(path: Path) -> Record:
             raise SvqkitError(
                 f"{path}: data has {shape[0]:,} slots, date the shape {file['date'].shape}; each slot needs one date."
             )
-        slots = [_slot(written, f"{path}, date {place}") for place, written in enumerate(file["date"][()])]
+        slots = [_slot(written, f"{path}, date {number}") for number, written in enumerate(file["date"][()])]
     return Record(path, *_whole_days(slots), shape[2:])
 
 
@@ -269,7 +269,7 @@ def _holidays(path: Path, days: dict[Split, np.ndarray]) -> dict[str, float]:
             if day is None:
                 raise SvqkitError(f"{path}, line {number}: expected a day such as 20150601, got {line.strip()!r}.")
             found.append(day)
-    return {f"share_of_holidays_{split}": float(np.isin(some, found).mean()) for split, some in days.items()}
+    return {f"share_of_holidays_{split}": float(np.isin(of_split, found).mean()) for split, of_split in days.items()}
 
 
 def _show(day: int) -> str:

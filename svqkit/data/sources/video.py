@@ -9,6 +9,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong with a file is told by the errors below
@@ -40,7 +41,7 @@ class Video:
 
 
 def inspect_video(path: Path, whole: bool = True) -> Video:
-    """What the video at ``path`` promises, from its header and first frame: under a millisecond for AVI and MP4.
+    """Read what a video promises in its header and first frame: under a millisecond for AVI and MP4.
 
     Other containers tell how long they last, from which the number of frames can't be had exactly: there the frames
     are counted by decoding. Without ``whole`` a video that was cut short is accepted.
@@ -69,14 +70,14 @@ def inspect_video(path: Path, whole: bool = True) -> Video:
 
 
 def count_frames(path: Path) -> int:
-    """How many frames the video at ``path`` promises; see :func:`inspect_video`."""
+    """Return how many frames the video at ``path`` promises; see :func:`inspect_video`."""
     return inspect_video(path).frames
 
 
 def read_video(
     path: Path, colour: bool, wanted: Sequence[range] | None = None, promised: int | None = None
 ) -> Iterator[np.ndarray]:
-    """The frames of a video one by one, (H, W, 3) RGB or (H, W, 1) grey (luminance), uint8.
+    """Yield the frames of a video one by one, (H, W, 3) RGB or (H, W, 1) grey (luminance), uint8.
 
     ``wanted`` are the indices of the frames, from 0, in rising order; without it all of the ``promised`` ones. Without
     ``promised`` the video is inspected first, which refuses one that was cut short.
@@ -90,23 +91,23 @@ def read_video(
     promised = promised or inspect_video(path).frames
     wanted = [range(promised)] if wanted is None else wanted
     capture = _open(path)
-    place = 0
+    position = 0
     try:
-        for index in (index for some in wanted for index in some):
-            while place < index and capture.grab():
-                place += 1
-            came, pixels = capture.read() if place == index else (False, None)
+        for index in chain.from_iterable(wanted):
+            while position < index and capture.grab():
+                position += 1
+            came, pixels = capture.read() if position == index else (False, None)
             if came:
-                place += 1
+                position += 1
                 yield _converted(pixels, colour)
-            elif place == index == promised - 1 > 0:
+            elif position == index == promised - 1 > 0:
                 warnings.warn(
                     f"{path} lacks the last of its {promised} frames: the one before is repeated.", stacklevel=2
                 )
                 yield from read_video(path, colour, [range(index - 1, index)], promised)
             else:
                 raise SvqkitError(
-                    f"{path} ends after {place} frames; its header promises {promised}, and frame {index + 1} is "
+                    f"{path} ends after {position} frames; its header promises {promised}, and frame {index + 1} is "
                     f"wanted. It is truncated or damaged: {MEND}."
                 )
     finally:
@@ -132,7 +133,7 @@ class VideoPart:
         return sum(map(len, self.wanted))
 
     def read(self) -> Iterator[np.ndarray]:
-        """Its frames in order, (n, C, H, W) uint8, n so that a piece takes at most about 16 MB."""
+        """Yield its frames in order, (n, C, H, W) uint8, n so that a piece takes at most about 16 MB."""
         frames = read_video(self.path, self.colour, self.wanted, self.promised)
         return _pieces(resize(frame, self.size) for frame in frames)
 
@@ -155,21 +156,21 @@ class FramesPart:
         return len(self.files)
 
     def read(self) -> Iterator[np.ndarray]:
-        """Its frames in order, (n, C, H, W) uint8, n so that a piece takes at most about 16 MB."""
+        """Yield its frames in order, (n, C, H, W) uint8, n so that a piece takes at most about 16 MB."""
         return _pieces(self._frame(path) for path in self.files)
 
     def _frame(self, path: Path) -> np.ndarray:
         image = read_image(path, self.colour)
         if self.exact and image.shape[:2] != self.size:
             raise SvqkitError(
-                f"{path} has {by(image.shape[:2])} pixels, the first frame of its folder {by(self.size)}. "
-                "Set `size` to bring all frames to one size, or remove the file."
+                f"{path} has {size_text(image.shape[:2])} pixels, the first frame of its folder "
+                f"{size_text(self.size)}. Set `size` to bring all frames to one size, or remove the file."
             )
         return resize(image, self.size)
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image file, from its header.
+    """Return height and width of an image file, from its header.
 
     Raises:
         SvqkitError: it is no image, or has more than 8 bits a channel.
@@ -179,8 +180,8 @@ def image_size(path: Path) -> tuple[int, int]:
         return image.height, image.width
 
 
-def by(size: Sequence[int]) -> str:
-    """A size (height, width) in words: "128 × 160"."""
+def size_text(size: Sequence[int]) -> str:
+    """Return a size (height, width) in words: "128 × 160"."""
     return " × ".join(map(str, size))
 
 
@@ -195,7 +196,7 @@ def _open(path: Path) -> cv2.VideoCapture:
         raise _not_opened(path)
     width, height = (int(capture.get(of)) for of in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
     if width * height > MOST_PIXELS:
-        raise SvqkitError(f"{path} promises frames of {by((height, width))} pixels, which is too large: {MEND}.")
+        raise SvqkitError(f"{path} promises frames of {size_text((height, width))} pixels, which is too large: {MEND}.")
     return capture
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from svqkit.data.plan import Clip, Part, Plan, Windowing, every_window
-from svqkit.data.sources.netcdf import refuse_unfit
+from svqkit.data.plan import Clip, Part, Plan, Windowing, declares_simulated, every_window
+from svqkit.data.sources.hdf5 import refuse_unfit
 from svqkit.errors import SvqkitError, hint, listed
 from svqkit.settings.data import SPLITS, Split, WeatherData
 
@@ -53,7 +53,7 @@ _ONE_READS = threading.Lock()
 
 @dataclass(frozen=True)
 class Piece:
-    """The frames of one file that are wanted: their times, and their places along the file's time axis."""
+    """The frames of one file that are wanted: their times, and their indices along the file's time axis."""
 
     path: Path
     times: np.ndarray
@@ -71,6 +71,7 @@ class Record:
         channels: name of each channel, such as "t2m" or "t_850".
         units: unit of each channel as the files give it.
         title: what the first file says of itself, if it does.
+        simulated: whether the title or the source of any file begins with that word.
         variables: the variable of each channel.
         last_raw: the last time of each period that the files hold, whether it is a frame or not.
     """
@@ -83,11 +84,12 @@ class Record:
     channels: tuple[str, ...]
     units: tuple[str, ...]
     title: str
+    simulated: bool
     variables: tuple[str, ...]
     last_raw: dict[Split, np.datetime64]
 
     def parts(self, frames: int) -> list["Block"]:
-        """The record in blocks of at most ``frames`` frames, in order of time."""
+        """Cut the record into blocks of at most ``frames`` frames, in order of time."""
         return [Block(self, self.times[start : start + frames]) for start in range(0, len(self.times), frames)]
 
 
@@ -104,19 +106,23 @@ class Block:
         return len(self.times)
 
     def read(self) -> Iterator[np.ndarray]:
-        """All at once, (n, channel, lat, lon) in float32.
+        """Yield all at once, (n, channel, lat, lon) in float32.
 
         Raises:
             SvqkitError: a file can't be read to its end, or holds a value that is not a finite number.
         """
         record = self.record
         with _ONE_READS:
-            parts = [_read(name, pieces, self.times, record.levels) for name, pieces in record.pieces.items()]
+            parts = [read_variable(name, pieces, self.times, record.levels) for name, pieces in record.pieces.items()]
         yield np.concatenate(parts, axis=1)
 
 
 def plan(data: WeatherData) -> Plan:
-    """The plan of a weather record; see :class:`svqkit.data.plan.Plan`."""
+    """Plan the store of a weather record.
+
+    Raises:
+        SvqkitError: as :func:`open_record`.
+    """
     record = open_record(data)
     shape = len(record.channels), len(record.lat), len(record.lon)
     parts: list[Part] = [*record.parts(max(1, PART_BYTES // (4 * int(np.prod(shape)))))]
@@ -130,6 +136,7 @@ def plan(data: WeatherData) -> Plan:
         windows={"clean": _clean(record, data), "paper": _paper(record, data)},
         files=tuple(sorted({piece.path for pieces in record.pieces.values() for piece in pieces})),
         title=record.title,
+        simulated=record.simulated,
         axes={"time": record.times.astype("datetime64[h]"), "lat": record.lat, "lon": record.lon},
         lead_step=data.hours_per_frame,
         lead_units="hours",
@@ -152,16 +159,16 @@ def _clean(record: Record, data: WeatherData) -> Windowing:
 def _paper(record: Record, data: WeatherData) -> Windowing:
     """As the reference's loader: the last raw time step of a period is dropped, then one more window at the end."""
     clips = {split: clips_of(record.times, getattr(data, split), data.hours_per_frame) for split in SPLITS}
-    for split, each in clips.items():
-        start, stop = each.pop()
-        each.append((start, stop - 1 if record.times[stop - 1] == record.last_raw[split] else stop))
+    for split, owned in clips.items():
+        start, stop = owned.pop()
+        owned.append((start, stop - 1 if record.times[stop - 1] == record.last_raw[split] else stop))
     if data.paper_offsets:
-        places = np.array([*data.paper_offsets.inputs, *data.paper_offsets.targets])
-        places = places - places[0]
+        offsets = np.array([*data.paper_offsets.inputs, *data.paper_offsets.targets])
+        offsets = offsets - offsets[0]
     else:
-        places = np.arange(data.frames_in + data.frames_out)
-    starts = {split: every_window(each, int(places[-1]) + 1)[:-1] for split, each in clips.items()}
-    inputs, targets = places[: data.frames_in].tolist(), places[data.frames_in :].tolist()
+        offsets = np.arange(data.frames_in + data.frames_out)
+    starts = {split: every_window(owned, int(offsets[-1]) + 1)[:-1] for split, owned in clips.items()}
+    inputs, targets = offsets[: data.frames_in].tolist(), offsets[data.frames_in :].tolist()
     return Windowing(tuple(inputs), tuple(targets), starts, clips)
 
 
@@ -176,11 +183,11 @@ def _groups(record: Record) -> tuple[str, ...]:
 
 
 def clips_of(times: np.ndarray, period: tuple[str, str], hours: int) -> list[Clip]:
-    """Clips [start, stop) of the frames inside a period, cut wherever a step is longer than ``hours``."""
-    (places,) = np.nonzero(in_period(times, period))
-    steps = np.diff(times[places].astype("datetime64[h]").astype(np.int64))
-    cuts = np.flatnonzero((steps != hours) | (np.diff(places) != 1)) + 1
-    return [(int(part[0]), int(part[-1]) + 1) for part in np.split(places, cuts) if len(part)]
+    """Return the clips [start, stop) of the frames inside a period, cut wherever a step is longer than ``hours``."""
+    (indices,) = np.nonzero(in_period(times, period))
+    steps = np.diff(times[indices].astype("datetime64[h]").astype(np.int64))
+    cuts = np.flatnonzero((steps != hours) | (np.diff(indices) != 1)) + 1
+    return [(int(part[0]), int(part[-1]) + 1) for part in np.split(indices, cuts) if len(part)]
 
 
 def open_record(data: WeatherData) -> Record:
@@ -191,10 +198,11 @@ def open_record(data: WeatherData) -> Record:
             overlap, duplicate or unordered times, a wrong cadence, a hole (unless ``gaps: split``), a period
             without a frame; each names the file and the place.
     """
-    pieces, axes, channels, units, owners = {}, {}, [], [], []
+    pieces, axes, channels, units, owners, simulated = {}, {}, [], [], [], False
     for variable in data.variables:
         every = [_inspect(path, variable, data) for path in _files(Path(data.root), variable)]
         files = [file for file in every if _in_any_period(file.times, data).any()] or every
+        simulated = simulated or any(file.simulated for file in files)
         _same_grid([(variable, *axes[variable]) for variable in axes], files)
         axes[variable] = files[0].path, files[0].lat, files[0].lon
         pieces[variable] = _wanted(sorted(files, key=lambda file: file.times[0]), data)
@@ -214,19 +222,20 @@ def open_record(data: WeatherData) -> Record:
         channels=tuple(channels),
         units=tuple(units),
         title=files[0].title,
+        simulated=simulated,
         variables=tuple(owners),
         last_raw={split: raw[in_period(raw, getattr(data, split))].max() for split in SPLITS},
     )
 
 
 def in_period(times: np.ndarray, period: tuple[str, str]) -> np.ndarray:
-    """Which of ``times`` lie in a period; both of its dates are included, "2010" being the whole year."""
+    """Return which of ``times`` lie in a period; both of its dates are included, "2010" is the whole year."""
     first, after = period_bounds(period)
     return (times >= first) & (times < after)
 
 
 def period_bounds(period: tuple[str, str]) -> tuple[np.datetime64, np.datetime64]:
-    """The period's first moment, and the first moment after it."""
+    """Return the period's first hour, and the first hour after it."""
     return np.datetime64(period[0], "h"), (np.datetime64(period[1]) + 1).astype("datetime64[h]")
 
 
@@ -239,6 +248,7 @@ class _File:
     levels: np.ndarray | None
     units: str
     title: str
+    simulated: bool
 
 
 def _files(root: Path, variable: str) -> list[Path]:
@@ -265,6 +275,11 @@ def _holds(path: Path, variable: str) -> bool:
 
 
 def open_file(path: Path, only_axes: bool = False) -> xr.Dataset:
+    """Open a NetCDF file, its axes called time, level, lat and lon; with ``only_axes`` it may lack values.
+
+    Raises:
+        SvqkitError: it can't be opened, was cut short or refers to other files.
+    """
     try:
         refuse_unfit(path, only_axes)
         file = xr.open_dataset(path, engine="netcdf4")
@@ -306,7 +321,8 @@ def _inspect(path: Path, variable: str, data: WeatherData) -> _File:
             _check_times(path, times, data.hours_per_frame)
         units = str(array.attrs.get("units", ""))
         title = str(file.attrs.get("title", ""))
-        return _File(path, times, file["lat"].values, file["lon"].values, levels, units, title)
+        simulated = any(declares_simulated(str(file.attrs.get(name, ""))) for name in ("title", "source"))
+        return _File(path, times, file["lat"].values, file["lon"].values, levels, units, title, simulated)
 
 
 def _check_levels(path: Path, variable: str, there: np.ndarray | None, wanted: tuple[int, ...]) -> None:
@@ -351,21 +367,22 @@ def _same_grid(earlier: list[tuple[str, Path, np.ndarray, np.ndarray]], files: l
             raise SvqkitError(f"Only one of {first.path} and {file.path} has levels. Keep files of one kind there.")
     others = [(file.path, file.lat, file.lon) for file in files[1:]] + [axis[1:] for axis in earlier]
     for path, lat, lon in others:
-        for name, one, other in (("lat", first.lat, lat), ("lon", first.lon, lon)):
-            if one.shape != other.shape or not np.allclose(one, other, atol=1e-4):
+        for name, wanted, found in (("lat", first.lat, lat), ("lon", first.lon, lon)):
+            if wanted.shape != found.shape or not np.allclose(wanted, found, atol=1e-4):
                 raise SvqkitError(
-                    f"The grids differ: {first.path} has {len(one)} {name} from {one[0]:g} to {one[-1]:g}, {path} has "
-                    f"{len(other)} from {other[0]:g} to {other[-1]:g}. Regrid one of them, or move it elsewhere."
+                    f"The grids differ: {first.path} has {len(wanted)} {name} from {wanted[0]:g} to {wanted[-1]:g}, "
+                    f"{path} has {len(found)} from {found[0]:g} to {found[-1]:g}. Regrid one of them, or move it "
+                    "elsewhere."
                 )
 
 
 def _wanted(files: list[_File], data: WeatherData) -> list[Piece]:
     """The frames of each file that lie in a period, on the wanted cadence, without overlap and (else) without holes."""
-    for one, other in pairwise(files):
-        if other.times[0] <= one.times[-1]:
+    for file, following in pairwise(files):
+        if following.times[0] <= file.times[-1]:
             raise SvqkitError(
-                f"{one.path} (until {_show(one.times[-1])}) and {other.path} (from {_show(other.times[0])}) overlap "
-                "in time; remove one of them or cut it."
+                f"{file.path} (until {_show(file.times[-1])}) and {following.path} (from {_show(following.times[0])}) "
+                "overlap in time; remove one of them or cut it."
             )
     pieces, phase = [], _phase(files, data.hours_per_frame)
     for file in files:
@@ -430,8 +447,12 @@ def _same_times(pieces: dict[str, list[Piece]]) -> np.ndarray:
     return times
 
 
-def _read(variable: str, pieces: list[Piece], times: np.ndarray, levels: tuple[int, ...]) -> np.ndarray:
-    """Values (n, level, lat, lon) of one variable at ``times``, which follow each other in its pieces."""
+def read_variable(variable: str, pieces: list[Piece], times: np.ndarray, levels: tuple[int, ...]) -> np.ndarray:
+    """Read one variable (n, level, lat, lon) float32 at ``times``, which follow each other in its pieces.
+
+    Raises:
+        SvqkitError: a file can't be read to its end, or holds a value that is not a finite number.
+    """
     parts = []
     for piece in pieces:
         rows = piece.indices[np.isin(piece.times, times)]

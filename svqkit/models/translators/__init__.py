@@ -12,9 +12,7 @@ from torch import nn
 from svqkit.errors import choose
 from svqkit.settings.params import TRANSLATORS, Model
 
-__all__ = ["build"]
-
 
 def build(settings: Model, channels: int, size: tuple[int, int]) -> nn.Module:
-    """The translator that ``settings`` name, for T·hid_S ``channels`` on latents of ``size`` (H', W')."""
+    """Return the translator that ``settings`` name, for T·hid_S ``channels`` on latents of ``size`` (H', W')."""
     return resolve_name(choose(TRANSLATORS, settings.translator, "translator"))(settings, channels, size)

@@ -1,6 +1,7 @@
 """What the blocks of several translators are made of."""
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable
 
 import torch
@@ -8,35 +9,35 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svqkit.devices.distributed import DropPath
 from svqkit.errors import SvqkitError
-from svqkit.models.translators.metaformer import Place
-from svqkit.models.whole_batch import DropPath
+from svqkit.models.translators.metaformer import BlockSpec
 
 
 class Residual(nn.Module):
     """x + s₁·mix(norm₁(x)), then x + s₂·mlp(norm₂(x)), on maps (B, dim, H, W): what most MetaFormers are.
 
     Args:
-        place: of the block.
+        spec: of the block.
         norm: makes a normalisation of ``dim`` channels.
-        mix: mixes places.
+        mix: mixes positions.
         mlp: mixes channels.
         scale: the value at which the learned scales s of each channel start; None: there are none.
     """
 
     def __init__(
         self,
-        place: Place,
+        spec: BlockSpec,
         norm: Callable[[int], nn.Module],
         mix: nn.Module,
         mlp: nn.Module,
         scale: float | None = None,
     ) -> None:
         super().__init__()
-        self.norm1, self.mix = norm(place.dim), mix
-        self.norm2, self.mlp = norm(place.dim), mlp
-        self.scale1, self.scale2 = (nn.Identity() if scale is None else LayerScale(place.dim, scale) for _ in range(2))
-        self.drop_path = DropPath(place.drop_path)
+        self.norm1, self.mix = norm(spec.dim), mix
+        self.norm2, self.mlp = norm(spec.dim), mlp
+        self.scale1, self.scale2 = (nn.Identity() if scale is None else LayerScale(spec.dim, scale) for _ in range(2))
+        self.drop_path = DropPath(spec.drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, dim, H, W) → the same shape."""
@@ -64,17 +65,32 @@ class LayerScale(nn.Module):
 class ConvMLP(nn.Module):
     """Two 1×1 convolutions with a depthwise 3×3 between them."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, spec: BlockSpec) -> None:
         super().__init__()
-        hidden = int(place.dim * place.mlp_ratio)
-        self.enter = nn.Conv2d(place.dim, hidden, 1)
+        hidden = int(spec.dim * spec.mlp_ratio)
+        self.enter = nn.Conv2d(spec.dim, hidden, 1)
         self.depthwise = depthwise(hidden, 3)
-        self.leave = nn.Conv2d(hidden, place.dim, 1)
-        self.activation, self.drop = nn.GELU(), nn.Dropout(place.drop)
+        self.leave = nn.Conv2d(hidden, spec.dim, 1)
+        self.activation, self.drop = nn.GELU(), nn.Dropout(spec.drop)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, dim, H, W) → the same shape."""
         return self.drop(self.leave(self.drop(self.activation(self.depthwise(self.enter(x))))))
+
+
+class LargeKernelAttention(nn.Module):
+    """x + leave(gate(GELU(enter(x)))), 1×1 convolutions to enter and leave; gsta, tau and van differ in the gate."""
+
+    def __init__(self, dim: int, gate: nn.Module) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(dim, dim, 1)
+        self.activation = nn.GELU()
+        self.gate = gate
+        self.leave = nn.Conv2d(dim, dim, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, dim, H, W) → the same shape."""
+        return x + self.leave(self.gate(self.activation(self.enter(x))))
 
 
 class DilatedConv2d(nn.Conv2d):
@@ -118,13 +134,22 @@ class Tokens(nn.Module):
 
 
 def depthwise(dim: int, kernel: int, dilation: int = 1) -> nn.Conv2d:
-    """A convolution of each channel on its own that keeps height and width."""
+    """Make a convolution of each channel on its own that keeps height and width."""
     kind = nn.Conv2d if dilation == 1 else DilatedConv2d
     return kind(dim, dim, kernel, padding=dilation * (kernel // 2), groups=dim, dilation=dilation)
 
 
+def large_kernel(dim: int, channels_out: int) -> nn.Sequential:
+    """Make what stands for a 21 × 21 kernel, in three cheap parts: depthwise 5×5, dilated depthwise 7×7, then 1×1.
+
+    The 7×7 takes every third position, so that the two reach 23 × 23.
+    """
+    parts = {"near": depthwise(dim, 5), "far": depthwise(dim, 7, dilation=3), "point": nn.Conv2d(dim, channels_out, 1)}
+    return nn.Sequential(OrderedDict(parts))
+
+
 def init_weights(module: nn.Module) -> None:
-    """N(0, 2 / fan_out) for convolutions, N(0, 0.02²) cut at ±2 for linear layers, zero biases; for ``apply``."""
+    """Initialise convolutions from N(0, 2 / fan_out), linear layers from N(0, 0.02²) cut at ±2; for ``apply``."""
     if isinstance(module, nn.Conv2d):
         fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
         nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
@@ -137,7 +162,11 @@ def init_weights(module: nn.Module) -> None:
 
 
 def need_multiple(dim: int, of: int, translator: str) -> None:
-    """Refuse a number of channels that a translator can't share out evenly."""
+    """Check that a translator can share out ``dim`` channels evenly.
+
+    Raises:
+        SvqkitError: ``of`` does not divide them.
+    """
     if dim % of:
         raise SvqkitError(
             f"{translator} needs numbers of channels that {of} divides, got {dim}; change hid_T, hid_S (times the "

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from svqkit.models.translators.blocks import depthwise, init_weights
-from svqkit.models.translators.metaformer import MetaTranslator, Place
+from svqkit.models.translators.metaformer import BlockSpec, MetaTranslator
 
 
 class ConvMixer(MetaTranslator):
@@ -13,9 +13,9 @@ class ConvMixer(MetaTranslator):
     OpenSTL.
     """
 
-    def block(self, place: Place) -> nn.Module:
-        """Kernels of 11 × 11."""
-        return ConvMixerBlock(place.dim, 11).apply(init_weights)
+    def block(self, spec: BlockSpec) -> nn.Module:
+        """Make a block with kernels of 11 × 11."""
+        return ConvMixerBlock(spec.dim, 11).apply(init_weights)
 
 
 class ConvMixerBlock(nn.Module):

@@ -2,9 +2,8 @@
 
 from torch import Tensor, nn
 
-from svqkit.models.translators.blocks import ConvMLP, Residual, init_weights
-from svqkit.models.translators.largekernel import LargeKernelAttention, large_kernel
-from svqkit.models.translators.metaformer import MetaTranslator, Place
+from svqkit.models.translators.blocks import ConvMLP, LargeKernelAttention, Residual, init_weights, large_kernel
+from svqkit.models.translators.metaformer import BlockSpec, MetaTranslator
 
 
 class GSTA(MetaTranslator):
@@ -14,10 +13,10 @@ class GSTA(MetaTranslator):
     layer sizes and initialisation as in OpenSTL.
     """
 
-    def block(self, place: Place) -> nn.Module:
-        """BatchNorm and scales that start at 0.01."""
-        attention = LargeKernelAttention(place.dim, SelfGate(place.dim))
-        return Residual(place, nn.BatchNorm2d, attention, ConvMLP(place), scale=1e-2).apply(init_weights)
+    def block(self, spec: BlockSpec) -> nn.Module:
+        """Make a block with BatchNorm and scales that start at 0.01."""
+        attention = LargeKernelAttention(spec.dim, SelfGate(spec.dim))
+        return Residual(spec, nn.BatchNorm2d, attention, ConvMLP(spec), scale=1e-2).apply(init_weights)
 
 
 class SelfGate(nn.Module):

@@ -4,7 +4,7 @@ from timm.layers import LayerNorm2d, Mlp
 from torch import Tensor, nn
 
 from svqkit.models.translators.blocks import Residual, depthwise, init_weights, need_multiple
-from svqkit.models.translators.metaformer import MetaTranslator, Place
+from svqkit.models.translators.metaformer import BlockSpec, MetaTranslator
 
 ORDER = 4
 
@@ -16,10 +16,10 @@ class HorNet(MetaTranslator):
     2207.14284; layer sizes and initialisation as in OpenSTL.
     """
 
-    def block(self, place: Place) -> nn.Module:
-        """LayerNorm over the channels of a place, and scales that start at 1e-6."""
-        mlp = ChannelsLast(Mlp(place.dim, int(place.mlp_ratio * place.dim)))
-        return Residual(place, LayerNorm2d, GatedConvolution(place.dim), mlp, scale=1e-6).apply(init_weights)
+    def block(self, spec: BlockSpec) -> nn.Module:
+        """Make a block with LayerNorm over the channels of a position, and scales that start at 1e-6."""
+        mlp = ChannelsLast(Mlp(spec.dim, int(spec.mlp_ratio * spec.dim)))
+        return Residual(spec, LayerNorm2d, GatedConvolution(spec.dim), mlp, scale=1e-6).apply(init_weights)
 
 
 class GatedConvolution(nn.Module):

@@ -1,4 +1,4 @@
-"""Translators that are a row of blocks, each mixing places and then channels: MetaFormers."""
+"""Translators that are a row of blocks, each mixing positions and then channels: MetaFormers."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from svqkit.settings.params import Model
 
 
 @dataclass(frozen=True)
-class Place:
-    """What a block must know of its place in a translator.
+class BlockSpec:
+    """What a block of a translator is made by.
 
     Attributes:
         dim: channels.
@@ -49,14 +49,16 @@ class MetaTranslator(nn.Module):
         rates = np.linspace(0.01, settings.drop_path, settings.N_T).tolist()
         widths = [channels, *[settings.hid_T] * (settings.N_T - 1), channels]
         self.blocks, self.resize = nn.ModuleList(), nn.ModuleList()
-        for index, (wide, following, rate) in enumerate(zip(widths[:-1], widths[1:], rates, strict=True)):
-            resized = wide != following
-            self.blocks.append(self.block(Place(wide, size, settings.mlp_ratio, settings.drop, rate, index, resized)))
-            self.resize.append(nn.Conv2d(wide, following, 1) if resized else nn.Identity())
+        for index, (width, next_width, rate) in enumerate(zip(widths[:-1], widths[1:], rates, strict=True)):
+            resized = width != next_width
+            self.blocks.append(
+                self.block(BlockSpec(width, size, settings.mlp_ratio, settings.drop, rate, index, resized))
+            )
+            self.resize.append(nn.Conv2d(width, next_width, 1) if resized else nn.Identity())
 
     @abstractmethod
-    def block(self, place: Place) -> nn.Module:
-        """The block that stands at ``place``: (B, dim, H', W') → the same shape."""
+    def block(self, spec: BlockSpec) -> nn.Module:
+        """Make the block of ``spec``: (B, dim, H', W') → the same shape."""
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, channels, H', W') → the same shape."""

@@ -1,16 +1,16 @@
-"""MLP-Mixer: an MLP over places, then one over channels."""
+"""MLP-Mixer: an MLP over positions, then one over channels."""
 
 from timm.models.mlp_mixer import MixerBlock
 from torch import Tensor, nn
 
 from svqkit.errors import SvqkitError
 from svqkit.models.translators.blocks import Tokens, init_weights
-from svqkit.models.translators.metaformer import MetaTranslator, Place
+from svqkit.models.translators.metaformer import BlockSpec, MetaTranslator
 from svqkit.settings.params import Model
 
 
 class MLPMixer(MetaTranslator):
-    """Every place sees every other through an MLP half as wide as a row of channels; in timm's implementation.
+    """Every position sees every other through an MLP half as wide as a row of channels; in timm's implementation.
 
     It is made for one height and width of frames.
 
@@ -22,15 +22,15 @@ class MLPMixer(MetaTranslator):
         super().__init__(settings, channels, size)
         self.size = size
 
-    def block(self, place: Place) -> nn.Module:
-        """LayerNorm over the channels of a place."""
-        height, width = place.size
+    def block(self, spec: BlockSpec) -> nn.Module:
+        """Make a block with LayerNorm over the channels of a position."""
+        height, width = spec.size
         block = MixerBlock(
-            place.dim,
+            spec.dim,
             seq_len=height * width,
-            mlp_ratio=(0.5, place.mlp_ratio),
-            drop=place.drop,
-            drop_path=place.drop_path,
+            mlp_ratio=(0.5, spec.mlp_ratio),
+            drop=spec.drop,
+            drop_path=spec.drop_path,
         )
         return Tokens(block.apply(init_weights))
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from svqkit.models.translators.blocks import Residual, depthwise, init_weights, need_multiple
-from svqkit.models.translators.metaformer import MetaTranslator, Place
+from svqkit.models.translators.metaformer import BlockSpec, MetaTranslator
 
 
 class MogaNet(MetaTranslator):
@@ -14,16 +14,16 @@ class MogaNet(MetaTranslator):
     initialisation as in OpenSTL.
     """
 
-    def block(self, place: Place) -> nn.Module:
-        """BatchNorm and scales that start at 1e-5."""
-        need_multiple(place.dim, 8, "moganet")
-        return Residual(
-            place, nn.BatchNorm2d, GatedAggregation(place.dim), ChannelAggregation(place), scale=1e-5
-        ).apply(init_weights)
+    def block(self, spec: BlockSpec) -> nn.Module:
+        """Make a block with BatchNorm and scales that start at 1e-5."""
+        need_multiple(spec.dim, 8, "moganet")
+        return Residual(spec, nn.BatchNorm2d, GatedAggregation(spec.dim), ChannelAggregation(spec), scale=1e-5).apply(
+            init_weights
+        )
 
 
 class GatedAggregation(nn.Module):
-    """x + leave(SiLU(gate(z)) ⊙ SiLU(context(z))), z = SiLU(y + s ⊙ (y − mean of y over places)), y = enter(x)."""
+    """x + leave(SiLU(gate(z)) ⊙ SiLU(context(z))), z = SiLU(y + s ⊙ (y − mean of y over positions)), y = enter(x)."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -59,15 +59,15 @@ class MultiOrderContext(nn.Module):
 class ChannelAggregation(nn.Module):
     """An MLP with a depthwise 3×3, and h + s ⊙ (h − GELU(w·h)) on its hidden channels h."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, spec: BlockSpec) -> None:
         super().__init__()
-        hidden = int(place.dim * place.mlp_ratio)
-        self.enter = nn.Conv2d(place.dim, hidden, 1)
+        hidden = int(spec.dim * spec.mlp_ratio)
+        self.enter = nn.Conv2d(spec.dim, hidden, 1)
         self.depthwise = depthwise(hidden, 3)
         self.common = nn.Conv2d(hidden, 1, 1)
         self.contrast = nn.Parameter(torch.full((1, hidden, 1, 1), 1e-5))
-        self.leave = nn.Conv2d(hidden, place.dim, 1)
-        self.activation, self.drop = nn.GELU(), nn.Dropout(place.drop)
+        self.leave = nn.Conv2d(hidden, spec.dim, 1)
+        self.activation, self.drop = nn.GELU(), nn.Dropout(spec.drop)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, dim, H, W) → the same shape."""

@@ -6,38 +6,38 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svqkit.models.translators.blocks import init_weights, need_multiple
-from svqkit.models.translators.metaformer import MetaTranslator, Place
+from svqkit.models.translators.metaformer import BlockSpec, MetaTranslator
 
 HEADS = 8
 
 
 class Swin(MetaTranslator):
-    """Windows of 4 × 4 to 8 × 8 places, by the height of the latents. Where a shift wraps around there is no mask.
+    """Windows of 4 × 4 to 8 × 8 positions, by the height of the latents. Where a shift wraps around there is no mask.
 
     Source: Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", arXiv 2103.14030;
     layer sizes and initialisation as in OpenSTL, attention in timm's implementation.
     """
 
-    def block(self, place: Place) -> nn.Module:
-        """Odd blocks shift their windows by half, where there is more than one."""
-        need_multiple(place.dim, HEADS, "swin")
-        window = 7 if place.size[0] % 7 == 0 else min(8, max(4, place.size[0] // 16))
-        shift = window // 2 if place.index % 2 else 0
-        if min(place.size) <= window:
-            window, shift = min(place.size), 0
-        return SwinBlock(place, window, shift).apply(init_weights)
+    def block(self, spec: BlockSpec) -> nn.Module:
+        """Make a block: odd blocks shift their windows by half, where there is more than one."""
+        need_multiple(spec.dim, HEADS, "swin")
+        window = 7 if spec.size[0] % 7 == 0 else min(8, max(4, spec.size[0] // 16))
+        shift = window // 2 if spec.index % 2 else 0
+        if min(spec.size) <= window:
+            window, shift = min(spec.size), 0
+        return SwinBlock(spec, window, shift).apply(init_weights)
 
 
 class SwinBlock(nn.Module):
     """x + attention within windows of norm₁(x), then x + MLP(norm₂(x)), at (B, H, W, dim)."""
 
-    def __init__(self, place: Place, window: int, shift: int) -> None:
+    def __init__(self, spec: BlockSpec, window: int, shift: int) -> None:
         super().__init__()
         self.window, self.shift = window, shift
-        self.norm1, self.norm2 = nn.LayerNorm(place.dim), nn.LayerNorm(place.dim)
-        self.attn = WindowAttention(place.dim, HEADS, window_size=window, proj_drop=place.drop)
-        self.mlp = Mlp(place.dim, int(place.dim * place.mlp_ratio), drop=place.drop)
-        self.drop_path = DropPath(place.drop_path)
+        self.norm1, self.norm2 = nn.LayerNorm(spec.dim), nn.LayerNorm(spec.dim)
+        self.attn = WindowAttention(spec.dim, HEADS, window_size=window, proj_drop=spec.drop)
+        self.mlp = Mlp(spec.dim, int(spec.dim * spec.mlp_ratio), drop=spec.drop)
+        self.drop_path = DropPath(spec.drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, dim, H, W) → the same shape."""
@@ -46,7 +46,7 @@ class SwinBlock(nn.Module):
         return (x + self.drop_path(self.mlp(self.norm2(x)))).permute(0, 3, 1, 2)
 
     def _attend(self, x: Tensor) -> Tensor:
-        """Attention among the places of each window, (B, H, W, dim) → the same shape."""
+        """Attention among the positions of each window, (B, H, W, dim) → the same shape."""
         height, width = x.shape[1:3]
         # Where windows don't fit, zeros fill the last ones; the published frames need none.
         x = F.pad(x, (0, 0, 0, -width % self.window, 0, -height % self.window))

@@ -2,9 +2,8 @@
 
 from torch import Tensor, nn
 
-from svqkit.models.translators.blocks import ConvMLP, Residual, init_weights
-from svqkit.models.translators.largekernel import LargeKernelAttention, large_kernel
-from svqkit.models.translators.metaformer import MetaTranslator, Place
+from svqkit.models.translators.blocks import ConvMLP, LargeKernelAttention, Residual, init_weights, large_kernel
+from svqkit.models.translators.metaformer import BlockSpec, MetaTranslator
 
 
 class TAU(MetaTranslator):
@@ -14,14 +13,14 @@ class TAU(MetaTranslator):
     arXiv 2206.12126; layer sizes and initialisation as in OpenSTL, whose attention keeps PyTorch's own.
     """
 
-    def block(self, place: Place) -> nn.Module:
-        """BatchNorm and scales that start at 0.01."""
-        attention = LargeKernelAttention(place.dim, TemporalGate(place.dim))
-        return Residual(place, nn.BatchNorm2d, attention, ConvMLP(place).apply(init_weights), scale=1e-2)
+    def block(self, spec: BlockSpec) -> nn.Module:
+        """Make a block with BatchNorm and scales that start at 0.01."""
+        attention = LargeKernelAttention(spec.dim, TemporalGate(spec.dim))
+        return Residual(spec, nn.BatchNorm2d, attention, ConvMLP(spec).apply(init_weights), scale=1e-2)
 
 
 class TemporalGate(nn.Module):
-    """σ(E ReLU(S mean(x))) ⊙ kernel(x) ⊙ x: how much each channel counts, from its mean over the places."""
+    """σ(E ReLU(S mean(x))) ⊙ kernel(x) ⊙ x: how much each channel counts, from its mean over the positions."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()

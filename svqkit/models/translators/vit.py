@@ -1,10 +1,10 @@
-"""ViT: self-attention among all places."""
+"""ViT: self-attention among all positions."""
 
 from timm.models.vision_transformer import Block
 from torch import nn
 
 from svqkit.models.translators.blocks import Tokens, init_weights, need_multiple
-from svqkit.models.translators.metaformer import MetaTranslator, Place
+from svqkit.models.translators.metaformer import BlockSpec, MetaTranslator
 
 HEADS = 8
 
@@ -16,21 +16,21 @@ class ViT(MetaTranslator):
     in OpenSTL.
     """
 
-    def block(self, place: Place) -> nn.Module:
-        """Attention and MLP, each after a LayerNorm."""
-        need_multiple(place.dim, HEADS, "vit")
-        return Tokens(attention_block(place))
+    def block(self, spec: BlockSpec) -> nn.Module:
+        """Make a block: attention and MLP, each after a LayerNorm."""
+        need_multiple(spec.dim, HEADS, "vit")
+        return Tokens(attention_block(spec))
 
 
-def attention_block(place: Place, scale: float | None = None) -> nn.Module:
-    """A block of self-attention on (B, H·W, dim); ``scale`` is where learned scales start, None: there are none."""
+def attention_block(spec: BlockSpec, scale: float | None = None) -> nn.Module:
+    """Make a block of self-attention on (B, H·W, dim); ``scale`` is where learned scales start, if any."""
     return Block(
-        place.dim,
+        spec.dim,
         num_heads=HEADS,
-        mlp_ratio=place.mlp_ratio,
+        mlp_ratio=spec.mlp_ratio,
         qkv_bias=True,
-        proj_drop=place.drop,
+        proj_drop=spec.drop,
         init_values=scale,
-        drop_path=place.drop_path,
+        drop_path=spec.drop_path,
         norm_layer=nn.LayerNorm,
     ).apply(init_weights)

@@ -6,15 +6,12 @@ import pandas as pd
 
 from svqkit.errors import SvqkitError
 from svqkit.paper.claims.paper import CLAIMS
-from svqkit.paper.claims.rules import RULES, judge
-from svqkit.paper.claims.verdict import Answer, Claim, Evidence, Finding, Verdict
+from svqkit.paper.claims.rules import RULES, Answer, Claim, Evidence, Finding, Verdict, judge
 from svqkit.paper.results import Results
-
-__all__ = ["CLAIMS", "RULES", "Answer", "Claim", "Evidence", "Finding", "Verdict", "as_frame", "judge_all"]
 
 
 def judge_all(results: Results) -> list[Verdict]:
-    """The verdict on every claim, in the order of ``CLAIMS``; what a claim lacks stands in its verdict."""
+    """Return the verdict on every claim, in the order of ``CLAIMS``; what a claim lacks stands in its verdict."""
     return [judge(claim, _evidence(claim, results)) for claim in CLAIMS.values()]
 
 
@@ -26,14 +23,14 @@ def _evidence(claim: Claim, results: Results) -> Evidence:
 
 
 def as_frame(verdicts: Iterable[Verdict]) -> pd.DataFrame:
-    """Verdicts as a table for reading: claim, verdict, what the numbers alone would say, why."""
+    """Return verdicts as a table for reading: claim, verdict, what the numbers alone would say, why."""
     rows = [
         {
-            "claim": one.claim.sentence,
-            "verdict": str(one.answer),
-            "numbers alone": str(one.alone),
-            "why": one.reason,
+            "claim": verdict.claim.sentence,
+            "verdict": str(verdict.answer),
+            "numbers alone": str(verdict.alone),
+            "why": verdict.reason,
         }
-        for one in verdicts
+        for verdict in verdicts
     ]
     return pd.DataFrame(rows).set_index("claim")

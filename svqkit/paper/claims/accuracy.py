@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from svqkit.errors import SvqkitError
+from svqkit.models.translators.anatomy import ANATOMY
 from svqkit.paper.claims import rules
 from svqkit.paper.claims.evidence import Pair, comparisons, doubts, mean_of, mean_over_models
-from svqkit.paper.claims.verdict import Evidence, Finding
+from svqkit.paper.claims.rules import Evidence, Finding
 from svqkit.paper.results import Results
 from svqkit.paper.selection import experiments_of, role, seed_scores
 from svqkit.paper.tables.translators import FAMILIES
-from svqkit.plots.receptive_fields import ANATOMY
 
 STUDIED = "weather_t2m"  # the dataset of every study but the main one
 VIDEO = ("human", "kth", "kitticaltech")
@@ -18,7 +18,7 @@ TWELVE = tuple(name for name in ANATOMY if name != "tau")
 
 
 def beats_base(results: Results, dataset: str, size: float = 0.0) -> Evidence:
-    """SVQ has a lower MSE than the model without, by ``size`` (relative) if one is claimed.
+    """Gather evidence that SVQ has a lower MSE than the model without, by ``size`` (relative) if one is claimed.
 
     Where the two were trained with different losses, SVQ against a model without that was trained with the same one
     is shown beside.
@@ -29,13 +29,13 @@ def beats_base(results: Results, dataset: str, size: float = 0.0) -> Evidence:
 
 
 def video_error(results: Results, size: float) -> Evidence:
-    """The mean change of MAE over the three video datasets."""
+    """Compare the MAE on the three video datasets by the mean of its changes."""
     found, missing = comparisons(results, [_against_base(dataset, "mae") for dataset in VIDEO])
     return _on_average(found, missing, "MAE", size)
 
 
 def video_quality(results: Results, size: float) -> Evidence:
-    """The mean change of LPIPS over the three video datasets: of each seed, since windows have none."""
+    """Compare LPIPS on the three video datasets by the mean of its changes: of each seed, since windows have none."""
     found, missing = [], []
     for dataset in VIDEO:
         try:
@@ -46,17 +46,17 @@ def video_quality(results: Results, size: float) -> Evidence:
 
 
 def each_translator(results: Results) -> Evidence:
-    """Every translator has a lower MSE with SVQ."""
+    """Gather evidence that every translator has a lower MSE with SVQ."""
     pairs = _translators(results)
     found, missing = comparisons(results, pairs.values())
     return Evidence(tuple(rules.effects(found, -1)), (*_absent(TWELVE, pairs), *missing))
 
 
 def translators_on_average(results: Results, family: str, size: float) -> Evidence:
-    """The mean change of MSE over the translators of a family, or of all ("")."""
-    members = [one for one in TWELVE if family in ("", FAMILIES[ANATOMY[one].family])]
+    """Compare the MSE with each translator of a family, or with all (""), by the mean of its changes."""
+    members = [name for name in TWELVE if family in ("", FAMILIES[ANATOMY[name].family])]
     pairs = _translators(results)
-    found, missing = comparisons(results, [pairs[one] for one in members if one in pairs])
+    found, missing = comparisons(results, [pairs[member] for member in members if member in pairs])
     missing = [*_absent(members, pairs), *missing]
     if missing:
         return Evidence(tuple(found), tuple(missing))
@@ -65,10 +65,10 @@ def translators_on_average(results: Results, family: str, size: float) -> Eviden
 
 
 def under_noise(results: Results) -> Evidence:
-    """At every share of perturbed input values SVQ has a lower MSE than the model without."""
+    """Gather evidence that at every share of perturbed input values SVQ has a lower MSE than the model without."""
     by_noise: dict[float, dict[str, str]] = {}
-    for one in experiments_of(results, STUDIED, "noise"):
-        by_noise.setdefault(one.model.noise, {})[role(one)] = one.name
+    for experiment in experiments_of(results, STUDIED, "noise"):
+        by_noise.setdefault(experiment.model.noise, {})[role(experiment)] = experiment.name
     pairs = [
         Pair(STUDIED, names["svq"], names["none"])
         for noise, names in sorted(by_noise.items())
@@ -85,12 +85,12 @@ def _against_base(dataset: str, metric: str) -> Pair:
 def _of_same_loss(results: Results, dataset: str) -> list[Pair]:
     """SVQ against the base of study "loss" with SVQ's loss, if the base of study "main" has another one."""
     wanted = _against_base(dataset, "mse")
-    losses = {one.name: one.training.loss for one in experiments_of(results, dataset)}
+    losses = {experiment.name: experiment.training.loss for experiment in experiments_of(results, dataset)}
     loss = losses.get(wanted.experiment)
     if losses.get(wanted.base) == loss:
         return []
-    others = [one for one in experiments_of(results, dataset, "loss") if role(one) == "none"]
-    return [Pair(dataset, wanted.experiment, one.name) for one in others if one.training.loss == loss]
+    others = [experiment for experiment in experiments_of(results, dataset, "loss") if role(experiment) == "none"]
+    return [Pair(dataset, wanted.experiment, member.name) for member in others if member.training.loss == loss]
 
 
 def _on_average(found: list[Finding], missing: list[str], metric: str, size: float) -> Evidence:
@@ -126,8 +126,8 @@ def _lpips_change(results: Results, dataset: str) -> Finding:
 def _translators(results: Results) -> dict[str, Pair]:
     """SVQ against the same translator without, by translator."""
     names: dict[str, dict[str, str]] = {}
-    for one in experiments_of(results, STUDIED, "translators"):
-        names.setdefault(one.model.translator, {})[role(one)] = one.name
+    for experiment in experiments_of(results, STUDIED, "translators"):
+        names.setdefault(experiment.model.translator, {})[role(experiment)] = experiment.name
     return {
         translator: Pair(STUDIED, kinds["svq"], kinds["none"])
         for translator, kinds in names.items()
@@ -136,5 +136,5 @@ def _translators(results: Results) -> dict[str, Pair]:
 
 
 def _absent(wanted: Sequence[str], there: Mapping[str, Pair]) -> list[str]:
-    missing = [one for one in wanted if one not in there]
+    missing = [name for name in wanted if name not in there]
     return [f"runs of {', '.join(missing)} with and without SVQ"] if missing else []

@@ -7,8 +7,7 @@ from functools import cache
 
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.significance import Comparison, compare
-from svqkit.paper.claims.rules import FEWEST_TRAININGS, SIMULATED, mean_interval
-from svqkit.paper.claims.verdict import Finding
+from svqkit.paper.claims.rules import FEWEST_TRAININGS, SIMULATED, Finding, mean_interval
 from svqkit.paper.results import Results
 from svqkit.plots.names import display_name, metric_name
 
@@ -33,12 +32,12 @@ class Pair:
         return f"{self.dataset}: {metric_name(self.metric)} of {names}"
 
     def links(self, results: Results) -> tuple[str, str]:
-        """The folders of the runs of both."""
+        """Return the folders of the runs of both."""
         return results.run_link(self.experiment), results.run_link(self.base)
 
 
 def comparisons(results: Results, pairs: Iterable[Pair]) -> tuple[list[Finding], list[str]]:
-    """The relative change of each pair's error, and what is missing.
+    """Compare the errors of each pair, and name what is missing.
 
     Raises:
         SvqkitError: the errors of the windows were not written.
@@ -79,7 +78,7 @@ def _compare(results: Results, pair: Pair) -> Comparison:
 
 
 def doubts(results: Results, dataset: str, trainings: int) -> tuple[str, ...]:
-    """Why numbers of a dataset with so many trainings can't settle a claim."""
+    """Return why numbers of a dataset with so many trainings can't settle a claim."""
     there = {
         SIMULATED: dataset in results.simulated,
         OTHER_SETTINGS: results.profile != PUBLISHED,
@@ -89,25 +88,25 @@ def doubts(results: Results, dataset: str, trainings: int) -> tuple[str, ...]:
 
 
 def mean_of(findings: Sequence[Finding], what: str) -> Finding:
-    """The mean of changes on different data, whose intervals are independent of each other.
+    """Return the mean of changes on different data, whose intervals are independent of each other.
 
     The standard error of each is (high − low) / 3.92, that of their mean the root of the sum of squares over n; the
     interval and p are those of a normal distribution.
     """
     count = len(findings)
-    value = math.fsum(one.value for one in findings) / count
-    error = math.sqrt(math.fsum((one.high - one.low) ** 2 for one in findings)) / count / 3.92
+    value = math.fsum(finding.value for finding in findings) / count
+    error = math.sqrt(math.fsum((finding.high - finding.low) ** 2 for finding in findings)) / count / 3.92
     p_value = math.erfc(abs(value) / error / math.sqrt(2)) if error else float(value == 0)
     low, high = value - 1.96 * error, value + 1.96 * error
-    return _joined(findings, what, (value, low, high, p_value), min(one.trainings for one in findings))
+    return _joined(findings, what, (value, low, high, p_value), min(finding.trainings for finding in findings))
 
 
 def mean_over_models(findings: Sequence[Finding], what: str) -> Finding:
-    """The mean change of models that were each trained, with a t-interval over the models.
+    """Return the mean change of models that were each trained, with a t-interval over the models.
 
     Each model is one training of each kind, so that the chance in training is in the interval.
     """
-    found = _joined(findings, what, mean_interval([one.value for one in findings]), len(findings))
+    found = _joined(findings, what, mean_interval([finding.value for finding in findings]), len(findings))
     others = tuple(doubt for doubt in found.doubts if doubt != ONE_TRAINING)
     too_few = (ONE_TRAINING,) * (len(findings) < FEWEST_TRAININGS)
     return replace(found, counted="model", doubts=others + too_few)
@@ -120,14 +119,14 @@ def _joined(
         what,
         *numbers,
         trainings=trainings,
-        windows=max(one.windows for one in findings),
-        links=tuple(dict.fromkeys(link for one in findings for link in one.links)),
-        doubts=tuple(dict.fromkeys(doubt for one in findings for doubt in one.doubts)),
+        windows=max(finding.windows for finding in findings),
+        links=tuple(dict.fromkeys(link for finding in findings for link in finding.links)),
+        doubts=tuple(dict.fromkeys(doubt for finding in findings for doubt in finding.doubts)),
     )
 
 
 def measured(results: Results, dataset: str, experiment: str, metric: str) -> list[float]:
-    """A measure of an experiment's codebook, of each seed.
+    """Return a measure of an experiment's codebook, of each seed.
 
     Raises:
         SvqkitError: it was not measured; the message names it, for a list of what is missing.
@@ -141,7 +140,7 @@ def measured(results: Results, dataset: str, experiment: str, metric: str) -> li
 
 
 def measure(results: Results, dataset: str, experiment: str, metric: str) -> Finding:
-    """The mean of a measure over seeds, with a t-interval.
+    """Return the mean of a measure over seeds, with a t-interval.
 
     Raises:
         SvqkitError: as :func:`measured`.

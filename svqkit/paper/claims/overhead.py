@@ -9,7 +9,7 @@ import pandas as pd
 from svqkit.errors import SvqkitError
 from svqkit.paper.claims import rules
 from svqkit.paper.claims.evidence import OTHER_SETTINGS, PUBLISHED
-from svqkit.paper.claims.verdict import Evidence, Finding
+from svqkit.paper.claims.rules import Evidence, Finding
 from svqkit.paper.results import Results
 
 LITTLE = 0.10  # as much as this, relative to the model without, is still little
@@ -18,7 +18,11 @@ QUANTITIES = {"parameters": "parameters", "flops": "FLOPs", "step_seconds": "tim
 
 
 def little_overhead(results: Results) -> Evidence:
-    """As published, SVQ adds at most ``LITTLE`` to parameters, FLOPs and time; folded is shown beside it."""
+    """Gather evidence that SVQ as published adds at most ``LITTLE`` to parameters, FLOPs and time; folded beside it.
+
+    Raises:
+        SvqkitError: costs of SVQ as published were not measured.
+    """
     costs = results.costs
     bases = costs[costs["form"] == "none"].set_index("translator")
     judged, shown = [], []
@@ -31,11 +35,15 @@ def little_overhead(results: Results) -> Evidence:
             (judged if form == AS_PUBLISHED else shown).append(found)
     if not judged:
         raise SvqkitError(f"costs of models without SVQ and with SVQ in form {AS_PUBLISHED!r}")
-    return Evidence((*(rules.below(one, LITTLE) for one in rules.corrected(judged)), *shown))
+    return Evidence((*(rules.below(finding, LITTLE) for finding in rules.corrected(judged)), *shown))
 
 
 def cheaper_than_lista(results: Results) -> Evidence:
-    """At every codebook size, SVQ as published takes less time for a training step than LISTA."""
+    """Gather evidence that at every codebook size, SVQ as published takes less time for a training step than LISTA.
+
+    Raises:
+        SvqkitError: costs of LISTA and SVQ with the same codebook were not measured.
+    """
     costs = results.costs.dropna(subset=["step_seconds"])
     steps = {form: part.set_index("codebook_size")["step_seconds"] for form, part in _of_sizes(costs).items()}
     if AS_PUBLISHED not in steps or "lista" not in steps:
@@ -62,7 +70,7 @@ def _over_translators(rows: pd.DataFrame, bases: pd.DataFrame, column: str) -> l
 
 def _change(results: Results, what: str, ratios: Sequence[float], costs: pd.DataFrame) -> Finding:
     """The geometric mean of ratios less 1, with a t-interval of their logarithms."""
-    value, low, high, _ = (math.expm1(one) for one in rules.mean_interval([math.log(ratio) for ratio in ratios]))
+    value, low, high, _ = (math.expm1(number) for number in rules.mean_interval([math.log(ratio) for ratio in ratios]))
     machine = ", ".join(sorted(set(costs["machine"].dropna().astype(str))))
     found = Finding(f"{what} ({machine})", value, low, high)
     return replace(found, doubts=(OTHER_SETTINGS,) * (results.profile != PUBLISHED))

@@ -7,9 +7,8 @@ as public reviews of the paper quote them.
 from collections.abc import Iterator
 from functools import partial
 
-from svqkit.paper.claims import accuracy, overhead, quantizers, training, weights
-from svqkit.paper.claims.rules import SAME
-from svqkit.paper.claims.verdict import Claim
+from svqkit.paper.claims import accuracy, overhead, studies
+from svqkit.paper.claims.rules import SAME, Claim
 
 _AGAINST_BASE = "SVQ against SimVP, MSE"
 _WEATHER = {
@@ -83,14 +82,14 @@ def _on_quantizers() -> Iterator[Claim]:
         "SVQ has a lower error than every other quantizer.",
         "Figure 1; Table 4",
         "SVQ against each quantizer of the paper, MSE",
-        quantizers.beats_rivals,
+        studies.beats_rivals,
     )
     yield Claim(
         "rivals_harm",
         "Every other quantizer makes the model worse than it is without one.",
         "abstract; Figure 1; Table 4: MSE 1.105 → 1.174 to 1.854",
         "each quantizer of the paper against SimVP, MSE",
-        quantizers.rivals_harm,
+        studies.rivals_harm,
     )
 
 
@@ -100,21 +99,21 @@ def _on_parts() -> Iterator[Claim]:
         "A frozen random codebook is about as good as one that learns.",
         "Table 7: MSE 1.023 and 1.018 with 10,000 codes",
         f"SVQ frozen against SVQ, MSE, as good within ±{SAME:.0%}".replace("%", " %"),
-        quantizers.frozen_as_good,
+        studies.frozen_as_good,
     )
     yield Claim(
         "large_codebook",
         "SVQ's largest codebook is no worse than smaller ones.",
         "Figure 5",
         f"SVQ with the largest codebook against each smaller one, MSE, no worse than by {SAME:.0%}".replace("%", " %"),
-        quantizers.large_no_worse,
+        studies.large_no_worse,
     )
     yield Claim(
         "rival_saturates",
         "Grouped residual VQ gets worse when its codebook is too large.",
         "Figure 5",
         "grouped residual VQ with the largest codebook against each smaller one, MSE; one worse is enough",
-        quantizers.rival_grows_worse,
+        studies.rival_grows_worse,
     )
     yield Claim(
         "noise",
@@ -128,14 +127,14 @@ def _on_parts() -> Iterator[Claim]:
         "The gain is the codebook's, not that of the two layers in front of it.",
         "Table 5 (the layers alone: a control that reviews ask for)",
         "SVQ against its layers without a codebook, MSE",
-        quantizers.beats_mlp,
+        studies.beats_mlp,
     )
     yield Claim(
         "mae_loss",
         "SVQ is better trained with MAE than with MSE.",
         "Table 5",
         "SVQ trained with MAE against SVQ trained with MSE, MSE of the forecasts",
-        weights.mae_is_better,
+        studies.mae_is_better,
     )
 
 
@@ -144,16 +143,16 @@ def _on_weights() -> Iterator[Claim]:
         "sparse",
         "The weights of the codes are sparse: most are near zero, few are large.",
         "abstract; Figure 7",
-        f"kurtosis above {weights.LEAST_KURTOSIS:g} (normal: 3), and above {100 * weights.LEAST_SHARE:g} % of the "
+        f"kurtosis above {studies.LEAST_KURTOSIS:g} (normal: 3), and above {100 * studies.LEAST_SHARE:g} % of the "
         "weights below 1 % of the largest of their place",
-        weights.sparse,
+        studies.sparse,
     )
     yield Claim(
         "mae_sparser",
         "Training with MAE makes the weights sparser than training with MSE.",
         "Figure 7",
         "kurtosis of the weights after training with MAE against MSE, Welch's test over seeds",
-        weights.mae_is_sparser,
+        studies.mae_is_sparser,
     )
 
 
@@ -177,15 +176,15 @@ def _on_cost() -> Iterator[Claim]:
         "stable",
         "Training with SVQ before the translator is stable.",
         "Figure 6",
-        f"in no training the loss rises by more than {100 * training.WORST_RISE:g} % above its lowest value so far",
-        training.smooth,
+        f"in no training the loss rises by more than {100 * studies.WORST_RISE:g} % above its lowest value so far",
+        studies.smooth,
     )
     yield Claim(
         "rivals_unstable",
         "Other quantizers are unstable after the translator.",
         "Figure 6: MSE above 10",
         "each quantizer after the translator against itself before it, MSE; one worse is enough",
-        training.unstable_after_translator,
+        studies.unstable_after_translator,
     )
 
 

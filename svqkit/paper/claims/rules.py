@@ -27,12 +27,14 @@ can't be said.
 
 import inspect
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Literal
 
 from scipy import stats
 
-from svqkit.paper.claims.verdict import Answer, Claim, Evidence, Finding, Verdict
+from svqkit.paper.results import Results
 
 SIGNIFICANT = 0.05
 RELEVANT = 0.01
@@ -42,12 +44,127 @@ SIMULATED = "simulated data"
 RULES = inspect.cleandoc(__doc__)
 
 
+class Answer(StrEnum):
+    """What can be said of a claim."""
+
+    REPRODUCED = "reproduced"
+    NOT_REPRODUCED = "not reproduced"
+    OPEN = "can't be said with this data"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One number that a claim rests on.
+
+    Attributes:
+        what: what was measured, of what: ``"weather_t2m: MSE of SVQ against SimVP"``.
+        value, low, high: the number and its 95 % interval; NaN where there is no interval.
+        p_value: two-sided, of no effect; NaN where it was not tested.
+        relative: whether the number is a relative change (0.01 is 1 %) or a number as it is.
+        trainings, counted: how many trainings of each kind the interval knows of, and what they differ in.
+        windows: test windows; 0 where there are none.
+        links: folders of the runs, from the project's folder.
+        doubts: why the number can't settle a claim of the paper, whatever it is.
+        answer: what the number alone says of the claim; None: shown for information.
+    """
+
+    what: str
+    value: float
+    low: float = float("nan")
+    high: float = float("nan")
+    p_value: float = float("nan")
+    relative: bool = True
+    trainings: int = 0
+    counted: Literal["seed", "model"] = "seed"
+    windows: int = 0
+    links: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    answer: Answer | None = None
+
+    @property
+    def firm_answer(self) -> Answer | None:
+        """The answer that is left when doubts are heard."""
+        return Answer.OPEN if self.answer is not None and self.doubts else self.answer
+
+    @property
+    def number(self) -> str:
+        """``"−7.90 % [−9.12, −6.63]"`` or ``"4.32 [3.1, 5.54]"``."""
+        factor, form, unit = (100, "+.2f", " %") if self.relative else (1, ".4g", "")
+        text = f"{self.value * factor:{form}}{unit}"
+        if self.low < self.high:
+            text += f" [{self.low * factor:{form}}, {self.high * factor:{form}}]"
+        return text.replace("-", "−")
+
+    @property
+    def basis(self) -> str:
+        """``"p = 0.001; 3 seeds, 361 windows"``."""
+        p_value = "" if math.isnan(self.p_value) else "p < 0.0001" if self.p_value < 1e-4 else f"p = {self.p_value:.2g}"
+        counts = ((self.trainings, self.counted), (self.windows, "window"))
+        counted = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts if count)
+        return "; ".join(part for part in (p_value, counted) if part)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All numbers that a claim rests on.
+
+    Attributes:
+        findings: with the answer of each.
+        missing: what is not there, in words.
+        holds: whether the claim needs all of the numbers or any of them.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    missing: tuple[str, ...] = ()
+    holds: Literal["all", "any"] = "all"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the paper.
+
+    Attributes:
+        key: a short name.
+        sentence: the claim in our words.
+        where: where it stands in the paper.
+        test: how it is judged here.
+        check: the numbers, from what was measured.
+    """
+
+    key: str
+    sentence: str
+    where: str
+    test: str
+    check: Callable[[Results], Evidence] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was made of a claim.
+
+    Attributes:
+        answer: what can be said.
+        alone: what the numbers alone would say; another answer only where there are doubts of them.
+        aside: that in words, if it is another answer.
+        reason: in one or two sentences.
+        findings, missing: what it rests on, and what is not there.
+    """
+
+    claim: Claim
+    answer: Answer
+    alone: Answer
+    aside: str
+    reason: str
+    findings: tuple[Finding, ...]
+    missing: tuple[str, ...]
+
+
 def effects(findings: Sequence[Finding], sign: int, size: float = 0.0) -> list[Finding]:
-    """Findings with the answer to "it changes in the direction of ``sign``, by ``size`` (0: none is named)".
+    """Return findings with the answer to "it changes in the direction of ``sign``, by ``size`` (0: none is named)".
 
     p-values and intervals are corrected for their number.
     """
-    return [replace(one, answer=_effect(one, sign, abs(size))) for one in corrected(findings)]
+    return [replace(finding, answer=_effect(finding, sign, abs(size))) for finding in corrected(findings)]
 
 
 def _effect(finding: Finding, sign: int, size: float) -> Answer:
@@ -61,25 +178,33 @@ def _effect(finding: Finding, sign: int, size: float) -> Answer:
 
 
 def equivalent(findings: Sequence[Finding]) -> list[Finding]:
-    """Findings with the answer to "there is no difference"."""
+    """Return findings with the answer to "there is no difference"."""
     return [
-        replace(one, answer=_within(one, one.low > -SAME and one.high < SAME, one.low > SAME or one.high < -SAME))
-        for one in corrected(findings)
+        replace(
+            finding,
+            answer=_within(
+                finding, finding.low > -SAME and finding.high < SAME, finding.low > SAME or finding.high < -SAME
+            ),
+        )
+        for finding in corrected(findings)
     ]
 
 
 def no_worse(findings: Sequence[Finding]) -> list[Finding]:
-    """Findings, changes of an error, with the answer to "it is no larger"."""
-    return [replace(one, answer=_within(one, one.high < SAME, one.low > SAME)) for one in corrected(findings)]
+    """Return findings, changes of an error, with the answer to "it is no larger"."""
+    return [
+        replace(finding, answer=_within(finding, finding.high < SAME, finding.low > SAME))
+        for finding in corrected(findings)
+    ]
 
 
 def above(finding: Finding, limit: float) -> Finding:
-    """A finding with the answer to "it is above the limit"."""
+    """Return a finding with the answer to "it is above the limit"."""
     return replace(finding, answer=_within(finding, finding.low > limit, finding.high < limit))
 
 
 def below(finding: Finding, limit: float) -> Finding:
-    """A finding with the answer to "it is below the limit"."""
+    """Return a finding with the answer to "it is below the limit"."""
     return replace(finding, answer=_within(finding, finding.high < limit, finding.low > limit))
 
 
@@ -90,7 +215,7 @@ def _within(finding: Finding, inside: bool, outside: bool) -> Answer:
 
 
 def corrected(findings: Sequence[Finding]) -> list[Finding]:
-    """Findings with Holm's p-values and Bonferroni's intervals; one alone stays as it is.
+    """Return findings with Holm's p-values and Bonferroni's intervals; one alone stays as it is.
 
     Each side of an interval is widened by z(1 − 0.025/m) / z(0.975), m being the number of findings and z the
     quantile of the normal distribution.
@@ -100,31 +225,31 @@ def corrected(findings: Sequence[Finding]) -> list[Finding]:
     widening = stats.norm.ppf(1 - SIGNIFICANT / 2 / len(findings)) / stats.norm.ppf(1 - SIGNIFICANT / 2)
     return [
         replace(
-            one,
+            finding,
             p_value=p_value,
-            low=one.value - widening * (one.value - one.low),
-            high=one.value + widening * (one.high - one.value),
+            low=finding.value - widening * (finding.value - finding.low),
+            high=finding.value + widening * (finding.high - finding.value),
         )
-        for one, p_value in zip(findings, holm([one.p_value for one in findings]), strict=True)
+        for finding, p_value in zip(findings, holm([finding.p_value for finding in findings]), strict=True)
     ]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values as Holm (1979) corrects them; NaN stays NaN and is not counted.
+    """Return p-values as Holm (1979) corrects them; NaN stays NaN and is not counted.
 
     The i-th smallest of m is multiplied by m − i + 1; none is smaller than one before it, none is above 1.
     """
-    order = sorted((p_value, place) for place, p_value in enumerate(p_values) if not math.isnan(p_value))
+    order = sorted((p_value, index) for index, p_value in enumerate(p_values) if not math.isnan(p_value))
     result = list(p_values)
     largest = 0.0
-    for rank, (p_value, place) in enumerate(order):
+    for rank, (p_value, index) in enumerate(order):
         largest = max(largest, min(1.0, (len(order) - rank) * p_value))
-        result[place] = largest
+        result[index] = largest
     return result
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float, float, float]:
-    """Mean, 95 % t-interval (low, high), and p of a mean of 0; interval and p are NaN for fewer than two values."""
+    """Return mean, 95 % t-interval (low, high), and p of a mean of 0; NaN for fewer than two values but the mean."""
     mean = math.fsum(values) / len(values)
     if len(values) < 2:
         return mean, math.nan, math.nan, math.nan
@@ -137,7 +262,7 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float, float]:
 
 
 def together(answers: Iterable[Answer], holds: str, complete: bool = True) -> Answer:
-    """The answer to "all hold" or "any holds"; ``complete`` is False when some could not be asked."""
+    """Return the answer to "all hold" or "any holds"; ``complete`` is False when some could not be asked."""
     decisive, otherwise = Answer.NOT_REPRODUCED, Answer.REPRODUCED
     if holds == "any":
         decisive, otherwise = otherwise, decisive
@@ -149,14 +274,14 @@ def together(answers: Iterable[Answer], holds: str, complete: bool = True) -> An
 
 
 def judge(claim: Claim, evidence: Evidence) -> Verdict:
-    """The verdict on a claim."""
-    asked = [one for one in evidence.findings if one.answer is not None]
-    alone = together([one.answer for one in asked], evidence.holds, not evidence.missing)
-    answer = together([one.firm_answer for one in asked], evidence.holds, not evidence.missing)
+    """Return the verdict on a claim."""
+    asked = [finding for finding in evidence.findings if finding.answer is not None]
+    alone = together([finding.answer for finding in asked], evidence.holds, not evidence.missing)
+    answer = together([finding.firm_answer for finding in asked], evidence.holds, not evidence.missing)
     reason = " ".join(_reasons(asked, evidence.missing))
     aside = ""
     if answer is not alone:
-        simulated = any(SIMULATED in one.doubts for one in asked)
+        simulated = any(SIMULATED in finding.doubts for finding in asked)
         aside = f"{'on the simulated data ' * simulated}the numbers alone would say: {alone}"
     return Verdict(claim, answer, alone, aside, reason, evidence.findings, evidence.missing)
 
@@ -165,13 +290,13 @@ def _reasons(asked: Sequence[Finding], missing: Sequence[str]) -> Iterable[str]:
     if len(asked) == 1:
         yield f"{asked[0].what}: {asked[0].number}{f' ({asked[0].basis})' * bool(asked[0].basis)}."
     elif asked:
-        counts = [(sum(one.answer is each for one in asked), words) for each, words in _OUTCOMES.items()]
+        counts = [(sum(finding.answer is outcome for finding in asked), words) for outcome, words in _OUTCOMES.items()]
         told = ", ".join(f"{count} {words}" for count, words in counts if count)
         yield f"Of {len(asked)} numbers: {told}."
-    if doubts := dict.fromkeys(doubt for one in asked for doubt in one.doubts):
+    if doubts := dict.fromkeys(doubt for finding in asked for doubt in finding.doubts):
         yield f"What keeps that from settling the claim: {', '.join(doubts)}."
     if missing:
-        yield f"Missing: {'; '.join(each.rstrip('.') for each in missing)}."
+        yield f"Missing: {'; '.join(name.rstrip('.') for name in missing)}."
 
 
 _OUTCOMES = {

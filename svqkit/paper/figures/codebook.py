@@ -5,16 +5,14 @@ from collections.abc import Iterable
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import code_activity, code_similarity, codebook_usage
-from svqkit.evaluation.decoding import decode_codes, strongest_cells
-from svqkit.paper.drawn import Drawn
-from svqkit.paper.figures.words import about_data, about_seeds, sentences, titled
+from svqkit.evaluation.codebook import decode_codes, strongest_cells
+from svqkit.paper.figures.captions import CaptionedFigure, about_data, about_seeds, sentences, titled
 from svqkit.paper.results import Results
 from svqkit.paper.selection import experiments_of, role
 from svqkit.plots import display_names
-from svqkit.plots.channels import channel_of, is_colour, pick_or_colour, unit_of
-from svqkit.plots.codebook import rank_frequency
-from svqkit.plots.codes import code_effects, similarities
-from svqkit.plots.pictures import one_value
+from svqkit.plots.codebook import code_effects, rank_frequency, similarities
+from svqkit.plots.drawing import one_value
+from svqkit.plots.fields import channel_of, is_colour, pick_or_colour, unit_of
 from svqkit.settings.params import Experiment
 from svqkit.training.paths import store_path
 from svqkit.training.runs import Run
@@ -23,8 +21,8 @@ _STUDIES = ("main", "quantizers", "controls")
 _CODES, _COMPARED = 4, 40  # how many codes get maps, and how many are compared with each other
 
 
-def draw(results: Results) -> list[Drawn]:
-    """Rank and frequency of the codes, their similarity, where the strongest are at work and what they decode to.
+def draw(results: Results) -> list[CaptionedFigure]:
+    """Draw rank and frequency of the codes, their similarity, where the strongest are at work and what they decode to.
 
     Frequencies are of every quantizer with codes on the datasets that have several kinds of them; similarities of SVQ,
     its frozen twin and the first hard quantizer there. Single codes are shown of SVQ on the first dataset of each kind
@@ -39,12 +37,12 @@ def draw(results: Results) -> list[Drawn]:
             "Figure 8 shows what codebooks do, and no run with one was scored. There are scores of: "
             f"{', '.join(results.datasets)}."
         )
-    compared = [name for name, members in coded.items() if len({one.quantizer.name for one in members}) > 1]
+    compared = [name for name, members in coded.items() if len({member.quantizer.name for member in members}) > 1]
     drawn = [_frequencies(results, name, coded[name]) for name in compared or list(coded)[:1]]
     drawn += [one for name in compared or list(coded)[:1] if (one := _similarities(results, name, coded[name]))]
     shown: set[str] = set()
     for dataset, members in coded.items():
-        svq = next((one for one in members if role(one) == "svq"), None)
+        svq = next((member for member in members if role(member) == "svq"), None)
         store = _store(results, dataset)
         if svq and store and store.kind not in shown:
             shown.add(store.kind)
@@ -52,10 +50,10 @@ def draw(results: Results) -> list[Drawn]:
     return drawn
 
 
-def _frequencies(results: Results, dataset: str, members: list[Experiment]) -> Drawn:
+def _frequencies(results: Results, dataset: str, members: list[Experiment]) -> CaptionedFigure:
     usage = results.usage(dataset)
-    names = display_names(one.name for one in members)
-    by_kind = {names[one.name]: [usage[f"{one.name}-seed{seed}"] for seed in one.seeds] for one in members}
+    names = display_names(member.name for member in members)
+    by_kind = {names[member.name]: [usage[f"{member.name}-seed{seed}"] for seed in member.seeds] for member in members}
     title = titled(results, [dataset], f"{dataset}: how often each code is the strongest")
     caption = sentences(
         f"Figure 8, {dataset}. Share of the positions of test windows where a code has the largest weight in size (of "
@@ -64,21 +62,25 @@ def _frequencies(results: Results, dataset: str, members: list[Experiment]) -> D
         "shares, the effective number of winning codes. Lines end at the last code that ever wins.",
         about_data(results, [dataset]),
     )
-    return Drawn(f"f8_frequency_{dataset}", rank_frequency(by_kind, title), caption)
+    return CaptionedFigure(f"f8_frequency_{dataset}", rank_frequency(by_kind, title), caption)
 
 
-def _similarities(results: Results, dataset: str, members: list[Experiment]) -> Drawn | None:
+def _similarities(results: Results, dataset: str, members: list[Experiment]) -> CaptionedFigure | None:
     """None without a store of the dataset."""
     store = _store(results, dataset)
-    hard = [one for one in members if results.usage(dataset)[f"{one.name}-seed{one.seeds[0]}"].get("histogram") is None]
-    chosen = [one for one in members if one.quantizer.name == "svq"] + hard[:1]
+    hard = [
+        member
+        for member in members
+        if results.usage(dataset)[f"{member.name}-seed{member.seeds[0]}"].get("histogram") is None
+    ]
+    chosen = [member for member in members if member.quantizer.name == "svq"] + hard[:1]
     if store is None or not chosen:
         return None
-    names = display_names(one.name for one in chosen)
+    names = display_names(member.name for member in chosen)
     matrices, widths = {}, set()
-    for one in chosen:
-        run = _run(results, one)
-        matrices[names[one.name]], _ = code_similarity(run, codebook_usage(run, store), _COMPARED)
+    for member in chosen:
+        run = _run(results, member)
+        matrices[names[member.name]], _ = code_similarity(run, codebook_usage(run, store), _COMPARED)
         widths.add(run.model().quantizer.codes().shape[1])
     if len(widths) > 1 or any(len(matrix) < 2 for matrix in matrices.values()):
         return None
@@ -89,10 +91,10 @@ def _similarities(results: Results, dataset: str, members: list[Experiment]) -> 
         "Above: mean size of the similarity of two different codes, and of two random directions in as many numbers.",
         about_data(results, [dataset]),
     )
-    return Drawn(f"f8_similarity_{dataset}", similarities(matrices, widths.pop(), title), caption)
+    return CaptionedFigure(f"f8_similarity_{dataset}", similarities(matrices, widths.pop(), title), caption)
 
 
-def _single_codes(results: Results, dataset: str, run: Run, store: Store) -> Drawn:
+def _single_codes(results: Results, dataset: str, run: Run, store: Store) -> CaptionedFigure:
     activity = code_activity(run, store, codebook_usage(run, store), _CODES)
     codes, cells = activity["code"].to_numpy().tolist(), strongest_cells(activity)
     effects = [
@@ -115,15 +117,21 @@ def _single_codes(results: Results, dataset: str, run: Run, store: Store) -> Dra
         "largest in size. The sign of a code is arbitrary: weights may be negative.",
         about_data(results, [dataset]),
     )
-    return Drawn(f"f8_codes_{dataset}", picture, caption)
+    return CaptionedFigure(f"f8_codes_{dataset}", picture, caption)
 
 
 def _with_codes(results: Results, dataset: str) -> list[Experiment]:
     """The experiments whose use of a codebook is known, each once, SVQ's first."""
     usage = results.usage(dataset)
-    found: Iterable[Experiment] = (one for study in _STUDIES for one in experiments_of(results, dataset, study))
+    found: Iterable[Experiment] = (
+        experiment for study in _STUDIES for experiment in experiments_of(results, dataset, study)
+    )
     return list(
-        {one.name: one for one in found if all(f"{one.name}-seed{seed}" in usage for seed in one.seeds)}.values()
+        {
+            member.name: member
+            for member in found
+            if all(f"{member.name}-seed{seed}" in usage for seed in member.seeds)
+        }.values()
     )
 
 

@@ -7,9 +7,9 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from svqkit.errors import SvqkitError
 from svqkit.paper.costs import measured_where
-from svqkit.paper.drawn import Drawn
+from svqkit.paper.figures.captions import CaptionedFigure
 from svqkit.paper.results import Results
-from svqkit.plots import display_name, heading, looks, new_figure, use
+from svqkit.plots import display_name, heading, line_styles, new_figure, use
 from svqkit.plots.style import FULL_WIDTH
 
 _QUANTITIES = {
@@ -17,7 +17,7 @@ _QUANTITIES = {
     "flops": ("FLOPs of a forecast [10⁹]", 1e9),
     "peak_bytes": ("Peak memory [MB]", 1e6),
 }
-# By form: the kind whose look it has, and its name.
+# By form: the kind whose line style it has, and its name.
 _LINES = {
     "folded": ("svq", "SVQ, folded"),
     "plain": ("svq_plain", "SVQ, plain"),
@@ -26,8 +26,8 @@ _LINES = {
 _BASE = "none"
 
 
-def draw(results: Results) -> list[Drawn]:
-    """Time of a training step, FLOPs and memory over the number of codes, on logarithmic axes.
+def draw(results: Results) -> list[CaptionedFigure]:
+    """Draw time of a training step, FLOPs and memory over the number of codes, on logarithmic axes.
 
     Raises:
         SvqkitError: no costs were measured, or those of one size of codebook only.
@@ -37,7 +37,7 @@ def draw(results: Results) -> list[Drawn]:
     base = costs[(costs["translator"] == swept["translator"].iloc[0]) & (costs["form"] == _BASE)]
     dataset = str(swept["dataset"].iloc[0])
     title = f"Cost over the size of the codebook ({dataset}, profile {results.profile})"
-    return [Drawn("f9", _figure(swept, base, title), _caption(results.profile, swept, base))]
+    return [CaptionedFigure("f9", _figure(swept, base, title), _caption(results.profile, swept, base))]
 
 
 def _swept(costs: pd.DataFrame) -> pd.DataFrame:
@@ -76,24 +76,24 @@ def _caption(profile: str, swept: pd.DataFrame, base: pd.DataFrame) -> str:
 def _figure(swept: pd.DataFrame, base: pd.DataFrame, title: str) -> Figure:
     with use():
         figure = new_figure(FULL_WIDTH, 2.7)
-        places = figure.subplots(1, len(_QUANTITIES))
-        for axes, (column, (label, divisor)) in zip(places, _QUANTITIES.items(), strict=True):
+        panels = figure.subplots(1, len(_QUANTITIES))
+        for axes, (column, (label, divisor)) in zip(panels, _QUANTITIES.items(), strict=True):
             _panel(axes, swept, base, column, divisor)
             axes.set_ylabel(label)
-        figure.legend(*places[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(_LINES) + 1)
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(_LINES) + 1)
         heading(figure, title)
     return figure
 
 
 def _panel(axes: Axes, swept: pd.DataFrame, base: pd.DataFrame, column: str, divisor: float) -> None:
-    look = looks([_BASE, *(kind for kind, _ in _LINES.values())])
+    styles = line_styles([_BASE, *(kind for kind, _ in _LINES.values())])
     if len(base) and pd.notna(base[column].iloc[0]):
         value = float(base[column].iloc[0]) / divisor
-        axes.axhline(value, color=look[_BASE].colour, linestyle="--", label=f"{display_name(_BASE)}, no quantizer")
+        axes.axhline(value, color=styles[_BASE].colour, linestyle="--", label=f"{display_name(_BASE)}, no quantizer")
     for form, (kind, name) in _LINES.items():
         rows = swept[swept["form"] == form].dropna(subset=[column])
         if len(rows):
-            colour, marker = look[kind]
+            colour, marker = styles[kind]
             values = rows[column].astype(float) / divisor
             axes.plot(rows["codebook_size"], values, color=colour, marker=marker, label=name)
     axes.set_xlabel("Codes K")

@@ -4,22 +4,20 @@ import xarray as xr
 
 from svqkit import evaluation
 from svqkit.errors import SvqkitError
-from svqkit.paper.drawn import Drawn
-from svqkit.paper.figures.words import about_data, sentences, titled
+from svqkit.paper.figures.captions import CaptionedFigure, about_data, sentences, titled
 from svqkit.paper.results import Results
 from svqkit.paper.selection import BASE, pairs_of, role
 from svqkit.plots import display_names, lead_units, some_leads
-from svqkit.plots.channels import channel_of, is_colour, pick_or_colour
-from svqkit.plots.forecast_frames import forecasts_side_by_side
-from svqkit.plots.grounds import on_earth
+from svqkit.plots.fields import channel_of, is_colour, is_lat_lon, pick_or_colour
+from svqkit.plots.forecast import forecasts_side_by_side
 from svqkit.plots.leads import lead_words
 from svqkit.settings.params import Experiment
 
 _MOST_LEADS = 4
 
 
-def draw(results: Results) -> list[Drawn]:
-    """Of each dataset of frames: what was observed, what came, the forecasts of base and SVQ, and their errors.
+def draw(results: Results) -> list[CaptionedFigure]:
+    """Draw, of each dataset of frames, what was observed, what came, the forecasts of base and SVQ, and their errors.
 
     One picture for each base of the study "main", with the SVQ (learnable codebook) of the same model. The forecast is
     that of the window in the middle of the test split, by the lowest seed.
@@ -27,7 +25,7 @@ def draw(results: Results) -> list[Drawn]:
     Raises:
         SvqkitError: no dataset of frames has a base and an SVQ.
     """
-    frames = [name for name in results.datasets if not on_earth(results.errors_of_persistence(name)["rmse"])]
+    frames = [name for name in results.datasets if not is_lat_lon(results.errors_of_persistence(name)["rmse"])]
     drawn = [_picture(results, name, base, svq) for name in frames for base, svq in pairs_of(results, name)]
     if not drawn:
         raise SvqkitError(
@@ -37,9 +35,9 @@ def draw(results: Results) -> list[Drawn]:
     return drawn
 
 
-def _picture(results: Results, dataset: str, base: Experiment, svq: Experiment) -> Drawn:
+def _picture(results: Results, dataset: str, base: Experiment, svq: Experiment) -> CaptionedFigure:
     cases = evaluation.first_seeds(results.forecasts(dataset))
-    cases = {role(one): cases[one.name] for one in (base, svq)}  # short names; the title says which model
+    cases = {role(base): cases[base.name], role(svq): cases[svq.name]}  # short names; the title says which model
     case = cases[BASE]
     leads = some_leads(case, _MOST_LEADS)
     stem = base.name.removesuffix(f"-{BASE}")
@@ -53,7 +51,7 @@ def _picture(results: Results, dataset: str, base: Experiment, svq: Experiment) 
         _about_errors(case),
         about_data(results, [dataset]),
     )
-    return Drawn(f"f2_{stem}", forecasts_side_by_side(cases, leads, title), caption)
+    return CaptionedFigure(f"f2_{stem}", forecasts_side_by_side(cases, leads, title), caption)
 
 
 def _about_errors(case: xr.Dataset) -> str:

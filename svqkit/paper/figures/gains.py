@@ -49,19 +49,20 @@ class Gain:
 
 
 def gain(results: Results, experiment: Experiment, base: Experiment) -> Gain:
-    """The improvement of ``experiment`` over ``base``, which are of one dataset.
+    """Return the improvement of ``experiment`` over ``base``, which are of one dataset.
 
     Raises:
         SvqkitError: there are no errors by window of one of them.
     """
     found = significance.compare(results.windows(experiment.dataset), experiment.name, base.name)
     scores = seed_scores(results, experiment.dataset).set_index(["experiment", "seed"])["value"]
-    seeds = _by_seed(scores[experiment.name], scores[base.name])
+    seeds = gains_by_seed(scores[experiment.name], scores[base.name])
     # a fall of the error is a gain, so the interval's ends change places
     return Gain(-100 * found.relative, -100 * found.high, -100 * found.low, seeds, found.seeds)
 
 
-def _by_seed(ours: pd.Series, theirs: pd.Series) -> tuple[float, ...]:
+def gains_by_seed(ours: pd.Series, theirs: pd.Series) -> tuple[float, ...]:
+    """Return the improvement of each seed in percent of the base's mean; without shared seeds against that mean."""
     shared = ours.index.intersection(theirs.index)
     if len(shared):
         ours, theirs = ours[shared], theirs[shared]

@@ -7,21 +7,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from svqkit.errors import SvqkitError
-from svqkit.paper.drawn import Drawn
+from svqkit.paper.figures.captions import CaptionedFigure, about_data, about_seeds, about_windows, sentences, titled
 from svqkit.paper.figures.gains import EXPLANATION, Gain, gain
-from svqkit.paper.figures.words import about_data, about_seeds, about_windows, sentences, titled
 from svqkit.paper.published import COUNTERPARTS, compares, quotes
-from svqkit.paper.relations import base_of
 from svqkit.paper.results import Results
-from svqkit.paper.selection import BASE, datasets_with, experiments_of, role
+from svqkit.paper.selection import BASE, base_of, datasets_with, experiments_of, role
 from svqkit.plots import display_name, heading, new_figure, study_title, use
-from svqkit.plots.names import LOOKS
+from svqkit.plots.names import LINE_STYLES
 from svqkit.plots.style import FULL_WIDTH
 from svqkit.settings.params import Experiment
 
 _STUDIES = ("quantizers", "controls")
 _ROW = 0.2  # inches
-_OURS, _SVQ, _PUBLISHED = "#333333", LOOKS["svq"].colour, LOOKS["none"].colour
+_OURS, _SVQ, _PUBLISHED = "#333333", LINE_STYLES["svq"].colour, LINE_STYLES["none"].colour
 
 
 class Row(NamedTuple):
@@ -32,8 +30,8 @@ class Row(NamedTuple):
     published: float | None
 
 
-def draw(results: Results) -> list[Drawn]:
-    """Improvement in MSE over the base, of the quantizers and, in a panel of their own, of the controls.
+def draw(results: Results) -> list[CaptionedFigure]:
+    """Draw improvement in MSE over the base, of the quantizers and, in a panel of their own, of the controls.
 
     One picture for each dataset that has such experiments, its rows from the best to the worst.
 
@@ -41,7 +39,7 @@ def draw(results: Results) -> list[Drawn]:
         SvqkitError: no such experiment was scored with its base, or there are no errors by window.
     """
     drawn = [_picture(results, name) for name in datasets_with(results, _STUDIES)]
-    drawn = [one for one in drawn if one is not None]
+    drawn = [picture for picture in drawn if picture is not None]
     if not drawn:
         raise SvqkitError(
             "Figure 1 compares quantizers with the same model without one, and no scored experiment of the studies "
@@ -50,7 +48,7 @@ def draw(results: Results) -> list[Drawn]:
     return drawn
 
 
-def _picture(results: Results, dataset: str) -> Drawn | None:
+def _picture(results: Results, dataset: str) -> CaptionedFigure | None:
     everything = experiments_of(results, dataset)
     panels: dict[str, list[Row]] = {}
     alone = []
@@ -60,7 +58,7 @@ def _picture(results: Results, dataset: str) -> Drawn | None:
             if role(experiment) != BASE and base is None:
                 alone.append(display_name(experiment.name))
             elif base is not None and role(experiment) != BASE:
-                row = Row(experiment, gain(results, experiment, base), _published_gain(results, experiment, base))
+                row = Row(experiment, gain(results, experiment, base), published_gain(results, experiment, base))
                 panels.setdefault(study, []).append(row)
     if not panels:
         return None
@@ -80,11 +78,11 @@ def _picture(results: Results, dataset: str) -> Drawn | None:
         about_data(results, [dataset]),
     )
     title = titled(results, [dataset], f"{dataset}: improvement over SimVP without a quantizer")
-    return Drawn(f"f1_{dataset}", _draw(panels, title), caption)
+    return CaptionedFigure(f"f1_{dataset}", _draw(panels, title), caption)
 
 
-def _published_gain(results: Results, experiment: Experiment, base: Experiment) -> float | None:
-    """The improvement in MSE between two published scores of one source, in percent; None where there are none."""
+def published_gain(results: Results, experiment: Experiment, base: Experiment) -> float | None:
+    """Return the improvement in MSE between two published scores of one source [%]; None without them."""
     if not compares(experiment.dataset, results.settings.dataset(experiment.dataset)):
         return None
     scores = [
@@ -112,9 +110,9 @@ def _draw(panels: dict[str, list[Row]], title: str) -> Figure:
         axes = figure.subplots(
             len(panels), 1, squeeze=False, sharex=True, height_ratios=[1 + count for count in counts]
         )
-        for place, (study, rows) in zip(axes[:, 0], panels.items(), strict=True):
-            _draw_rows(place, sorted(rows, key=lambda row: row.gain.value))
-            place.set_title(study_title(study), loc="left")
+        for ax, (study, rows) in zip(axes[:, 0], panels.items(), strict=True):
+            _draw_rows(ax, sorted(rows, key=lambda row: row.gain.value))
+            ax.set_title(study_title(study), loc="left")
         axes[-1, 0].set_xlabel("Improvement in MSE over the model without a quantizer [%] (right of 0: better)")
         handles = [
             Line2D([], [], color=_OURS, marker="o", label="mean and 95 % interval"),

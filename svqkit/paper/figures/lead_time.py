@@ -7,13 +7,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from svqkit.errors import SvqkitError
-from svqkit.paper.drawn import Drawn
-from svqkit.paper.figures.words import about_data, about_seeds, about_windows, sentences, titled
+from svqkit.paper.figures.captions import CaptionedFigure, about_data, about_seeds, about_windows, sentences, titled
 from svqkit.paper.results import Results
 from svqkit.paper.selection import experiments_of, one_unit
-from svqkit.plots import display_names, heading, kind, lead_units, looks, new_figure, use
+from svqkit.plots import display_names, heading, kind, lead_units, line_styles, new_figure, use
 from svqkit.plots.curves import lines_by_lead
-from svqkit.plots.grounds import on_earth
+from svqkit.plots.fields import is_lat_lon
 from svqkit.plots.names import BASELINES, metric_label, superscript, with_units
 from svqkit.plots.style import COLUMN_WIDTH, FULL_WIDTH
 
@@ -31,8 +30,8 @@ class Panel(NamedTuple):
     scores: pd.DataFrame
 
 
-def draw(results: Results) -> list[Drawn]:
-    """RMSE over lead time, of each run of the study "main", persistence and climatology.
+def draw(results: Results) -> list[CaptionedFigure]:
+    """Draw RMSE over lead time, of each run of the study "main", persistence and climatology.
 
     One picture has a panel for every dataset whose channels share a unit. A dataset of several units has a picture of
     its own, with a panel for each variable.
@@ -40,7 +39,7 @@ def draw(results: Results) -> list[Drawn]:
     Raises:
         SvqkitError: there is no weather dataset.
     """
-    weather = [name for name in results.datasets if on_earth(results.errors_of_persistence(name)["rmse"])]
+    weather = [name for name in results.datasets if is_lat_lon(results.errors_of_persistence(name)["rmse"])]
     if not weather:
         raise SvqkitError(
             f"Figure 4 is of weather, on a grid of latitudes and longitudes; scored are {', '.join(results.datasets)}."
@@ -51,11 +50,11 @@ def draw(results: Results) -> list[Drawn]:
     return [_picture(results, key, datasets) for key, datasets in pictures.items()]
 
 
-def _picture(results: Results, key: str, datasets: list[str]) -> Drawn:
+def _picture(results: Results, key: str, datasets: list[str]) -> CaptionedFigure:
     panels = [panel for name in datasets for panel in _panels(results, name)]
     what = "" if len(datasets) > 1 else f" of {datasets[0]}"
     units = lead_units(results.errors_of_persistence(datasets[0]))
-    members = [one for name in datasets for one in experiments_of(results, name, "main")]
+    members = [experiment for name in datasets for experiment in experiments_of(results, name, "main")]
     caption = sentences(
         f"Figure 4. RMSE{what} by lead time, smaller is better: the root of the mean square over windows, places and "
         "channels (levels) of a panel.",
@@ -65,7 +64,7 @@ def _picture(results: Results, key: str, datasets: list[str]) -> Drawn:
         about_data(results, datasets),
     )
     title = titled(results, datasets, f"RMSE{what} by lead time")
-    return Drawn(key, _draw(panels, f"Lead time [{units}]", title), caption)
+    return CaptionedFigure(key, _draw(panels, f"Lead time [{units}]", title), caption)
 
 
 def _panels(results: Results, dataset: str) -> list[Panel]:
@@ -89,7 +88,7 @@ def _panel(title: str, squares: pd.DataFrame, channels: list[str], units: dict[s
 def _squares(results: Results, dataset: str) -> pd.DataFrame:
     """Mean squared errors by channel and lead, of the study "main" and the baselines."""
     scores = results.scores
-    wanted = [one.name for one in experiments_of(results, dataset, "main")]
+    wanted = [experiment.name for experiment in experiments_of(results, dataset, "main")]
     chosen = scores[
         (scores["dataset"] == dataset)
         & (scores["experiment"].isin(wanted) | (scores["seed"] < 0))
@@ -108,35 +107,38 @@ def _name_everywhere(experiment: str) -> str:
 
 def _variables(channels: list[str], variables: tuple[str, ...]) -> dict[str, list[str]]:
     """The channels of each variable: that of its name, or one for each level, ``<variable>_<level>``."""
-    found = {name: [one for one in channels if one == name or one.startswith(f"{name}_")] for name in variables}
+    found = {
+        name: [channel for channel in channels if channel == name or channel.startswith(f"{name}_")]
+        for name in variables
+    }
     return {name: members for name, members in found.items() if members}
 
 
 def _draw(panels: list[Panel], lead_label: str, title: str) -> Figure:
     together = pd.concat([panel.scores for panel in panels], ignore_index=True)
     kinds = sorted(together["experiment"].unique(), key=lambda name: name in BASELINES)
-    look, names = looks(kinds), display_names(kinds)
+    styles, names = line_styles(kinds), display_names(kinds)
     columns = min(len(panels), _MOST)
     rows = -(-len(panels) // columns)
     with use():
         figure = new_figure(COLUMN_WIDTH if columns == 1 else FULL_WIDTH, 0.7 + _HEIGHT * rows)
         axes = figure.subplots(rows, columns, squeeze=False)
-        places = list(axes.flat)
-        for place, panel in zip(places, panels, strict=False):
+        panel_axes = list(axes.flat)
+        for ax, panel in zip(panel_axes, panels, strict=False):
             values, units = _short_numbers(panel)
-            lines_by_lead(place, values, look, names)
-            place.set_title(with_units(panel.title, units))
-            place.set_ylim(bottom=0)
-        for place in places[len(panels) :]:
-            place.set_visible(False)
-        for place in places[max(len(panels) - columns, 0) : len(panels)]:  # nothing stands below these
-            place.set_xlabel(lead_label)
-        for place in axes[:, 0]:
-            place.set_ylabel(metric_label("rmse", None))
+            lines_by_lead(ax, values, styles, names)
+            ax.set_title(with_units(panel.title, units))
+            ax.set_ylim(bottom=0)
+        for ax in panel_axes[len(panels) :]:
+            ax.set_visible(False)
+        for ax in panel_axes[max(len(panels) - columns, 0) : len(panels)]:  # nothing stands below these
+            ax.set_xlabel(lead_label)
+        for ax in axes[:, 0]:
+            ax.set_ylabel(metric_label("rmse", None))
         lines = {
             label: line
-            for place in places[: len(panels)]
-            for line, label in zip(*place.get_legend_handles_labels(), strict=True)
+            for ax in panel_axes[: len(panels)]
+            for line, label in zip(*ax.get_legend_handles_labels(), strict=True)
         }
         shown = [names[name] for name in kinds]
         figure.legend([lines[name] for name in shown], shown, loc="outside lower center", ncols=min(len(shown), 6))

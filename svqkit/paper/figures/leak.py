@@ -6,12 +6,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from svqkit.errors import SvqkitError
-from svqkit.paper.drawn import Drawn
-from svqkit.paper.figures.words import about_data, about_seeds, sentences, titled
+from svqkit.paper.figures.captions import CaptionedFigure, about_data, about_seeds, sentences, titled
 from svqkit.paper.results import Results
 from svqkit.paper.selection import experiments_of, one_unit, role
-from svqkit.plots import display_names, heading, looks, new_figure, use
-from svqkit.plots.names import BASELINES, Look, display_name
+from svqkit.plots import display_names, heading, line_styles, new_figure, use
+from svqkit.plots.names import BASELINES, LineStyle, display_name
 from svqkit.plots.style import FULL_WIDTH
 from svqkit.settings.data import Dataset, HumanData, KittiCaltechData, KTHData, WeatherData
 from svqkit.settings.params import Experiment
@@ -21,8 +20,8 @@ _LINEAR = 1.0  # percent: an axis that is logarithmic beyond is linear up to her
 _LOG_FROM = 20.0  # percent: an axis that goes further is logarithmic
 
 
-def draw(results: Results) -> list[Drawn]:
-    r"""MSE under protocol "paper" relative to "clean", :math:`100\,(m_{paper} / m_{clean} - 1)` in percent.
+def draw(results: Results) -> list[CaptionedFigure]:
+    r"""Draw MSE under protocol "paper" relative to "clean", :math:`100\,(m_{paper} / m_{clean} - 1)` in percent.
 
     A row for each dataset (and translator, where the study "main" has several), a mark for each model and baseline:
     mean over seeds, with a line from the lowest to the highest. Where the channels of a dataset have several units the
@@ -31,7 +30,7 @@ def draw(results: Results) -> list[Drawn]:
     Raises:
         SvqkitError: no dataset was scored under both protocols.
     """
-    changes = {name: _changes(results, name) for name in results.datasets}
+    changes = {name: protocol_changes(results, name) for name in results.datasets}
     changes = {name: table for name, table in changes.items() if len(table)}
     if not changes:
         raise SvqkitError(
@@ -39,7 +38,7 @@ def draw(results: Results) -> list[Drawn]:
             "scores says why."
         )
     datasets = list(changes)
-    members = [one for name in datasets for one in _of_both(results, name)]
+    members = [experiment for name in datasets for experiment in _of_both(results, name)]
     title = titled(results, datasets, "What protocol “paper” does to the error")
     caption = sentences(
         "Figure 11. By how much the MSE over all lead times is higher (right of 0) or lower (left) when the same "
@@ -52,13 +51,16 @@ def draw(results: Results) -> list[Drawn]:
         _mixed(results, datasets),
         about_data(results, datasets),
     )
-    return [Drawn("f11", _draw(pd.concat(changes.values(), ignore_index=True), title), caption)]
+    return [CaptionedFigure("f11", _draw(pd.concat(changes.values(), ignore_index=True), title), caption)]
 
 
-def _changes(results: Results, dataset: str) -> pd.DataFrame:
-    """Columns row (the name of a dataset, or with its translator), kind, seed, value in percent."""
-    main = {one.name: one for one in _of_both(results, dataset)}
-    several = len({one.model.translator for one in main.values()}) > 1
+def protocol_changes(results: Results, dataset: str) -> pd.DataFrame:
+    """Tabulate changes from protocol clean to paper.
+
+    Columns: row (the name of a dataset, or with its translator), kind, seed, value in percent.
+    """
+    main = {experiment.name: experiment for experiment in _of_both(results, dataset)}
+    several = len({experiment.model.translator for experiment in main.values()}) > 1
     scores = results.scores
     chosen = scores[
         (scores["dataset"] == dataset)
@@ -91,7 +93,7 @@ def _changes(results: Results, dataset: str) -> pd.DataFrame:
 def _of_both(results: Results, dataset: str) -> list[Experiment]:
     """The experiments of study "main" whose training was on windows of both protocols."""
     main = experiments_of(results, dataset, "main")
-    return [one for one in main if one.trained_for("clean") and one.trained_for("paper")]
+    return [member for member in main if member.trained_for("clean") and member.trained_for("paper")]
 
 
 def _differences(results: Results, datasets: list[str]) -> str:
@@ -107,7 +109,7 @@ def _difference(data: Dataset) -> str:
         what = "test frames normalised with the test period's own mean and spread, the last windows left out"
         if not data.paper_offsets:
             return what
-        hours = [data.hours_per_frame * place for place in (*data.paper_offsets.inputs, *data.paper_offsets.targets)]
+        hours = [data.hours_per_frame * offset for offset in (*data.paper_offsets.inputs, *data.paper_offsets.targets)]
         return f"{what}, and frames {_listed(hours)} h from the last one seen instead of consecutive ones"
     if isinstance(data, KTHData):
         return "windows of the slow actions step by a window's length, so there are fewer"
@@ -132,7 +134,7 @@ def _training(members: list[Experiment]) -> str:
     """What is not in the numbers: how the weights were chosen."""
     if not members:
         return ""
-    like_paper = [one.name for one in members if one.protocol == "paper"]
+    like_paper = [member.name for member in members if member.protocol == "paper"]
     if not like_paper:
         return (
             "All models were trained under the clean protocol: what the reference gains by choosing its best epoch on "
@@ -161,14 +163,14 @@ def _mixed(results: Results, datasets: list[str]) -> str:
 def _draw(changes: pd.DataFrame, title: str) -> Figure:
     rows = list(dict.fromkeys(changes["row"]))
     kinds = sorted(dict.fromkeys(changes["kind"]), key=lambda name: name in BASELINES)
-    look, names = looks(kinds), display_names(kinds)
+    styles, names = line_styles(kinds), display_names(kinds)
     with use():
         figure = new_figure(FULL_WIDTH, 1.2 + _ROW * len(rows))
         axes = figure.subplots()
-        for place, kind in zip(np.linspace(0.32, -0.32, len(kinds)) if len(kinds) > 1 else [0.0], kinds, strict=True):
+        for height, kind in zip(np.linspace(0.32, -0.32, len(kinds)) if len(kinds) > 1 else [0.0], kinds, strict=True):
             part = changes[changes["kind"] == kind]
-            _draw_marks(axes, part, [len(rows) - 1 - rows.index(row) + place for row in part["row"]], look[kind])
-            axes.plot([], [], look[kind].marker, color=look[kind].colour, label=names[kind])
+            _draw_marks(axes, part, [len(rows) - 1 - rows.index(row) + height for row in part["row"]], styles[kind])
+            axes.plot([], [], styles[kind].marker, color=styles[kind].colour, label=names[kind])
         axes.set_yticks(range(len(rows)), rows[::-1])
         axes.set_ylim(-0.6, len(rows) - 0.4)
         for edge in range(1, len(rows)):
@@ -187,8 +189,8 @@ def _draw(changes: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def _draw_marks(axes: Axes, part: pd.DataFrame, heights: list[float], look: Look) -> None:
+def _draw_marks(axes: Axes, part: pd.DataFrame, heights: list[float], style: LineStyle) -> None:
     """A mark at the mean over seeds of each row, with a line over their range."""
     for height, seeds in part.assign(height=heights).groupby("height")["value"]:
-        axes.plot([seeds.min(), seeds.max()], [height, height], color=look.colour, linewidth=1)
-        axes.plot(seeds.mean(), height, look.marker, color=look.colour)
+        axes.plot([seeds.min(), seeds.max()], [height, height], color=style.colour, linewidth=1)
+        axes.plot(seeds.mean(), height, style.marker, color=style.colour)

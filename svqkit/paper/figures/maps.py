@@ -1,6 +1,5 @@
 """F3: maps of 2 m temperature as it was and as it was forecast, and of where SVQ is better than its base."""
 
-from collections.abc import Sequence
 from typing import get_args
 
 import xarray as xr
@@ -8,15 +7,12 @@ import xarray as xr
 from svqkit import evaluation
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.significance import significant_places
-from svqkit.paper.drawn import Drawn
-from svqkit.paper.figures.words import about_data, about_seeds, about_windows, sentences, titled
+from svqkit.paper.figures.captions import CaptionedFigure, about_data, about_seeds, about_windows, sentences, titled
 from svqkit.paper.results import Results
 from svqkit.paper.selection import pairs_of
 from svqkit.plots import difference_map, display_name, error_maps, lead_units, some_leads
-from svqkit.plots.channels import channel_of, pick_channel
-from svqkit.plots.fields import over_seeds
+from svqkit.plots.fields import channel_of, is_lat_lon, over_seeds, pick_channel
 from svqkit.plots.forecast import forecast_maps
-from svqkit.plots.grounds import on_earth
 from svqkit.plots.leads import lead_words, leads_of
 from svqkit.plots.mapaxes import View, grid_of, polar_words
 from svqkit.settings.params import Experiment
@@ -26,8 +22,8 @@ _RATE = 0.05  # of false discoveries among the places with a dot
 _LEADS = 3
 
 
-def draw(results: Results, projection: View | None = None) -> list[Drawn]:
-    """One forecast, the mean error, the RMSE, and the difference of the RMSE with dots where it is significant.
+def draw(results: Results, projection: View | None = None) -> list[CaptionedFigure]:
+    """Draw one forecast, the mean error, the RMSE, and the difference of the RMSE with dots where it is significant.
 
     Of the dataset with the fewest channels that has 2 m temperature; without one, of the first channel of the first
     dataset on Earth. Error fields are over all seeds of an experiment.
@@ -57,14 +53,17 @@ class _Maps:
         self.results, self.dataset, self.channel = results, dataset, channel
         self.base, self.svq = base, svq
         every = results.errors(dataset)
-        self.by_seed = {one.name: _seeds(every, one) for one in (base, svq)}
+        self.by_seed = {
+            experiment.name: [every[f"{experiment.name}-seed{seed}"] for seed in experiment.seeds]
+            for experiment in (base, svq)
+        }
         self.errors = {name: over_seeds(runs) for name, runs in self.by_seed.items()}
         self.over = lead_words(leads_of(every["persistence"]), lead_units(every["persistence"]))
 
-    def forecast(self, view: View) -> Drawn:
-        """One forecast of the base and of SVQ, with its errors."""
+    def forecast(self, view: View) -> CaptionedFigure:
+        """Draw one forecast of the base and of SVQ, with its errors."""
         cases = evaluation.first_seeds(self.results.forecasts(self.dataset))
-        cases = {one.name: cases[one.name] for one in (self.base, self.svq)}
+        cases = {experiment.name: cases[experiment.name] for experiment in (self.base, self.svq)}
         leads = some_leads(cases[self.base.name], _LEADS)
         start = cases[self.base.name].attrs.get("start_time")
         title = f"{self.channel}: forecasts" + (f" issued {start.replace('T', ' ')} h" if start else "")
@@ -77,8 +76,8 @@ class _Maps:
             "over the area.",
         )
 
-    def bias(self, view: View) -> Drawn:
-        """The mean error."""
+    def bias(self, view: View) -> CaptionedFigure:
+        """Draw the mean error."""
         title = self._titled(f"{self.channel}: mean error over {self.over}")
         picture = error_maps(self.errors, "bias", self.channel, title=title, projection=view)
         return self._drawn(
@@ -88,14 +87,14 @@ class _Maps:
             f"Mean error (forecast − truth) of {self.channel}, {self._measured('errors are averaged')}.",
         )
 
-    def rmse(self, view: View) -> Drawn:
-        """The RMSE, one map for each model."""
+    def rmse(self, view: View) -> CaptionedFigure:
+        """Draw the RMSE, one map for each model."""
         title = self._titled(f"{self.channel}: RMSE over {self.over}")
         picture = error_maps(self.errors, "rmse", self.channel, title=title, projection=view)
         return self._drawn("rmse", view, picture, f"RMSE of {self.channel}, {self._measured()}.")
 
-    def difference(self, view: View) -> Drawn:
-        """The RMSE of SVQ minus that of the base."""
+    def difference(self, view: View) -> CaptionedFigure:
+        """Draw the RMSE of SVQ minus that of the base."""
         significant, note = self._significant()
         a, b = display_name(self.svq.name), display_name(self.base.name)
         picture = difference_map(
@@ -118,20 +117,20 @@ class _Maps:
     def _significant(self) -> tuple[xr.DataArray | None, str]:
         """Where the two differ significantly, and what the dots mean; without dots, why there are none."""
         try:
-            places = significant_places(self.by_seed[self.svq.name], self.by_seed[self.base.name], _RATE)
+            dots = significant_places(self.by_seed[self.svq.name], self.by_seed[self.base.name], _RATE)
         except SvqkitError as error:
             return None, f"No dots for significance: {error}"
         stretches = self.by_seed[self.svq.name][0].sizes["block"]
-        return places, (
+        return dots, (
             f"Dots: places where the mean squared errors of the two, over {stretches} independent stretches of the "
             f"test period, differ significantly; {_RATE:.0%} of the dots are expected to be false (false discovery "
             "rate)."
         )
 
-    def _drawn(self, what: str, view: View, picture: object, caption: str) -> Drawn:
+    def _drawn(self, what: str, view: View, picture: object, caption: str) -> CaptionedFigure:
         suffix = "" if view == "world" else f"_{view}"
         seen = "" if view == "world" else f"Seen from above the pole, {polar_words(view)}."
-        return Drawn(
+        return CaptionedFigure(
             f"f3_{what}{suffix}",
             picture,
             sentences(
@@ -153,14 +152,10 @@ class _Maps:
         return f"{self.over}, {about_seeds([self.base, self.svq])}, whose {how}"
 
 
-def _seeds(errors: dict[str, xr.Dataset], experiment: Experiment) -> Sequence[xr.Dataset]:
-    return [errors[f"{experiment.name}-seed{seed}"] for seed in experiment.seeds]
-
-
 def _subject(results: Results) -> tuple[str, str]:
     """The dataset and the channel that are drawn."""
     earth = {name: results.errors_of_persistence(name)["rmse"] for name in results.datasets}
-    earth = {name: field for name, field in earth.items() if on_earth(field) and pairs_of(results, name)}
+    earth = {name: field for name, field in earth.items() if is_lat_lon(field) and pairs_of(results, name)}
     if not earth:
         raise SvqkitError(
             "Figure 3 needs a dataset on a grid of the Earth with a model without a quantizer and the same one with "

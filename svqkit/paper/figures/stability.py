@@ -12,15 +12,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from svqkit.errors import SvqkitError
-from svqkit.paper.drawn import Drawn
-from svqkit.paper.figures.words import about_data, sentences, titled
-from svqkit.paper.relations import base_of
+from svqkit.paper.figures.captions import CaptionedFigure, about_data, sentences, titled
 from svqkit.paper.results import Results
-from svqkit.paper.rises import largest_rise
-from svqkit.paper.selection import BASE, datasets_with, experiments_of, role
+from svqkit.paper.selection import BASE, base_of, datasets_with, experiments_of, largest_rise, role
 from svqkit.plots import display_name, heading, use
-from svqkit.plots.multiples import small_multiples
-from svqkit.plots.names import LOOKS
+from svqkit.plots.names import LINE_STYLES
+from svqkit.plots.panels import small_multiples
 from svqkit.settings.params import Experiment
 
 STUDY = "stability"
@@ -28,8 +25,8 @@ _BEFORE, _AFTER, _BASE = "before the translator", "after the translator", "witho
 # Blue and orange of the shared palette; lines differ in their dashes as well.
 _LINES = {
     _BASE: {"color": "#999999", "linestyle": "-", "zorder": 1},
-    _BEFORE: {"color": LOOKS["none"].colour, "linestyle": "-", "zorder": 3},
-    _AFTER: {"color": LOOKS["svq"].colour, "linestyle": (0, (3, 1)), "zorder": 2},
+    _BEFORE: {"color": LINE_STYLES["none"].colour, "linestyle": "-", "zorder": 3},
+    _AFTER: {"color": LINE_STYLES["svq"].colour, "linestyle": (0, (3, 1)), "zorder": 2},
 }
 _LOG_FROM = 4.0  # a loss that falls by this factor or more gets a logarithmic axis
 
@@ -48,8 +45,8 @@ class Panel:
     losses: Mapping[str, Sequence[pd.DataFrame]]
 
 
-def draw(results: Results) -> list[Drawn]:
-    """Training loss by step: a panel for each quantizer of study "stability", one picture for each dataset.
+def draw(results: Results) -> list[CaptionedFigure]:
+    """Draw training loss by step: a panel for each quantizer of study "stability", one picture for each dataset.
 
     A run without a record of its steps is left out.
 
@@ -57,7 +54,7 @@ def draw(results: Results) -> list[Drawn]:
         SvqkitError: there is no such study, or none of its runs has a record of its steps.
     """
     drawn = [_picture(results, dataset) for dataset in datasets_with(results, [STUDY])]
-    there = [one for one in drawn if one]
+    there = [picture for picture in drawn if picture]
     if not there:
         raise SvqkitError(
             f"Figure 6 shows training losses by step, and no run of study '{STUDY}' has a record of them (steps.csv): "
@@ -67,7 +64,7 @@ def draw(results: Results) -> list[Drawn]:
 
 
 def stability_figure(panels: Sequence[Panel], loss: str, title: str) -> Figure:
-    """One panel for each quantizer: the training loss by step, a thin line for each seed.
+    """Draw one panel for each quantizer: the training loss by step, a thin line for each seed.
 
     Above each panel stands the largest rise of the loss that any of its trainings had, see :func:`rise_words`. A loss
     that is not finite ends its line with a cross. Axes are logarithmic where the losses of a panel are positive and
@@ -80,8 +77,8 @@ def stability_figure(panels: Sequence[Panel], loss: str, title: str) -> Figure:
     """
     with use():
         figure, axes = small_multiples(len(panels), 1.75, "Step", loss, share_y=False)
-        for place, panel in zip(axes, panels, strict=True):
-            _draw_panel(place, panel)
+        for ax, panel in zip(axes, panels, strict=True):
+            _draw_panel(ax, panel)
         used = [where for where in _LINES if any(panel.losses.get(where) for panel in panels)]
         handles = [Line2D([], [], label=where, **_LINES[where]) for where in used]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(used))
@@ -90,22 +87,22 @@ def stability_figure(panels: Sequence[Panel], loss: str, title: str) -> Figure:
 
 
 def rise_words(trainings: Sequence[pd.DataFrame]) -> str:
-    """The largest rise of the loss in any training, as a reader is told it.
+    """Return the largest rise of the loss in any training, as a reader is told it.
 
     With losses l₁, l₂, … by step it is max over t of l_t / min(l₁ … l_t) − 1, ``"12 %"``: how far the loss got above
     the lowest it had been. Where a loss is not always positive, as with LFQ's entropies, that ratio means nothing and
     it is the largest l_t − min(l₁ … l_t), ``"+0.12"``. A loss that is not finite is ``"diverged"``.
     """
-    losses = [one["train_loss"] for one in trainings]
-    if any(math.isinf(largest_rise(one)) for one in losses):
+    losses = [training["train_loss"] for training in trainings]
+    if any(math.isinf(largest_rise(loss)) for loss in losses):
         return "diverged"
-    if all((one > 0).all() for one in losses):
+    if all((loss > 0).all() for loss in losses):
         return f"{100 * max(map(largest_rise, losses)):.0f} %"
-    return f"+{max(float((one - one.cummin()).max()) for one in losses):.2g}"
+    return f"+{max(float((loss - loss.cummin()).max()) for loss in losses):.2g}"
 
 
 def _draw_panel(axes: Axes, panel: Panel) -> None:
-    every = pd.concat([one for trainings in panel.losses.values() for one in trainings])["train_loss"]
+    every = pd.concat([training for trainings in panel.losses.values() for training in trainings])["train_loss"]
     finite = every[np.isfinite(every)]
     if len(finite) and finite.min() > 0 and finite.max() / finite.min() >= _LOG_FROM:
         axes.set_yscale("log")
@@ -113,9 +110,9 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
         axes.yaxis.set_minor_formatter("{x:g}" if finite.max() / finite.min() < 10 else "")
         axes.tick_params(axis="y", which="minor", labelsize=5)
     for where, trainings in panel.losses.items():
-        for one in trainings:
-            axes.plot(one["step"], one["train_loss"], linewidth=0.9, **_LINES[where])
-            _mark_end(axes, one, _LINES[where]["color"])
+        for training in trainings:
+            axes.plot(training["step"], training["train_loss"], linewidth=0.9, **_LINES[where])
+            _mark_end(axes, training, _LINES[where]["color"])
     said = [
         f"{rise_words(panel.losses[where])} {where.split()[0]}"
         for where in (_BEFORE, _AFTER)
@@ -134,21 +131,25 @@ def _mark_end(axes: Axes, training: pd.DataFrame, colour: str) -> None:
         axes.plot(before["step"].iloc[-1], before["train_loss"].iloc[-1], "x", color=colour, markersize=6, zorder=4)
 
 
-def _picture(results: Results, dataset: str) -> Drawn | None:
+def _picture(results: Results, dataset: str) -> CaptionedFigure | None:
     runs = results.runs(dataset)
     steps: dict[str, list[pd.DataFrame]] = {}
     for run in runs:
         if len(one := run.steps()):
             steps.setdefault(run.experiment.name, []).append(one)
     every = experiments_of(results, dataset)
-    members = [one for one in experiments_of(results, dataset, STUDY) if role(one) != BASE and one.name in steps]
+    members = [
+        experiment
+        for experiment in experiments_of(results, dataset, STUDY)
+        if role(experiment) != BASE and experiment.name in steps
+    ]
     if not members:
         return None
     panels = [_panel(kind, members, every, steps) for kind in dict.fromkeys(map(role, members))]
-    losses = {one.training.loss for one in members}
+    losses = {member.training.loss for member in members}
     loss = f"{losses.pop().upper()} loss" if len(losses) == 1 else "Training loss"
     title = titled(results, [dataset], f"{dataset}: training loss by quantizer and its place")
-    bases = [one for panel in panels for one in panel.losses.get(_BASE, ())]
+    bases = [training for panel in panels for training in panel.losses.get(_BASE, ())]
     base_rise = f" (of the base: {rise_words(bases)})" if bases else ""
     caption = sentences(
         f"Figure 6, {dataset}. Mean training loss, with the quantizer's own loss, between two looks at it (every 25 "
@@ -158,19 +159,25 @@ def _picture(results: Results, dataset: str) -> Drawn | None:
         _missing(results, dataset, members),
         about_data(results, [dataset]),
     )
-    return Drawn(f"f6_{dataset}", stability_figure(panels, loss, title), caption)
+    return CaptionedFigure(f"f6_{dataset}", stability_figure(panels, loss, title), caption)
 
 
 def _panel(
     kind: str, members: Sequence[Experiment], every: Sequence[Experiment], steps: Mapping[str, list[pd.DataFrame]]
 ) -> Panel:
     """The trainings of one kind of quantizer, and of the first base that has the same loss function and steps."""
-    ours = [one for one in members if role(one) == kind]
+    ours = [member for member in members if role(member) == kind]
     losses = {
-        where: [table for one in ours if one.model.quantize_after_translator == after for table in steps[one.name]]
+        where: [
+            table for member in ours if member.model.quantize_after_translator == after for table in steps[member.name]
+        ]
         for where, after in ((_BEFORE, False), (_AFTER, True))
     }
-    alike = [one for one in every if one.training.loss == ours[0].training.loss and one.name in steps]
+    alike = [
+        experiment
+        for experiment in every
+        if experiment.training.loss == ours[0].training.loss and experiment.name in steps
+    ]
     base = base_of(ours[0], alike)
     named = display_name(f"{ours[0].dataset}-{kind}")
     return Panel(named, {**losses, **({_BASE: steps[base.name]} if base else {})})
@@ -178,10 +185,10 @@ def _panel(
 
 def _missing(results: Results, dataset: str, members: Sequence[Experiment]) -> str:
     """Which experiments of the study have no record, such as those whose training diverged and was given up."""
-    there = {one.name for one in members}
+    there = {member.name for member in members}
     absent = [
-        one.name
-        for one in results.settings.of_dataset(dataset)
-        if STUDY in one.studies and role(one) != BASE and one.name not in there
+        experiment.name
+        for experiment in results.settings.of_dataset(dataset)
+        if STUDY in experiment.studies and role(experiment) != BASE and experiment.name not in there
     ]
     return f"Not there: {', '.join(absent)}." if absent else ""

@@ -10,25 +10,24 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from svqkit.errors import SvqkitError
-from svqkit.paper.drawn import Drawn
-from svqkit.paper.figures.words import about_data, about_seeds, sentences, titled
+from svqkit.paper.figures.captions import CaptionedFigure, about_data, about_seeds, sentences, titled
 from svqkit.paper.results import Results
 from svqkit.paper.selection import datasets_with, experiments_of, role
 from svqkit.plots import display_name, heading, use
-from svqkit.plots.multiples import small_multiples
-from svqkit.plots.names import LOOKS
+from svqkit.plots.names import LINE_STYLES
+from svqkit.plots.panels import small_multiples
 from svqkit.settings.params import Experiment
 
 STUDIES = ("loss", "sparsity")
 _LOSSES = {"mae": "MAE loss", "mse": "MSE loss", "huber": "Huber loss"}
-_WEIGHTS = {"color": LOOKS["svq"].colour, "linewidth": 0.9}
+_WEIGHTS = {"color": LINE_STYLES["svq"].colour, "linewidth": 0.9}
 _NORMAL = {"color": "black", "linewidth": 1, "linestyle": ":"}
 _FLOOR = 1e-5  # of the density: below it there are only single weights
 _TOP = 1e3  # with room for words above the curves
 
 
-def draw(results: Results) -> list[Drawn]:
-    """The distribution of SVQ's weights, a panel for each training loss and each price on the weights.
+def draw(results: Results) -> list[CaptionedFigure]:
+    """Draw the distribution of SVQ's weights, a panel for each training loss and each price on the weights.
 
     One picture for each dataset with such runs in the studies "loss" and "sparsity".
 
@@ -36,7 +35,7 @@ def draw(results: Results) -> list[Drawn]:
         SvqkitError: there is none.
     """
     drawn = [_picture(results, dataset) for dataset in datasets_with(results, STUDIES)]
-    there = [one for one in drawn if one]
+    there = [picture for picture in drawn if picture]
     if not there:
         raise SvqkitError(
             "Figure 7 shows the weights of SVQ trained with different losses; no such run of study "
@@ -46,7 +45,7 @@ def draw(results: Results) -> list[Drawn]:
 
 
 def weights_figure(usage: Mapping[str, Sequence[Mapping[str, Any]]], title: str) -> Figure:
-    """Histograms of standardised weights on common axes, beside the normal curve.
+    """Draw histograms of standardised weights on common axes, beside the normal curve.
 
     Args:
         usage: for each panel its name and, for each seed, a usage with ``histogram`` (edges (n + 1,), counts (n,)) of
@@ -61,8 +60,8 @@ def weights_figure(usage: Mapping[str, Sequence[Mapping[str, Any]]], title: str)
         raise SvqkitError("There are no weights to draw: give the usage of one run or more for each panel.")
     with use():
         figure, axes = small_multiples(len(usage), 1.9, "Weight [standard deviations]", "Density")
-        for place, (name, seeds) in zip(axes, usage.items(), strict=True):
-            _draw_panel(place, name, seeds)
+        for ax, (name, seeds) in zip(axes, usage.items(), strict=True):
+            _draw_panel(ax, name, seeds)
         lines = [Line2D([], [], label="weights, each seed", **_WEIGHTS), Line2D([], [], label="normal", **_NORMAL)]
         figure.legend(handles=lines, loc="outside lower center", ncols=2)
         heading(figure, title)
@@ -70,8 +69,8 @@ def weights_figure(usage: Mapping[str, Sequence[Mapping[str, Any]]], title: str)
 
 
 def _draw_panel(axes: Axes, name: str, seeds: Sequence[Mapping[str, Any]]) -> None:
-    for one in seeds:
-        edges, counts = (np.asarray(part, dtype=float) for part in one["histogram"])
+    for seed_usage in seeds:
+        edges, counts = (np.asarray(part, dtype=float) for part in seed_usage["histogram"])
         density = counts / (counts.sum() * np.diff(edges))
         axes.stairs(density, edges, baseline=_FLOOR, **_WEIGHTS)
     at = np.linspace(edges[0], edges[-1], 401)
@@ -82,14 +81,16 @@ def _draw_panel(axes: Axes, name: str, seeds: Sequence[Mapping[str, Any]]) -> No
     axes.set_yticks([], minor=True)
     axes.set_title(name)
     near = sorted(map(float, seeds[0]["sparsity"]))
-    said = [f"kurtosis {_mean_and_range([float(one['kurtosis']) for one in seeds], '.1f')}"]
-    said += [f"{_mean([one['sparsity'] for one in seeds], limit):.0%} below {limit:.0%}" for limit in near]
+    said = [f"kurtosis {_mean_and_range([float(seed_usage['kurtosis']) for seed_usage in seeds], '.1f')}"]
+    said += [
+        f"{_mean([seed_usage['sparsity'] for seed_usage in seeds], limit):.0%} below {limit:.0%}" for limit in near
+    ]
     axes.text(0.04, 0.97, "\n".join(said), transform=axes.transAxes, va="top", size=6)
     axes.grid(True, axis="y")
 
 
 def _mean(by_limit: Sequence[Mapping[float, float]], limit: float) -> float:
-    return fmean(one[limit] for one in by_limit)
+    return fmean(share[limit] for share in by_limit)
 
 
 def _mean_and_range(values: Sequence[float], form: str) -> str:
@@ -98,21 +99,21 @@ def _mean_and_range(values: Sequence[float], form: str) -> str:
     return mean if len(values) == 1 else f"{mean} ({min(values):{form}}–{max(values):{form}})"
 
 
-def _picture(results: Results, dataset: str) -> Drawn | None:
+def _picture(results: Results, dataset: str) -> CaptionedFigure | None:
     usage = results.usage(dataset)
     members = [
-        one
+        experiment
         for study in STUDIES
-        for one in experiments_of(results, dataset, study)
-        if role(one) == "svq" and f"{one.name}-seed{one.seeds[0]}" in usage
+        for experiment in experiments_of(results, dataset, study)
+        if role(experiment) == "svq" and f"{experiment.name}-seed{experiment.seeds[0]}" in usage
     ]
-    members = list({one.name: one for one in members}.values())
-    trained = [trained_words(one) for one in members]
+    members = list({member.name: member for member in members}.values())
+    trained = [trained_words(member) for member in members]
     panels = {
-        words if trained.count(words) == 1 else display_name(one.name): [
-            usage[name] for seed in one.seeds if (name := f"{one.name}-seed{seed}") in usage
+        words if trained.count(words) == 1 else display_name(member.name): [
+            usage[name] for seed in member.seeds if (name := f"{member.name}-seed{seed}") in usage
         ]
-        for one, words in zip(members, trained, strict=True)
+        for member, words in zip(members, trained, strict=True)
     }
     if not panels:
         return None
@@ -125,11 +126,11 @@ def _picture(results: Results, dataset: str) -> Drawn | None:
         "size: only those near 0 could be left out.",
         about_data(results, [dataset]),
     )
-    return Drawn(f"f7_{dataset}", weights_figure(panels, title), caption)
+    return CaptionedFigure(f"f7_{dataset}", weights_figure(panels, title), caption)
 
 
 def trained_words(experiment: Experiment) -> str:
-    """How a run was trained, from its settings: ``"MAE loss"``, ``"MAE loss, L1 = 0.001"``."""
+    """Return how a run was trained, from its settings: ``"MAE loss"``, ``"MAE loss, L1 = 0.001"``."""
     price = getattr(experiment.quantizer, "l1", 0.0)
     loss = _LOSSES.get(experiment.training.loss, experiment.training.loss)
     return f"{loss}, L1 = {price:g}" if price else loss

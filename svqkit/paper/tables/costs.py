@@ -1,15 +1,15 @@
 """T9: what every translator costs without a quantizer and with SVQ, folded and plain."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import pandas as pd
 
 from svqkit.errors import SvqkitError
-from svqkit.paper.costs import Case, measured_where, translator_cases
+from svqkit.paper.costs import measured_where, translator_cases
 from svqkit.paper.results import Results
-from svqkit.paper.tables.cells import Cell, Change, Number
-from svqkit.paper.tables.table import Column, Row, Section, Table, section
+from svqkit.paper.tables.table import Cell, Change, Column, Number, Row, Section, Table, section
 from svqkit.plots import display_name
 
 
@@ -38,8 +38,8 @@ _COLUMNS = (
 _MEDIAN = "Median"
 
 
-def table(results: Results) -> Table:
-    """The table of the translators of the measured dataset.
+def costs_table(results: Results) -> Table:
+    """Make T9, of the translators of the measured dataset.
 
     Raises:
         SvqkitError: no costs were measured, or of none of these models.
@@ -48,7 +48,7 @@ def table(results: Results) -> Table:
     dataset = str(costs["dataset"].iloc[0])
     rows = costs.set_index(["experiment", "form"])
     by_translator = {
-        translator: [rows.loc[key] for case in cases if (key := _key(case)) in rows.index]
+        translator: [rows.loc[key] for case in cases if (key := (case.experiment.name, case.form)) in rows.index]
         for translator, cases in translator_cases(results.settings, dataset).items()
     }
     missing = [translator for translator, found in by_translator.items() if not found]
@@ -58,14 +58,15 @@ def table(results: Results) -> Table:
             f"The measured costs are of no experiment of study 'translators' on {dataset}. Measure them anew: "
             "notebooks/costs.ipynb."
         )
-    notes = [*_notes(by_translator), *([f"Not measured: {_names(missing)}."] if missing else [])]
+    notes = [*_notes(by_translator), *([f"Not measured: {', '.join(map(display_name, missing))}."] if missing else [])]
     sections = [_section(quantity, by_translator) for quantity in _QUANTITIES]
+    sections[-1] = replace(sections[-1], notes=(*sections[-1].notes, *notes))
     caption = (
         f"What SVQ adds to the cost of SimVP with each translator; {measured_where(costs)}. Folded: svqkit's layer. "
         "Plain: the published computation, which holds a weight for every position and code. A change is against the "
         "same translator without a quantizer."
     )
-    return Table("t9", "Cost with and without SVQ", caption, (*sections[:-1], _with_notes(sections[-1], notes)))
+    return Table("t9", "Cost with and without SVQ", caption, tuple(sections))
 
 
 def _section(quantity: _Quantity, by_translator: dict[str, list[pd.Series]]) -> Section:
@@ -97,15 +98,3 @@ def _notes(by_translator: dict[str, list[pd.Series]]) -> Iterator[str]:
         for row in found:
             if isinstance(row["note"], str) and row["note"]:
                 yield f"{display_name(translator)}, {row.name[1]}: {row['note']}."
-
-
-def _with_notes(part: Section, notes: list[str]) -> Section:
-    return Section(part.title, part.columns, part.rows, part.row_title, (*part.notes, *notes), part.digits)
-
-
-def _key(case: Case) -> tuple[str, str]:
-    return case.experiment.name, case.form
-
-
-def _names(translators: list[str]) -> str:
-    return ", ".join(map(display_name, translators))

@@ -1,20 +1,239 @@
-"""The kinds of sections that tables are made of: models, pairs of models, ours beside published, variables."""
+"""What tables are made of: numbers of a dataset as cells, the kinds of sections, and the caption that suits them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+import xarray as xr
 
 from svqkit import plots
-from svqkit.evaluation import read_notes
+from svqkit.errors import SvqkitError
+from svqkit.evaluation import read_notes, significance
 from svqkit.paper import published
-from svqkit.paper.relations import differences
-from svqkit.paper.tables.cells import Cell, Number, Words
-from svqkit.paper.tables.measured import Measured
-from svqkit.paper.tables.table import Column, Row, Section, section
-from svqkit.plots.names import display_name, display_names, metric_name
+from svqkit.paper.results import Results
+from svqkit.paper.selection import differences
+from svqkit.paper.tables.table import Cell, Change, Column, Number, Published, Row, Section, Table, Words, section
+from svqkit.plots.names import HIGHER_IS_BETTER, display_name, display_names, metric_label, metric_name
 from svqkit.settings.params import Experiment
+
+_ROOTED = frozenset({"rmse", "wrmse"})
+
+_PLACE = "Test split, all lead times together; protocol clean where a column does not say otherwise."
+_MEAN = "Mean ± standard deviation over seeds; a number without ± is of one training."
+_RANK = "In each column the best of the numbers measured here is bold, the second best underlined."
+_CHANGE = (
+    "Changes are relative to the mean error of what is compared with (negative: better), between runs of the same seed "
+    "in the same test windows; in brackets their 95 % interval, and p two-sided, by a bootstrap over seeds and over "
+    "blocks of time, or whole clips (svqkit.evaluation.significance). With one seed they leave out the chance in "
+    "training. Each stands for itself: of twenty such intervals one is expected to miss."
+)
+_SHORT = (
+    "Intervals are too short where windows are few: of 300 made-up records of 361 windows they held the truth in 81 to "
+    "90 % instead of 95 %."
+)
+_FEW_WINDOWS = 2000
+_PUBLISHED = (
+    "Published numbers stand in columns of their own and are not ranked; what compares with them is measured under "
+    "protocol paper."
+)
+_NOT_ALIKE = (
+    "What was measured here is not of the published size on the published data: the published numbers show where they "
+    "stand, no more."
+)
 
 ERRORS = ("mse", "mae")  # the metrics whose errors are kept window by window, so that they can be tested
 _MEASURES = ("codes", "perplexity", "dead_codes")
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What there is of one dataset."""
+
+    results: Results
+    dataset: str
+
+    @cached_property
+    def errors(self) -> xr.Dataset:
+        """The error fields of persistence: units, count of windows, what the data are."""
+        return self.results.errors_of_persistence(self.dataset)
+
+    @property
+    def windows(self) -> int:
+        """How many windows of the test split were scored."""
+        return int(self.errors.attrs["windows"])
+
+    @cached_property
+    def baselines(self) -> list[str]:
+        """The forecasts without training that were scored: persistence, and climatology where there is one."""
+        scores = self.results.scores
+        own = scores[(scores["dataset"] == self.dataset) & (scores["seed"] < 0)]
+        return list(own["experiment"].unique())
+
+    def experiments(self, study: str) -> list[Experiment]:
+        """Return the experiments of a study, each once, in the order of params.yaml."""
+        runs = self.results.runs(self.dataset, study)
+        return list({run.experiment.name: run.experiment for run in runs}.values())
+
+    def number(self, experiment: str, metric: str, protocol: str = "clean", channel: str = "mean") -> Number | None:
+        """Return a score over all lead times; None where it was not or can't be computed."""
+        return self._over_seeds(self._scores.get((experiment, protocol, channel, metric)), experiment)
+
+    def measure(self, experiment: str, name: str) -> Number | None:
+        """Return what is known of a codebook, see :data:`svqkit.plots.MEASURES`."""
+        return self._over_seeds(self._measures.get((experiment, name)), experiment)
+
+    def runs_link(self) -> str:
+        """Return the folder of all runs of the dataset, for numbers that are made of several experiments."""
+        return (self.results.runs_root / self.results.profile / self.dataset).as_posix()
+
+    def change(self, experiment: str, base: str, metric: str) -> Change | None:
+        """Compare the error with that of ``base`` in the same windows; None where one of them was not scored.
+
+        Raises:
+            SvqkitError: the errors window by window are not there.
+        """
+        if experiment == base or not all(
+            (name, "clean", "mean", metric) in self._scores for name in (experiment, base)
+        ):
+            return None
+        found = significance.compare(self.results.windows(self.dataset), experiment, base, metric)
+        return Change(found.relative, found.low, found.high, found.p_value, int(found.seeds), int(found.windows), base)
+
+    def published(self, quotes: list[published.Quote], metric: str, variable: str = "mean") -> Published | None:
+        """Return the certain ones among some published numbers that are of a metric and a variable; equal ones once."""
+        found = dict.fromkeys(
+            (quote.value, quote.source)
+            for quote in quotes
+            if (quote.metric, quote.variable) == (metric, variable) and not quote.doubtful
+        )
+        return Published(tuple(found)) if found else None
+
+    def units(self, channel: str = "mean") -> Mapping[str, str]:
+        """Return the units of each metric, of a variable or of all channels together."""
+        if channel == "mean":
+            unit = plots.units_of({"persistence": self.errors})
+        else:
+            unit, _ = self.variables()[channel]
+        return plots.metric_units(unit, str(self.errors.attrs.get("original_units", "")))
+
+    def column(self, metric: str, key: str = "", note: str = "", ranked: bool = True, channel: str = "mean") -> Column:
+        """Return the column of a metric: ``"r: MSE, protocol paper [%²]"`` of variable r with such a note."""
+        better = "higher" if metric in HIGHER_IS_BETTER else "lower"
+        name, bracket, unit = metric_label(metric, self.units(channel).get(metric)).partition(" [")
+        title = f"{name}, {note}{bracket}{unit}" if note else f"{name}{bracket}{unit}"
+        return Column(key or metric, title if channel == "mean" else f"{channel}: {title}", better if ranked else "")
+
+    def variables(self) -> dict[str, tuple[str, list[str]]]:
+        """Return every variable with its unit and its channels: ``{"t": ("K", ["t_150", "t_500"]), …}``."""
+        found: dict[str, tuple[str, list[str]]] = {}
+        for channel, unit in zip(
+            self.errors["channel"].values.tolist(), self.errors["unit"].values.tolist(), strict=True
+        ):
+            variable, _, level = channel.rpartition("_")
+            name = variable if variable and level.isdecimal() else channel
+            found.setdefault(name, (unit, []))[1].append(channel)
+        return found
+
+    @property
+    def has_variables(self) -> bool:
+        """Whether scores are there for each variable, over its channels, and their channel "mean" is over those."""
+        scored = {channel for _, _, channel, _ in self._scores}
+        return set(self.variables()) <= scored
+
+    def over_levels(self, experiment: str, metric: str, channels: Sequence[str]) -> Number | None:
+        """Return a score over several channels: the mean, or of an RMSE the root of the mean square."""
+        found = [self._scores.get((experiment, "clean", channel, metric)) for channel in channels]
+        if any(values is None for values in found):
+            return None
+        values = pd.concat(found, axis=1)
+        rooted = metric in _ROOTED
+        mean = (values**2).mean(axis=1) ** 0.5 if rooted else values.mean(axis=1)
+        return self._over_seeds(mean, experiment)
+
+    def _over_seeds(self, values: pd.Series | None, experiment: str) -> Number | None:
+        if values is None or values.isna().all():
+            return None
+        seeds = int((values.index >= 0).sum())
+        spread = float(values.std(ddof=1)) if len(values) > 1 else None
+        return Number(float(values.mean()), spread, seeds, self._link(experiment))
+
+    def _link(self, experiment: str) -> str:
+        """The folder of an experiment's runs; a baseline has none: the folder of the scores."""
+        if experiment in self.baselines:
+            return self.results.folder(self.dataset).as_posix()
+        return self.results.run_link(experiment)
+
+    @cached_property
+    def _scores(self) -> dict[tuple[str, str, str, str], pd.Series]:
+        """Values by seed, of each experiment, protocol, channel and metric."""
+        scores = self.results.scores
+        own = scores[(scores["dataset"] == self.dataset) & (scores["lead"] == 0)].set_index("seed")
+        groups = own.groupby(["experiment", "protocol", "channel", "metric"], sort=False)["value"]
+        return {key: groups.get_group(key) for key in groups.groups}
+
+    @cached_property
+    def _measures(self) -> dict[tuple[str, str], pd.Series]:
+        measures = self.results.measures
+        own = measures[measures["dataset"] == self.dataset].set_index("seed")
+        groups = own.groupby(["experiment", "metric"], sort=False)["value"]
+        return {key: groups.get_group(key) for key in groups.groups}
+
+
+def study_table(
+    results: Results,
+    key: str,
+    title: str,
+    studies: Iterable[str],
+    sections: Callable[[Measured], Iterable[Section]],
+    words: str,
+) -> Table:
+    """Make a table of the datasets that have runs of one of ``studies``; see :func:`table_of` for the rest.
+
+    Raises:
+        SvqkitError: there are no runs of these studies.
+    """
+    studies = list(studies)
+    measured = [
+        Measured(results, dataset)
+        for dataset in results.datasets
+        if any(results.runs(dataset, study) for study in studies)
+    ]
+    if not measured:
+        wanted = " or ".join(f'"{study}"' for study in studies)
+        raise SvqkitError(f"{key.upper()} needs runs of study {wanted}: none are there. Run `dvc repro`.")
+    found = [section for dataset in measured for section in sections(dataset)]
+    return table_of(results, key, title, found, [dataset.dataset for dataset in measured], words)
+
+
+def table_of(
+    results: Results, key: str, title: str, sections: Sequence[Section], datasets: Sequence[str], words: str = ""
+) -> Table:
+    """Make a table with the caption that suits what its sections hold; ``words`` come first in it.
+
+    Raises:
+        SvqkitError: there are no sections: of the studies that it needs nothing but the main experiments was run.
+    """
+    if not sections:
+        raise SvqkitError(f"{key.upper()} has nothing to show yet: none of its variants is scored. Run `dvc repro`.")
+    cells = [cell for part in sections for row in part.rows for cell in row.cells.values()]
+    sentences = [words, _PLACE]
+    if any(isinstance(cell, Number) and cell.seeds for cell in cells):
+        sentences.append(_MEAN)
+    if any(isinstance(cell, Number) and cell.mark for cell in cells):
+        sentences.append(_RANK)
+    if any(isinstance(cell, Change) and cell.seeds for cell in cells):
+        sentences.append(_CHANGE)
+        if any(cell.windows < _FEW_WINDOWS for cell in cells if isinstance(cell, Change) and cell.seeds):
+            sentences.append(_SHORT)
+    simulated = [name for name in datasets if name in results.simulated]
+    if any(isinstance(cell, Published) for cell in cells):
+        sentences.append(_PUBLISHED)
+        if simulated or results.profile != "paper":
+            sentences.append(_NOT_ALIKE)
+    if simulated:
+        sentences.append(f"Simulated data, no measurements: {', '.join(simulated)}.")
+    return Table(key, title, " ".join(sentence for sentence in sentences if sentence), tuple(sections))
 
 
 def models_section(
@@ -28,7 +247,7 @@ def models_section(
     reference: Experiment | None = None,
     notes: Sequence[str] = (),
 ) -> Section:
-    """One row per experiment, its scores under protocol clean, and how its error differs from that of its base.
+    """Return one row per experiment, its scores under protocol clean, and how its error differs from that of its base.
 
     Args:
         measured: the numbers.
@@ -86,7 +305,7 @@ def pairs_section(
     columns: Sequence[Column] = (),
     more_rows: Sequence[Row] = (),
 ) -> Section:
-    """One row per pair: the errors of both, and how the second's differ from the first's.
+    """Return one row per pair: the errors of both, and how the second's differ from the first's.
 
     Args:
         measured: the numbers.
@@ -122,9 +341,8 @@ def published_section(
     experiments: Sequence[Experiment],
     fields: Sequence[tuple[str, str]],
     others: bool = True,
-    notes: Sequence[str] = (),
 ) -> Section | None:
-    """Our scores under protocol paper beside the published ones; None where nothing was published that compares.
+    """Return our scores under protocol paper beside the published ones; None where nothing was published that compares.
 
     Args:
         measured: the numbers.
@@ -134,7 +352,6 @@ def published_section(
         fields: channel (a variable, or "mean") and metric of what is shown.
         others: baselines, and methods that are none of ours, get rows of their own; not those with a quantizer that
             none of ``experiments`` has, which another table shows.
-        notes: what else must be said.
     """
     data = measured.results.settings.dataset(measured.dataset)
     quotes = published.quotes(measured.dataset)
@@ -171,28 +388,28 @@ def published_section(
         if quote.doubtful and (quote.variable, quote.metric) in fields
     ]
     left_out = [f"Not here, since trained on other windows than the published: {', '.join(unlike)}."] if unlike else []
-    said = [*notes, *left_out, *absent_notes(measured, ["protocol paper"]), *doubts]
+    said = [*left_out, *absent_notes(measured, ["protocol paper"]), *doubts]
     return section(title, columns, rows, notes=said)
 
 
 def about(experiment: Experiment) -> dict[str, Cell]:
-    """What every row of ours says of its experiment: the translator and the seeds."""
+    """Return what every row of ours says of its experiment: the translator and the seeds."""
     return {"translator": Words(display_name(experiment.model.translator))}
 
 
 def about_columns(experiments: Sequence[Experiment]) -> list[Column]:
-    """The columns of :func:`about`."""
+    """Return the columns of :func:`about`."""
     several = len({experiment.model.translator for experiment in experiments}) > 1
     return [Column("translator", "Translator")] * several + [Column("seeds", "Seeds")]
 
 
 def quote_in_words(quote: published.Quote) -> str:
-    """``"SimVP+SVQ, PSNR 27.37 (source)"``."""
+    """Return ``"SimVP+SVQ, PSNR 27.37 (source)"``."""
     return f"{quote.method}, {metric_name(quote.metric)} {quote.value:.10g} ({quote.source})"
 
 
 def absent_notes(measured: Measured, metrics: Sequence[str]) -> list[str]:
-    """Why some metrics, or a protocol, are not there."""
+    """Return why some metrics, or a protocol, are not there."""
     reasons: dict[str, list[str]] = {}
     for metric, reason in read_notes(measured.results.folder(measured.dataset)).items():
         if metric in metrics:
@@ -252,7 +469,7 @@ def _field_column(measured: Measured, channel: str, metric: str, kind: str, note
 
 
 def variables_section(measured: Measured, title: str, experiments: Sequence[Experiment], metric: str) -> Section:
-    """One row per variable, one column per model: an error under protocol clean, over all levels of the variable."""
+    """Return a row per variable and a column per model: an error under protocol clean, over the variable's levels."""
     names = [*measured.baselines, *(experiment.name for experiment in experiments)]
     shown = display_names(names)
     rows = [

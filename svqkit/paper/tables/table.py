@@ -1,15 +1,75 @@
-"""A table of the paper: sections of rows and columns, and writing it as Markdown, CSV, LaTeX and HTML."""
+"""A table of the paper: sections of rows and columns, and what can stand in a cell: a number of ours, published ones, a
+comparison, words.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from svqkit.paper.tables.cells import Cell, Number, Published
-from svqkit.plots.tablefiles import best_and_second
+from svqkit.plots.table import best_and_second
+
+Mark = Literal["best", "second", ""]
+
+
+@dataclass(frozen=True)
+class Number:
+    """What we measured.
+
+    Attributes:
+        mean: over seeds.
+        std: sample standard deviation over seeds; None for fewer than two.
+        seeds: how many; 0 where there is no training behind it.
+        link: the folder or file that it was made from, seen from the project's folder.
+        mark: its place among our numbers of the same column (or row), set by :func:`svqkit.paper.tables.table.section`.
+    """
+
+    mean: float
+    std: float | None = None
+    seeds: int = 0
+    link: str = ""
+    mark: Mark = ""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What others reported: each value with its source. It is never ranked with ours."""
+
+    quotes: tuple[tuple[float, str], ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """How an experiment's error differs from its base's.
+
+    Attributes:
+        relative: (mean of the experiment − mean of the base) / mean of the base; negative is better.
+        low, high: its 95 % interval; NaN where there is none, as for a mean of changes.
+        p_value: two-sided; NaN likewise.
+        seeds: pairs of runs compared.
+        windows: test windows that each pair was compared in.
+        base: what it is compared with.
+    """
+
+    relative: float
+    low: float = float("nan")
+    high: float = float("nan")
+    p_value: float = float("nan")
+    seeds: int = 0
+    windows: int = 0
+    base: str = ""
+
+
+@dataclass(frozen=True)
+class Words:
+    """Plain text."""
+
+    text: str
+
+
+Cell = Number | Published | Change | Words | None
 
 
 @dataclass(frozen=True)
@@ -77,30 +137,6 @@ class Table:
         quotes = (quote for cell in cells if isinstance(cell, Published) for quote in cell.quotes)
         return list(dict.fromkeys(source for _, source in quotes))
 
-    def markdown(self, start: str | Path = ".", level: int = 1) -> str:
-        """As Markdown, with links as seen from the folder ``start``, its title a heading of ``level``."""
-        from svqkit.paper.tables.markdown import markdown
-
-        return markdown(self, start, level)
-
-    def html(self, start: str | Path = "reports") -> str:
-        """As a fragment of HTML, with links as seen from the folder ``start`` of the page that takes it in."""
-        from svqkit.paper.tables.html import html
-
-        return html(self, start)
-
-    def latex(self) -> str:
-        r"""As LaTeX; the document needs ``\\usepackage{booktabs}`` and ``\\usepackage{graphicx}``."""
-        from svqkit.paper.tables.latex import latex
-
-        return latex(self)
-
-    def tidy(self) -> pd.DataFrame:
-        """One row for each cell, with all digits, see :func:`svqkit.paper.tables.tidy.tidy`."""
-        from svqkit.paper.tables.tidy import tidy
-
-        return tidy(self)
-
 
 def section(
     title: str,
@@ -111,7 +147,7 @@ def section(
     rank_rows: Literal["lower", "higher", ""] = "",
     more_rows: Iterable[Row] = (),
 ) -> Section:
-    """A section without its empty columns, and with the best two of our numbers marked.
+    """Return a section without its empty columns, and with the best two of our numbers marked.
 
     Args:
         title, columns, rows, row_title, notes: see :class:`Section`.
@@ -149,7 +185,7 @@ def _ranked(cells: Mapping, better: str) -> dict:
 
 
 def values_of(cells: Iterable[Cell]) -> pd.Series:
-    """All numbers of some cells, ours and published, by whose size decimals are chosen."""
+    """Return all numbers of some cells, ours and published, by whose size decimals are chosen."""
     found: list[float] = []
     for cell in cells:
         if isinstance(cell, Number):

@@ -2,43 +2,43 @@
 
 from statistics import fmean
 
-from svqkit.paper.relations import base_of
+from svqkit.models.translators.anatomy import ANATOMY, ATTENTION, CONVOLUTION, OTHER
 from svqkit.paper.results import Results
-from svqkit.paper.tables.captions import table_of
-from svqkit.paper.tables.cells import Cell, Change, Number, Words
-from svqkit.paper.tables.measured import Measured
-from svqkit.paper.tables.sections import ERRORS, Pair, pairs_section, published_section
-from svqkit.paper.tables.studies import measured_of, need
-from svqkit.paper.tables.table import Column, Row, Section, Table
+from svqkit.paper.selection import base_of
+from svqkit.paper.tables.sections import (
+    ERRORS,
+    Measured,
+    Pair,
+    pairs_section,
+    published_section,
+    study_table,
+)
+from svqkit.paper.tables.table import Cell, Change, Column, Number, Row, Section, Table, Words
 from svqkit.plots.names import display_name
-from svqkit.plots.receptive_fields import ANATOMY, ATTENTION, CONVOLUTION, OTHER
 from svqkit.settings.params import Experiment
 
-# The families are those of docs/translators.md: what mixes places in a block. Neither the README nor the configs of the
-# reference group the twelve; PoolFormer, whose pooling is no convolution with weights and no attention, stands with
+# The families are those of docs/translators.md: what mixes positions in a block. Neither the README nor the configs of
+# the reference group the twelve; PoolFormer, whose pooling is no convolution with weights and no attention, stands with
 # MLP-Mixer here.
 FAMILIES = {CONVOLUTION: "CNN", ATTENTION: "Transformer", OTHER: "MLP"}
 _WORDS = (
     "Each translator without a quantizer and with SVQ. A family's row is the mean over its translators that were run "
-    "with and without. Families are told apart by what mixes places: convolutions (CNN), attention (Transformer), an "
-    "MLP or pooling (MLP)."
+    "with and without. Families are told apart by what mixes positions: convolutions (CNN), attention (Transformer), "
+    "an MLP or pooling (MLP)."
 )
 
 
-def table(results: Results) -> Table:
-    """Study "translators": one row per translator and quantizer, means by family, plain translators beside published.
+def translators_table(results: Results) -> Table:
+    """Make T3: a row per translator and quantizer, means by family, plain translators beside published ones.
 
     Raises:
         SvqkitError: there are no runs of that study.
     """
-    found = need("T3", measured_of(results, "translators"), "translators")
-    sections = [part for measured in found for part in _sections(measured)]
-    names = [measured.dataset for measured in found]
-    return table_of(results, "t3", "Translators with and without SVQ", sections, names, _WORDS)
+    return study_table(results, "t3", "Translators with and without SVQ", ("translators",), _sections, _WORDS)
 
 
 def family(experiment: Experiment) -> str:
-    """CNN, Transformer or MLP; "Other" for a translator of the user's own."""
+    """Return CNN, Transformer or MLP; "Other" for a translator of the user's own."""
     anatomy = ANATOMY.get(experiment.model.translator)
     return FAMILIES[anatomy.family] if anatomy else "Other"
 
@@ -55,7 +55,7 @@ def _sections(measured: Measured) -> list[Section]:
         [Column("family", "Family"), Column("quantizer", "Quantizer")],
         _family_rows(measured, pairs),
     )
-    plain = [experiment for experiment in members if experiment.quantizer.name == "none"]
+    plain = [member for member in members if member.quantizer.name == "none"]
     fields = [("mean", metric) for metric in ("mse", "mae", "rmse")]
     beside = published_section(
         measured, f"{measured.dataset}, without a quantizer, beside published", plain, fields, others=False
@@ -66,16 +66,16 @@ def _sections(measured: Measured) -> list[Section]:
 def _pairs(members: list[Experiment]) -> list[Pair]:
     """Each experiment with a quantizer beside its base, and the bases that have none, sorted by family."""
     pairs = []
-    for experiment in members:
-        if experiment.quantizer.name != "none":
-            base = base_of(experiment, members)
-            cells = {"family": Words(family(experiment)), "quantizer": Words(display_name(experiment.quantizer.name))}
-            pairs.append(Pair(display_name(experiment.model.translator), base, experiment, cells))
+    for member in members:
+        if member.quantizer.name != "none":
+            base = base_of(member, members)
+            cells = {"family": Words(family(member)), "quantizer": Words(display_name(member.quantizer.name))}
+            pairs.append(Pair(display_name(member.model.translator), base, member, cells))
     taken = {pair.base.name for pair in pairs if pair.base}
-    for experiment in members:
-        if experiment.quantizer.name == "none" and experiment.name not in taken:
-            cells = {"family": Words(family(experiment))}
-            pairs.append(Pair(display_name(experiment.model.translator), experiment, None, cells))
+    for member in members:
+        if member.quantizer.name == "none" and member.name not in taken:
+            cells = {"family": Words(family(member))}
+            pairs.append(Pair(display_name(member.model.translator), member, None, cells))
     order = [*FAMILIES.values(), "Other"]
     return sorted(pairs, key=lambda pair: order.index(pair.cells["family"].text))
 
@@ -94,7 +94,7 @@ def _family_rows(measured: Measured, pairs: list[Pair]) -> list[Row]:
         cells: dict[str, Cell] = {"family": Words(name)}
         link = measured.runs_link()
         for metric in ERRORS:
-            both = [tuple(measured.number(one.name, metric).mean for one in pair) for pair in whole]
+            both = [tuple(measured.number(experiment.name, metric).mean for experiment in pair) for pair in whole]
             before, after = zip(*both, strict=True)
             cells[f"{metric}_base"] = Number(fmean(before), link=link)
             cells[f"{metric}_with"] = Number(fmean(after), link=link)

@@ -1,0 +1,1 @@
+"""How a model is computed: by one process or several, on a CPU or a GPU, faster and with the same results."""

@@ -1,0 +1,140 @@
+"""Error fields on the map, and the error of every run in every window, from which runs are compared."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from svqkit.atomic import replacing
+from svqkit.data.store import Store
+from svqkit.data.windows import Windows
+from svqkit.evaluation.metrics import GridErrors
+from svqkit.settings.params import Protocol
+
+# Into how many stretches of time a lat-lon record is cut for maps of significance, and their least frames.
+STRETCHES, SHORTEST = 24, 24
+
+
+def error_fields(errors: GridErrors, store: Store) -> xr.Dataset:
+    """Return bias, MAE and RMSE per channel, lead and grid point, with coordinates and units.
+
+    Of a lat-lon record also ``mse_blocks`` (block, channel, lat, lon): the mean squared error over leads and the
+    windows of each stretch of time, see :func:`stretches`.
+    """
+    long_names = {
+        "bias": "mean error (forecast − truth)",
+        "mae": "mean absolute error",
+        "rmse": "root mean squared error",
+    }
+    grids = {"bias": errors.mean("bias"), "mae": errors.mean("mae"), "rmse": errors.mean("mse").sqrt()}
+    unit, dims = common_unit(store), store.places[0]
+    fields = {
+        name: (("channel", "lead", *dims), _array(grid.transpose(0, 1)), {"units": unit, "long_name": long_names[name]})
+        for name, grid in grids.items()
+    }
+    if store.kind == "grid":
+        about = "mean squared error over leads and the windows of a stretch of time"
+        attrs = {"units": f"({unit})**2", "long_name": about}
+        fields["mse_blocks"] = (("block", "channel", *dims), _array(errors.of_stretches()), attrs)
+    original_units = str(store.extra.get("original_units", ""))
+    return xr.Dataset(
+        fields,
+        coords=coordinates(store, len(grids["bias"])),
+        attrs={
+            "windows": errors.count,
+            "data": store.title,
+            "simulated": int(store.simulated),
+            "original_units": original_units,
+        },
+    )
+
+
+def window_errors(
+    who: Sequence[tuple[str, int]], errors: Sequence[Mapping[str, np.ndarray]], windows: Windows
+) -> xr.Dataset:
+    """Join the errors of runs, window by window, as they are written to windows.nc.
+
+    Args:
+        who: experiment and seed (−1: a baseline) of each run.
+        errors: per run "mse" and "mae", each (n,): the mean over all leads. Their mean over windows is the score of
+            channel "mean", lead 0.
+        windows: the n test windows.
+
+    Returns:
+        mse, mae (run, window) float32; coordinates experiment, seed (run); block, start (window): the number of the
+        clip, or stretch of consecutive hours, that a window lies in, and its first frame in the store. Attributes:
+        kind of the store, frames_per_window from the first input to the last target, and what the data are.
+    """
+    store = windows.store
+    return xr.Dataset(
+        {
+            name: (("run", "window"), np.stack([run[name] for run in errors]).astype(np.float32), {"long_name": text})
+            for name, text in {"mse": "mean squared error", "mae": "mean absolute error"}.items()
+        },
+        coords={
+            "experiment": ("run", [name for name, _ in who]),
+            "seed": ("run", [seed for _, seed in who]),
+            "block": ("window", clip_numbers(windows)),
+            "start": ("window", windows.starts),
+        },
+        attrs={
+            "kind": store.kind,
+            "frames_per_window": int(windows.targets[-1] - windows.inputs[0]) + 1,
+            "data": store.title,
+        },
+    )
+
+
+def clip_numbers(windows: Windows, protocol: Protocol = "clean") -> np.ndarray:
+    """Return the number of the clip that each window lies in, (n,); clips are counted in order of time."""
+    first_frames = np.sort([start for start, _ in windows.store.clips(windows.split, protocol)])
+    return np.searchsorted(first_frames, windows.starts, side="right") - 1
+
+
+def stretches(windows: Windows, protocol: Protocol = "clean") -> list[np.ndarray]:
+    """Return the numbers of the windows of each stretch of time over which ``mse_blocks`` of error fields are means.
+
+    A lat-lon record has about 24, of nearly equal length, none shorter than 24 frames, none across a clip's edge (a
+    shorter clip is one stretch). Images and fields have no such maps: all their windows are one stretch.
+    """
+    numbers = np.arange(len(windows))
+    if windows.store.kind != "grid":
+        return [numbers]
+    shortest = max(SHORTEST, -(-len(windows) // STRETCHES))
+    clips = clip_numbers(windows, protocol)
+    members = [numbers[clips == clip] for clip in np.unique(clips)]
+    return [part for clip in members for part in np.array_split(clip, max(1, len(clip) // shortest))]
+
+
+def coordinates(store: Store, leads: int) -> dict[str, Any]:
+    """Return the coordinates of a store's maps: channels and their units, ``leads`` lead times, rows and columns."""
+    units = {"lat": "degrees_north", "lon": "degrees_east"}
+    steps = store.lead_step * np.arange(1, leads + 1)
+    return {
+        "channel": store.channels,
+        "unit": ("channel", store.units),
+        "lead": ("lead", steps, {"units": store.lead_units, "long_name": "lead time"}),
+        **{name: (name, values, {"units": units[name]}) for name, values in store.places[1].items()},
+    }
+
+
+def write_netcdf(dataset: xr.Dataset, path: Path) -> None:
+    """Write a dataset, compressed; the file appears whole or not at all.
+
+    Raises:
+        SvqkitError: the disk is full, or writing is not permitted there.
+    """
+    with replacing(path) as draft:
+        dataset.to_netcdf(draft, engine="netcdf4", encoding={name: {"zlib": True} for name in dataset.data_vars})
+
+
+def _array(grid: torch.Tensor) -> np.ndarray:
+    return grid.float().cpu().numpy()
+
+
+def common_unit(store: Store) -> str:
+    """Return the unit of a store's channels; where they have several, all of them in one line."""
+    return ", ".join(dict.fromkeys(unit for unit in store.units if unit))

@@ -1,0 +1,167 @@
+"""What a model is given: frames of the user's own, checked, in the units of its store; and the way back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor, from_numpy
+
+from svqkit.data.domain import Domain
+from svqkit.errors import SvqkitError
+
+
+@dataclass(frozen=True)
+class ModelInput:
+    """Frames that a model can be given, and the way back to what the user has.
+
+    Attributes:
+        frames: (B, T, C, H, W), the T input frames of the model in its own order of channels and places; bytes, or
+            float32 in the units of the model's domain.
+        restore: a forecast (B, L, C, H, W) float32 in these units → what the user gets.
+        notes: what a user should know of how the input was taken.
+        last: when the last input frame is, where its time is known.
+    """
+
+    frames: np.ndarray
+    restore: Callable[[np.ndarray], Any]
+    notes: tuple[str, ...] = ()
+    last: np.datetime64 | None = None
+
+
+# Rounding does not leave [0, 1] by more than this.
+ROUNDING = 1e-4
+# A mean that lies so many standard deviations off is hardly one of the same variable in the same unit.
+FAR = 10.0
+
+
+def to_model(values: np.ndarray, domain: Domain) -> np.ndarray:
+    """Convert frames (…, C, H, W) to what the domain's store has: bytes stay bytes, all else is float32.
+
+    Values with an original range are scaled from it to [0, 1].
+
+    Raises:
+        SvqkitError: a value is not finite, or images don't lie in [0, 1]; each with its place.
+    """
+    if values.dtype == np.uint8 and domain.scale != 1:
+        return values
+    if values.dtype.kind not in "fiu":
+        raise SvqkitError(f"Frames must be numbers, got an array of {values.dtype}.")
+    refuse_nan(values)
+    floats = values.astype(np.float32)
+    if domain.kind != "image":
+        return floats
+    if domain.bounds is None:
+        _refuse_outside(floats, 0.0, 1.0, "images are bytes from 0 to 255, or floats in [0, 1]: divide them")
+        return floats
+    low, high = domain.bounds
+    _refuse_outside(floats, low, np.inf, f"{domain.own_units[0]} can't be lower: fill or cut such values")
+    return (floats - np.float32(low)) / np.float32(high - low)
+
+
+def from_model(forecast: np.ndarray, domain: Domain, as_bytes: bool) -> np.ndarray:
+    """Convert a forecast (…, C, H, W) back to what its frames came as: bytes, or their original range."""
+    if as_bytes:
+        return np.rint(np.clip(forecast, 0, 1) * 255).astype(np.uint8)
+    if domain.bounds is None:
+        return forecast
+    low, high = domain.bounds
+    return forecast * np.float32(high - low) + np.float32(low)
+
+
+def far_off(frames: np.ndarray, domain: Domain) -> list[str]:
+    """Return a note for each channel whose mean is far from all that the model has seen; none for images.
+
+    ``frames`` are (B, T, C, H, W) in the domain's units. Units that nobody wrote down show up here.
+    """
+    if domain.kind == "image":
+        return []
+    means = frames.mean(axis=(0, 1, 3, 4), dtype=np.float64)
+    channels = zip(domain.channels, domain.own_units, means, domain.mean, domain.std, strict=True)
+    return [
+        f"{name} has a mean of {mean:.4g}, the model was trained on {usual:.4g} ± {std:.3g} {unit}".rstrip()
+        + ": is it the same variable in the same unit?"
+        for name, unit, mean, usual, std in channels
+        if abs(mean - usual) > FAR * std
+    ]
+
+
+def refuse_nan(values: np.ndarray, what: str = "The input") -> None:
+    """Refuse what is not finite in frames (…, C, H, W).
+
+    Raises:
+        SvqkitError: with the number of such values and the place of the first.
+    """
+    bad = ~np.isfinite(values)
+    if bad.any():
+        raise SvqkitError(
+            f"{what} has {bad.sum():,} value(s) that are NaN or infinite among the frames that are used, the first at "
+            f"{_place(bad)}. Fill them first."
+        )
+
+
+def _refuse_outside(values: np.ndarray, low: float, high: float, rule: str) -> None:
+    bad = (values < low - ROUNDING) | (values > high + ROUNDING)
+    if bad.any():
+        first = values[tuple(axis[0] for axis in np.nonzero(bad))]
+        raise SvqkitError(f"The input has {bad.sum():,} value(s) such as {first:g} at {_place(bad)}; {rule}.")
+
+
+def _place(bad: np.ndarray) -> str:
+    *before, channel, row, column = (int(axis[0]) for axis in np.nonzero(bad))
+    frame = f"frame {before[-1]} of those used, " if before else ""
+    return f"{frame}channel {channel}, row {row}, column {column} (all from 0)"
+
+
+def from_array(x: np.ndarray | Tensor, domain: Domain) -> ModelInput:
+    """Pick the last frames of ``x``; a forecast goes back as the same kind of array, without B where there was none.
+
+    Bytes come back as bytes, all else as float32.
+
+    Raises:
+        SvqkitError: another shape, too few frames, or values that don't fit.
+    """
+    values = x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
+    _check_shape(values.shape, domain)
+    batched = values if values.ndim == 5 else values[None]
+    picked, notes = last_frames(batched, domain)
+    as_bytes = values.dtype == np.uint8 and domain.scale != 1
+
+    def restore(forecast: np.ndarray) -> np.ndarray | Tensor:
+        own = from_model(forecast, domain, as_bytes)
+        own = own if values.ndim == 5 else own[0]
+        return from_numpy(own).to(x.device) if isinstance(x, Tensor) else own
+
+    return ModelInput(to_model(picked, domain), restore, notes)
+
+
+def last_frames(batched: np.ndarray, domain: Domain) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the input frames of the window that ends with the last of (B, T, …), and a note when there are more.
+
+    Raises:
+        SvqkitError: there are too few.
+    """
+    there, span = batched.shape[1], 1 - domain.inputs[0]
+    if there < span:
+        raise SvqkitError(
+            f"The input has {there} frame(s), the model needs {span}"
+            + ("" if span == len(domain.inputs) else f" (it looks at {len(domain.inputs)} of them)")
+            + ". Give it more."
+        )
+    indices = [there - 1 + offset for offset in domain.inputs]
+    return batched[:, indices], (more_than_used(there, span),) if there > span else ()
+
+
+def more_than_used(there: int, used: int) -> str:
+    """Return the note for an input that is longer than what the model looks at."""
+    return f"only the last {used} of the {there:,} frames given are used"
+
+
+def _check_shape(shape: tuple[int, ...], domain: Domain) -> None:
+    if len(shape) not in (4, 5) or shape[-3:] != domain.frame_shape or 0 in shape:
+        channels, height, width = domain.frame_shape
+        named = f" ({', '.join(domain.channels[:6])}{', …' if channels > 6 else ''})"
+        raise SvqkitError(
+            f"Expected frames (T, C, H, W) or (B, T, C, H, W) with C = {channels}{named}, H = {height}, W = {width}; "
+            f"got an array of shape {tuple(shape)}."
+        )
