@@ -4,7 +4,8 @@ import copy
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -303,6 +304,39 @@ def test_a_wrong_study_or_rule_is_refused_in_words(
     place: Place, value: object, words: list[str], study_tree: Tree, tmp_path: Path
 ) -> None:
     holds_all(refusal(lambda: load(put(study_tree, place, value), tmp_path)), words)
+
+
+def places(tree: object, above: tuple = ()) -> Iterator[tuple]:
+    for key, value in tree.items() if isinstance(tree, dict) else ():
+        yield (*above, key)
+        yield from places(value, (*above, key))
+
+
+ODD = [
+    None,
+    3,
+    [],
+    {},
+    "x",
+    "a, b",
+    [1, {"a": 2}],
+    [[]],
+    True,
+    {"a": {"b": 1}},
+    {3: 4},
+    {"svq": None},
+    {"name": ["svq"]},
+]
+
+
+def test_what_is_odd_is_read_or_refused_wherever_it_stands(study_tree: Tree, tmp_path: Path) -> None:
+    study_tree["experiments"] = {SVQ: {"profiles": {"sample": {"training": {"epochs": 3}}}}}
+    study_tree["profiles"]["sample"]["all"] = {"data": {"weather": {}}, "rules": {"none, vit": {"seeds": [1]}}}
+    for place in places(study_tree):
+        for value in ODD:
+            (tmp_path / "params.yaml").write_text(json.dumps(put(study_tree, place, value)))
+            with suppress(SvqkitError):
+                load_params(tmp_path / "params.yaml")
 
 
 def test_a_thousand_experiments_are_read_at_once(study_tree: Tree, tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def load_params(path: str | Path = "params.yaml", profile: str | None = None) ->
     )
     checks.finish()
     name = profile or tree.get("profile")
-    choose(profiles, name, "profile")
+    sized = choose(profiles, name, "profile") or {}
 
     alexnet = checks.value(str, tree.get("lpips_alexnet") or "", "lpips_alexnet (the name of a file)")
     checks.keys(studies, get_args(Study), "studies", "study")
@@ -108,8 +108,8 @@ def load_params(path: str | Path = "params.yaml", profile: str | None = None) ->
     built, sections = {}, {}
     for dataset, source in sources.items():
         where = f"profiles.{name}.{dataset}"
-        sections[dataset] = given = _sections(profiles[name], dataset, source)
-        if len(given) == 1 and ALL not in profiles[name]:
+        sections[dataset] = given = _sections(sized, dataset, source)
+        if len(given) == 1 and ALL not in sized:
             checks.problems.append(f"{where}: profiles.{name} says nothing of dataset {dataset!r}; add its sizes")
         of_data = join({"source": source}, datasets[dataset], *(part.get("data") for part in given))
         built[dataset] = checks.value(Data, of_data, f"datasets.{dataset} with {where}.data")
@@ -192,7 +192,7 @@ def _settings(entry: Entry, profile: str, sections: list[Tree]) -> Tree:
     model = join(*(written.get("model") for written in sections), own.get("model"))
     traits = {quantizer["name"], model.get("translator", Model.translator), *entry.studies[:1]}
     rules = [
-        {**rule, "quantizers": spread(section(rule, "quantizers"))}
+        {**(rule or {}), "quantizers": spread(section(rule, "quantizers"))}
         for written in sections
         for key, rule in section(written, "rules").items()
         if traits & set(names_in(key))
