@@ -2,10 +2,12 @@
 
 import copy
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
@@ -332,11 +334,10 @@ ODD = [
 def test_what_is_odd_is_read_or_refused_wherever_it_stands(study_tree: Tree, tmp_path: Path) -> None:
     study_tree["experiments"] = {SVQ: {"profiles": {"sample": {"training": {"epochs": 3}}}}}
     study_tree["profiles"]["sample"]["all"] = {"data": {"weather": {}}, "rules": {"none, vit": {"seeds": [1]}}}
-    for place in places(study_tree):
-        for value in ODD:
-            (tmp_path / "params.yaml").write_text(json.dumps(put(study_tree, place, value)))
-            with suppress(SvqkitError):
-                load_params(tmp_path / "params.yaml")
+    for place, value in random.Random(0).sample([*product(places(study_tree), ODD)], 150):
+        (tmp_path / "params.yaml").write_text(json.dumps(put(study_tree, place, value)))
+        with suppress(SvqkitError):
+            load_params(tmp_path / "params.yaml")
 
 
 def test_a_thousand_experiments_are_read_at_once(study_tree: Tree, tmp_path: Path) -> None:
