@@ -57,7 +57,7 @@ def convert(
     Raises:
         SvqkitError: a run is there, or config, checkpoint and dataset don't fit together.
     """
-    settings = settings_file.load(params, profile)
+    settings = settings_file.load_params(params, profile)
     data = settings.dataset(dataset)
     store = Store.open(store_path(profile, dataset, stores))
     given = read_configs(config)
