@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from random import Random
 from statistics import median
 
-from svqkit.paper.costs import now
+from svqkit.paper.costs import synchronized_time
 from svqkit.progress import progress
 from svqkit.training.allocation import freed_memory_kept
 
@@ -37,9 +37,9 @@ def take_turns(
                 gc.collect()
                 with within(name):
                     contestants[name]()
-                    begun = now(device)
+                    begun = synchronized_time(device)
                     contestants[name]()
-                    seconds[name].append(now(device) - begun)
+                    seconds[name].append(synchronized_time(device) - begun)
                 bar.update()
     return seconds
 
