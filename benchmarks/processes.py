@@ -32,7 +32,7 @@ from benchmarks.__main__ import pair
 from benchmarks.stores import SHAPES
 from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError
-from svqkit.paper.costs import Case, Subject, machine, synchronized_time
+from svqkit.paper.costs import Case, Subject, machine, now
 from svqkit.progress import progress
 from svqkit.settings.params import Experiment, override
 from svqkit.training.allocation import freed_memory_kept
@@ -66,9 +66,9 @@ def _one_of_many(
     taken = []
     for _ in range(WARM_UP + STEPS):
         distributed.barrier()
-        begun = synchronized_time(device)
+        begun = now(device)
         subject.step()
-        taken.append(synchronized_time(device) - begun)
+        taken.append(now(device) - begun)
     if rank == 0:
         Path(folder, "seconds").write_text(str(median(taken[WARM_UP:])), encoding="utf-8")
     distributed.destroy_process_group()

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from random import Random
 from statistics import median
 
-from svqkit.paper.costs import synchronized_time
+from svqkit.paper.costs import now
 from svqkit.progress import progress
 from svqkit.training.allocation import freed_memory_kept
 
@@ -37,9 +37,9 @@ def take_turns(
                 gc.collect()
                 with within(name):
                     contestants[name]()
-                    begun = synchronized_time(device)
+                    begun = now(device)
                     contestants[name]()
-                    seconds[name].append(synchronized_time(device) - begun)
+                    seconds[name].append(now(device) - begun)
                 bar.update()
     return seconds
 

@@ -27,7 +27,7 @@ import torch
 from torch import nn
 
 from svqkit.atomic import replacing
-from svqkit.paper.costs import Ledger, PlainSVQ, free_bytes, synchronized_time
+from svqkit.paper.costs import Ledger, PlainSVQ, free_bytes, now
 from svqkit.quantizers import SVQ
 from svqkit.training.allocation import freed_memory_kept
 
@@ -68,11 +68,11 @@ def measure(makes: MAKES, step: Callable[[nn.Module], None], repeats: int, devic
     for _ in range(repeats + 1):
         for name, (model, optimizer) in ready.items():
             model.zero_grad()
-            start = synchronized_time(device)
+            start = now(device)
             step(model)
-            middle = synchronized_time(device)
+            middle = now(device)
             optimizer.step()
-            seconds[name].append((middle - start, synchronized_time(device) - start))
+            seconds[name].append((middle - start, now(device) - start))
     for name, rounds in seconds.items():
         only, whole = zip(*rounds[1:], strict=True)
         rows[name] |= {"step_ms": 1e3 * median(only), "with_Adam_ms": 1e3 * median(whole)}

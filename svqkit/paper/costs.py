@@ -313,9 +313,9 @@ class Subject:
 
     def seconds(self, work: Callable[[], None]) -> float:
         """Measure how long ``work`` takes, until the device is done with it."""
-        begun = synchronized_time(self.device)
+        begun = now(self.device)
         work()
-        taken = synchronized_time(self.device) - begun
+        taken = now(self.device) - begun
         self.optimizer.zero_grad()  # the gradients of a model that waits for its turn are room for the others
         return taken
 
@@ -428,7 +428,7 @@ def settings_of_case(case: Case, batch_size: int, frame_shape: tuple[int, int, i
     }
 
 
-def synchronized_time(device: str) -> float:
+def now(device: str) -> float:
     """Return seconds, once the device has done all that it was given."""
     if device == "cuda":
         torch.cuda.synchronize()
