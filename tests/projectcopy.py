@@ -19,6 +19,9 @@ from ruamel.yaml import YAML
 
 from svqkit.pipeline.executing import ThisInterpreter
 from svqkit.pipeline.kernel import private_folder
+from svqkit.pipeline.stage_settings import update_trainings
+from svqkit.settings.params import load_params
+from svqkit.settings.studies import expand, names_in
 
 ROOT = Path(__file__).parents[1]
 
@@ -90,21 +93,26 @@ class Project:
             *above, last = place.split("__")
             branch = tree
             for key in above:
-                branch = branch[key]
+                branch = branch.setdefault(key, {})
             branch[last] = value
         yaml.dump(tree, self.folder / "params.yaml")
 
     def keep(self, *experiments: str) -> None:
         """Take all other experiments, and the datasets that none of these is on, out of params.yaml and dvc.yaml."""
         yaml = YAML()
-        tree = yaml.load(self.folder / "params.yaml")
-        for name in set(tree["experiments"]) - set(experiments):
-            del tree["experiments"][name]
-        datasets = {one["dataset"] for one in tree["experiments"].values()}
-        for branch in (tree["datasets"], *tree["profiles"].values()):
-            for name in set(branch) - datasets:
-                del branch[name]
+        tree = YAML(typ="safe").load(self.folder / "params.yaml")
+        entries = expand(tree.pop("studies"), tree["experiments"], tree["datasets"], [])
+        tree["experiments"] = {
+            name: {"dataset": entries[name].dataset, "studies": [*entries[name].studies], **entries[name].settings("")}
+            for name in experiments
+        }
+        datasets = {entry["dataset"] for entry in tree["experiments"].values()}
+        tree["datasets"] = {name: entry for name, entry in tree["datasets"].items() if name in datasets}
+        for profile, sections in tree["profiles"].items():
+            kept = {key: [name for name in names_in(key) if name in {"all", *datasets}] for key in sections}
+            tree["profiles"][profile] = {", ".join(names): sections[key] for key, names in kept.items() if names}
         yaml.dump(tree, self.folder / "params.yaml")
+        update_trainings(load_params(self.folder / "params.yaml"), self.folder / "trainings.yaml")
         pipeline = yaml.load(self.folder / "dvc.yaml")
         pipeline["metrics"] = [path for path in pipeline["metrics"] if path.split("/")[2] in datasets]
         yaml.dump(pipeline, self.folder / "dvc.yaml")

@@ -69,7 +69,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     for section in (TRANSLATOR, SHORT_TRANSLATOR):
         layer, line = section.blocks["python"]
         (folder / section.file).write_text(layer, encoding="utf-8")
-        put_after(folder / "svqkit/settings/params.py", "TRANSLATORS = {", line)
+        put_after(folder / "svqkit/settings/experiment.py", "TRANSLATORS = {", line)
 
     layer, settings, line = QUANTIZER.blocks["python"]
     (folder / QUANTIZER.file).write_text(layer, encoding="utf-8")

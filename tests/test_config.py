@@ -28,8 +28,7 @@ SIZED = ("profiles", "sample", DATASET)
 DATA, MODEL, TRAINING, SIZES = ((*SIZED, part) for part in ("data", "model", "training", "quantizers"))
 EXPERIMENT = ("experiments", SVQ)
 PAPER = (*EXPERIMENT, "profiles", "paper")
-DATA_WORDS = f"datasets.{DATASET} with profiles.sample.{DATASET}.data"
-MODEL_WORDS, TRAINING_WORDS, SIZES_WORDS = (".".join(part) for part in (MODEL, TRAINING, SIZES))
+DATA_WORDS, MODEL_WORDS, TRAINING_WORDS, SIZES_WORDS = (".".join(part) for part in (DATA, MODEL, TRAINING, SIZES))
 
 # Settings of the kind that params.yaml has; its own may change without a word here.
 TEXT = """
@@ -192,9 +191,10 @@ def test_a_tree_from_before_there_were_studies_is_read(experiment: Experiment) -
 
 
 @pytest.mark.parametrize("written", [[2010, 2013], ["2010", "2013"], ["2010-01", "2013-12-31"], ["2010-06", 2010]])
-def test_a_period_is_years_or_dates(written: list, tree: Tree, tmp_path: Path) -> None:
-    changed = load(put(tree, (*DATA, "train"), written), tmp_path)
-    assert changed.dataset(DATASET).train == tuple(map(str, written))
+def test_a_period_is_an_interval_or_a_list_of_two_years_or_dates(written: list, tree: Tree, tmp_path: Path) -> None:
+    for period in (written, "/".join(map(str, written))):
+        changed = load(put(tree, (*DATA, "train"), period), tmp_path)
+        assert changed.dataset(DATASET).train == tuple(map(str, written))
 
 
 def test_unquoted_dates_of_yaml_are_dates(tmp_path: Path) -> None:
@@ -203,15 +203,136 @@ def test_unquoted_dates_of_yaml_are_dates(tmp_path: Path) -> None:
     assert load_params(tmp_path / "params.yaml", "sample").dataset(DATASET).train == ("2010-01-01", "2013-06-30")
 
 
+STUDIES = """
+studies:
+  main:
+    weather_t2m:
+      none: {quantizer: {name: none}}
+      svq: {quantizer: {name: svq, learnable: true}}
+  translators:
+    compare_with: weather_t2m-none
+    weather_t2m: {model.translator: "swin, vit", quantizer.name: [none, svq], tau-none: {model: {translator: tau}}}
+  noise:
+    weather_t2m-none, weather_t2m-svq: {noise10: {model: {noise: 0.1}}}
+  parts:
+    compare_with: []
+    weather_t2m-svq: {quantizer.codebook_size: {k16: 16, k64: 64}, training.loss: [mse]}
+    weather_t2m-svq-k16-loss_mse: {other: {quantizer: {name: vq}}}
+"""
+
+
+@pytest.fixture
+def study_tree(tree: Tree) -> Tree:
+    tree["experiments"] = {}
+    return tree | YAML(typ="safe").load(STUDIES)
+
+
+def test_studies_make_experiments_of_what_they_vary(study_tree: Tree, tmp_path: Path) -> None:
+    experiments = load(study_tree, tmp_path).experiments
+    assert list(experiments) == [
+        *("weather_t2m-none", SVQ),
+        *(f"weather_t2m-{translator}-{kind}" for translator in ("swin", "vit") for kind in ("none", "svq")),
+        "weather_t2m-tau-none",
+        *("weather_t2m-none-noise10", f"{SVQ}-noise10"),
+        *(f"{SVQ}-k16-loss_mse", f"{SVQ}-k16-loss_mse-other", f"{SVQ}-k64-loss_mse"),
+    ]
+    noise, small = experiments[f"{SVQ}-noise10"], experiments[f"{SVQ}-k16-loss_mse"]
+    assert (noise.model.noise, noise.quantizer, noise.dataset) == (0.1, experiments[SVQ].quantizer, DATASET)
+    assert (small.quantizer.codebook_size, small.quantizer.hidden_dim, small.training.loss) == (16, 128, "mse")
+    other = experiments[f"{small.name}-other"]
+    assert (other.quantizer.name, other.quantizer.codebook_size) == ("vq", 256), "not the base's, of another kind"
+    assert experiments["weather_t2m-vit-svq"].model.translator == "vit"
+
+
+def test_bases_and_those_to_compare_with_stand_in_a_study_s_table(study_tree: Tree, tmp_path: Path) -> None:
+    experiments = load(study_tree, tmp_path).experiments
+    assert experiments["weather_t2m-none"].studies == ("main", "translators", "noise")
+    assert experiments[SVQ].studies == ("main", "noise"), "not in parts, which compares with nothing"
+    assert experiments[f"{SVQ}-noise10"].studies == ("noise",)
+
+
+def test_an_entry_of_an_experiment_changes_that_one_only(study_tree: Tree, tmp_path: Path) -> None:
+    study_tree["experiments"] = {SVQ: {"training": {"epochs": 9}, "seeds": [4]}}
+    experiments = load(study_tree, tmp_path).experiments
+    assert (experiments[SVQ].training.epochs, experiments[SVQ].seeds) == (9, (4,))
+    assert (experiments[f"{SVQ}-noise10"].training.epochs, experiments[f"{SVQ}-noise10"].seeds) == (6, (0,))
+
+
+def test_what_a_profile_says_of_all_and_by_rule(study_tree: Tree, tmp_path: Path) -> None:
+    sections = study_tree["profiles"]["sample"]
+    sections["all"] = {
+        "data": {"weather": {"frames_in": 3}},
+        "model": {"hid_T": 8, "mlp_ratio": 2.0},
+        "quantizers": {"svq, vq": {"codebook_size": 32}},
+        "rules": {"none, vit": {"training": {"batch_size": 2}}, "noise": {"seeds": [7]}},
+    }
+    sections[DATASET]["rules"] = {"none": {"training": {"batch_size": 3}}}
+    params = load(study_tree, tmp_path)
+    experiments = params.experiments
+    assert params.dataset(DATASET).frames_in == 3
+    assert (experiments[SVQ].model.hid_T, experiments[SVQ].model.mlp_ratio) == (64, 2.0), "the dataset's own wins"
+    assert params.sizes[DATASET]["vq"] == {"codebook_size": 256, "decay": 0.8}
+    sizes = {name: experiments[name].training.batch_size for name in experiments}
+    assert (sizes[SVQ], sizes["weather_t2m-vit-svq"], sizes["weather_t2m-none"]) == (8, 2, 3)
+    assert experiments[f"{SVQ}-noise10"].seeds == (7,)
+
+
+WRONG_STUDIES: list[tuple[Place, object, list[str]]] = [
+    (("studies", "nois"), {}, ["studies: unknown study 'nois' (did you mean 'noise'?)"]),
+    (("studies", "noise"), ["a"], ["studies.noise must be a mapping", "got ['a']"]),
+    (("studies", "noise", "weather_t2m-svg"), {"a": {}}, ["unknown base 'weather_t2m-svg' (did you mean", DATASET]),
+    (("studies", "noise", "compare_with"), "vq", ["studies.noise.compare_with: unknown experiment 'vq'"]),
+    (("studies", "noise", SVQ), {"noise10": {}}, [f"studies.noise.{SVQ}: there is an experiment '{SVQ}-noise10'"]),
+    (("studies", "noise", SVQ), {"a": 3}, [f"studies.noise.{SVQ}.a must be a mapping", "got 3"]),
+    (("studies", "noise", SVQ), {"a": {"noise": 1}}, [f"studies.noise.{SVQ}.a: unknown key 'noise'", "valid: model"]),
+    (("studies", "noise", SVQ), {"a": {"dataset": DATASET}}, [f"studies.noise.{SVQ}.a: unknown key 'dataset'"]),
+    (("studies", "noise", SVQ), {"training.loss": ["l1"]}, [f"{SVQ}.training.loss", "'mae', 'mse' or 'huber'"]),
+    (("studies", "noise", SVQ), {"training.loss": {}}, [f"{SVQ}.training.loss: has no values"]),
+    (("studies", "noise", SVQ), {"../evil": {}}, [f"experiments: '{SVQ}-../evil' names folders"]),
+    (("experiments", SVQ), {"dataset": "kth"}, [f"experiments.{SVQ}.dataset: unknown dataset 'kth'"]),
+    ((*SIZED, "rules"), {"nonne": {}}, [f"profiles.sample.{DATASET}.rules: unknown name 'nonne'", "did you mean"]),
+    ((*SIZED, "rules"), {"none": {"data": {}}}, ["rules.none: unknown key 'data'", "valid: model, quantizers, seeds"]),
+    (("profiles", "paper", "all"), {"data": {"kth": {"stride": 1}}}, ["paper.all.data.kth.stride: unknown key"]),
+    (("profiles", "paper", DATASET, "model"), {"N_T": 1}, [f"paper.{DATASET}.model.N_T", "got 1"]),
+    (("datasets", "all"), {"root": "x", "variables": ["a"]}, ["datasets: 'all' names folders"]),
+]
+
+
+@pytest.mark.parametrize(("place", "value", "words"), WRONG_STUDIES, ids=[words[0] for *_, words in WRONG_STUDIES])
+def test_a_wrong_study_or_rule_is_refused_in_words(
+    place: Place, value: object, words: list[str], study_tree: Tree, tmp_path: Path
+) -> None:
+    holds_all(refusal(lambda: load(put(study_tree, place, value), tmp_path)), words)
+
+
+def test_a_thousand_experiments_are_read_at_once(study_tree: Tree, tmp_path: Path) -> None:
+    study_tree["studies"]["main"][DATASET] |= {f"e{number}": {"model": {"noise": 0.5}} for number in range(1000)}
+    (tmp_path / "params.yaml").write_text(json.dumps(study_tree))
+    assert len(load_params(tmp_path / "params.yaml").experiments) == 1012
+
+
+def test_a_key_that_dvc_would_break_into_two_lines_is_refused(study_tree: Tree, tmp_path: Path) -> None:
+    tree = put(study_tree, ("studies", "noise", ", ".join([SVQ] * 5)), {})
+    (tmp_path / "params.yaml").write_text(json.dumps(tree))
+    message = refusal(lambda: load_params(tmp_path / "params.yaml"))
+    holds_all(message, [f"studies.noise: '{SVQ}, {SVQ}", "is too long a key for DVC"])
+
+
+def test_the_file_stays_short() -> None:
+    lines = PARAMS.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 250
+    assert max(map(len, lines)) <= 100
+
+
 KEYS_OF_TRAINING = "valid: augment, batch_size, clip_norm, crop_scale, epochs, learning_rate"
 UNKNOWN_KEYS: list[tuple[Place, list[str]]] = [
     (
         ("datasts",),
         ["params.yaml: unknown key 'datasts'", "did you mean 'datasets'?", "profile, profiles"],
     ),
-    (("profiles", "sample", "weather"), ["profiles.sample: unknown dataset 'weather'", f"Valid: {DATASET}"]),
-    ((*SIZED, "modell"), [f"profiles.sample.{DATASET}: unknown key 'modell'", "model, quantizers, seeds, training"]),
-    (("datasets", DATASET, "vars"), [f"{DATA_WORDS}.vars: unknown key", "valid: frames_in, frames_out, gaps"]),
+    (("profiles", "sample", "weather"), ["profiles.sample: unknown dataset 'weather'", f"valid: all, {DATASET}"]),
+    ((*SIZED, "modell"), [f"profiles.sample.{DATASET}: unknown key 'modell'", "valid: data, model, quantizers"]),
+    (("datasets", DATASET, "vars"), [f"datasets.{DATASET}.vars: unknown key", "valid: frames_in, frames_out, gaps"]),
     ((*DATA, "frame_in"), [f"{DATA_WORDS}.frame_in: unknown key", "did you mean 'frames_in'?"]),
     ((*MODEL, "hid_s"), [f"{MODEL_WORDS}.hid_s: unknown key 'hid_s' (did you mean 'hid_S'?)", "valid: N_S, N_T"]),
     ((*TRAINING, "epoch"), [f"{TRAINING_WORDS}.epoch: unknown key", "did you mean 'epochs'?", KEYS_OF_TRAINING]),
@@ -242,7 +363,7 @@ SETTINGS_OF_DATA = [
     ("variables", ["t2m", "t2m"], ["variables: each variable once"]),
     ("levels", [500, 500], ["levels: each level once"]),
     ("levels", [500.5], ["valid integer", "500.5"]),
-    ("source", "wether", ["unknown source 'wether'", "'weather'"]),
+    ("source", "wether", ["'weather'", "got 'wether'"]),
     ("gaps", "skip", ["'error' or 'split'", "got 'skip'"]),
     ("hours_per_frame", 0, ["greater than 0", "got 0"]),
     ("frames_in", -1, ["greater than 0", "got -1"]),
@@ -250,7 +371,9 @@ SETTINGS_OF_DATA = [
     ("frames_out", 2.5, ["integer", "got 2.5"]),
     ("frames_out", "12", ["valid integer", "got '12'"]),
     ("frames_out", None, ["valid integer", "got None"]),
-    ("train", "2010", ["valid array", "got '2010'"]),
+    ("train", "2010", ["a period is written first/last, as in 2010/2015", "got '2010'"]),
+    ("train", "2010/June", ["train: a date is written 2010, 2010-06 or 2010-06-30, got 'June'"]),
+    ("train", "2010/2011/2012", ["at most 2 items"]),
     ("train", ["2010"], ["train.1"]),
     ("train", ["2010", "2011", "2012"], ["at most 2 items"]),
     ("train", [True, "2013"], ["valid string", "got True"]),
@@ -339,7 +462,8 @@ WRONG_ENTRIES: list[tuple[Place, object, list[str]]] = [
     (("profiles", "sample"), {}, [f"profiles.sample says nothing of dataset '{DATASET}'"]),
     (("profiles",), ["sample"], ["profiles must be a mapping", "got ['sample']"]),
     ((*SIZED,), "small", [f"profiles.sample.{DATASET} must be a mapping", "got 'small'"]),
-    ((*MODEL,), "gsta", [f"profiles.sample.{DATASET} must be a mapping", "got 'gsta'"]),
+    ((*MODEL,), "gsta", [f"profiles.sample.{DATASET}.model must be a mapping", "got 'gsta'"]),
+    (("datasets", DATASET, "source"), "wether", [f"datasets.{DATASET}.source: unknown source 'wether'", "'weather'"]),
     (("experiments",), ["a"], ["experiments must be a mapping"]),
     (
         (*EXPERIMENT, "dataset"),
@@ -360,17 +484,17 @@ WRONG_ENTRIES: list[tuple[Place, object, list[str]]] = [
     ((*EXPERIMENT, "training"), {"loss": "l1"}, [f"experiments.{SVQ}.training.loss", "'mae', 'mse' or 'huber'"]),
     ((*EXPERIMENT, "protocol"), "honest", [f"experiments.{SVQ}.protocol", "'clean' or 'paper'", "got 'honest'"]),
     ((*EXPERIMENT, "seeds"), [], [f"experiments.{SVQ}.seeds", "at least 1 item"]),
-    ((*EXPERIMENT, "seeds"), [0, 1, 0], [f"experiments.{SVQ}: seeds: each seed once, got [0, 1, 0]"]),
+    ((*EXPERIMENT, "seeds"), [0, 1, 0], [f"experiments.{SVQ}.seeds: each seed once, got [0, 1, 0]"]),
     ((*EXPERIMENT, "seeds"), [-1], ["1 problem(s)", f"experiments.{SVQ}.seeds.0", "equal to 0, got -1"]),
     ((*EXPERIMENT, "seeds"), [True], ["1 problem(s)", f"experiments.{SVQ}.seeds.0", "valid integer, got True"]),
     ((*EXPERIMENT, "seeds"), 3, [f"experiments.{SVQ}.seeds", "valid array, got 3"]),
     ((*EXPERIMENT, "studies"), [], [f"experiments.{SVQ}.studies", "at least 1 item"]),
     ((*EXPERIMENT, "studies"), ["mian"], ["1 problem(s)", f"experiments.{SVQ}.studies.0", "'main'", "got 'mian'"]),
-    ((*EXPERIMENT, "studies"), ["main", "main"], [f"{SVQ}: studies: each study once, got ['main', 'main']"]),
+    ((*EXPERIMENT, "studies"), ["main", "main"], [f"{SVQ}.studies: each study once, got ['main', 'main']"]),
     ((*EXPERIMENT, "profiles"), ["paper"], [f"experiments.{SVQ}.profiles must be a mapping"]),
     ((*EXPERIMENT, "profiles"), {"papr": {}}, ["unknown profile 'papr' (did you mean 'paper'?)", "paper, sample"]),
-    ((*PAPER, "seed"), 1, [f"{SVQ}.profiles.paper.seed: unknown key 'seed'", "valid: model, quantizer, seeds"]),
-    ((*PAPER, "dataset"), DATASET, [f"{SVQ}.profiles.paper.dataset: unknown key 'dataset'"]),
+    ((*PAPER, "seed"), 1, [f"{SVQ}.profiles.paper: unknown key 'seed'", "valid: model, quantizer, seeds"]),
+    ((*PAPER, "dataset"), DATASET, [f"{SVQ}.profiles.paper: unknown key 'dataset'"]),
     ((*PAPER, "training"), 1, [f"{SVQ}.profiles.paper.training must be a mapping", "got 1"]),
     ((*PAPER, "training"), {"epoch": 1}, ["paper.training.epoch: unknown key 'epoch' (did you mean 'epochs'?)"]),
     ((*PAPER, "model"), {"hid_s": 1}, ["paper.model.hid_s: unknown key", "did you mean 'hid_S'?"]),
@@ -380,7 +504,7 @@ WRONG_ENTRIES: list[tuple[Place, object, list[str]]] = [
     (
         (*PAPER[:-1], "sample"),
         {"training": {"epochs": 0}},
-        [f"{SVQ} with its profiles.sample.training.epochs", "got 0"],
+        [f"{SVQ}.profiles.sample.training.epochs", "got 0"],
     ),
     (("experiments", "a b"), {"dataset": DATASET}, ["'a b' names folders", "letters, digits, '_' and '-'"]),
     (("experiments", "../a"), {"dataset": DATASET}, ["'../a' names folders"]),
@@ -425,7 +549,7 @@ def test_two_mistakes_of_two_experiments_are_both_listed(tree: Tree, tmp_path: P
     tree = put(tree, (*EXPERIMENT, "seeds"), [1, 1])
     tree = put(tree, ("experiments", f"{DATASET}-none", "training"), {"epochs": 0})
     holds_all(
-        refusal(lambda: load(tree, tmp_path)), ["2 problem(s)", f"{SVQ}: seeds", f"{DATASET}-none.training.epochs"]
+        refusal(lambda: load(tree, tmp_path)), ["2 problem(s)", f"{SVQ}.seeds", f"{DATASET}-none.training.epochs"]
     )
 
 
@@ -450,7 +574,7 @@ def test_names_are_checked_in_every_profile_and_listed_at_once(tree: Tree, tmp_p
     tree = put(tree, (*EXPERIMENT, "profiles", "full"), {})
     tree = put(tree, (*MODEL, "hid_S"), "many")
     message = refusal(lambda: load(tree, tmp_path, "sample"))
-    places = ["profiles.paper.training.epoch", "profiles.paper.training.los", "profiles.full", f"{MODEL_WORDS}.hid_S"]
+    places = ["profiles.paper.training.epoch", "profiles.paper.training.los", "profile 'full'", f"{MODEL_WORDS}.hid_S"]
     holds_all(message, ["has 4 problem(s)", *places])
 
 
@@ -488,7 +612,7 @@ def test_override_changes_what_it_names_and_nothing_else(experiment: Experiment)
         ({"quantizer": {"size": 2}}, ["overrides.quantizer.size: unknown key", "valid: codebook_size"]),
         ({"trainin": {}}, ["overrides.trainin: unknown key", "did you mean 'training'?"]),
         ({"seeds": [1, 1]}, ["each seed once"]),
-        ({"model": {"hid_S": 3}, "data": {"gaps": "x"}}, ["overrides.model: hid_S", "overrides.data.gaps"]),
+        ({"model": {"hid_S": 3}, "data": {"gaps": "x"}}, ["overrides.model.hid_S", "overrides.data.gaps"]),
         ({"model": "gsta"}, ["overrides.model: ", "got 'gsta'"]),
     ],
 )
@@ -550,7 +674,8 @@ def test_the_registries_have_just_the_names_that_settings_allow() -> None:
 
 def test_reading_settings_imports_no_torch() -> None:
     code = (
-        f"import sys; from svqkit import config; load_params({str(PARAMS)!r}, 'paper'); print('torch' in sys.modules)"
+        "import sys; from svqkit.settings.params import load_params; "
+        f"load_params({str(PARAMS)!r}, 'paper'); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=PARAMS.parent, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

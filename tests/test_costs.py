@@ -484,7 +484,7 @@ def test_a_model_is_measured_and_the_page_written(tmp_path: Path) -> None:
     page.write_text(f"{gpu_hours.BEGIN}{gpu_hours.END}", encoding="utf-8")
     params = tmp_path / "params.yaml"
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    head, _, _ = text.partition("\nexperiments:\n")
+    head, _, _ = text.partition("\nstudies:\n")
     entry = "{dataset: weather_t2m, quantizer: {name: none}}"
     params.write_text(f"{head}\nexperiments:\n  weather_t2m-none: {entry}\n", encoding="utf-8")
     common = ["--params", str(params), "--profile", "sample", "--csv", str(table), "--page", str(page)]

@@ -107,7 +107,8 @@ class Copy:
     def __init__(self, folder: Path, before: dict[str, bytes]) -> None:
         self.folder, self.before = folder, before
         shutil.copytree(ROOT / "svqkit", folder / "svqkit", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "params.yaml", folder)
+        for name in ("params.yaml", "trainings.yaml"):
+            shutil.copy(ROOT / name, folder)
 
     def changed(self, kind: str = "") -> set[str]:
         """The files, of some kind, that differ from those of the package as it is here."""
@@ -164,7 +165,7 @@ def test_a_new_translator_as_readme_has_it_changes_nothing(copy: Copy) -> None:
     section = (ROOT / "README.md").read_text(encoding="utf-8").split("### Add your own\n")[1]
     blocks = re.findall(r"^```python\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
     (copy.folder / "svqkit/models/translators/fnet.py").write_text(blocks[0], encoding="utf-8")
-    copy.replace("settings/params.py", "TRANSLATORS = {\n", f"TRANSLATORS = {{\n{blocks[1]}")
+    copy.replace("settings/experiment.py", "TRANSLATORS = {\n", f"TRANSLATORS = {{\n{blocks[1]}")
     copy.add_code("quantizers/__init__.py", code="from svqkit.quantizers.mine import Mine")
     (copy.folder / "svqkit/quantizers/mine.py").write_text("class Mine: ...\n", encoding="utf-8")
     assert copy.changed() == set()
@@ -192,7 +193,7 @@ def test_code_that_no_training_uses_changes_none(copy: Copy) -> None:
 
 
 def test_another_class_of_the_same_module_is_another_model(copy: Copy) -> None:
-    copy.replace("settings/params.py", "translators.swin:Swin", "translators.swin:Other")
+    copy.replace("settings/experiment.py", "translators.swin:Swin", "translators.swin:Other")
     assert copy.changed("training") == trainings(lambda experiment: experiment.model.translator == "swin")
 
 

@@ -20,7 +20,8 @@ from ruamel.yaml import YAML
 
 from svqkit import models, quantizers
 from svqkit.paper import published
-from svqkit.settings.params import TRANSLATORS, Params, Study, as_tree, load_params
+from svqkit.settings.experiment import TRANSLATORS, Study
+from svqkit.settings.params import Params, as_tree, load_params
 
 ROOT = Path(__file__).resolve().parent.parent
 TREE = YAML(typ="safe").load(ROOT / "params.yaml")
@@ -316,12 +317,12 @@ def test_seeds_are_several_where_kinds_are_compared_and_three_in_the_paper_s_mai
 def test_the_pipeline_stays_small_enough_to_be_looked_over_at_once() -> None:
     datasets = TREE["datasets"]
     pipeline = YAML(typ="safe").load(ROOT / "dvc.yaml")
-    sizes = {"${datasets}": len(datasets), "${experiments}": len(TREE["experiments"])}
+    sizes = {"${datasets}": len(datasets), "${trainings}": len(params("sample").experiments)}
     assert sum(sizes.get(stage.get("foreach"), 1) for stage in pipeline["stages"].values()) <= 170
     assert pipeline["metrics"] == [f"scores/${{profile}}/{dataset}/metrics" for dataset in datasets]
 
 
-@pytest.mark.parametrize("name", TREE["experiments"])
+@pytest.mark.parametrize("name", params("sample").experiments)
 def test_a_samples_model_forecasts_frames(name: str) -> None:
     experiment = params("sample").experiment(name)
     frames = FRAMES[experiment.dataset]

@@ -125,10 +125,10 @@ def hostile_params(folder: Path, where: str, name: object) -> Path:
     elif where == "experiment":
         tree["experiments"][name] = {"dataset": "taxibj"}
     elif where == "dataset of an experiment":
-        tree["experiments"]["taxibj-svq"]["dataset"] = name
+        tree["experiments"]["mine"] = {"dataset": name}
     else:
         tree["datasets"]["weather_t2m"]["variables"] = [name]
-    YAML(typ="safe").dump(tree, folder / "params.yaml")
+    YAML().dump(tree, folder / "params.yaml")
     return folder / "params.yaml"
 
 

@@ -181,7 +181,7 @@ def test_moved_data_another_study_or_translator_and_comments_train_nothing(proje
     params.write_text(before)
     for path in (project.folder / "svqkit/models").rglob("*.py"):
         path.write_text(path.read_text() + "\n# edited\n")
-    registry = project.folder / "svqkit/settings/params.py"
+    registry = project.folder / "svqkit/settings/experiment.py"
     code = registry.read_text()
     registry.write_text(code.replace("TRANSLATORS = {", "TRANSLATORS = {\n    'mine': 'mine:Mine',"))
     project.change(**{"experiments__taxibj-svq__studies": ["main", "noise"]})

@@ -1,7 +1,6 @@
 """Which experiment a few words mean, how a new one is called, and what contradicts itself."""
 
 import itertools
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,11 +43,8 @@ def test_a_new_combination_has_its_own_name_and_the_profiles_sizes(settings: Par
     chosen, base = choice.experiment, settings.experiment("kth-svq")
     assert (chosen.name, chosen.seeds) == ("kth-gsta-residual_vq", (3,))
     assert (chosen.model.translator, chosen.data, chosen.training) == ("gsta", base.data, base.training)
-    tree = YAML(typ="safe").load(Path("params.yaml"))["profiles"]["sample"]
-    owner = next(name for name in ("kth", *tree) if "residual_vq" in tree[name]["quantizers"])
-    sizes = tree[owner]["quantizers"]["residual_vq"]
-    assert sizes.items() <= as_tree(chosen.quantizer).items()
-    assert any(f"profiles.sample.{owner}.quantizers.residual_vq" in note for note in choice.notes)
+    assert settings.sizes["kth"]["residual_vq"].items() <= as_tree(chosen.quantizer).items()
+    assert any("sizes of residual_vq that profiles.sample has for kth" in note for note in choice.notes)
     assert YAML(typ="safe").load(choice.text) == as_tree(chosen)
 
 

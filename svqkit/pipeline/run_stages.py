@@ -30,6 +30,7 @@ import psutil
 from svqkit.atomic import alone
 from svqkit.errors import SvqkitError
 from svqkit.pipeline import watchdog
+from svqkit.pipeline.stage_settings import TRAININGS, update_trainings
 from svqkit.settings.params import load_params
 
 # What every other stage needs.
@@ -76,10 +77,13 @@ def run(jobs: int, devices: Sequence[str], held: int) -> int:
     watchdog.watch(lambda sentence: (workers.stop(), watchdog.end(sentence)))
     forget_the_dead(IN_USE)
     try:
-        datasets = {one.name: one.dataset for one in load_params().experiments.values()}
+        settings = load_params()
     except SvqkitError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    if changes := update_trainings(settings):
+        print(f"{TRAININGS}: {changes}")
+    datasets = {name: experiment.dataset for name, experiment in settings.experiments.items()}
     stages = stage_names()
     workers.run([Task(tuple(name for name in stages if name in FIRST))])
     if not workers.failures:

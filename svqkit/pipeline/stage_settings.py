@@ -10,6 +10,9 @@ files also tell the code that only some trainings use, so that a new translator 
     build/settings/<profile>/costs.json                  the models whose cost is measured, and their code
     build/settings/checked.json                          always the same: there once params.yaml has been checked. All
                                                          stages come after it, whatever is written in params.yaml
+
+trainings.yaml, which is tracked, says what the trainings are called and on which dataset each is: DVC must know its
+stages before any of them is run, and can't read the studies of params.yaml.
 """
 
 import json
@@ -22,8 +25,11 @@ from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError
 from svqkit.settings.params import Experiment, Params, as_tree, load_params, without_root
 from svqkit.training.fingerprint import code_of_model, code_of_training, settings_of_training
+from svqkit.userfiles import read_yaml
 
 FOLDER = Path("build/settings")
+TRAININGS = Path("trainings.yaml")
+_HEADER = "# Written from params.yaml by the stage `settings`: DVC's stages of training, and the dataset of each.\n"
 # The studies whose models svqkit.paper.costs measures.
 COSTED = {"translators", "codebook_size"}
 
@@ -35,6 +41,28 @@ def write(settings: Params, folder: Path = FOLDER) -> None:
             path = draft / f"{name}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(tree, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def update_trainings(settings: Params, path: Path = TRAININGS) -> str:
+    """Bring the file that names DVC's trainings up to date; return in words what has changed, "" if nothing has."""
+    trainings = {name: experiment.dataset for name, experiment in settings.experiments.items()}
+    try:
+        named = dict(read_yaml(path)["trainings"])
+    except (OSError, SvqkitError, TypeError, KeyError, ValueError):  # there is none, or none that fits
+        named = {}
+    if list(named.items()) == list(trainings.items()):
+        return ""
+    lines = "".join(f"  {name}: {dataset}\n" for name, dataset in trainings.items())
+    with replacing(path) as draft:
+        draft.write_text(f"{_HEADER}trainings:\n{lines}", encoding="utf-8")
+    added, removed = ([name for name in one if one[name] != other.get(name)]
+                      for one, other in ((trainings, named), (named, trainings)))  # fmt: skip
+    changes = {"added": added, "removed": removed}
+    return "; ".join(f"{what}: {_some(names)}" for what, names in changes.items() if names) or "another order"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(map(str, names[:10])) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def _files(settings: Params) -> Iterator[tuple[str, Any]]:
@@ -73,7 +101,13 @@ def _code(experiments: Iterable[Experiment]) -> dict[str, str]:
 def main() -> int:
     """The command line; 1 after an error that is meant for the user."""
     try:
-        write(load_params())
+        settings = load_params()
+        if changes := update_trainings(settings):
+            raise SvqkitError(
+                f"{TRAININGS}, from which DVC knows the trainings, did not fit params.yaml and has been written anew "
+                f"({changes}). Give the same command again."
+            )
+        write(settings)
     except SvqkitError as error:
         print(f"\nerror: {error}", file=sys.stderr)
         return 1

@@ -1,215 +1,75 @@
 """params.yaml read into frozen dataclasses; whatever does not fit is refused before anything runs.
 
-An experiment's settings come from four places of params.yaml, the later one winning: ``datasets.<dataset>``
-(what is forecast), ``profiles.<profile>.<dataset>`` (periods, sizes of the model and of each quantizer, training,
-seeds), ``experiments.<experiment>`` (what this experiment does differently) and
-``experiments.<experiment>.profiles.<profile>`` (what it does differently in that profile only). This module imports no
-torch, so that a typing error in params.yaml is answered at once.
+An experiment's settings stand in several places of params.yaml, the later one winning: ``profiles.<profile>.all``,
+``profiles.<profile>.<dataset>``, the ``rules`` of both, the experiment's study (see :mod:`svqkit.settings.studies`)
+and ``experiments.<experiment>``. Each place is checked by itself, in every profile, so that a mistake is told where
+it stands; then the experiments of the chosen profile are put together.
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields, is_dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, field, fields, is_dataclass
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, get_args
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from svqkit.errors import SvqkitError, choose, hint, listed, shown
-from svqkit.settings.data import SOURCES, Data, Split, WeatherData
-from svqkit.settings.quantizers import QUANTIZERS, Quantizer
-from svqkit.settings.types import (
-    MOST_LAYERS,
-    NAME_RULE,
-    STRICT,
-    Channels,
-    Fraction,
-    Name,
-    Natural,
-    Odd,
-    Positive,
-    Seeds,
-    is_name,
-)
+from svqkit.settings.data import SOURCES, Data, WeatherData
+from svqkit.settings.data import Split as Split
+from svqkit.settings.experiment import TRANSLATORS, Experiment, Model, Protocol, Studies, Study, Training
+from svqkit.settings.experiment import Augmentation as Augmentation
+from svqkit.settings.experiment import Compile as Compile
+from svqkit.settings.experiment import Loss as Loss
+from svqkit.settings.experiment import Precision as Precision
+from svqkit.settings.quantizers import QUANTIZERS, NoQuantizer, Quantizer
+from svqkit.settings.studies import Entry, Tree, changed, expand, join, mapping, names_in, section, spread
+from svqkit.settings.types import NAME_RULE, STRICT, Name, Seeds, is_name
 from svqkit.userfiles import read_yaml
 
-__all__ = [
-    "Data",
-    "Experiment",
-    "Params",
-    "Split",
-    "Study",
-    "as_tree",
-    "experiment_from_tree",
-    "load_params",
-    "override",
-]
-
-# The registry of translators: where the class of each is. Strings, since this module imports no torch.
-TRANSLATORS = {
-    "convmixer": "svqkit.models.translators.convmixer:ConvMixer",
-    "convnext": "svqkit.models.translators.convnext:ConvNeXt",
-    "gsta": "svqkit.models.translators.gsta:GSTA",
-    "hornet": "svqkit.models.translators.hornet:HorNet",
-    "incepu": "svqkit.models.translators.incepu:IncepU",
-    "mlpmixer": "svqkit.models.translators.mlpmixer:MLPMixer",
-    "moganet": "svqkit.models.translators.moganet:MogaNet",
-    "poolformer": "svqkit.models.translators.poolformer:PoolFormer",
-    "swin": "svqkit.models.translators.swin:Swin",
-    "tau": "svqkit.models.translators.tau:TAU",
-    "uniformer": "svqkit.models.translators.uniformer:UniFormer",
-    "van": "svqkit.models.translators.van:VAN",
-    "vit": "svqkit.models.translators.vit:ViT",
-}
-Translator = Annotated[str, AfterValidator(lambda name: _translator(name))]
-Loss = Literal["mae", "mse", "huber"]
-Schedule = Literal["cosine", "onecycle", "constant"]
-Precision = Literal["fp32", "bf16"]
-Compile = Literal["auto", "off", "on", "graphs"]
-Protocol = Literal["clean", "paper"]
-Augmentation = Literal["crop", "flip", "rotate"]
-# The questions that experiments answer together: a table of results each.
-Study = Literal[
-    "main",
-    "translators",
-    "noise",
-    "quantizers",
-    "stability",
-    "controls",
-    "parts",
-    "relu",
-    "init",
-    "codebook_size",
-    "loss",
-    "sparsity",
-    "published",
-]
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, config=STRICT)
-class Model:
-    """SimVP: N_S convolutions down and up again, and between them a translator of N_T blocks over time × space.
-
-    ``noise`` is the share of input values that is perturbed while training.
-    """
-
-    translator: Translator = "gsta"
-    hid_S: Channels = 32
-    hid_T: Channels = 256
-    N_S: Annotated[int, Field(ge=2, le=MOST_LAYERS, multiple_of=2)] = 2
-    N_T: Annotated[int, Field(ge=2, le=MOST_LAYERS)] = 8
-    spatio_kernel_enc: Odd = 3
-    spatio_kernel_dec: Odd = 3
-    mlp_ratio: Annotated[float, Field(gt=1, le=100)] = 8.0
-    drop: Fraction = 0.0
-    drop_path: Fraction = 0.1
-    quantize_after_translator: bool = False
-    noise: Fraction = 0.0
-
-    @model_validator(mode="after")
-    def _two_groups(self) -> "Model":
-        if self.hid_S % 2:
-            raise ValueError(f"hid_S must be even (its channels are normalised in two groups), got {self.hid_S}")
-        return self
-
-
+ALL = "all"
+SECTIONS = ("datasets", "profiles", "studies", "experiments")
+# What may be set by dataset, by rule and by experiment alike.
+SETTINGS = {"model": Model, "training": Training, "seeds": Seeds}
 # What pydantic puts into the path of an error to say which kind it took.
-_TAGS = {*QUANTIZERS, *SOURCES}
-
-
-@dataclass(frozen=True, config=STRICT)
-class Training:
-    """How a model is fitted. ``learning_rate`` is the peak.
-
-    ``steps_per_epoch`` ends an epoch after that many steps (0: all windows once); ``patience`` is the number of
-    epochs with a worse validation loss than the best one after which training stops; ``clip_norm`` 0 does not clip.
-    ``augment`` names what is done to training windows at random (see :mod:`svqkit.data.augment`); a crop keeps
-    ``crop_scale`` of the height and width. ``torch_compile`` is whether the steps are compiled (see
-    :mod:`svqkit.devices.performance`).
-    """
-
-    loss: Loss = "mae"
-    epochs: Positive = 50
-    batch_size: Positive = 16
-    learning_rate: Annotated[float, Field(gt=0)] = 5e-3
-    schedule: Schedule = "cosine"
-    warmup_epochs: Natural = 5
-    warmup_learning_rate: Annotated[float, Field(gt=0)] = 1e-5
-    min_learning_rate: Annotated[float, Field(ge=0)] = 1e-6
-    patience: Positive = 10
-    steps_per_epoch: Natural = 0
-    clip_norm: Annotated[float, Field(ge=0)] = 0.0
-    precision: Precision = "fp32"
-    torch_compile: Compile = "auto"
-    augment: tuple[Augmentation, ...] = ()
-    crop_scale: Annotated[float, Field(gt=0, le=1)] = 0.95
-
-    @model_validator(mode="after")
-    def _warm_up_ends(self) -> "Training":
-        if self.warmup_epochs >= self.epochs:
-            raise ValueError(
-                f"warmup_epochs ({self.warmup_epochs}) must be fewer than epochs ({self.epochs}), "
-                "or the learning rate never reaches its peak"
-            )
-        return self
-
-
-@dataclass(frozen=True, config=STRICT)
-class Experiment:
-    """One experiment with everything that it needs: a dataset, a model, a quantizer, a training, its seeds.
-
-    ``studies`` are the tables of results in which it stands.
-    """
-
-    name: Name
-    profile: Name
-    dataset: Name
-    data: Data
-    model: Model
-    quantizer: Quantizer
-    training: Training
-    seeds: Seeds = (0,)
-    protocol: Protocol = "clean"
-    studies: Annotated[tuple[Study, ...], Field(min_length=1)] = ("main",)
-
-    def trained_for(self, protocol: Protocol) -> bool:
-        """Whether a protocol's windows are made as those that it is trained on; else scores there mean nothing."""
-        return protocol == self.protocol or getattr(self.data, "paper_offsets", None) is None
-
-    @model_validator(mode="after")
-    def _each_once(self) -> "Experiment":
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds: each seed once, got {list(self.seeds)}")
-        if len(set(self.studies)) < len(self.studies):
-            raise ValueError(f"studies: each study once, got {list(self.studies)}")
-        return self
+KINDS = QUANTIZERS | SOURCES
+RULED = {*QUANTIZERS, *TRANSLATORS, *get_args(Study)}
 
 
 @dataclass(frozen=True, config=STRICT)
 class Params:
     """All of params.yaml for one profile.
 
-    ``lpips_alexnet`` is a file with AlexNet's weights for LPIPS; empty: torchvision's own cache.
+    ``lpips_alexnet`` is a file with AlexNet's weights for LPIPS; empty: torchvision's own cache. ``sizes`` are the
+    settings that the profile has for quantizers, by dataset and kind.
     """
 
     profile: str
     datasets: dict[str, Data]
     experiments: dict[str, Experiment]
     lpips_alexnet: str = ""
+    sizes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def dataset(self, name: str) -> Data:
-        """The dataset called ``name``; an unknown name is answered with the valid ones."""
+        """Return the dataset called ``name``.
+
+        Raises:
+            SvqkitError: there is none; the message lists the valid names.
+        """
         return choose(self.datasets, name, f"dataset in profile {self.profile!r}")
 
     def experiment(self, name: str) -> Experiment:
-        """The experiment called ``name``; an unknown name is answered with the valid ones."""
+        """Return the experiment called ``name``.
+
+        Raises:
+            SvqkitError: there is none; the message lists the valid names.
+        """
         return choose(self.experiments, name, "experiment")
 
     def of_dataset(self, dataset: str) -> list[Experiment]:
-        """The experiments on one dataset, in the order of params.yaml."""
+        """Return the experiments on one dataset, in the order of params.yaml."""
         return [experiment for experiment in self.experiments.values() if experiment.dataset == dataset]
 
 
@@ -221,239 +81,278 @@ def load_params(path: str | Path = "params.yaml", profile: str | None = None) ->
         profile: take this profile instead of the one that the file names.
 
     Raises:
-        SvqkitError: with every problem of the file in one message: unknown keys and names, wrong types and
-            impossible values, each with its place and with what is valid there.
+        SvqkitError: what the file says does not fit: unknown keys and names, wrong types and impossible values,
+            together in one message, each with its place and with what is valid there.
     """
-    tree = _read(Path(path))
-    _refuse_unknown(tree, {"profile", "lpips_alexnet", "datasets", "profiles", "experiments"}, str(path), "key")
-    profiles = _mapping(tree.get("profiles"), f"{path}: profiles")
+    checks = _Checks(path)
+    tree = checks.keys(_read(Path(path)), {"profile", "lpips_alexnet", *SECTIONS}, str(path))
+    datasets, profiles, studies, experiments = (
+        mapping(tree.get(key), f"{path}: {key}", checks.problems) for key in SECTIONS
+    )
+    checks.finish()
     name = profile or tree.get("profile")
-    sized = _mapping(choose(profiles, name, "profile"), f"{path}: profiles.{name}")
-    if not is_name(name):
-        raise SvqkitError(f"{path}: the profile {name!r} {NAME_RULE}.")
-    entries = _mapping(tree.get("datasets"), f"{path}: datasets")
-    _refuse_unknown(sized, set(entries), f"{path}: profiles.{name}", "dataset")
-    for dataset in entries:
-        if dataset not in sized:
-            raise SvqkitError(
-                f"{path}: profiles.{name} says nothing of dataset {dataset!r}; add its periods and sizes."
-            )
-    problems = [f"datasets: {key!r} {NAME_RULE}" for key in entries if not is_name(key)]
+    choose(profiles, name, "profile")
 
-    datasets = {}
-    for dataset, entry in sized.items():
+    alexnet = checks.value(str, tree.get("lpips_alexnet") or "", "lpips_alexnet (the name of a file)")
+    checks.keys(studies, get_args(Study), "studies", "study")
+    sources = checks.datasets(datasets)
+    for key, written in profiles.items():
+        checks.profile(written, sources, f"profiles.{key}")
+    entries = expand(studies, experiments, datasets, checks.problems)
+    for entry in entries.values():
+        checks.entry(entry, profiles)
+    for kind, names in (("datasets", datasets), ("profiles", profiles), ("experiments", entries)):
+        checks.problems += [f"{kind}: {key!r} {NAME_RULE}" for key in names if not is_name(key) or key == ALL]
+    checks.finish()
+
+    built, sections = {}, {}
+    for dataset, source in sources.items():
         where = f"profiles.{name}.{dataset}"
-        entry = _mapping(entry, where)
-        _refuse_unknown(entry, {"data", "model", "quantizers", "training", "seeds"}, where, "key")
-        settings = _of_dataset(entries[dataset], entry, where)
-        data = _build(Data, settings, f"datasets.{dataset} with {where}.data", problems)
-        model = _build(Model, _mapping(entry.get("model"), where), f"{where}.model", problems)
-        training = _build(Training, _mapping(entry.get("training"), where), f"{where}.training", problems)
-        quantizers = _mapping(entry.get("quantizers"), f"{where}.quantizers")
-        _refuse_unknown(quantizers, set(QUANTIZERS), f"{where}.quantizers", "quantizer")
-        sizes = [
-            _build(QUANTIZERS[kind], _mapping(settings, where), f"{where}.quantizers.{kind}", problems)
-            for kind, settings in quantizers.items()
-        ]
-        if data and model and training and all(sizes) and is_name(dataset):
-            datasets[dataset] = data
-
+        sections[dataset] = given = _sections(profiles[name], dataset, source)
+        if len(given) == 1 and ALL not in profiles[name]:
+            checks.problems.append(f"{where}: profiles.{name} says nothing of dataset {dataset!r}; add its sizes")
+        of_data = join({"source": source}, datasets[dataset], *(part.get("data") for part in given))
+        built[dataset] = checks.value(Data, of_data, f"datasets.{dataset} with {where}.data")
+        for part, kind in (("model", Model), ("training", Training)):
+            checks.value(kind, join(*(one.get(part) for one in given)), f"{where}.{part}")
+    checks.finish()
     experiments = {}
-    keys = {f.name for f in fields(Experiment)} - {"name", "profile", "data"} | {"profiles"}
-    for key, entry in _mapping(tree.get("experiments"), f"{path}: experiments").items():
-        entry = _mapping(entry, f"experiments.{key}")
-        _refuse_unknown(entry, keys, f"experiments.{key}", "key")
-        unfit = list(_unfit_in_profiles(f"experiments.{key}", entry, profiles))
-        problems += unfit
-        dataset = entry.get("dataset")
-        if not isinstance(dataset, str) or dataset not in entries:
-            unknown = f"unknown dataset {dataset!r}{hint(dataset, entries)}" if dataset else "is missing"
-            problems.append(f"experiments.{key}.dataset: {unknown}; valid: {listed(entries)}")
-        elif dataset in datasets and not unfit:
-            experiments[key] = _experiment(key, name, entry, entries[dataset], sized[dataset], problems)
-    if problems:
-        raise SvqkitError(f"{path} has {len(problems)} problem(s):\n" + "\n".join(f"  - {line}" for line in problems))
-    alexnet = tree.get("lpips_alexnet") or ""
-    if not isinstance(alexnet, str):
-        raise SvqkitError(f"{path}: lpips_alexnet must be the name of a file, got {shown(alexnet)}.")
-    return Params(profile=name, datasets=datasets, experiments=experiments, lpips_alexnet=alexnet)
+    for key, entry in entries.items():
+        about = {"name": key, "profile": name, "dataset": entry.dataset, "data": as_tree(built[entry.dataset])}
+        settings = about | _settings(entry, name, sections[entry.dataset])
+        experiments[key] = checks.value(Experiment, settings, entry.layers[-1].where)
+    checks.finish()
+    sizes = {dataset: join(*(part["quantizers"] for part in given)) for dataset, given in sections.items()}
+    return Params(profile=name, datasets=built, experiments=experiments, lpips_alexnet=alexnet, sizes=sizes)
 
 
-def as_tree(settings: Any) -> dict[str, Any]:
-    """A settings object as plain dicts and lists, ready for JSON."""
+def as_tree(settings: Any) -> Tree:
+    """Return a settings object as plain dicts and lists, ready for JSON."""
     return json.loads(json.dumps(asdict(settings)))
 
 
-def without_root(data: Mapping[str, Any]) -> dict[str, Any]:
+def without_root(data: Mapping[str, Any]) -> Tree:
     """Return a dataset's settings, as plain dicts, without the place of its raw files: moved, they are the same."""
     return {key: value for key, value in data.items() if key != "root"}
 
 
 def experiment_from_tree(tree: Mapping[str, Any], where: str) -> Experiment:
-    """The experiment that a run's config.json holds."""
-    return _one_experiment(dict(tree), where, f"{where} is not a run of this version of svqkit")
+    """Return the experiment that a run's config.json holds.
+
+    Raises:
+        SvqkitError: it is none of this version of svqkit; ``where`` is how the message calls it.
+    """
+    return _experiment(tree, where, f"{where} is not a run of this version of svqkit")
 
 
 def override(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
-    """The same experiment with some settings changed, checked as params.yaml is: ``{"training": {"epochs": 2}}``.
+    """Return the experiment with some settings changed, checked as params.yaml is: ``{"training": {"epochs": 2}}``.
 
     Another kind of quantizer starts from its own defaults: ``{"quantizer": {"name": "vq"}}``.
+
+    Raises:
+        SvqkitError: the changes don't fit.
     """
-    settings = as_tree(experiment)
-    kind = _mapping(changes.get("quantizer"), "overrides.quantizer").get("name")
-    if kind not in (None, experiment.quantizer.name):
-        settings["quantizer"] = {}
-    settings = _join(settings, changes, "overrides")
-    return _one_experiment(settings, "overrides", f"The overrides of {experiment.name} don't fit")
+    settings = changed(as_tree(experiment), changes)
+    return _experiment(settings, "overrides", f"The overrides of {experiment.name} don't fit")
 
 
-def _one_experiment(settings: dict[str, Any], where: str, complaint: str) -> Experiment:
-    problems: list[str] = []
-    experiment = _build(Experiment, settings, where, problems)
+def _experiment(tree: Mapping[str, Any], where: str, complaint: str) -> Experiment:
+    experiment, problems = _build(Experiment, tree, where)
     if problems:
-        raise SvqkitError(f"{complaint}:\n" + "\n".join(f"  - {line}" for line in problems))
+        raise SvqkitError(_as_list(complaint, problems))
     return experiment
 
 
-def _experiment(key: str, profile: str, entry: dict, dataset: dict, sized: dict, problems: list[str]) -> Experiment:
-    where = f"experiments.{key}"
-    here = _mapping(_mapping(entry.get("profiles"), where).get(profile), where)
-    if here:
-        entry, where = _join(entry, here, where), f"{where} with its profiles.{profile}"
-    quantizer = _mapping(entry.get("quantizer", {"name": "none"}), f"{where}.quantizer")
-    sized_quantizer = _mapping(sized.get("quantizers"), f"{where}.quantizer").get(str(quantizer.get("name")))
-    settings = {
-        **({"seeds": sized["seeds"]} if "seeds" in sized else {}),
-        **{part: value for part, value in entry.items() if part != "profiles"},
-        "name": key,
-        "profile": profile,
-        "data": _of_dataset(dataset, sized, where),
-        "model": _join(sized.get("model"), entry.get("model"), f"{where}.model"),
-        "training": _join(sized.get("training"), entry.get("training"), f"{where}.training"),
-        "quantizer": _join(sized_quantizer, quantizer, f"{where}.quantizer"),
-    }
-    return _build(Experiment, settings, where, problems)
+def _as_list(complaint: str, problems: Iterable[str]) -> str:
+    return f"{complaint}:\n" + "\n".join(f"  - {line}" for line in problems)
 
 
-def _unfit_in_profiles(where: str, entry: dict, profiles: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with the names under an experiment's ``profiles``, also of profiles that are not the chosen one.
-
-    A quantizer's ``name`` is not valid there: an experiment is of one kind, as its own name says, in every profile.
-    """
-    kind = _mapping(entry.get("quantizer"), f"{where}.quantizer").get("name", "none")
-    parts = {"model": Model, "training": Training}
-    if isinstance(kind, str) and kind in QUANTIZERS:
-        parts["quantizer"] = QUANTIZERS[kind]
-    for profile, changes in _mapping(entry.get("profiles"), f"{where}.profiles").items():
-        place = f"{where}.profiles.{profile}"
-        if profile not in profiles:
-            yield f"{place}: unknown profile {profile!r}{hint(profile, profiles)}; valid: {listed(profiles)}"
-            continue
-        changes = _mapping(changes, place)
-        yield from _unknown_keys(changes, {"model", "quantizer", "training", "seeds"}, place)
-        for part in [part for part in parts if part in changes]:
-            valid = {f.name for f in fields(parts[part])} - {"name"}
-            yield from _unknown_keys(_mapping(changes[part], f"{place}.{part}"), valid, f"{place}.{part}")
-        translator = _mapping(changes.get("model"), f"{place}.model").get("translator")
-        if translator is not None and (not isinstance(translator, str) or translator not in TRANSLATORS):
-            yield f"{place}.model.translator: {_unknown_translator(translator)}"
-
-
-def _unknown_keys(tree: Mapping[str, Any], valid: set[str], where: str) -> Iterator[str]:
-    for key in tree:
-        if key not in valid:
-            yield f"{where}.{key}: unknown key {key!r}{hint(key, valid)}; valid: {listed(valid)}"
-
-
-def _of_dataset(entry: dict, sized: dict, where: str) -> dict[str, Any]:
-    """The settings of a dataset: its entry with the profile's on top; without a source it is weather."""
-    return {"source": WeatherData.source, **_join(entry, sized.get("data"), where)}
-
-
-def _build(cls: type[T], settings: dict[str, Any], where: str, problems: list[str]) -> T | None:
-    """An instance of ``cls``, or None with what is wrong added to ``problems``."""
+def _read(path: Path) -> Any:
     try:
-        # Strict JSON takes exactly what YAML can say: lists for tuples, whole numbers for floats, nothing else.
-        return TypeAdapter(cls).validate_json(json.dumps(settings, default=str))
-    except TypeError as error:  # a date or a list as a key
-        problems.append(f"{where}: {error}")
-        return None
-    except ValidationError as error:
-        # A list whose items are wrong is called too short as well: that line would mislead.
-        details = [one for one in error.errors() if one["type"] != "too_short" or not one["input"]]
-        problems.extend(_explain(cls, settings, detail, where) for detail in details)
-        return None
-
-
-def _explain(cls: type, settings: Any, detail: Mapping[str, Any], where: str) -> str:
-    """One line of pydantic's in our words: the place, the rule, what came, and what is valid."""
-    path = [part for part in detail["loc"] if part not in _TAGS or part == detail["loc"][-1]]
-    place = ".".join([where, *map(str, path)])
-    if detail["type"] == "unexpected_keyword_argument":
-        valid = _valid_keys(cls, settings, path[:-1])
-        return f"{place}: unknown key {path[-1]!r}{hint(path[-1], valid)}; valid: {listed(valid)}"
-    if detail["type"] in ("missing", "missing_argument"):
-        return f"{place}: is missing"
-    if detail["type"] == "union_tag_invalid":
-        what, key = ("source", "source") if detail["ctx"]["discriminator"] == "'source'" else ("quantizer", "name")
-        return f"{place}.{key}: unknown {what} {detail['ctx']['tag']!r}; valid: {detail['ctx']['expected_tags']}"
-    if detail["type"] == "union_tag_not_found":
-        return f"{place}.name: is missing; valid: {listed(QUANTIZERS)}"
-    message = detail["msg"].removeprefix("Value error, ")
-    came = "" if detail["type"] == "value_error" else f", got {shown(detail['input'])}"
-    return f"{place}: {message}{came}"
-
-
-def _valid_keys(cls: type, settings: Any, path: list[Any]) -> list[str]:
-    """The keys that fit at ``path`` below ``cls``."""
-    cls = SOURCES[settings["source"]] if cls is Data else cls
-    for part in path:
-        kind = {f.name: f.type for f in fields(cls)}[part]
-        if part == "quantizer":
-            kind = QUANTIZERS[settings["quantizer"].get("name")]
-        if part == "data":
-            kind = SOURCES[settings["data"].get("source")]
-        cls = kind
-    return [f.name for f in fields(cls)] if is_dataclass(cls) else []
-
-
-def _translator(name: str) -> str:
-    if name not in TRANSLATORS:
-        raise ValueError(_unknown_translator(name))
-    return name
-
-
-def _unknown_translator(name: object) -> str:
-    return f"unknown translator {name!r}{hint(name, TRANSLATORS)}; valid: {listed(TRANSLATORS)}"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return _mapping(read_yaml(path), str(path))
+        return read_yaml(path)
     except FileNotFoundError as error:
         raise SvqkitError(f"No {path} here ({Path.cwd()}). Run from the project's folder, or name the file.") from error
     except OSError as error:
         raise SvqkitError(f"{path} can't be read: {error}.") from error
 
 
-def _mapping(value: Any, where: str) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise SvqkitError(f"{where} must be a mapping of keys to values, got {shown(value)}.")
-    return dict(value)
+def _sections(profile: Mapping[str, Any], dataset: str, source: str) -> list[Tree]:
+    """What a profile says of a dataset, what it says of all first; with a key for each quantizer."""
+    every = dict(profile.get(ALL) or {})
+    every["data"] = section(every, "data").get(source)
+    own = [written or {} for key, written in profile.items() if key != ALL and dataset in names_in(key)]
+    return [{**written, "quantizers": spread(section(written, "quantizers"))} for written in (every, *own)]
 
 
-def _join(base: Any, changes: Any, where: str) -> dict[str, Any]:
-    """``base`` with ``changes`` on top, mapping by mapping."""
-    joined = _mapping(base, where)
-    for key, value in _mapping(changes, where).items():
-        both = isinstance(value, Mapping) and isinstance(joined.get(key), Mapping)
-        joined[key] = _join(joined[key], value, f"{where}.{key}") if both else value
-    return joined
+def _settings(entry: Entry, profile: str, sections: list[Tree]) -> Tree:
+    """The settings of an experiment: what its dataset's sections say, their rules that fit it, what it says itself."""
+    own = entry.settings(profile)
+    quantizer = own.setdefault("quantizer", {"name": NoQuantizer.name})
+    model = join(*(written.get("model") for written in sections), own.get("model"))
+    traits = {quantizer["name"], model.get("translator", Model.translator), *entry.studies[:1]}
+    rules = [
+        {**rule, "quantizers": spread(section(rule, "quantizers"))}
+        for written in sections
+        for key, rule in section(written, "rules").items()
+        if traits & set(names_in(key))
+    ]
+    sized = join(*sections, *rules)
+    defaults = {"model": {}, "training": {}, "studies": list(entry.studies)}
+    sizes = {"quantizer": sized["quantizers"].get(quantizer["name"], {})}
+    return join(defaults, {key: sized[key] for key in SETTINGS if key in sized}, sizes, own)
 
 
-def _refuse_unknown(tree: Mapping[str, Any], valid: set[str], where: str, what: str) -> None:
-    for key in tree:
-        if key not in valid:
-            raise SvqkitError(f"{where}: unknown {what} {key!r}{hint(key, valid)}. Valid: {listed(valid)}.")
+class _Checks:
+    """Finds what does not fit in params.yaml, and refuses all of it at once."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = path
+        self.problems: list[str] = []
+
+    def finish(self) -> None:
+        """Refuse the file if there are problems."""
+        if problems := list(dict.fromkeys(self.problems)):
+            raise SvqkitError(_as_list(f"{self.path} has {len(problems)} problem(s)", problems))
+
+    def value(self, kind: Any, value: Any, where: str) -> Any:
+        """Return ``value`` as an instance of ``kind``, None if it is none."""
+        built, problems = _build(kind, value, where)
+        self.problems += problems
+        return built
+
+    def part(self, kind: Any, value: Any, where: str) -> None:
+        """Check settings that are completed elsewhere: nothing is missing, and they need not fit together yet."""
+        if is_dataclass(kind) or kind is Quantizer:
+            value = mapping(value, where, self.problems)
+        self.problems += _build(kind, value, where, complete=False)[1]
+
+    def keys(
+        self, tree: Any, valid: Iterable[str], where: str, what: str = "key", several: bool = False
+    ) -> Mapping[str, Any]:
+        """Return a mapping whose keys are valid names of ``what``; ``several``: a key may be some with commas."""
+        tree, valid = mapping(tree, where, self.problems), set(valid)
+        for name in (name for key in tree for name in (names_in(key) if several else [key])):
+            if name not in valid:
+                self.problems.append(f"{where}: unknown {what} {name!r}{hint(name, valid)}; valid: {listed(valid)}")
+        return tree
+
+    def settings(self, tree: Any, kinds: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+        """Return a mapping of settings, each of its own kind; None: looked at by somebody else."""
+        tree = self.keys(tree, kinds, where)
+        for key, value in tree.items():
+            if kinds.get(key):
+                self.part(kinds[key], value, f"{where}.{key}")
+        return tree
+
+    def datasets(self, datasets: Mapping[str, Any]) -> dict[str, str]:
+        """Return the source of each dataset."""
+        sources = {}
+        for name, entry in datasets.items():
+            where = f"datasets.{name}"
+            entry = mapping(entry, where, self.problems)
+            source = entry.get("source", WeatherData.source)
+            self.part(SOURCES[source] if _is_in(source, SOURCES) else Data, entry, where)
+            sources[name] = source
+        return sources
+
+    def profile(self, profile: Any, sources: Mapping[str, str], where: str) -> None:
+        """Check what a profile says of its datasets."""
+        for key, written in self.keys(profile, {ALL, *sources}, where, "dataset", several=True).items():
+            place = f"{where}.{key}"
+            written = self.settings(written, SETTINGS | dict.fromkeys(("data", "quantizers", "rules")), place)
+            if key == ALL:
+                for source, data in self.keys(written.get("data"), SOURCES, f"{place}.data", "source").items():
+                    if _is_in(source, SOURCES):
+                        self.part(SOURCES[source], data, f"{place}.data.{source}")
+            for source in {sources[name] for name in names_in(key) if _is_in(name, sources)}:
+                if _is_in(source, SOURCES):
+                    self.part(SOURCES[source], written.get("data"), f"{place}.data")
+            self.sizes(written.get("quantizers"), f"{place}.quantizers")
+            for names, rule in self.keys(written.get("rules"), RULED, f"{place}.rules", "name", several=True).items():
+                rule = self.settings(rule, SETTINGS | {"quantizers": None}, f"{place}.rules.{names}")
+                self.sizes(rule.get("quantizers"), f"{place}.rules.{names}.quantizers")
+
+    def sizes(self, quantizers: Any, where: str) -> None:
+        """Check the settings of kinds of quantizers."""
+        for key, settings in self.keys(quantizers, QUANTIZERS, where, "quantizer", several=True).items():
+            for name in names_in(key):
+                if _is_in(name, QUANTIZERS):
+                    self.part(QUANTIZERS[name], settings, f"{where}.{key}")
+
+    def entry(self, entry: Entry, profiles: Mapping[str, Any]) -> None:
+        """Check all layers of an experiment, also what is said of other profiles."""
+        for number, layer in enumerate(entry.layers):
+            below = Entry(entry.dataset, layers=entry.layers[: number + 1]).settings("")
+            named = str(section(below, "quantizer").get("name")) if "quantizer" in below else NoQuantizer.name
+            kind = QUANTIZERS.get(named)
+            kinds = SETTINGS | {"quantizer": kind or Quantizer}
+            own = {"dataset": Name, "studies": Studies} if layer.where.startswith("experiments.") else {}
+            tree = self.settings(layer.tree, kinds | own | {"protocol": Protocol, "profiles": None}, layer.where)
+            where = f"{layer.where}.profiles"
+            for profile, changes in self.keys(tree.get("profiles"), profiles, where, "profile").items():
+                changes = self.settings(changes, kinds, f"{where}.{profile}")
+                if "name" in section(changes, "quantizer"):
+                    self.problems.append(f"{where}.{profile}.quantizer.name: unknown key 'name': a quantizer is of one "
+                                         "kind in every profile")  # fmt: skip
+
+
+def _is_in(name: Any, names: Mapping[str, Any]) -> bool:
+    return isinstance(name, str) and name in names
+
+
+def _build(kind: Any, tree: Any, where: str, complete: bool = True) -> tuple[Any, list[str]]:
+    """Return ``tree`` as an instance of ``kind``, or None and what is wrong with it.
+
+    Args:
+        complete: False: nothing is missing in ``tree``, and its settings need not fit together.
+    """
+    try:
+        # Strict JSON takes exactly what YAML can say: lists for tuples, whole numbers for floats, nothing else.
+        return _adapter(kind).validate_json(json.dumps(tree, default=str)), []
+    except TypeError as error:  # a date or a list as a key
+        return None, [f"{where}: {error}"]
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    # A list whose items are wrong is called too short as well: that line would mislead.
+    details = [detail for detail in details if detail["type"] != "too_short" or not detail["input"]]
+    if not complete:
+        details = [detail for detail in details if not _is_of_several(detail)]
+    return None, [_explained(kind, detail, where) for detail in details]
+
+
+def _is_of_several(detail: Mapping[str, Any]) -> bool:
+    """Whether an error is of settings that are missing or don't fit together, not of one of them."""
+    whole = detail["type"] == "value_error" and isinstance(detail["input"], Mapping)
+    return whole or detail["type"] in ("missing", "missing_argument")
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter:
+    return TypeAdapter(kind)
+
+
+def _explained(kind: Any, detail: Mapping[str, Any], where: str) -> str:
+    """One error of pydantic's in our words: the place, the rule, what came, and what is valid."""
+    path = [part for part in detail["loc"] if part not in KINDS or part == detail["loc"][-1]]
+    where = ".".join([where, *map(str, path)])
+    if detail["type"] == "unexpected_keyword_argument":
+        valid = _valid_keys(kind, detail["loc"][:-1])
+        return f"{where}: unknown key {path[-1]!r}{hint(path[-1], valid)}; valid: {listed(valid)}"
+    if detail["type"] in ("missing", "missing_argument"):
+        return f"{where}: is missing"
+    if detail["type"] == "union_tag_invalid":
+        what, key = ("source", "source") if detail["ctx"]["discriminator"] == "'source'" else ("quantizer", "name")
+        return f"{where}.{key}: unknown {what} {detail['ctx']['tag']!r}; valid: {detail['ctx']['expected_tags']}"
+    if detail["type"] == "union_tag_not_found":
+        return f"{where}.name: is missing; valid: {listed(QUANTIZERS)}"
+    message = detail["msg"].removeprefix("Value error, ")
+    came = "" if detail["type"] == "value_error" else f", got {shown(detail['input'])}"
+    return f"{where}: {message}{came}"
+
+
+def _valid_keys(kind: Any, path: Iterable[Any]) -> list[str]:
+    """The keys that fit at ``path`` below ``kind``; a path names which of several kinds was taken."""
+    for part in path:
+        kind = KINDS.get(part) or {field.name: field.type for field in fields(kind)}[part]
+    return [field.name for field in fields(kind)] if is_dataclass(kind) else []

@@ -8,10 +8,10 @@ by strings since settings are read without torch. Defaults are those of the publ
 from math import prod
 from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
-from svqkit.settings.types import MOST_CHANNELS, MOST_CODES, STRICT, Channels, Codes, Layers
+from svqkit.settings.types import MOST_CHANNELS, MOST_CODES, STRICT, Channels, Codes, Layers, PowerOfTwo
 
 CodebookInit = Literal["kaiming", "xavier", "sparse", "trunc_normal", "orthogonal", "uniform-random", "normal"]
 Decay = Annotated[float, Field(gt=0, lt=1)]
@@ -108,14 +108,10 @@ class LFQSettings:
 
     layer: ClassVar[str] = "svqkit.quantizers.lfq:LFQ"
     name: Literal["lfq"] = "lfq"
-    codebook_size: Codes = 8192
+    codebook_size: PowerOfTwo = 8192
     entropy_loss_weight: Weight = 0.1
     commitment_loss_weight: Weight = 0.25
     diversity_gamma: Weight = 1.0
-
-    @model_validator(mode="after")
-    def _power_of_two(self) -> "LFQSettings":
-        return _needs_power_of_two(self)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -124,15 +120,11 @@ class ResidualLFQSettings:
 
     layer: ClassVar[str] = "svqkit.quantizers.lfq:ResidualLFQ"
     name: Literal["residual_lfq"] = "residual_lfq"
-    codebook_size: Codes = 256
+    codebook_size: PowerOfTwo = 256
     num_quantizers: Layers = 8
     entropy_loss_weight: Weight = 0.1
     commitment_loss_weight: Weight = 0.25
     diversity_gamma: Weight = 1.0
-
-    @model_validator(mode="after")
-    def _power_of_two(self) -> "ResidualLFQSettings":
-        return _needs_power_of_two(self)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -254,10 +246,3 @@ def _few_codes(levels: tuple[int, ...]) -> tuple[int, ...]:
     if prod(levels) > MOST_CODES:
         raise ValueError(f"levels make at most {MOST_CODES:,} codes, got {prod(levels):,}")
     return levels
-
-
-def _needs_power_of_two(settings: LFQSettings | ResidualLFQSettings) -> LFQSettings | ResidualLFQSettings:
-    size = settings.codebook_size
-    if size < 2 or size & (size - 1):
-        raise ValueError(f"codebook_size must be a power of two (a code is a row of signs), got {size}")
-    return settings

@@ -10,7 +10,6 @@ from ruamel.yaml import YAML, Node, Representer
 
 from svqkit.errors import SvqkitError
 from svqkit.settings.params import Experiment, Params, as_tree, override
-from svqkit.userfiles import read_yaml
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def choose_run(
         seed: the one to train with; None: the first one of the experiment.
         overrides: see :func:`svqkit.settings.params.override`.
         all_seeds: train every seed of the experiment.
-        params: the file of the settings, where sizes of quantizers stand.
+        params: the file of the settings, named in messages.
 
     Raises:
         SvqkitError: a name is unknown, or two of the arguments contradict each other.
@@ -73,7 +72,7 @@ def choose_run(
         chosen = override(chosen, {"model": {"translator": translator}})
         notes.append(f"translator {translator} instead of {base.model.translator}")
     if quantizer and quantizer != base.quantizer.name:
-        sizes, where = _sizes(Path(params), settings.profile, dataset, quantizer)
+        sizes, where = _sizes(settings, dataset, quantizer)
         chosen = override(chosen, {"quantizer": {"name": quantizer, **sizes}})
         notes.append(f"quantizer {quantizer} instead of {base.quantizer.name}: {where}")
     if name in settings.experiments and name != base.name:
@@ -142,12 +141,10 @@ def _base(settings: Params, dataset: str, experiment: str, translator: str, quan
     return (named if fits else usual), name
 
 
-def _sizes(params: Path, profile: str, dataset: str, kind: str) -> tuple[dict[str, Any], str]:
-    """The settings that a profile has for a kind of quantizer, and in words whose they are."""
-    tree = read_yaml(params)["profiles"][profile]
-    for owner in (dataset, *tree):
-        quantizers = (tree[owner] or {}).get("quantizers") or {}
-        if kind in quantizers:
-            of = "" if owner == dataset else f", since it has none for {dataset}"
-            return dict(quantizers[kind] or {}), f"sizes of profiles.{profile}.{owner}.quantizers.{kind}{of}"
-    return {}, f"its defaults, since profile {profile} has no sizes for it"
+def _sizes(settings: Params, dataset: str, kind: str) -> tuple[dict[str, Any], str]:
+    """The settings that the profile has for a kind of quantizer, and in words whose they are."""
+    owner = next((name for name in (dataset, *settings.sizes) if kind in settings.sizes.get(name, {})), None)
+    if owner is None:
+        return {}, f"its defaults, since profile {settings.profile} has no sizes for it"
+    of = "" if owner == dataset else f", since it has none for {dataset}"
+    return settings.sizes[owner][kind], f"sizes of {kind} that profiles.{settings.profile} has for {owner}{of}"

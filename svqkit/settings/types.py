@@ -17,11 +17,18 @@ STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, str_max_le
 # anybody trains: the paper's largest model has 12 blocks, 512 channels and 10,000 codes.
 MOST, MOST_LAYERS, MOST_CHANNELS, MOST_CODES, MOST_PIXELS = 2**31, 512, 2**14, 2**24, 2**26
 
+
+def each_once(what: str) -> AfterValidator:
+    """Return the check that no value stands twice in a tuple; ``what`` is the word for one."""
+    return AfterValidator(lambda values: _each_once(values, what))
+
+
 Positive = Annotated[int, Field(gt=0, le=MOST)]
 Natural = Annotated[int, Field(ge=0, le=MOST)]
 Layers = Annotated[int, Field(gt=0, le=MOST_LAYERS)]
 Channels = Annotated[int, Field(gt=0, le=MOST_CHANNELS)]
 Codes = Annotated[int, Field(gt=0, le=MOST_CODES)]
+PowerOfTwo = Annotated[Codes, AfterValidator(lambda value: _power_of_two(value))]
 Frames = Annotated[int, Field(gt=0, le=10_000)]
 Odd = Annotated[int, Field(gt=0, le=255, multiple_of=1), BeforeValidator(lambda value: _odd(value))]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -29,8 +36,9 @@ Name = Annotated[str, AfterValidator(lambda value: _name(value))]
 # Of files and folders, by which a source looks for them.
 FileName = Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f]+$"), AfterValidator(lambda value: _file_name(value))]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
-Seeds = Annotated[tuple[Natural, ...], Field(min_length=1)]
-Period = Annotated[tuple[str, str], BeforeValidator(lambda value: _dates(value))]
+Seeds = Annotated[tuple[Natural, ...], Field(min_length=1), each_once("seed")]
+# First and last date, both inclusive; written 2010/2015 or 2014-01-01/2014-01-04, or as a list of the two.
+Period = Annotated[tuple[str, str], BeforeValidator(lambda value: _period(value))]
 Size = Annotated[tuple[Positive, Positive], AfterValidator(lambda value: _size(value))]
 
 NAME_RULE = (
@@ -117,8 +125,22 @@ def _odd(value: Any) -> Any:
     return value
 
 
-def _dates(value: Any) -> Any:
-    """Years and dates as YAML may give them (2010, "2010", "2010-06"), as text."""
+def _period(value: Any) -> Any:
+    """The two dates of a period, which YAML may give as text ("2010/2010-06") or as a list (2010, "2010-06")."""
+    if isinstance(value, str) and "/" in value:
+        return tuple(value.split("/"))
     if not isinstance(value, list | tuple):
-        return value
+        raise ValueError(f"a period is written first/last, as in 2010/2015 or 2014-01-01/2014-01-04, got {value!r}")
     return tuple(str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in value)
+
+
+def _power_of_two(value: int) -> int:
+    if value < 2 or value & (value - 1):
+        raise ValueError(f"codebook_size must be a power of two (a code is a row of signs), got {value}")
+    return value
+
+
+def _each_once(values: tuple[T, ...], what: str) -> tuple[T, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError(f"each {what} once, got {list(values)}")
+    return values

@@ -1,0 +1,159 @@
+"""The settings of an experiment: a dataset, a model, a quantizer, a training, its seeds.
+
+This module imports no torch, so that a typing error in params.yaml is answered at once.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from svqkit.errors import hint, listed
+from svqkit.settings.data import Data
+from svqkit.settings.quantizers import Quantizer
+from svqkit.settings.types import (
+    MOST_LAYERS,
+    STRICT,
+    Channels,
+    Fraction,
+    Name,
+    Natural,
+    Odd,
+    Positive,
+    Seeds,
+    each_once,
+)
+
+# The registry of translators: where the class of each is. Strings, since this module imports no torch.
+TRANSLATORS = {
+    "convmixer": "svqkit.models.translators.convmixer:ConvMixer",
+    "convnext": "svqkit.models.translators.convnext:ConvNeXt",
+    "gsta": "svqkit.models.translators.gsta:GSTA",
+    "hornet": "svqkit.models.translators.hornet:HorNet",
+    "incepu": "svqkit.models.translators.incepu:IncepU",
+    "mlpmixer": "svqkit.models.translators.mlpmixer:MLPMixer",
+    "moganet": "svqkit.models.translators.moganet:MogaNet",
+    "poolformer": "svqkit.models.translators.poolformer:PoolFormer",
+    "swin": "svqkit.models.translators.swin:Swin",
+    "tau": "svqkit.models.translators.tau:TAU",
+    "uniformer": "svqkit.models.translators.uniformer:UniFormer",
+    "van": "svqkit.models.translators.van:VAN",
+    "vit": "svqkit.models.translators.vit:ViT",
+}
+Translator = Annotated[str, AfterValidator(lambda name: _known_translator(name))]
+Loss = Literal["mae", "mse", "huber"]
+Schedule = Literal["cosine", "onecycle", "constant"]
+Precision = Literal["fp32", "bf16"]
+Compile = Literal["auto", "off", "on", "graphs"]
+Protocol = Literal["clean", "paper"]
+Augmentation = Literal["crop", "flip", "rotate"]
+# The questions that experiments answer together: a table of results each.
+Study = Literal[
+    "main",
+    "translators",
+    "noise",
+    "quantizers",
+    "stability",
+    "controls",
+    "parts",
+    "relu",
+    "init",
+    "codebook_size",
+    "loss",
+    "sparsity",
+    "published",
+]
+Studies = Annotated[tuple[Study, ...], Field(min_length=1), each_once("study")]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Model:
+    """SimVP: N_S convolutions down and up again, and between them a translator of N_T blocks over time × space.
+
+    ``noise`` is the share of input values that is perturbed while training.
+    """
+
+    translator: Translator = "gsta"
+    hid_S: Annotated[Channels, AfterValidator(lambda channels: _in_two_groups(channels))] = 32
+    hid_T: Channels = 256
+    N_S: Annotated[int, Field(ge=2, le=MOST_LAYERS, multiple_of=2)] = 2
+    N_T: Annotated[int, Field(ge=2, le=MOST_LAYERS)] = 8
+    spatio_kernel_enc: Odd = 3
+    spatio_kernel_dec: Odd = 3
+    mlp_ratio: Annotated[float, Field(gt=1, le=100)] = 8.0
+    drop: Fraction = 0.0
+    drop_path: Fraction = 0.1
+    quantize_after_translator: bool = False
+    noise: Fraction = 0.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class Training:
+    """How a model is fitted. ``learning_rate`` is the peak.
+
+    ``steps_per_epoch`` ends an epoch after that many steps (0: all windows once); ``patience`` is the number of
+    epochs with a worse validation loss than the best one after which training stops; ``clip_norm`` 0 does not clip.
+    ``augment`` names what is done to training windows at random (see :mod:`svqkit.data.augment`); a crop keeps
+    ``crop_scale`` of the height and width. ``torch_compile`` is whether the steps are compiled (see
+    :mod:`svqkit.devices.performance`).
+    """
+
+    loss: Loss = "mae"
+    epochs: Positive = 50
+    batch_size: Positive = 16
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-3
+    schedule: Schedule = "cosine"
+    warmup_epochs: Natural = 5
+    warmup_learning_rate: Annotated[float, Field(gt=0)] = 1e-5
+    min_learning_rate: Annotated[float, Field(ge=0)] = 1e-6
+    patience: Positive = 10
+    steps_per_epoch: Natural = 0
+    clip_norm: Annotated[float, Field(ge=0)] = 0.0
+    precision: Precision = "fp32"
+    torch_compile: Compile = "auto"
+    augment: tuple[Augmentation, ...] = ()
+    crop_scale: Annotated[float, Field(gt=0, le=1)] = 0.95
+
+    @model_validator(mode="after")
+    def _warm_up_ends(self) -> "Training":
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs ({self.warmup_epochs}) must be fewer than epochs ({self.epochs}), "
+                "or the learning rate never reaches its peak"
+            )
+        return self
+
+
+@dataclass(frozen=True, config=STRICT)
+class Experiment:
+    """One experiment with everything that it needs: a dataset, a model, a quantizer, a training, its seeds.
+
+    ``studies`` are the tables of results in which it stands.
+    """
+
+    name: Name
+    profile: Name
+    dataset: Name
+    data: Data
+    model: Model
+    quantizer: Quantizer
+    training: Training
+    seeds: Seeds = (0,)
+    protocol: Protocol = "clean"
+    studies: Studies = ("main",)
+
+    def trained_for(self, protocol: Protocol) -> bool:
+        """Return whether a protocol's windows are made as those that it is trained on; else scores mean nothing."""
+        return protocol == self.protocol or getattr(self.data, "paper_offsets", None) is None
+
+
+def _known_translator(name: str) -> str:
+    if name not in TRANSLATORS:
+        raise ValueError(f"unknown translator {name!r}{hint(name, TRANSLATORS)}; valid: {listed(TRANSLATORS)}")
+    return name
+
+
+def _in_two_groups(channels: int) -> int:
+    if channels % 2:
+        raise ValueError(f"hid_S must be even (its channels are normalised in two groups), got {channels}")
+    return channels
