@@ -85,18 +85,18 @@ def year(
 
 def record(root: Path, variables: Sequence[str] = ("t2m",), years: Sequence[int] = range(2010, 2019)) -> None:
     for variable in variables:
-        for one in years:
-            year(root / "weather", variable, one)
+        for each_year in years:
+            year(root / "weather", variable, each_year)
 
 
 def missing(report: Report) -> list[str]:
     """Every missing file that is named."""
-    return [name for one in report.missing for name in one.names]
+    return [name for files in report.missing for name in files.names]
 
 
 def checked(report: Report, what: str) -> tuple[str, bool | None]:
     """What was found of one thing, and whether it is as expected."""
-    return next((one.found, one.fits) for one in report.checks if one.what == what)
+    return next((check.found, check.fits) for check in report.checks if check.what == what)
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
@@ -111,7 +111,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple
 
 def test_a_whole_record_is_complete(tmp_path: Path, params: Params, capsys: pytest.CaptureFixture[str]) -> None:
     record(tmp_path, ("t2m", "r"))
-    reports = {one.dataset: one for one in check(tmp_path, params)}
+    reports = {found.dataset: found for found in check(tmp_path, params)}
     whole = reports["weather_t2m"]
     assert whole.complete
     # 6 · 365 + 1 days, 366 days, 730 days; a window has 24 hours.
@@ -121,7 +121,7 @@ def test_a_whole_record_is_complete(tmp_path: Path, params: Params, capsys: pyte
     assert checked(whole, "windows, paper") == (" / ".join(f"{n - 25:,}" for n in hours), True)
     assert whole.store_bytes == sum(hours) * 32 * 64 * 4
     assert checked(reports["weather_r"], "levels") == ("13", True)
-    assert [name for name, one in reports.items() if one.folder] == ["weather_t2m", "weather_r"]
+    assert [name for name, found in reports.items() if found.folder] == ["weather_t2m", "weather_r"]
 
     code, text = printed(capsys, tmp_path)
     assert code == 0
@@ -147,9 +147,11 @@ def test_years_that_lack_in_several_variables_are_told_together(
 ) -> None:
     record(tmp_path, ("u10", "v10"), (2010, 2011, 2014, 2018))
     of = report("weather_uv10")
-    names = [published.weather_file(one, year) for one in ("u10", "v10") for year in (2012, 2013, 2015, 2016, 2017)]
+    names = [
+        published.weather_file(variable, year) for variable in ("u10", "v10") for year in (2012, 2013, 2015, 2016, 2017)
+    ]
     assert missing(of) == names
-    (line,) = [one.line for one in of.missing]
+    (line,) = [files.line for files in of.missing]
     assert line == (
         "10m_u_component_of_wind/10m_u_component_of_wind_2012_5.625deg.nc, the same of 2013, 2015-2017 "
         "(from 10m_u_component_of_wind_5.625deg.zip); also of 10m_v_component_of_wind"
@@ -159,7 +161,7 @@ def test_years_that_lack_in_several_variables_are_told_together(
 
 def test_a_dataset_of_which_a_variable_was_fetched_is_begun(tmp_path: Path, params: Params) -> None:
     record(tmp_path, ("r", "t"), (2010,))
-    reports = {one.dataset: one for one in check(tmp_path, params)}
+    reports = {found.dataset: found for found in check(tmp_path, params)}
     assert reports["weather_mv"].folder, "t is of weather_mv alone (and of weather_hmv)"
     assert published.weather_file("u", 1979) in missing(reports["weather_mv"])
     assert reports["weather_uv10"].folder is None
@@ -167,12 +169,12 @@ def test_a_dataset_of_which_a_variable_was_fetched_is_begun(tmp_path: Path, para
 
 @pytest.mark.parametrize("kind", ["NETCDF4", "NETCDF3_64BIT_OFFSET"])
 def test_every_truncated_file_is_named(report: Callable[[str], Report], tmp_path: Path, kind: str) -> None:
-    for one in range(2010, 2019):
-        path = year(tmp_path / "weather", "t2m", one, hours=48, shape=(4, 8), kind=kind)
-        if one in (2012, 2014):
+    for number in range(2010, 2019):
+        path = year(tmp_path / "weather", "t2m", number, hours=48, shape=(4, 8), kind=kind)
+        if number in (2012, 2014):
             path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     damaged = report("weather_t2m").damaged
-    assert [one for one in (2010, 2012, 2014) if any(f"_{one}_" in line for line in damaged)] == [2012, 2014]
+    assert [number for number in (2010, 2012, 2014) if any(f"_{number}_" in line for line in damaged)] == [2012, 2014]
     assert missing(report("weather_t2m")) == []
 
 
@@ -184,7 +186,7 @@ def test_files_that_are_not_as_published(report: Callable[[str], Report], tmp_pa
     assert checked(of, "one frame every") == ("3 h in 1 of 9", False)
     assert checked(of, "grid") == ("8 × 16 in 1 of 9", False)
     assert checked(of, "hours a year") == ("2,920 in 1 of 9, others in the rest", False)
-    (names,) = [one.files for one in of.checks if one.what == "hours a year"]
+    (names,) = [check.files for check in of.checks if check.what == "hours a year"]
     assert names == ("2m_temperature_2017_5.625deg.nc", "2m_temperature_2018_5.625deg.nc")
     assert "wrong cadence" in of.refusal
 
@@ -238,7 +240,7 @@ def test_hours_of_a_year() -> None:
     assert published.hours_of("t2m", 1979).numbers == (8760,)
     assert published.hours_of("tisr", 1979).numbers == (8753,)
     assert published.hours_of("tp", 1980).numbers == (8784,)
-    assert sum(published.hours_of("z", one).numbers[0] for one in range(1979, 2019)) == 350_640
+    assert sum(published.hours_of("z", number).numbers[0] for number in range(1979, 2019)) == 350_640
 
 
 # --- KTH ----------------------------------------------------------------------------------------------------------
@@ -529,7 +531,7 @@ def test_the_listing_is_of_the_sample_that_dvc_tracks() -> None:
     text = subprocess.run(["git", "show", "HEAD:data.dvc"], cwd=PROJECT, capture_output=True, text=True, check=True)
     digest = re.search(r"md5: (\w+\.dir)", text.stdout)[1]
     entries = json.loads((PROJECT / "data-store/files/md5" / digest[:2] / digest[2:]).read_text())
-    assert {one["relpath"]: one["md5"] for one in entries} == {one.path: one.md5 for one in bundled_files()}
+    assert {entry["relpath"]: entry["md5"] for entry in entries} == {file.path: file.md5 for file in bundled_files()}
 
 
 def test_the_bundled_sample_is_said_to_be_that_and_enough(

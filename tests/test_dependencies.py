@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from svqkit.pipeline import stage_settings
 from svqkit.settings.params import Experiment, load_params
-from svqkit.training.fingerprint import HELPERS, code_of_training, model_classes, own_code
+from svqkit.training.fingerprint import HELPERS, NOT_IN_TRAINING, code_of_training, model_classes, own_code
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
@@ -33,8 +33,8 @@ OPENS_THE_STORE = {"svqkit.data.open"}
 SHOWN = {"svqkit.plots", "svqkit.data.describe"}
 LEFT_OUT: dict[str, set[str]] = {
     "prepare": SHOWN,
-    # The pipeline asks for no scores here (`score`); seconds are no result.
-    "train": SHOWN | OPENS_THE_STORE | {"svqkit.evaluation", "svqkit.training.journal", "svqkit.training.runs"},
+    # The pipeline asks for no scores here (`score`).
+    "train": SHOWN | OPENS_THE_STORE | {"svqkit.evaluation"} | (NOT_IN_TRAINING - HELPERS),
     "evaluate": {"svqkit.plots"} | OPENS_THE_STORE,
 }
 

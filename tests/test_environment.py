@@ -158,9 +158,7 @@ def test_what_the_code_imports_is_named_in_pyproject():
     """A package that is there only because another one needs it may leave with the next lock."""
     files = [file for folder in ("svqkit", "tests", "benchmarks") for file in ROOT.glob(f"{folder}/**/*.py")]
     local = {
-        "svqkit",
-        "tests",
-        "benchmarks",
+        *(folder for file in files for folder in file.relative_to(ROOT).parts[:-1]),
         *(file.stem for file in files if file.relative_to(ROOT).parts[0] != "svqkit"),
     }
     named = {canonicalize_name(need.name) for need in NEEDED}

@@ -213,7 +213,7 @@ def as_files(trained: Trained, levels: tuple[int, ...] = (500, 850, 1000)) -> xr
         frames.sel(channel=f"t_{level:g}", drop=True) if level in (500, 850) else frames[:, 0] * 0 - 1
         for level in levels
     ]
-    t = xr.concat([one.drop_vars("channel", errors="ignore") for one in by_level], pd.Index(levels, name="level"))
+    t = xr.concat([layer.drop_vars("channel", errors="ignore") for layer in by_level], pd.Index(levels, name="level"))
     u10 = frames.sel(channel="u10", drop=True).assign_attrs(units="m/s")
     return xr.Dataset({"t": t.transpose("time", "level", "lat", "lon"), "u10": u10, "other": u10}, attrs={"title": "T"})
 

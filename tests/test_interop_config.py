@@ -234,7 +234,7 @@ def test_a_config_is_never_run(line: str, tmp_path: Path, monkeypatch: pytest.Mo
     path = written(tmp_path, f"hid_S = 1\n{line}\n")
     with pytest.raises(SvqkitError, match=r"config\.py, line 2: .* is not read\. A config is never run"):
         read_config(path)
-    assert [one.name for one in tmp_path.iterdir()] == ["config.py"]
+    assert [path.name for path in tmp_path.iterdir()] == ["config.py"]
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,7 @@ def test_a_stopped_training_is_set_aside_with_what_differs_and_nothing_else(
     was = experiment.training
     for told in (f"training.learning_rate: {was.learning_rate} → 0.004", "training.patience: 2 → 1", "frames"):
         assert told in said
-    assert re.findall(r"svqkit\.\w+", said) == ["svqkit.training.schedule"]
+    assert re.findall(r"svqkit[\w.]+", said) == ["svqkit.training.schedule"]
     assert not {"epochs", "batch_size", "windows", "attributes", "seed:"} & set(re.findall(r"\w+:?", said))
 
 

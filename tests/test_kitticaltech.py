@@ -32,7 +32,10 @@ def _hickle(root: Path, which: str, sources: Sequence[str], frames: np.ndarray |
         frames = rng.integers(0, 256, (len(sources), *SIZE, 3), dtype=np.uint8)
     folder = root / "kitti_hkl"
     folder.mkdir(parents=True, exist_ok=True)
-    for name, value in ((f"X_{which}", frames), (f"sources_{which}", np.array([one.encode() for one in sources]))):
+    for name, value in (
+        (f"X_{which}", frames),
+        (f"sources_{which}", np.array([source.encode() for source in sources])),
+    ):
         with h5py.File(folder / f"{name}.hkl", "w") as file:
             file["data"] = value
             file["type"] = np.array([b"list"])

@@ -58,7 +58,7 @@ def examples() -> list[Example]:
         kinds = [kind for kind, _ in blocks]
         place = kinds.index("yaml")
         assert kinds.count("yaml") == 1
-        python = [[code for kind, code in some if kind == "python"] for some in (blocks[:place], blocks[place:])]
+        python = [[code for kind, code in part if kind == "python"] for part in (blocks[:place], blocks[place:])]
         commands = [line for kind, code in blocks if kind == "sh" for line in code.splitlines()]
         title = re.sub(r"\W+", "_", section.splitlines()[0])
         found.append(Example(title, tuple(python[0]), blocks[place][1], tuple(commands), tuple(python[1])))
@@ -157,7 +157,9 @@ def squared_errors(store: data.Store, model: torch.nn.Module) -> np.ndarray:
     mean, std = np.float32(0), np.float32(1)
     if store.kind != "image":
         trained_on = np.concatenate([values[first:stop] for first, stop in store.clips("train")]).astype(np.float64)
-        mean, std = (each((0, 2, 3))[:, None, None].astype(np.float32) for each in (trained_on.mean, trained_on.std))
+        mean, std = (
+            moment((0, 2, 3))[:, None, None].astype(np.float32) for moment in (trained_on.mean, trained_on.std)
+        )
     starts, (inputs, targets) = store.starts("test"), store.offsets()
     seen = torch.from_numpy((values[starts[:, None] + inputs] - mean) / std)
     forecast = forecast_by_hand(model, seen, len(targets)).numpy() * std + mean

@@ -183,7 +183,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "raw"
 
 
-@pytest.mark.parametrize(("spoiled", "message"), BAD.items(), ids=[each.__name__ for each in BAD])
+@pytest.mark.parametrize(("spoiled", "message"), BAD.items(), ids=[spoiled.__name__ for spoiled in BAD])
 def test_bad_data_are_one_error_and_leave_no_store(
     spoiled: Callable[[Path], Dataset], message: str, root: Path, tmp_path: Path
 ) -> None:

@@ -192,7 +192,7 @@ def test_statistics_of_splits_are_those_of_their_frames(
 ) -> None:
     frames = np.random.default_rng(seed).integers(0, 256, (20, 2, 3, 4), dtype=np.uint8)
     spans = sorted((start, min(20, start + length)) for start, length in clips)
-    assume(all(one[1] <= other[0] for one, other in pairwise(spans)))
+    assume(all(span[1] <= following[0] for span, following in pairwise(spans)))
     wanted = {"clean": {"train": spans, "test": [(0, 20)]}, "paper": {"train": [(0, 20)], "test": spans}}
     gathered = SplitStatistics(wanted)
     borders = [0, *sorted(cuts), 20]

@@ -84,8 +84,8 @@ def test_opencv_decodes_the_same_pictures(tmp_path: Path) -> None:
         pytest.skip("this OpenCV does not take the file for a video")
     ours = list(read_seq(path, range(40)))
     assert len(other) == len(ours)
-    for one, two in zip(ours, other, strict=True):
-        assert np.abs(one.astype(int) - two[..., ::-1]).mean() < 3  # FFmpeg rounds in its own way
+    for frame, ffmpegs in zip(ours, other, strict=True):
+        assert np.abs(frame.astype(int) - ffmpegs[..., ::-1]).mean() < 3  # FFmpeg rounds in its own way
 
 
 @settings(max_examples=25, deadline=None)

@@ -213,7 +213,7 @@ def test_an_empty_folder_is_told_what_belongs_there(tmp_path: Path) -> None:
 def day(first: str, count: int = 1) -> list[bytes]:
     """All slots of ``count`` days from ``first`` on."""
     days = np.datetime64(first) + np.arange(count)
-    return [f"{str(one).replace('-', '')}{slot:02d}".encode() for one in days for slot in range(1, 49)]
+    return [f"{str(date).replace('-', '')}{slot:02d}".encode() for date in days for slot in range(1, 49)]
 
 
 def write_record(root: Path, year: int, dates: list, low: float = 0, data: np.ndarray | None = None) -> Path:
@@ -242,7 +242,7 @@ def runs(*spans: tuple[int, int]) -> list[list[int]]:
 def test_every_window_of_the_record_is_where_it_belongs(tmp_path: Path) -> None:
     """Ten days in two files; of the first, day 3 lacks a slot, which leaves nine: 0 1 | 3 4 5, 6 7 8 9 later on."""
     dates = day("2013-07-01", 6)
-    write_record(tmp_path, 13, [one for one in dates if one != b"2013070317"])
+    write_record(tmp_path, 13, [date for date in dates if date != b"2013070317"])
     write_record(tmp_path, 14, day("2014-03-01", 4), low=1000)
     plan = taxibj.plan(settings(tmp_path, test_days=2, validation_share=0.3))
     # Slots are numbered by row; day 3's 47 rows are 96 to 142.
@@ -297,7 +297,7 @@ def test_no_day_is_in_two_splits(
     tmp_path_factory: pytest.TempPathFactory, days: list[int], test_days: int, share: float
 ) -> None:
     root = tmp_path_factory.mktemp("taxibj")
-    dates = [slot for one in sorted(days) for slot in day(str(np.datetime64("2013-07-01") + one))]
+    dates = [slot for number in sorted(days) for slot in day(str(np.datetime64("2013-07-01") + number))]
     write_record(root, 13, dates)
     plan = taxibj.plan(settings(root, test_days=test_days, validation_share=share))
     of_split = {

@@ -181,17 +181,17 @@ def test_from_memory_and_from_disk_the_batches_are_the_same(
     monkeypatch.setattr(windows, "IN_MEMORY_BYTES", 4 * 72 * 24 - 1)
     read = list(batches(Windows(store, "test"), order, 16))
     assert [len(batch.inputs) for batch in held] == [16, 16, 16, 16, 4]
-    for one, other in zip(held, read, strict=True):
-        assert torch.equal(one.inputs, other.inputs)
-        assert torch.equal(one.targets, other.targets)
-        np.testing.assert_array_equal(one.target_frames, other.target_frames)
+    for kept, from_disk in zip(held, read, strict=True):
+        assert torch.equal(kept.inputs, from_disk.inputs)
+        assert torch.equal(kept.targets, from_disk.targets)
+        np.testing.assert_array_equal(kept.target_frames, from_disk.target_frames)
 
 
-@pytest.mark.parametrize("at_a_time", [1, 1000, 2**26])
-def test_frames_are_brought_to_a_device_part_by_part(
-    at_a_time: int, store: Store, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("part_bytes", [1, 1000, 2**26])
+def test_frames_are_copied_to_a_device_part_by_part(
+    part_bytes: int, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(windows, "COPY_BYTES", at_a_time)
+    monkeypatch.setattr(windows, "COPY_BYTES", part_bytes)
     held = windows.copy_to_device(store.frames, 3, 20, torch.device("cpu"))
     assert held.dtype == torch.float32
     np.testing.assert_array_equal(held, store.frames[3:20])

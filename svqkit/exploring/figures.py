@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
@@ -15,6 +15,7 @@ from svqkit.evaluation.codebook import decode_codes, strongest_cells
 from svqkit.exploring.diagnostics import Diagnostics, by_label, by_latitude, by_local_hour, by_season
 from svqkit.plots import display_names, heading, line_styles, new_figure, use
 from svqkit.plots.codebook import code_effects
+from svqkit.plots.curves import scale_losses
 from svqkit.plots.drawing import one_value
 from svqkit.plots.fields import is_lat_lon, pick_channel, pick_or_colour, unit_of
 from svqkit.plots.forecast import forecast_maps, forecasts_side_by_side
@@ -24,7 +25,6 @@ from svqkit.plots.style import COLUMN_WIDTH, FULL_WIDTH
 from svqkit.training.runs import Run
 
 _WAYS = (("#D55E00", "o"), ("#0072B2", "s"))  # of keeping codes
-_LOG_FROM = 4.0  # losses that fall by this factor or more get a logarithmic axis
 _LOCAL_HOUR = "Local solar time [h]"
 
 
@@ -134,13 +134,7 @@ def steps_figure(trainings: Mapping[str, Sequence[pd.DataFrame]]) -> Figure:
             for number, steps in enumerate(seeds):
                 label = words[name] if number == 0 else None
                 axes.plot(steps["step"], steps["train_loss"], color=colours[name].colour, linewidth=0.8, label=label)
-        losses = np.concatenate([steps["train_loss"].to_numpy() for seeds in there.values() for steps in seeds])
-        finite = losses[np.isfinite(losses)]
-        if finite.size and finite.min() > 0 and finite.max() / finite.min() >= _LOG_FROM:
-            axes.set_yscale("log")
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.yaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_minor_formatter(NullFormatter())
+        scale_losses(axes, pd.concat([steps["train_loss"] for seeds in there.values() for steps in seeds]).to_numpy())
         axes.grid(True)
         axes.set_xlabel("Step")
         axes.set_ylabel("Training loss")

@@ -60,11 +60,7 @@ def learning_curves(
             rate = table.groupby("epoch")["learning_rate"].mean()
             rate_axes.plot(rate.index, rate, color=styles[name].colour, linewidth=1)
         losses = np.concatenate([table[list(_DASHES)].to_numpy().ravel() for table in runs.values()])
-        if np.nanmin(losses) > 0 and np.nanmax(losses) / np.nanmin(losses) >= _LOG_FROM:
-            axes.set_yscale("log")
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.yaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_minor_formatter(NullFormatter())
+        scale_losses(axes, losses)
         axes.set_ylabel(loss)
         axes.grid(True, axis="y")
         rate_axes.set_ylabel("Learning\nrate")
@@ -85,6 +81,16 @@ def learning_curves(
         figure.legend(handles=[*dashes, *experiments], loc="outside lower center", ncols=3)
         heading(figure, title or "Loss during training")
     return figure
+
+
+def scale_losses(axes: Axes, losses: np.ndarray) -> None:
+    """Make the y-axis logarithmic where losses (any shape) are positive and fall by a factor of 4 or more."""
+    finite = losses[np.isfinite(losses)]
+    if finite.size and finite.min() > 0 and finite.max() / finite.min() >= _LOG_FROM:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def error_over_lead(
