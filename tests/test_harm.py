@@ -177,6 +177,8 @@ def test_dvc_neither_runs_nor_deletes_what_names_say(tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
     outside = tmp_path / "outside.csv"
     attacks = [
+        ("trainings", '  "x;touch PWNED;": $(touch PWNED)\n', ["train@x;touch PWNED;"]),
+        ("trainings", "  ../../../../outside.csv: ../svqkit\n", ["report"]),
         ("profile", "x; touch PWNED #", ["costs"]),
         ("profile", "$(touch PWNED)", ["-s", "costs"]),
         ("profile", "../../outside", ["costs"]),
@@ -187,7 +189,11 @@ def test_dvc_neither_runs_nor_deletes_what_names_say(tmp_path: Path) -> None:
     ]
     for where, name, stages in attacks:
         outside.write_text("precious")
-        hostile_params(project.folder, where, name)
+        if where == "trainings":
+            with (project.folder / "trainings.yaml").open("a") as file:
+                file.write(name)
+        else:
+            hostile_params(project.folder, where, name)
         printed = project.run("dvc", "repro", *stages, check=False)
         assert "ERROR" in printed
         assert not list(tmp_path.rglob("PWNED*")), (name, printed)
