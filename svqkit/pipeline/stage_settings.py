@@ -58,10 +58,10 @@ def update_trainings(settings: Params, path: Path = TRAININGS) -> str:
     added = [name for name, dataset in trainings.items() if named.get(name) != dataset]
     removed = [name for name, dataset in named.items() if trainings.get(name) != dataset]
     changes = {"added": added, "removed": removed}
-    return "; ".join(f"{what}: {_some(names)}" for what, names in changes.items() if names) or "another order"
+    return "; ".join(f"{what}: {_first_ten(names)}" for what, names in changes.items() if names) or "another order"
 
 
-def _some(names: list[str]) -> str:
+def _first_ten(names: list[str]) -> str:
     return ", ".join(map(str, names[:10])) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
@@ -76,13 +76,14 @@ def _of_stages(settings: Params) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, data in settings.datasets.items():
         yield f"data/{name}", without_root(as_tree(data))
         members = settings.of_dataset(name)
-        runs = {one.name: {"seeds": one.seeds, "studies": one.studies} for one in members}
+        runs = {member.name: {"seeds": member.seeds, "studies": member.studies} for member in members}
         yield f"scoring/{name}", {"lpips_alexnet": settings.lpips_alexnet, "runs": runs, "code": _code(members)}
     for name, experiment in settings.experiments.items():
         trained = settings_of_training(experiment) | {"seeds": experiment.seeds}
         yield f"training/{name}", trained | {"code": code_of_training(experiment)}
-    costed = [one for one in settings.experiments.values() if COSTED & set(one.studies)]
-    yield "costs", {"models": {one.name: _model(one) for one in costed}, "code": _code(costed)}
+    costed = [experiment for experiment in settings.experiments.values() if COSTED & set(experiment.studies)]
+    models = {experiment.name: _model(experiment) for experiment in costed}
+    yield "costs", {"models": models, "code": _code(costed)}
 
 
 def _model(experiment: Experiment) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def _model(experiment: Experiment) -> dict[str, Any]:
 
 def _code(experiments: Iterable[Experiment]) -> dict[str, str]:
     """The code of the translators and quantizers of all experiments."""
-    return {module: digest for one in experiments for module, digest in code_of_model(one).items()}
+    return {module: digest for experiment in experiments for module, digest in code_of_model(experiment).items()}
 
 
 def main() -> int:

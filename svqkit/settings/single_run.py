@@ -22,7 +22,7 @@ class Chosen:
 
     @property
     def text(self) -> str:
-        """All settings as YAML, below where they come from."""
+        """Return all settings as YAML, below where they come from."""
         written, yaml = StringIO(), YAML()
         yaml.representer.add_representer(list, _on_one_line)
         yaml.dump(as_tree(self.experiment), written)
@@ -40,7 +40,7 @@ def choose_run(
     all_seeds: bool = False,
     params: str | Path = "params.yaml",
 ) -> Chosen:
-    """The experiment that is meant; whatever is left empty is as the experiment says.
+    """Return the experiment that is meant; whatever is left empty is as the experiment says.
 
     Without ``experiment`` it is the one of params.yaml that has the name ``<dataset>-<quantizer>`` or, with another
     translator than the dataset's usual one, ``<dataset>-<translator>-<quantizer>``; where there is none, SVQ's on the

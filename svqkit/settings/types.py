@@ -52,7 +52,7 @@ _NOT_TEXT = re.compile(
 
 
 def is_name(name: Any) -> bool:
-    """Whether ``name`` can name folders and stages; see ``NAME_RULE``."""
+    """Return whether ``name`` can name folders and stages; see ``NAME_RULE``."""
     fits = isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", name)
     return bool(fits) and not _NOT_TEXT.fullmatch(name)
 
@@ -67,15 +67,15 @@ def checked(kind: type[T], value: Any, where: str) -> T:
         return TypeAdapter(kind).validate_json(json.dumps(value, default=str))
     except ValidationError as error:
         lines = [
-            f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg'].removeprefix('Value error, ')}"
-            + ("" if one["type"] == "value_error" else f", got {shown(one['input'])}")
-            for one in error.errors()[:20]
+            f"{'.'.join(map(str, detail['loc'])) or 'it'}: {detail['msg'].removeprefix('Value error, ')}"
+            + ("" if detail["type"] == "value_error" else f", got {shown(detail['input'])}")
+            for detail in error.errors()[:20]
         ]
         raise SvqkitError(f"{where} doesn't fit:\n  " + "\n  ".join(lines)) from error
 
 
 def is_date(written: str) -> bool:
-    """Whether ``written`` is a year, a month or a day of the calendar."""
+    """Return whether ``written`` is a year, a month or a day of the calendar."""
     if not re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", written):
         return False
     try:
@@ -85,13 +85,17 @@ def is_date(written: str) -> bool:
     return True
 
 
-def overlap(one: tuple[str, str], other: tuple[str, str]) -> bool:
-    """Whether two periods share a date; "2010" as an end means the end of 2010."""
-    return one[0] <= other[1] + "~" and other[0] <= one[1] + "~"
+def overlap(first: tuple[str, str], second: tuple[str, str]) -> bool:
+    """Return whether two periods share a date; "2010" as an end means the end of 2010."""
+    return first[0] <= second[1] + "~" and second[0] <= first[1] + "~"
 
 
 def refuse_shared(groups: dict[str, tuple], what: str) -> None:
-    """Refuse a value that stands in two of the ``groups``, or twice in one."""
+    """Refuse a value that stands in two of the ``groups``, or twice in one.
+
+    Raises:
+        ValueError: there is such a value.
+    """
     seen: dict[Any, str] = {}
     for name, values in groups.items():
         for value in values:
