@@ -144,7 +144,7 @@ def test_its_codebook_can_be_looked_at_and_its_settings_are_checked(project: Pro
     assert true == "True"
     assert 0.94 <= float(share) < 0.98
     wrong = "override(load_params().experiment('weather_t2m-topk'), {'quantizer': {'kk': 3}})"
-    path.write_text(f"from svqkit import config\n{wrong}\n", encoding="utf-8")
+    path.write_text(f"from svqkit.settings.params import load_params, override\n{wrong}\n", encoding="utf-8")
     assert "quantizer.kk: unknown key 'kk' (did you mean 'k'?)" in project.run("check", check=False)
 
 
