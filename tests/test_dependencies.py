@@ -36,8 +36,8 @@ OPENS_THE_STORE = {"svqkit.data.open"}
 SHOWN = {"svqkit.plots", "svqkit.data.describe"}
 LEFT_OUT: dict[str, set[str]] = {
     "prepare": SHOWN,
-    # Its settings are those of its file; the pipeline asks for no scores here (`score`), nor how codes are used; seconds
-    # are no result.
+    # Its settings are those of its file; the pipeline asks for no scores here (`score`), nor how much a codebook is
+    # used; seconds are no result.
     "train": SHOWN
     | OPENS_THE_STORE
     | {"svqkit.evaluation", "svqkit.training.journal", "svqkit.training.runs", "svqkit.settings.single_run"}
