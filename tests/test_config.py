@@ -2,9 +2,12 @@
 
 import copy
 import json
+import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
@@ -305,6 +308,38 @@ def test_a_wrong_study_or_rule_is_refused_in_words(
     holds_all(refusal(lambda: load(put(study_tree, place, value), tmp_path)), words)
 
 
+def places(tree: object, above: tuple = ()) -> Iterator[tuple]:
+    for key, value in tree.items() if isinstance(tree, dict) else ():
+        yield (*above, key)
+        yield from places(value, (*above, key))
+
+
+ODD = [
+    None,
+    3,
+    [],
+    {},
+    "x",
+    "a, b",
+    [1, {"a": 2}],
+    [[]],
+    True,
+    {"a": {"b": 1}},
+    {3: 4},
+    {"svq": None},
+    {"name": ["svq"]},
+]
+
+
+def test_what_is_odd_is_read_or_refused_wherever_it_stands(study_tree: Tree, tmp_path: Path) -> None:
+    study_tree["experiments"] = {SVQ: {"profiles": {"sample": {"training": {"epochs": 3}}}}}
+    study_tree["profiles"]["sample"]["all"] = {"data": {"weather": {}}, "rules": {"none, vit": {"seeds": [1]}}}
+    for place, value in random.Random(0).sample([*product(places(study_tree), ODD)], 150):
+        (tmp_path / "params.yaml").write_text(json.dumps(put(study_tree, place, value)))
+        with suppress(SvqkitError):
+            load_params(tmp_path / "params.yaml")
+
+
 def test_a_thousand_experiments_are_read_at_once(study_tree: Tree, tmp_path: Path) -> None:
     study_tree["studies"]["main"][DATASET] |= {f"e{number}": {"model": {"noise": 0.5}} for number in range(1000)}
     (tmp_path / "params.yaml").write_text(json.dumps(study_tree))
@@ -360,8 +395,8 @@ SETTINGS_OF_DATA = [
     ("variables", [], ["at least 1 item", "got []"]),
     ("variables", "t2m", ["valid array", "got 't2m'"]),
     ("variables", [1], ["valid string", "got 1"]),
-    ("variables", ["t2m", "t2m"], ["variables: each variable once"]),
-    ("levels", [500, 500], ["levels: each level once"]),
+    ("variables", ["t2m", "t2m"], [".variables: each variable once"]),
+    ("levels", [500, 500], [".levels: each level once"]),
     ("levels", [500.5], ["valid integer", "500.5"]),
     ("source", "wether", ["'weather'", "got 'wether'"]),
     ("gaps", "skip", ["'error' or 'split'", "got 'skip'"]),

@@ -55,8 +55,8 @@ def update_trainings(settings: Params, path: Path = TRAININGS) -> str:
     lines = "".join(f"  {name}: {dataset}\n" for name, dataset in trainings.items())
     with replacing(path) as draft:
         draft.write_text(f"{_HEADER}trainings:\n{lines}", encoding="utf-8")
-    added, removed = ([name for name in one if one[name] != other.get(name)]
-                      for one, other in ((trainings, named), (named, trainings)))  # fmt: skip
+    added = [name for name, dataset in trainings.items() if named.get(name) != dataset]
+    removed = [name for name, dataset in named.items() if trainings.get(name) != dataset]
     changes = {"added": added, "removed": removed}
     return "; ".join(f"{what}: {_some(names)}" for what, names in changes.items() if names) or "another order"
 

@@ -20,6 +20,7 @@ from svqkit.settings.types import (
     Period,
     Positive,
     Size,
+    each_once,
     is_date,
     overlap,
     refuse_shared,
@@ -49,9 +50,9 @@ class Offsets:
 
     @model_validator(mode="after")
     def _in_order(self) -> "Offsets":
-        places = [*self.inputs, *self.targets]
-        if sorted(set(places)) != places:
-            raise ValueError(f"offsets must rise from the first input to the last target, got {places}")
+        offsets = [*self.inputs, *self.targets]
+        if sorted(set(offsets)) != offsets:
+            raise ValueError(f"offsets must rise from the first input to the last target, got {offsets}")
         return self
 
 
@@ -66,11 +67,11 @@ class WeatherData(Dataset):
     """
 
     source: Literal["weather"] = "weather"
-    variables: Annotated[tuple[FileName, ...], Field(min_length=1)]
+    variables: Annotated[tuple[FileName, ...], Field(min_length=1), each_once("variable")]
     train: Period
     validation: Period
     test: Period
-    levels: tuple[int, ...] = ()
+    levels: Annotated[tuple[int, ...], each_once("level")] = ()
     hours_per_frame: Positive = 1
     frames_in: Frames = 12
     frames_out: Frames = 12
@@ -86,13 +87,10 @@ class WeatherData(Dataset):
                     raise ValueError(f"{split}: a date is written 2010, 2010-06 or 2010-06-30, got {written!r}")
             if last < first and not last.startswith(first[: len(last)]):
                 raise ValueError(f"{split}: the last date {last!r} lies before the first one {first!r}")
-        for what, each in (("variable", self.variables), ("level", self.levels)):
-            if len(set(each)) < len(each):
-                raise ValueError(f"{what}s: each {what} once, got {list(each)}")
-        for one, other in combinations(periods, 2):
-            if overlap(periods[one], periods[other]):
+        for first, second in combinations(periods, 2):
+            if overlap(periods[first], periods[second]):
                 raise ValueError(
-                    f"{one} {list(periods[one])} and {other} {list(periods[other])} overlap: a model would be "
+                    f"{first} {list(periods[first])} and {second} {list(periods[second])} overlap: a model would be "
                     "tested on what it has seen; give them dates apart"
                 )
         offsets = self.paper_offsets

@@ -91,7 +91,7 @@ def load_params(path: str | Path = "params.yaml", profile: str | None = None) ->
     )
     checks.finish()
     name = profile or tree.get("profile")
-    choose(profiles, name, "profile")
+    sized = choose(profiles, name, "profile") or {}
 
     alexnet = checks.value(str, tree.get("lpips_alexnet") or "", "lpips_alexnet (the name of a file)")
     checks.keys(studies, get_args(Study), "studies", "study")
@@ -108,13 +108,13 @@ def load_params(path: str | Path = "params.yaml", profile: str | None = None) ->
     built, sections = {}, {}
     for dataset, source in sources.items():
         where = f"profiles.{name}.{dataset}"
-        sections[dataset] = given = _sections(profiles[name], dataset, source)
-        if len(given) == 1 and ALL not in profiles[name]:
+        sections[dataset] = given = _sections(sized, dataset, source)
+        if len(given) == 1 and ALL not in sized:
             checks.problems.append(f"{where}: profiles.{name} says nothing of dataset {dataset!r}; add its sizes")
         of_data = join({"source": source}, datasets[dataset], *(part.get("data") for part in given))
         built[dataset] = checks.value(Data, of_data, f"datasets.{dataset} with {where}.data")
         for part, kind in (("model", Model), ("training", Training)):
-            checks.value(kind, join(*(one.get(part) for one in given)), f"{where}.{part}")
+            checks.value(kind, join(*(written.get(part) for written in given)), f"{where}.{part}")
     checks.finish()
     experiments = {}
     for key, entry in entries.items():
@@ -192,7 +192,7 @@ def _settings(entry: Entry, profile: str, sections: list[Tree]) -> Tree:
     model = join(*(written.get("model") for written in sections), own.get("model"))
     traits = {quantizer["name"], model.get("translator", Model.translator), *entry.studies[:1]}
     rules = [
-        {**rule, "quantizers": spread(section(rule, "quantizers"))}
+        {**(rule or {}), "quantizers": spread(section(rule, "quantizers"))}
         for written in sections
         for key, rule in section(written, "rules").items()
         if traits & set(names_in(key))
@@ -222,7 +222,12 @@ class _Checks:
         return built
 
     def part(self, kind: Any, value: Any, where: str) -> None:
-        """Check settings that are completed elsewhere: nothing is missing, and they need not fit together yet."""
+        """Check settings that are completed elsewhere: nothing is missing, and they need not fit together yet.
+
+        A ``kind`` that is None was refused by its name.
+        """
+        if kind is None:
+            return
         if is_dataclass(kind) or kind is Quantizer:
             value = mapping(value, where, self.problems)
         self.problems += _build(kind, value, where, complete=False)[1]
@@ -249,11 +254,9 @@ class _Checks:
         """Return the source of each dataset."""
         sources = {}
         for name, entry in datasets.items():
-            where = f"datasets.{name}"
-            entry = mapping(entry, where, self.problems)
-            source = entry.get("source", WeatherData.source)
-            self.part(SOURCES[source] if _is_in(source, SOURCES) else Data, entry, where)
-            sources[name] = source
+            entry = mapping(entry, f"datasets.{name}", self.problems)
+            sources[name] = str(entry.get("source", WeatherData.source))
+            self.part(SOURCES.get(sources[name], Data), entry, f"datasets.{name}")
         return sources
 
     def profile(self, profile: Any, sources: Mapping[str, str], where: str) -> None:
@@ -263,11 +266,9 @@ class _Checks:
             written = self.settings(written, SETTINGS | dict.fromkeys(("data", "quantizers", "rules")), place)
             if key == ALL:
                 for source, data in self.keys(written.get("data"), SOURCES, f"{place}.data", "source").items():
-                    if _is_in(source, SOURCES):
-                        self.part(SOURCES[source], data, f"{place}.data.{source}")
-            for source in {sources[name] for name in names_in(key) if _is_in(name, sources)}:
-                if _is_in(source, SOURCES):
-                    self.part(SOURCES[source], written.get("data"), f"{place}.data")
+                    self.part(SOURCES.get(source), data, f"{place}.data.{source}")
+            for dataset in names_in(key):
+                self.part(SOURCES.get(sources.get(dataset)), written.get("data"), f"{place}.data")
             self.sizes(written.get("quantizers"), f"{place}.quantizers")
             for names, rule in self.keys(written.get("rules"), RULED, f"{place}.rules", "name", several=True).items():
                 rule = self.settings(rule, SETTINGS | {"quantizers": None}, f"{place}.rules.{names}")
@@ -277,16 +278,14 @@ class _Checks:
         """Check the settings of kinds of quantizers."""
         for key, settings in self.keys(quantizers, QUANTIZERS, where, "quantizer", several=True).items():
             for name in names_in(key):
-                if _is_in(name, QUANTIZERS):
-                    self.part(QUANTIZERS[name], settings, f"{where}.{key}")
+                self.part(QUANTIZERS.get(name), settings, f"{where}.{key}")
 
     def entry(self, entry: Entry, profiles: Mapping[str, Any]) -> None:
         """Check all layers of an experiment, also what is said of other profiles."""
         for number, layer in enumerate(entry.layers):
-            below = Entry(entry.dataset, layers=entry.layers[: number + 1]).settings("")
-            named = str(section(below, "quantizer").get("name")) if "quantizer" in below else NoQuantizer.name
-            kind = QUANTIZERS.get(named)
-            kinds = SETTINGS | {"quantizer": kind or Quantizer}
+            so_far = Entry(entry.dataset, entry.layers[: number + 1]).settings("")
+            kind = str(section(so_far, "quantizer").get("name")) if "quantizer" in so_far else NoQuantizer.name
+            kinds = SETTINGS | {"quantizer": QUANTIZERS.get(kind, Quantizer)}
             own = {"dataset": Name, "studies": Studies} if layer.where.startswith("experiments.") else {}
             tree = self.settings(layer.tree, kinds | own | {"protocol": Protocol, "profiles": None}, layer.where)
             where = f"{layer.where}.profiles"
@@ -295,10 +294,6 @@ class _Checks:
                 if "name" in section(changes, "quantizer"):
                     self.problems.append(f"{where}.{profile}.quantizer.name: unknown key 'name': a quantizer is of one "
                                          "kind in every profile")  # fmt: skip
-
-
-def _is_in(name: Any, names: Mapping[str, Any]) -> bool:
-    return isinstance(name, str) and name in names
 
 
 def _build(kind: Any, tree: Any, where: str, complete: bool = True) -> tuple[Any, list[str]]:

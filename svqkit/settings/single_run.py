@@ -10,6 +10,7 @@ from ruamel.yaml import YAML, Node, Representer
 
 from svqkit.errors import SvqkitError
 from svqkit.settings.params import Experiment, Params, as_tree, override
+from svqkit.settings.studies import join
 
 
 @dataclass(frozen=True)
@@ -67,19 +68,19 @@ def choose_run(
     _check_seeds(seed, overrides, all_seeds)
     base, name = _base(settings, dataset, experiment, translator, quantizer)
     notes = [f"begun from the experiment {base.name} of {params}"]
-    chosen = base
+    changes: dict[str, Any] = {}
     if translator and translator != base.model.translator:
-        chosen = override(chosen, {"model": {"translator": translator}})
+        changes["model"] = {"translator": translator}
         notes.append(f"translator {translator} instead of {base.model.translator}")
     if quantizer and quantizer != base.quantizer.name:
         sizes, where = _sizes(settings, dataset, quantizer)
-        chosen = override(chosen, {"quantizer": {"name": quantizer, **sizes}})
+        changes["quantizer"] = {"name": quantizer, **sizes}
         notes.append(f"quantizer {quantizer} instead of {base.quantizer.name}: {where}")
     if name in settings.experiments and name != base.name:
         raise SvqkitError(
             f"There is an experiment {name!r} in {params}, which is another one; ask for it by that name."
         )
-    chosen = override(chosen, {**overrides, "name": name})
+    chosen = override(base, join(changes, overrides, {"name": name}))
     if seed is not None:
         chosen = override(chosen, {"seeds": [seed]})
     elif not all_seeds:

@@ -42,7 +42,6 @@ class Entry:
     """How params.yaml says that an experiment differs from its profile: one layer of settings over the other."""
 
     dataset: str
-    study: str = "main"
     layers: tuple[Layer, ...] = ()
     studies: tuple[str, ...] = ("main",)
 
@@ -114,11 +113,28 @@ def expand(
         studies, experiments, datasets: sections of params.yaml.
         problems: what does not fit is added to it.
     """
+    entries = _of_studies(studies, datasets, problems)
+    for name, tree in experiments.items():
+        where = f"experiments.{name}"
+        tree = mapping(tree, where, problems)
+        dataset = tree.get("dataset", entries[name].dataset if name in entries else None)
+        if not isinstance(dataset, str) or dataset not in datasets:
+            missing = "is missing" if dataset is None else f"unknown dataset {dataset!r}{hint(dataset, datasets)}"
+            problems.append(f"{where}.dataset: {missing}; valid: {listed(datasets)}")
+            continue
+        entry = entries.get(name) or Entry(dataset, studies=tuple(map(str, names_in(tree.get("studies", "main")))))
+        if entry.dataset != dataset:
+            problems.append(f"{where}.dataset: by its study it is on {entry.dataset}, got {dataset!r}")
+        entries[name] = replace(entry, layers=(*entry.layers, Layer(where, dict(tree))))
+    return entries
+
+
+def _of_studies(studies: Mapping[str, Any], datasets: Mapping[str, Any], problems: list[str]) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     compared: dict[str, list[Any]] = {}
     for study, groups in studies.items():
         groups = dict(mapping(groups, f"studies.{study}", problems))
-        beside = names_in(groups.pop(COMPARE_WITH, None))
+        compare_with = groups.pop(COMPARE_WITH, None)
         made, order = {}, []
         bases = [(base, changes) for key, changes in groups.items() for base in names_in(key)]
         for base, changes in bases:
@@ -131,34 +147,24 @@ def expand(
                     f"datasets {listed(datasets)}"
                 )
                 continue
-            place = order.index(base) + 1 if base in order else len(order)  # beside its base
+            position = order.index(base) + 1 if base in order else len(order)  # beside its base
             for change, layer in _changes(mapping(changes, where, problems), where, problems):
                 name = f"{base}-{change}"
                 if name in ChainMap(made, entries):
                     problems.append(f"{where}: there is an experiment {name!r} already")
-                made[name] = Entry(start.dataset, study, (*start.layers, layer), (study,))
-                order.insert(place, name)
-                place += 1
+                made[name] = Entry(start.dataset, (*start.layers, layer), (study,))
+                order.insert(position, name)
+                position += 1
         entries |= {name: made[name] for name in order}
-        if beside:
-            compared[study] = [base for base, _ in bases if base not in datasets] + [name for name in beside if name]
+        if compare_with != []:
+            compared[study] = [base for base, _ in bases if base not in datasets]
+            compared[study] += names_in(compare_with) if compare_with else []
     for study, names in compared.items():
         for name in names:
-            if name not in entries:
+            if not isinstance(name, str) or name not in entries:
                 problems.append(f"studies.{study}.{COMPARE_WITH}: unknown experiment {name!r}{hint(name, entries)}")
             elif study not in entries[name].studies:
                 entries[name] = replace(entries[name], studies=(*entries[name].studies, study))
-    for name, tree in experiments.items():
-        where = f"experiments.{name}"
-        tree = mapping(tree, where, problems)
-        dataset = tree.get("dataset", entries[name].dataset if name in entries else None)
-        if not isinstance(dataset, str) or dataset not in datasets:
-            missing = "is missing" if dataset is None else f"unknown dataset {dataset!r}{hint(dataset, datasets)}"
-            problems.append(f"{where}.dataset: {missing}; valid: {listed(datasets)}")
-        elif dataset != entries.setdefault(name, Entry(dataset)).dataset:
-            problems.append(f"{where}.dataset: by its study it is on {entries[name].dataset}, got {dataset!r}")
-        else:
-            entries[name] = replace(entries[name], layers=(*entries[name].layers, Layer(where, dict(tree))))
     return entries
 
 
