@@ -76,13 +76,13 @@ def _of_stages(settings: Params) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, data in settings.datasets.items():
         yield f"data/{name}", without_root(as_tree(data))
         members = settings.of_dataset(name)
-        runs = {one.name: {"seeds": one.seeds, "studies": one.studies} for one in members}
+        runs = {member.name: {"seeds": member.seeds, "studies": member.studies} for member in members}
         yield f"scoring/{name}", {"lpips_alexnet": settings.lpips_alexnet, "runs": runs, "code": _code(members)}
     for name, experiment in settings.experiments.items():
         trained = settings_of_training(experiment) | {"seeds": experiment.seeds}
         yield f"training/{name}", trained | {"code": code_of_training(experiment)}
-    costed = [one for one in settings.experiments.values() if COSTED & set(one.studies)]
-    yield "costs", {"models": {one.name: _model(one) for one in costed}, "code": _code(costed)}
+    costed = [experiment for experiment in settings.experiments.values() if COSTED & set(experiment.studies)]
+    yield "costs", {"models": {experiment.name: _model(experiment) for experiment in costed}, "code": _code(costed)}
 
 
 def _model(experiment: Experiment) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _model(experiment: Experiment) -> dict[str, Any]:
 
 def _code(experiments: Iterable[Experiment]) -> dict[str, str]:
     """The code of the translators and quantizers of all experiments."""
-    return {module: digest for one in experiments for module, digest in code_of_model(one).items()}
+    return {module: digest for experiment in experiments for module, digest in code_of_model(experiment).items()}
 
 
 def main() -> int:

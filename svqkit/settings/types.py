@@ -67,9 +67,9 @@ def checked(kind: type[T], value: Any, where: str) -> T:
         return TypeAdapter(kind).validate_json(json.dumps(value, default=str))
     except ValidationError as error:
         lines = [
-            f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg'].removeprefix('Value error, ')}"
-            + ("" if one["type"] == "value_error" else f", got {shown(one['input'])}")
-            for one in error.errors()[:20]
+            f"{'.'.join(map(str, problem['loc'])) or 'it'}: {problem['msg'].removeprefix('Value error, ')}"
+            + ("" if problem["type"] == "value_error" else f", got {shown(problem['input'])}")
+            for problem in error.errors()[:20]
         ]
         raise SvqkitError(f"{where} doesn't fit:\n  " + "\n  ".join(lines)) from error
 
