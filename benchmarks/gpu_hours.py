@@ -63,7 +63,7 @@ class Group:
     @property
     def runs(self) -> int:
         """Trainings, every seed."""
-        return sum(len(one.seeds) for one in self.experiments)
+        return sum(len(experiment.seeds) for experiment in self.experiments)
 
     @cached_property
     def steps(self) -> int:
@@ -128,8 +128,8 @@ def groups_of(settings: Params, datasets: Iterable[str]) -> list[Group]:
     """The profile's experiments on some datasets, those of equal model and steps together."""
     alike: dict[tuple[str, str, int], list[Experiment]] = {}
     for dataset in datasets:
-        for one in settings.of_dataset(dataset):
-            alike.setdefault((dataset, settings_of(one), steps_of_run(one)), []).append(one)
+        for experiment in settings.of_dataset(dataset):
+            alike.setdefault((dataset, settings_of(experiment), steps_of_run(experiment)), []).append(experiment)
     return [Group(tuple(members)) for members in alike.values()]
 
 
@@ -188,7 +188,7 @@ def page_tables(groups: list[Group], measured: pd.DataFrame, profile: str) -> st
         parts = [(group, members) for group, members in parts if members]
         if not parts:
             continue
-        runs = [(group, sum(len(one.seeds) for one in members)) for group, members in parts]
+        runs = [(group, sum(len(experiment.seeds) for experiment in members)) for group, members in parts]
         studies.append(
             [
                 study_title(study) if study else "**All, each run once**",
@@ -238,7 +238,7 @@ def write_page(page: Path, text: str) -> None:
 
 
 def _members(group: Group, study: str | None) -> list[Experiment]:
-    return [one for one in group.experiments if study is None or study in one.studies]
+    return [experiment for experiment in group.experiments if study is None or study in experiment.studies]
 
 
 def _machine_title(measured: pd.DataFrame, name: str) -> str:

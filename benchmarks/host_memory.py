@@ -115,9 +115,9 @@ def watched(command: list[str]) -> dict[str, float]:
     process = psutil.Popen(command)
     while process.poll() is None:
         try:
-            every = [one.memory_full_info() for one in (process, *process.children(recursive=True))]
-            peaks["unique [GB]"] = max(peaks["unique [GB]"], sum(one.uss for one in every) / 1e9)
-            peaks["resident [GB]"] = max(peaks["resident [GB]"], sum(one.rss for one in every) / 1e9)
+            usage = [child.memory_full_info() for child in (process, *process.children(recursive=True))]
+            peaks["unique [GB]"] = max(peaks["unique [GB]"], sum(child.uss for child in usage) / 1e9)
+            peaks["resident [GB]"] = max(peaks["resident [GB]"], sum(child.rss for child in usage) / 1e9)
         except psutil.Error:
             pass  # a child ended while it was looked at
         time.sleep(0.1)

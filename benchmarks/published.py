@@ -107,5 +107,5 @@ class PublishedSubject(Subject):
             model = Published(experiment, frame_shape).to(self.device)
         except (TypeError, AttributeError, ImportError) as error:
             raise SvqkitError(f"the published code can't make it with timm {timm.__version__}: {error}") from error
-        trained = [one for one in model.parameters() if one.requires_grad]
+        trained = [weight for weight in model.parameters() if weight.requires_grad]
         return Objective(model, experiment.training), torch.optim.Adam(trained)

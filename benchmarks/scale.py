@@ -41,14 +41,14 @@ def cases() -> Iterator[tuple[str, str, Experiment, Shape]]:
     both = pair("paper", "weather_t2m", "gsta", 0)
     for name, codes in CODES.items():
         yield "codes", name, override(both["svq"], {"quantizer": {"codebook_size": codes}}), (1, 32, 64)
-    for one in both.values():
+    for experiment in both.values():
         for name, size in RESOLUTIONS.items():
-            yield "resolution", name, one, (1, *size)
+            yield "resolution", name, experiment, (1, *size)
         for channels in CHANNELS:
-            yield "channels", str(channels), one, (channels, 32, 64)
+            yield "channels", str(channels), experiment, (channels, 32, 64)
         for frames in FRAMES:
-            data = replace(one.data, frames_in=frames, frames_out=frames)
-            yield "frames in and out", str(frames), replace(one, data=data), (1, 32, 64)
+            data = replace(experiment.data, frames_in=frames, frames_out=frames)
+            yield "frames in and out", str(frames), replace(experiment, data=data), (1, 32, 64)
 
 
 def draw(table: pd.DataFrame, path: Path) -> None:

@@ -46,7 +46,7 @@ def memory(model: nn.Module, step: Callable[[nn.Module], None], device: str) -> 
         before = torch.cuda.memory_allocated()
     with Ledger() as ledger:
         step(model)
-    made = [one.grad.untyped_storage() for one in model.parameters() if one.grad is not None]
+    made = [weight.grad.untyped_storage() for weight in model.parameters() if weight.grad is not None]
     activations = ledger.peak(without={ledger.numbers[id(storage)] for storage in made})
     return activations, torch.cuda.max_memory_allocated() - before if device == "cuda" else ledger.peak(set())
 

@@ -55,7 +55,7 @@ def _mean_field(store: Store, channel: int) -> xr.Dataset:
             count, total, squares = count + len(block), total + block.sum(0), squares + np.square(block).sum(0)
     mean, variance = total / count, squares / count - np.square(total / count)
     attrs = {"units": store.units[channel], "long_name": store.channels[channel]}
-    dims, axes = store.places
+    dims, axes = store.spatial_coords
     return xr.Dataset(
         {"mean": (dims, mean + offset, attrs), "std": (dims, np.sqrt(np.maximum(variance, 0)), attrs)}, coords=axes
     )
@@ -67,7 +67,7 @@ def sample_frames(store: Store, count: int = 24) -> xr.DataArray:
     inputs, targets = store.offsets()
     indices = start + np.concatenate([inputs, targets])[:count]
     frames = store.frames[indices[0] : indices[-1] + 1][indices - indices[0]] * np.float32(store.scale)
-    dims, axes = store.places
+    dims, axes = store.spatial_coords
     coords = {"channel": store.channels, **axes}
     return xr.DataArray(
         frames, dims=("time", "channel", *dims), coords=coords, attrs={"clip": store.clip_name(start)}, name="frames"

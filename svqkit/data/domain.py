@@ -81,7 +81,7 @@ class Domain:
         """
         scale = Normaliser.of(store, "train", protocol)
         inputs, targets = store.offsets(protocol)
-        coordinates = store.places[1]
+        coordinates = store.spatial_coords[1]
         timed = "time" in store.group
         return cls(
             kind=store.kind,

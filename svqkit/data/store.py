@@ -172,7 +172,7 @@ class Store:
         return self.group["lon"][:]
 
     @property
-    def places(self) -> tuple[tuple[str, str], dict[str, np.ndarray]]:
+    def spatial_coords(self) -> tuple[tuple[str, str], dict[str, np.ndarray]]:
         """The names of a frame's two dimensions, and their coordinates where there are any."""
         if self.kind == "grid":
             return ("lat", "lon"), {"lat": self.lat, "lon": self.lon}

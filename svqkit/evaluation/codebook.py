@@ -57,7 +57,7 @@ def code_activity(run: Run, store: Store, usage: Usage, codes: int = 4, windows:
     chosen = usage.share.argsort(descending=True)[:codes]
     latent = model.latents(frames)
     weights = model.quantizer.weights_of(latent, chosen).mean(0)
-    dims, axes = store.places
+    dims, axes = store.spatial_coords
     # How many rows and columns a latent cell covers; cells that lie in the padding beyond the frame are cut off.
     cells = [-(-size // count) for size, count in zip(store.frame_shape[1:], weights.shape[-2:], strict=True)]
     rows, columns = (-(-size // cell) for size, cell in zip(store.frame_shape[1:], cells, strict=True))
@@ -146,7 +146,7 @@ def decode_codes(
         changes.append((change * scale.std).transpose(0, 1))
     return xr.DataArray(
         torch.stack(changes).float().numpy(),
-        dims=("code", "channel", "lead", *store.places[0]),
+        dims=("code", "channel", "lead", *store.spatial_coords[0]),
         coords={"code": chosen.numpy(), **coordinates(store, frames_out)},
         attrs={"long_name": "change of the forecast by one standard deviation of a code's weight"},
     )

@@ -30,7 +30,7 @@ def error_fields(errors: GridErrors, store: Store) -> xr.Dataset:
         "rmse": "root mean squared error",
     }
     grids = {"bias": errors.mean("bias"), "mae": errors.mean("mae"), "rmse": errors.mean("mse").sqrt()}
-    unit, dims = common_unit(store), store.places[0]
+    unit, dims = common_unit(store), store.spatial_coords[0]
     fields = {
         name: (("channel", "lead", *dims), _array(grid.transpose(0, 1)), {"units": unit, "long_name": long_names[name]})
         for name, grid in grids.items()
@@ -117,7 +117,7 @@ def coordinates(store: Store, leads: int) -> dict[str, Any]:
         "channel": store.channels,
         "unit": ("channel", store.units),
         "lead": ("lead", steps, {"units": store.lead_units, "long_name": "lead time"}),
-        **{name: (name, values, {"units": units[name]}) for name, values in store.places[1].items()},
+        **{name: (name, values, {"units": units[name]}) for name, values in store.spatial_coords[1].items()},
     }
 
 

@@ -133,7 +133,7 @@ def sample_forecast(test: TestSet, forecaster: Forecaster) -> xr.Dataset:
     store = test.store
     batch = test.windows[len(test.windows) // 2].to(test.device)
     prediction, seen = test.forecast(forecaster, batch, test.climatology(batch)), test.as_scored(batch)
-    dims, first = store.places[0], int(batch.target_frames[0, 0])
+    dims, first = store.spatial_coords[0], int(batch.target_frames[0, 0])
     attrs = {"units": common_unit(store), "data": store.title, "clip": store.clip_name(first)}
     if "time" in store.group:
         attrs["start_time"] = str(store.times[first] - np.timedelta64(store.lead_step, "h"))

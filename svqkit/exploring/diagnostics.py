@@ -142,7 +142,7 @@ class _RecordingTestSet(TestSet):
         if not self.has_hours:
             return None
         count = torch.where(self.frames_at > 0, self.frames_at, torch.nan)[:, None, None, None]
-        places, axes = self.store.places
+        places, axes = self.store.spatial_coords
         return xr.Dataset(
             {name: (("hour", "channel", *places), (sums.cpu() / count).numpy()) for name, sums in self.by_hour.items()},
             coords={
