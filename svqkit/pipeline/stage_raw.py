@@ -34,7 +34,7 @@ def write(data: Data, target: Path, known: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; 1 after an error that is meant for the user."""
+    """Run the command line; return 1 after an error that is meant for the user."""
     parser = argparse.ArgumentParser(prog="python -m svqkit.pipeline.stage_raw", description=__doc__.partition(": ")[2])
     parser.add_argument("stage", help="its name in dvc.yaml, which tells the dataset")
     dataset = parser.parse_args(arguments).stage.rpartition("@")[2]

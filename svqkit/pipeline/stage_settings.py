@@ -100,7 +100,7 @@ def _code(experiments: Iterable[Experiment]) -> dict[str, str]:
 
 
 def main() -> int:
-    """The command line; 1 after an error that is meant for the user."""
+    """Run the command line; return 1 after an error that is meant for the user."""
     try:
         settings = load_params()
         if changes := update_trainings(settings):

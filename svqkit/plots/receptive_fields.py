@@ -29,7 +29,7 @@ _HEADING, _BAR = 0.3, 0.55
 def receptive_fields_figure(
     fields: Mapping[str, Mapping[str, np.ndarray]], parameters: Mapping[str, int], title: str | None = None
 ) -> Figure:
-    """For each translator where its middle block looks (above) and where all of it looks (below).
+    """Draw for each translator where its middle block looks (above) and where all of it looks (below).
 
     Colours are logarithmic, relative to the place that counts most; grey places don't count at all. Translators are
     grouped by family; one that is not in ``ANATOMY`` stands among the others, without a description.
