@@ -1,10 +1,12 @@
 """What every quantizer owes a model that it is plugged into, whichever kind it is."""
 
 import copy
+import inspect
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 import torch
@@ -284,3 +286,12 @@ def test_two_processes_do_what_one_does_with_the_whole_batch(case: str, halves: 
             torch.manual_seed(rank)
             alone.append(trained(model, x))
         assert_same(first, {name: (one + alone[1][name]) / 2 for name, one in alone[0].items()})
+
+
+@pytest.mark.parametrize("kind", kinds.QUANTIZERS)
+def test_a_layer_and_its_settings_have_the_same_defaults(kind: str) -> None:
+    settings = kinds.QUANTIZERS[kind]()
+    given = inspect.signature(resolve_name(settings.layer)).parameters
+    assert {name: given[name].default for name in asdict(settings) if name != "name"} == {
+        name: value for name, value in asdict(settings).items() if name != "name"
+    }
