@@ -335,13 +335,13 @@ def test_other_settings_or_files_make_the_store_anew(
 def test_asked_for_it_is_made_anew_with_the_same_bytes(raw: RawFiles, tmp_path: Path) -> None:
     raw.write()
     prepare(raw.data(), tmp_path / "x.zarr")
-    before = files_below(tmp_path)
+    before = files_below(tmp_path / "x.zarr")
     prepare(raw.data(), tmp_path / "x.zarr", again=True)
-    after = files_below(tmp_path)
+    after = files_below(tmp_path / "x.zarr")
     assert {name: content for name, (*_, content) in after.items()} == {
         name: content for name, (*_, content) in before.items()
     }
-    chunk = "x.zarr/frames/c/0/0/0/0"
+    chunk = "frames/c/0/0/0/0"
     assert after[chunk][:2] != before[chunk][:2]
 
 
