@@ -6,7 +6,6 @@ import shlex
 from functools import cached_property
 from pathlib import Path
 
-import nbformat
 import pytest
 from projectcopy import ROOT, Project, outputs_of
 from ruamel.yaml import YAML
@@ -140,12 +139,3 @@ def test_its_codebook_can_be_looked_at_and_its_settings_are_checked(project: Pro
     wrong = "override(load_params().experiment('weather_t2m-topk'), {'quantizer': {'kk': 3}})"
     path.write_text(f"from svqkit.settings.params import load_params, override\n{wrong}\n", encoding="utf-8")
     assert "quantizer.kk: unknown key 'kk' (did you mean 'k'?)" in project.run("check", check=False)
-
-
-def test_papermill_needs_y_for_a_dict() -> None:
-    (command,) = TRANSLATOR.blocks["sh"]
-    words = shlex.split(command)
-    assert words[:2] == ["papermill", "notebooks/train.ipynb"]
-    assert YAML(typ="safe").load(words[words.index("-y") + 1]) == {"overrides": {"model": {"translator": "separable"}}}
-    parameters = nbformat.read(ROOT / "notebooks/train.ipynb", as_version=4).cells[1].source
-    assert "overrides = {}" in parameters

@@ -245,30 +245,21 @@ class Trap:
         return pytest.fail, ("it was unpickled",)
 
 
-def _npy_of_objects(path: Path) -> None:
-    np.save(path.with_suffix(".npy"), np.array([Trap()]), allow_pickle=True)
+PICKLED: dict[str, Callable[[Path], object]] = {
+    "a.npy": lambda path: np.save(path, np.array([Trap()]), allow_pickle=True),
+    "a.npz": lambda path: np.savez(path, a=np.array([Trap()])),
+    "bare.npy": lambda path: path.write_bytes(pickle.dumps(Trap())),
+    "a.zarr": lambda path: zarr.create_array(
+        path, shape=(9, 1, 2, 2), dtype="f4", zarr_format=2, filters=[pytest.importorskip("numcodecs").Pickle()]
+    ),
+}
 
 
-def _npz_of_objects(path: Path) -> None:
-    np.savez(path.with_suffix(".npz"), a=np.array([Trap()]))
-
-
-def _bare_pickle(path: Path) -> None:
-    path.with_suffix(".npy").write_bytes(pickle.dumps(Trap()))
-
-
-def _zarr_with_pickles(path: Path) -> None:
-    numcodecs = pytest.importorskip("numcodecs")
-    zarr.create_array(path, shape=(9, 1, 2, 2), dtype="f4", zarr_format=2, filters=[numcodecs.Pickle()])
-
-
-@pytest.mark.parametrize("write", [_npy_of_objects, _npz_of_objects, _bare_pickle, _zarr_with_pickles])
-def test_nothing_is_unpickled(write: Callable[[Path], None], tmp_path: Path) -> None:
-    path = tmp_path / "a.zarr"
-    write(path)
-    found = next(tmp_path.iterdir())
+@pytest.mark.parametrize("name", PICKLED)
+def test_nothing_is_unpickled(name: str, tmp_path: Path) -> None:
+    PICKLED[name](tmp_path / name)
     with pytest.raises(SvqkitError, match="pickled"):
-        array.plan(settings(found))
+        array.plan(settings(tmp_path / name))
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.npz"])
@@ -320,10 +311,7 @@ def test_what_is_no_array_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_channel_can_have_its_own_unit(tmp_path: Path) -> None:
-    file = tmp_path / "a.npy"
-    np.save(file, np.random.default_rng(0).normal(size=(40, 2, 4, 5)).astype(np.float32))
-    settings = {"root": str(file), "frames_in": 2, "frames_out": 1}
-    assert array.plan(ArrayData(**settings, units=("K", "Pa"))).units == ("K", "Pa")
-    assert array.plan(ArrayData(**settings, units="K")).units == ("K", "K")
+    path = save(tmp_path / "a.npy", noise(40, 2, 4, 5))
+    assert array.plan(settings(path, units=("K", "Pa"))).units == ("K", "Pa")
     with pytest.raises(SvqkitError, match=r"names 3 units, .*a\.npy has 2 channels"):
-        array.plan(ArrayData(**settings, units=("K", "Pa", "m")))
+        array.plan(settings(path, units=("K", "Pa", "m")))

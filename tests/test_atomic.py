@@ -6,13 +6,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-import xarray as xr
 
 from svqkit.atomic import remove, replacing
 from svqkit.errors import SvqkitError
-from svqkit.evaluation.fields import write_netcdf
 
 
 def a_file(path: Path, text: str) -> None:
@@ -137,26 +134,6 @@ def test_a_disk_too_full_for_the_folder(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(SvqkitError, match="disk is full"), replacing(tmp_path / "a" / "b" / "target"):
         pass
-
-
-def test_a_really_full_disk(small_disk: Path) -> None:
-    target = small_disk / "target"
-    a_file(target, "old")
-    with pytest.raises(SvqkitError, match="disk is full") as caught, replacing(target) as draft:
-        draft.write_bytes(bytes(2**21))
-    assert str(target) in str(caught.value)
-    assert content(target) == "old"
-    assert list(small_disk.iterdir()) == [target]
-    with replacing(target) as draft:
-        a_file(draft, "the room that the draft took is free again")
-    assert content(target).startswith("the room")
-
-
-def test_a_full_disk_is_noticed_where_the_netcdf_library_does_not_say_so(small_disk: Path) -> None:
-    values = np.random.default_rng(0).normal(size=2**18)
-    with pytest.raises(SvqkitError, match="disk is full"):
-        write_netcdf(xr.Dataset({"x": ("n", values)}), small_disk / "fields" / "x.nc")
-    assert list((small_disk / "fields").iterdir()) == []
 
 
 def test_remove_takes_files_folders_and_nothing_but_a_link_only_itself(tmp_path: Path) -> None:

@@ -27,11 +27,10 @@ from svqkit.data import __main__ as command
 from svqkit.data.bundled import bundled_files
 from svqkit.data.check import Report, check, published
 from svqkit.data.check.published import FACTS
-from svqkit.data.check.text import spans
 from svqkit.data.sources import plan
 from svqkit.data.sources.kth import NEVER_PUBLISHED
 from svqkit.errors import SvqkitError
-from svqkit.settings.data import KTH_ACTIONS, SPLITS, KTHData, Offsets, WeatherData
+from svqkit.settings.data import KTH_ACTIONS, SPLITS, ArrayData, KTHData, Offsets, WeatherData
 from svqkit.settings.params import Params, load_params
 
 PROJECT = Path(__file__).parents[1]
@@ -478,16 +477,10 @@ def test_what_can_not_be_looked_at(tmp_path: Path, params: Params, capsys: pytes
     assert "0 of 10 datasets are there" in text
 
 
-def test_a_dataset_of_ones_own_is_not_known(tmp_path: Path) -> None:
-    text = (PROJECT / "params.yaml").read_text()
-    entry, sized = "datasets:\n", "  paper:\n"
-    text = text.replace(entry, f"{entry}  mine: {{source: array, root: x.npy, frames_in: 2, frames_out: 2}}\n", 1)
-    model = "model: {translator: gsta, hid_S: 16, hid_T: 64, N_S: 2, N_T: 2, mlp_ratio: 4.0, drop_path: 0.0}"
-    text = text.replace(sized, f"{sized}    mine: {{{model}, quantizers: {{}}, training: {{}}}}\n", 1)
-    text = text.replace("  sample:\n", f"  sample:\n    mine: {{{model}, quantizers: {{}}, training: {{}}}}\n", 1)
-    (tmp_path / "params.yaml").write_text(text)
+def test_a_dataset_of_ones_own_is_not_known(tmp_path: Path, params: Params) -> None:
+    mine = replace(params, datasets=params.datasets | {"mine": ArrayData(root="x.npy", frames_in=2, frames_out=2)})
     with pytest.raises(SvqkitError, match=r"Unknown published dataset 'mine'. Valid: human, kitticaltech, kth, "):
-        check(tmp_path, load_params(tmp_path / "params.yaml", "paper"), ["mine"])
+        check(tmp_path, mine, ["mine"])
 
 
 def test_a_closed_pipe_ends_it_quietly(tmp_path: Path) -> None:
@@ -635,12 +628,6 @@ def test_nothing_is_written(tmp_path: Path, params: Params) -> None:
     before = files_below(tmp_path)
     check(tmp_path, params)
     assert files_below(tmp_path) == before
-
-
-def test_runs_of_numbers() -> None:
-    assert spans([]) == ""
-    assert spans([2010]) == "2010"
-    assert spans([1, 2, 3, 5, 7, 8]) == "1-3, 5, 7-8"
 
 
 def test_names_of_files_are_those_of_the_source() -> None:

@@ -193,22 +193,6 @@ def test_a_clip_under_two_names_is_refused(tmp_path: Path) -> None:
         plan(settings(tmp_path))
 
 
-def test_clips_that_are_too_short_are_told_of(tmp_path: Path) -> None:
-    for name in "abc":
-        film(tmp_path / f"{name}.avi", 2)
-    with pytest.raises(SvqkitError, match=r"no window.*3 clip\(s\) are shorter than a window of 3 frames"):
-        plan(settings(tmp_path))
-
-
-def test_a_damaged_clip_is_refused(tmp_path: Path) -> None:
-    for name in "abc":
-        film(tmp_path / f"{name}.avi", 8)
-    content = (tmp_path / "b.avi").read_bytes()
-    (tmp_path / "b.avi").write_bytes(content[: len(content) * 6 // 10])
-    with pytest.raises(SvqkitError, match=r"b\.avi is truncated"):
-        plan(settings(tmp_path))
-
-
 def test_an_odd_image_in_a_folder_is_refused_while_reading(tmp_path: Path) -> None:
     for name in "abc":
         folder(tmp_path / name, range(3))

@@ -116,11 +116,6 @@ def test_flops_of_svq_are_those_of_its_products(three: list[Case]) -> None:
     assert folded - none == pytest.approx(2 * PLACES * 2 * first + 2 * D * K * HIDDEN / BATCH)
 
 
-def test_flops_of_a_sample_do_not_depend_on_the_batch(three: list[Case]) -> None:
-    one, twice = (Subject(three[0], FRAME, size, "cpu").flops() for size in (BATCH, 2 * BATCH))
-    assert one == pytest.approx(twice)
-
-
 def test_a_longer_forecast_takes_as_many_passes(tiny: Callable[..., Experiment]) -> None:
     longer = override(tiny(), {"data": {"frames_out": 2 * TIME}})
     assert subject(Case(longer, "none")).flops() == pytest.approx(2 * subject(Case(tiny(), "none")).flops())

@@ -70,13 +70,6 @@ def test_a_stage_depends_on_all_code_that_it_runs(stage: str) -> None:
     assert not missing, f"dvc.yaml: {stage} runs these, and does not depend on them"
 
 
-@pytest.mark.parametrize("stage", LEFT_OUT)
-def test_what_a_stage_leaves_out_it_does_import(stage: str) -> None:
-    used = modules_used(stage, set())
-    for place in LEFT_OUT[stage]:
-        assert any(module == place or module.startswith(f"{place}.") for module in used), place
-
-
 def test_the_helpers_are_modules() -> None:
     assert all(own_code().file(module) for module in HELPERS)
 

@@ -14,13 +14,12 @@ import psutil
 import pytest
 import torch
 import xarray as xr
-from rawfiles import DAY, LAT, LON, RawFiles, files_below
+from rawfiles import DAY, LAT, LON, RawFiles
 from torch import nn
 from untrained import a_run
 
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
-from svqkit.data.windows import Batch
 from svqkit.devices.performance import freed_memory_kept
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import (
@@ -201,13 +200,6 @@ def test_persistence_and_climatology_are_what_numpy_says(
     agree(test.evaluate(BASELINES["climatology"], "c", -1).scores, expected, names)
 
 
-def test_the_protocols_differ(store: Store, data: Data) -> None:
-    clean, paper = (TestSet(store, p).evaluate(BASELINES["persistence"], "p", -1) for p in PROTOCOLS)
-    assert clean.errors.count == 3 * DAY - FRAMES_IN - FRAMES_OUT + 1
-    assert paper.errors.count == clean.errors.count - 2
-    assert not np.allclose(clean.scores["value"], paper.scores["value"], rtol=1e-3)
-
-
 @pytest.mark.parametrize("names", VARIABLES)
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_model_is_given_normalised_frames_and_its_forecast_is_brought_back(
@@ -224,19 +216,6 @@ def test_a_model_is_given_normalised_frames_and_its_forecast_is_brought_back(
     step = std * np.arange(1, 3)[:, None, None, None]
     expected = scores_by_hand(inputs[:, -1:] + step, targets, climatology_at(numbers, raw, names))
     agree(test.evaluate(forecaster, "m", 0).scores, expected, names)
-
-
-def test_a_perfect_forecast_scores_nothing_but_its_correlation(store: Store, data: Data) -> None:
-    def perfect(batch: Batch, climatology: torch.Tensor) -> torch.Tensor:
-        return batch.targets
-
-    scores = TestSet(store, "clean").evaluate(perfect, "perfect", 3).scores
-    assert list(scores.columns) == COLUMNS
-    assert set(scores["experiment"]) == {"perfect"}
-    assert set(scores["seed"]) == {3}
-    assert set(scores["protocol"]) == {"clean"}
-    assert (scores.loc[scores["metric"] != "acc", "value"] == 0).all()
-    np.testing.assert_allclose(scores.loc[scores["metric"] == "acc", "value"], 1, rtol=1e-9)
 
 
 def test_error_fields_are_maps_with_coordinates_and_units(raw: RawFiles, output: Path) -> None:
@@ -398,30 +377,6 @@ def test_absent_scores_are_said_with_their_place(read: Callable[[Path], Any], tm
 def test_the_first_seed_stands_for_an_experiment() -> None:
     runs = {"b-seed10": 1, "b-seed2": 2, "persistence": 3, "a-seed0": 4, "a-seed1": 5}
     assert list(first_seeds(runs).items()) == [("b", 2), ("persistence", 3), ("a", 4)]
-
-
-def test_an_evaluation_that_fails_leaves_the_earlier_one(
-    store: Store, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    target = tmp_path / "scores" / "tiny"
-    first = evaluate([], store, target)
-    before = files_below(tmp_path)
-    assert len(first) == 2 * 2 * 45
-
-    def fail(*_: object) -> None:
-        raise RuntimeError("late")
-
-    monkeypatch.setattr("svqkit.evaluation.codebook.np.savez_compressed", fail)
-    with pytest.raises(RuntimeError, match="late"):
-        evaluate([], store, target)
-    assert files_below(tmp_path) == before
-
-
-def test_evaluated_twice_the_files_are_the_same(output: Path, runs: list[Run], store: Store, data: Data) -> None:
-    again = output.parent.parent / "again" / "tiny"
-    evaluate(runs, store, again)
-    contents = [{name: content for name, (*_, content) in files_below(folder).items()} for folder in (output, again)]
-    assert contents[0] == contents[1]
 
 
 def test_a_closer_look_is_what_evaluate_wrote(output: Path, runs: list[Run], store: Store, data: Data) -> None:

@@ -59,21 +59,8 @@ from svqkit.userfiles import parse_yaml, read_json, read_yaml
 
 FRAMES = 4_000_000_000
 EXPERIMENT = load_params(ROOT / "params.yaml", "sample").experiment("weather_t2m-svq")
-EVIL = [
-    "../evil",
-    "a/b",
-    "/tmp/evil",
-    "x; touch PWNED #",
-    "$(touch PWNED)",
-    "`id`",
-    "a b",
-    "a\nb",
-    "..",
-    ".",
-    "",
-    "-rf",
-    "ü",
-]
+EVIL = ["../evil", "a/b", "/tmp/evil", "x; touch PWNED #", "$(touch PWNED)", "`id`", "a b", "a\nb"]
+EVIL += ["..", ".", "", "-rf", "ü"]
 NOT_TEXT = [
     "2024",
     "1e5",

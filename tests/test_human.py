@@ -98,18 +98,6 @@ def test_numbers_on_different_grids_are_kept_apart(tmp_path: Path) -> None:
     assert plan.windows["clean"].clips["train"] == [(0, 4), (4, 8), (8, 12)]
 
 
-def test_windows_are_those_of_the_references_loader(tmp_path: Path) -> None:
-    """Its rule, written anew: from begin on every fifth number, six digits, as many as are asked for."""
-    plan = human.plan(write(tmp_path))
-    for name, split in (("train.txt", "train"), ("test.txt", "test")):
-        expected = []
-        for line in (tmp_path / name).read_text().splitlines():
-            stem, begin, _ = line.split(",")
-            paths = [f"{stem}{number:0>6}.jpg" for number in range(int(begin), int(begin) + 4 * 5, 5)]
-            expected.append([Path(path).name.removesuffix(".jpg").replace(f".{CAMERA}_", " ") for path in paths])
-        assert sorted(windows(plan, "paper", split)) == sorted(expected)
-
-
 lines = st.lists(
     st.tuples(st.sampled_from(["S1_A", "S5_B", "S8_A", "S9_A", "S9_C", "S11_A"]), st.integers(0, 60)), max_size=12
 )

@@ -54,11 +54,6 @@ def test_model_types_are_written_in_any_case(name: str, data: st.DataObject) -> 
     assert architecture({**SHAPE, "model_type": written}).model.translator == MODEL_TYPES[name]
 
 
-def test_the_references_two_other_names_are_known() -> None:
-    assert (MODEL_TYPES["mlp"], MODEL_TYPES["moga"]) == ("mlpmixer", "moganet")
-    assert len(MODEL_TYPES) == 15
-
-
 @pytest.mark.parametrize("method", ["SimVP", "simvp", "TAU"])
 def test_only_simvpvq_has_a_quantizer(method: str) -> None:
     found = architecture({**with_quantizer("svq", SVQ), "method": method, "post_vq": True})

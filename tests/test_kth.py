@@ -293,22 +293,6 @@ def test_the_published_video_that_breaks_off_is_taken_as_far_as_it_goes(
     assert any("person01_boxing_d4 breaks off" in note for note in made.notes)
 
 
-def test_a_cut_video_is_refused(videos: Path) -> None:
-    path = videos / "person02_boxing_d1_uncomp.avi"
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) * 8 // 10])
-    with pytest.raises(SvqkitError, match=r"person02_boxing_d1_uncomp\.avi is truncated"):
-        plan(settings(videos))
-
-
-def test_a_damaged_frame_is_refused_while_reading(tmp_path: Path) -> None:
-    for person in (1, 3, 17):
-        path = folder(tmp_path, f"person{person:02}_boxing_d1", range(1, 6))
-    (path / "image_0003.png").write_bytes(b"no image")
-    with pytest.raises(SvqkitError, match=r"image_0003\.png"):
-        stored(plan(settings(tmp_path)))
-
-
 def test_what_does_not_fit_is_refused(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     empty = tmp_path_factory.mktemp("empty")
     with pytest.raises(SvqkitError, match=r"which holds nothing.*person01_boxing_d1_uncomp"):
