@@ -102,9 +102,7 @@ def test_training_windows_are_changed_and_a_step_has_its_own_changes(experiment:
     assert not torch.equal(others[0], steps[0][0])
 
 
-def test_what_is_logged_is_the_loss_on_whole_validation_windows(
-    experiment: Experiment, store: Store, tmp_path: Path
-) -> None:
+def test_the_logged_loss_is_of_whole_validation_windows(experiment: Experiment, store: Store, tmp_path: Path) -> None:
     run = open_run(loop.train(experiment, 0, store, tmp_path / "runs", tmp_path / "states"))
     validation_set = loop.Examples(with_augment(experiment), store, "validation", Accelerator())
     assert run.log()["validation_loss"].iloc[-1] == pytest.approx(validation_set.mean_loss(run.model("last")), rel=1e-6)

@@ -141,9 +141,7 @@ def test_a_missing_year_is_named_as_it_is_published(tmp_path: Path, capsys: pyte
     assert "NOT COMPLETE" in text
 
 
-def test_years_that_lack_in_several_variables_are_told_together(
-    report: Callable[[str], Report], tmp_path: Path
-) -> None:
+def test_years_missing_in_several_variables_are_told_together(report: Callable[[str], Report], tmp_path: Path) -> None:
     record(tmp_path, ("u10", "v10"), (2010, 2011, 2014, 2018))
     of = report("weather_uv10")
     names = [
@@ -190,9 +188,7 @@ def test_files_that_are_not_as_published(report: Callable[[str], Report], tmp_pa
     assert "wrong cadence" in of.refusal
 
 
-def test_a_file_without_its_variable_or_with_another_kind_of_content(
-    report: Callable[[str], Report], tmp_path: Path
-) -> None:
+def test_a_file_without_its_variable_or_with_other_content(report: Callable[[str], Report], tmp_path: Path) -> None:
     record(tmp_path, years=range(2010, 2017))
     (tmp_path / "weather" / published.weather_file("t2m", 2017)).write_text("<html>503</html>")
     year(tmp_path / "weather", "v10", 2018, hours=24).rename(tmp_path / "weather" / published.weather_file("t2m", 2018))
@@ -245,9 +241,7 @@ def test_hours_of_a_year() -> None:
 # --- KTH ----------------------------------------------------------------------------------------------------------
 
 
-def test_missing_recordings_of_kth_by_person_and_archive(
-    tmp_path: Path, params: Params, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_missing_recordings_of_kth(tmp_path: Path, params: Params, capsys: pytest.CaptureFixture[str]) -> None:
     kth_sample.write(tmp_path / "kth", persons=(1, 15, 17), actions=("boxing", "handclapping"))
     (of,) = check(tmp_path, params, ["kth"])
     assert of.refusal == "", "it can be prepared"
@@ -333,9 +327,7 @@ def test_missing_files_of_kitticaltech(report: Callable[[str], Report], tmp_path
     assert "X_train.hkl" in of.refusal
 
 
-def test_a_whole_kitticaltech_right_below_the_root_as_openstl_has_it(
-    tmp_path: Path, params: Params, driven: Path
-) -> None:
+def test_a_whole_kitticaltech_right_below_the_root(tmp_path: Path, params: Params, driven: Path) -> None:
     shutil.copytree(driven, tmp_path, dirs_exist_ok=True)
     for name in published.caltech_videos()[1:]:
         (tmp_path / "caltech" / name).parent.mkdir(exist_ok=True)
@@ -527,9 +519,7 @@ def test_the_listing_is_of_the_sample_that_dvc_tracks() -> None:
     assert {entry["relpath"]: entry["md5"] for entry in entries} == {file.path: file.md5 for file in bundled_files()}
 
 
-def test_the_bundled_sample_is_said_to_be_that_and_enough(
-    sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_bundled_sample_is_enough(sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     root = sample("weather", "kth", "kitticaltech", "human", "taxibj")
     code, text = printed(capsys, root)
     assert code == 0
@@ -542,9 +532,7 @@ def test_the_bundled_sample_is_said_to_be_that_and_enough(
     assert "persons 4-14, 18-24 altogether" in text
 
 
-def test_the_bundled_sample_is_not_enough_for_the_paper(
-    sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_sample_is_not_enough_for_the_paper(sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     code, text = printed(capsys, sample("kth"), "--profile", "paper")
     assert code == 1
     assert "NOT COMPLETE for profile paper" in text.splitlines()[0]
@@ -575,9 +563,7 @@ def test_real_files_among_those_of_the_sample(sample: Callable[..., Path], capsy
     assert "person04_boxing_d1_uncomp.avi" in text
 
 
-def test_a_sample_right_below_the_root_beside_other_datasets(
-    sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_samples_right_below_the_root(sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     root = sample("kitticaltech", "human", "taxibj")
     for source in ("kitticaltech", "human", "taxibj"):
         shutil.copytree(root / source, root, dirs_exist_ok=True)

@@ -232,9 +232,7 @@ def test_the_other_direction_is_not_reproduced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("note", "seeds", "profile"), [(SIMULATED, 3, "paper"), (REAL, 1, "paper"), (REAL, 3, "sample")]
 )
-def test_simulated_data_single_seeds_and_small_models_settle_nothing(
-    tmp_path: Path, note: str, seeds: int, profile: str
-) -> None:
+def test_simulated_data_single_seeds_small_models_are_open(tmp_path: Path, note: str, seeds: int, profile: str) -> None:
     errors = {BASE: [1.0, 1.01, 0.99][:seeds], SVQ: [0.8, 0.81, 0.79][:seeds]}
     verdict = verdicts(results_folder(tmp_path, errors, note, profile=profile))[T2M]
     assert (verdict.answer, verdict.alone) == (OPEN, YES)
@@ -342,9 +340,7 @@ def test_stability_needs_records_of_steps(tmp_path: Path) -> None:
     assert verdicts(results)["stable"].answer is NO
 
 
-def test_an_error_of_the_user_is_what_is_missing_any_other_is_raised(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_of_the_user_is_missing_any_other_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = results_folder(tmp_path, {BASE: [1.0], SVQ: [1.0]})
 
     def fails(error: Exception) -> Claim:

@@ -1,17 +1,14 @@
 """Stores have red first; where the reference has blue first, protocol "paper" and conversion know of it."""
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
 import h5py
-import lpips
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-import torchvision
 from accelerate import Accelerator
 from openstlcases import SVQ, reference_weights
 from PIL import Image
@@ -99,23 +96,6 @@ def human(tmp_path_factory: pytest.TempPathFactory) -> Colours:
 @pytest.fixture(params=["human", "kitticaltech"])
 def dataset(request: pytest.FixtureRequest) -> Colours:
     return request.getfixturevalue(request.param)
-
-
-@pytest.fixture(scope="module")
-def alexnet() -> SimpleNamespace:
-    """The layers of torchvision's alexnet, with random weights."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return SimpleNamespace(features=torchvision.models.alexnet(weights=None).features)
-
-
-@pytest.fixture(scope="module")
-def packaged(alexnet: SimpleNamespace) -> nn.Module:
-    """The lpips package's own network around it."""
-    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
-        warnings.simplefilter("ignore")
-        patch.setattr(lpips.pretrained_networks.tv, "alexnet", lambda pretrained: alexnet)
-        return lpips.LPIPS(net="alex", verbose=False)
 
 
 @pytest.fixture
@@ -207,9 +187,7 @@ def converted(dataset: Colours, config: dict[str, object], weights: dict[str, Te
 
 
 @pytest.mark.parametrize("more", [{}, {"post_vq": True}, {"method": "SimVP", "N_S": 4, "model_type": "incepu"}])
-def test_a_checkpoint_takes_and_gives_the_colours_of_its_store(
-    more: dict[str, object], dataset: Colours, tmp_path: Path
-) -> None:
+def test_a_checkpoint_has_the_colours_of_its_store(more: dict[str, object], dataset: Colours, tmp_path: Path) -> None:
     """One of Human3.6M was trained on blue first, one of KITTI on red first."""
     config = {"hid_S": 8, "hid_T": 16, "N_S": 2, "N_T": 2, "mlp_ratio": 2.0, "method": "SimVPVQ", "vq_kwargs": SVQ}
     config |= more

@@ -485,8 +485,6 @@ WRONG_ENTRIES: list[tuple[Place, object, list[str]]] = [
     ((*PAPER, "quantizer"), {"name": "vq"}, ["paper.quantizer.name: unknown key 'name'"]),
     ((*PAPER[:-1], "sample"), {"training": {"epochs": 0}}, [f"{SVQ}.profiles.sample.training.epochs", "got 0"]),
     (("experiments", "a b"), {"dataset": DATASET}, ["'a b' names folders", "letters, digits, '_' and '-'"]),
-    (("experiments", "../a"), {"dataset": DATASET}, ["'../a' names folders"]),
-    (("experiments", "a\n"), {"dataset": DATASET}, ["names folders"]),
 ]
 
 
@@ -499,17 +497,8 @@ WRONG_ENTRIES += [
 @pytest.mark.parametrize(
     ("place", "value", "words"), WRONG_ENTRIES, ids=[f"{place[-1]}={value}" for place, value, _ in WRONG_ENTRIES]
 )
-def test_a_wrong_entry_is_refused_in_words(
-    place: Place, value: object, words: list[str], tree: Tree, tmp_path: Path
-) -> None:
+def test_a_wrong_entry_is_refused(place: Place, value: object, words: list[str], tree: Tree, tmp_path: Path) -> None:
     holds_all(refusal(lambda: load(put(tree, place, value), tmp_path)), words)
-
-
-@pytest.mark.parametrize("name", ["a/b", "a.b", "", 3])
-def test_a_dataset_whose_name_is_no_folder_is_refused(name: object, tree: Tree, tmp_path: Path) -> None:
-    tree["datasets"][name] = tree["datasets"][DATASET]
-    tree["profiles"]["sample"][name] = tree["profiles"]["sample"][DATASET]
-    holds_all(refusal(lambda: load(tree, tmp_path)), ["1 problem(s)", f"{name!r} names folders"])
 
 
 @pytest.mark.parametrize("name", ["root", "variables", "train"])
@@ -524,17 +513,10 @@ def test_all_mistakes_are_listed_at_once(tree: Tree, tmp_path: Path) -> None:
     tree = put(tree, (*TRAINING, "epoch"), 3)
     tree = put(tree, (*TRAINING, "loss"), "l1")
     tree = put(tree, ("experiments", "lost"), {"dataset": "nowhere"})
+    tree = put(tree, (*EXPERIMENT, "seeds"), [1, 1])
     message = refusal(lambda: load(tree, tmp_path))
     places = [f"{MODEL_WORDS}.hid_S", f"{TRAINING_WORDS}.epoch", f"{TRAINING_WORDS}.loss", "experiments.lost.dataset"]
-    holds_all(message, ["has 4 problem(s)", *places])
-
-
-def test_two_mistakes_of_two_experiments_are_both_listed(tree: Tree, tmp_path: Path) -> None:
-    tree = put(tree, (*EXPERIMENT, "seeds"), [1, 1])
-    tree = put(tree, ("experiments", f"{DATASET}-none", "training"), {"epochs": 0})
-    holds_all(
-        refusal(lambda: load(tree, tmp_path)), ["2 problem(s)", f"{SVQ}.seeds", f"{DATASET}-none.training.epochs"]
-    )
+    holds_all(message, ["has 5 problem(s)", *places, f"{SVQ}.seeds"])
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,7 @@ def test_folded_it_has_the_parameters_of_the_folded_svq(dim: int, codebook_size:
 
 
 @given(dim=st.integers(1, 40), codebook_size=st.integers(1, 3000), hidden_dim=st.integers(1, 200))
-def test_in_total_it_has_the_parameters_of_svq_to_within_half_a_hidden_unit(
-    dim: int, codebook_size: int, hidden_dim: int
-) -> None:
+def test_in_total_it_has_svqs_parameters_to_half_a_hidden_unit(dim: int, codebook_size: int, hidden_dim: int) -> None:
     wide = MLP(dim, hidden_dim, "total", codebook_size)
     unit = (parameters(wide) - dim) / wide.width
     assert unit == 2 * dim + 1

@@ -262,9 +262,7 @@ def test_a_model_that_does_not_fit_says_so_and_the_others_go_on(
     assert table["parameters"].notna().all()
 
 
-def test_memory_that_runs_out_is_a_note_and_another_failure_is_not_hidden(
-    three: list[Case], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lack_of_memory_is_noted_other_failures_are_raised(three: list[Case], monkeypatch: pytest.MonkeyPatch) -> None:
     step = Subject.step
 
     def fails_with(message: str) -> None:
@@ -315,9 +313,7 @@ def test_what_is_written_comes_back(settings: Params, results_of: Callable[[pd.D
     pd.testing.assert_frame_equal(back.fillna({"note": ""}), table, check_dtype=False)
 
 
-def test_table_holds_each_translator_and_its_changes(
-    settings: Params, results_of: Callable[[pd.DataFrame], Results]
-) -> None:
+def test_table_holds_translators_and_changes(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
     table = costs_table(results_of(made_up(settings)))
     assert table.key == "t9"
     assert "a machine" in table.caption
@@ -334,9 +330,7 @@ def test_table_holds_each_translator_and_its_changes(
     assert len(tidy(table)) > 0
 
 
-def test_table_says_what_is_missing_or_did_not_fit(
-    settings: Params, results_of: Callable[[pd.DataFrame], Results]
-) -> None:
+def test_table_says_what_is_missing_or_unfit(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
     table = made_up(settings)
     first, second, *_ = dict.fromkeys(table["translator"])
     table = table[table["translator"] != second]
@@ -370,9 +364,7 @@ def test_figure_draws_what_was_measured(settings: Params, results_of: Callable[[
     assert "random numbers" in drawn.caption
 
 
-def test_figure_leaves_out_and_names_what_did_not_fit(
-    settings: Params, results_of: Callable[[pd.DataFrame], Results]
-) -> None:
+def test_figure_leaves_out_what_did_not_fit(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
     table = made_up(settings)
     table.loc[table["form"] == "lista", ["step_seconds", "peak_bytes"]] = np.nan
     (drawn,) = figure.draw(results_of(table))

@@ -244,9 +244,7 @@ def test_the_list_needs_no_torch_which_takes_seconds_to_import() -> None:
     assert "weather_t2m-svq" in done.stdout.split(), done.stderr
 
 
-def test_a_batch_that_the_processes_can_not_share_is_refused(
-    experiment: Experiment, store: Store, tmp_path: Path
-) -> None:
+def test_a_batch_that_processes_cannot_share_is_refused(experiment: Experiment, store: Store, tmp_path: Path) -> None:
     odd = override(experiment, {"training": {"batch_size": 3}})
     done = trained_by_two(odd, store, tmp_path / "odd")
     assert done.returncode != 0

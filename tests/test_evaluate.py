@@ -284,9 +284,7 @@ def test_evaluate_writes_scores_of_every_run_and_baseline(output: Path, runs: li
     assert np.isfinite(without_acc["value"]).all()
 
 
-def test_error_fields_are_written_of_the_main_study_only(
-    runs: list[Run], store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_error_fields_are_written_of_the_main_study_only(runs: list[Run], store: Store, tmp_path: Path) -> None:
     aside = replace(runs[3], experiment=replace(runs[3].experiment, studies=("quantizers",)))
     evaluate([runs[0], aside], store, tmp_path / "scores")
     written = {path.stem for path in (tmp_path / "scores/errors").iterdir()}
@@ -318,9 +316,7 @@ def test_the_use_of_every_codebook_is_measured(output: Path, runs: list[Run], st
     assert "kurtosis" not in measured["tiny-vq", 0], "a hard quantizer has none"
 
 
-def test_the_scores_of_a_run_are_those_of_its_weights(
-    output: Path, runs: list[Run], raw: RawFiles, store: Store
-) -> None:
+def test_a_runs_scores_are_those_of_its_weights(output: Path, runs: list[Run], raw: RawFiles, store: Store) -> None:
     """The model applied by hand: normalise, one pass, the first two of its three frames, back."""
     inputs, targets, numbers = windows_of(values(raw, TEST), "clean")
     train = values(raw, TRAIN)

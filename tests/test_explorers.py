@@ -17,15 +17,16 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from rawfiles import DAY, LAT, RawFiles
 from torch import Tensor
+from untrained import a_run
 
-from svqkit import evaluation, exploring, models, plots
+from svqkit import evaluation, exploring, plots
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.metrics import latitude_weights
 from svqkit.exploring.codebooks import AT_EACH_PLACE, EVERYWHERE, FewCodes
 from svqkit.exploring.diagnostics import Diagnostics
-from svqkit.settings.params import Data, Experiment, Model, Training
+from svqkit.settings.params import Data, Training
 from svqkit.settings.quantizers import (
     LFQSettings,
     MLPSettings,
@@ -37,8 +38,7 @@ from svqkit.settings.quantizers import (
     SVQSettings,
     VQSettings,
 )
-from svqkit.training.checkpoint import save_weights
-from svqkit.training.runs import Run, open_run, write_config
+from svqkit.training.runs import Run
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 EXPLORERS = ("codebook_usage", "temperature_error_maps", "compare_runs")
@@ -64,15 +64,7 @@ def make_run(data: Data, store: Store, tmp_path_factory: pytest.TempPathFactory)
     folder = tmp_path_factory.mktemp("runs")
 
     def make(quantizer: Quantizer, name: str = "", seed: int = 0, root: Path = folder, data: Data = data) -> Run:
-        sizes = Model(hid_S=4, hid_T=8, N_S=2, N_T=2, mlp_ratio=2.0)
-        name = name or f"tiny-{quantizer.name}"
-        experiment = Experiment(name, "sample", "tiny", data, sizes, quantizer, Training(), seeds=(0, 1))
-        path = root / "sample" / "tiny" / name / f"seed{seed}"
-        path.mkdir(parents=True, exist_ok=True)
-        torch.manual_seed(seed)
-        save_weights(models.build(experiment, store.frame_shape), path / "best.safetensors")
-        write_config(path, experiment, seed, ("t2m", "u10"), store.frame_shape[1:])
-        return open_run(path)
+        return a_run(root / "sample/tiny", data, store, quantizer, seed, name=name)
 
     return make
 
@@ -130,9 +122,7 @@ def test_as_many_terms_stay_as_were_asked_for(places: int, size: int, data: st.D
     ],
     ids=lambda settings: settings.name,
 )
-def test_with_all_codes_the_forecast_is_the_models_own(
-    quantizer: Quantizer, make_run: Callable[..., Run], store: Store
-) -> None:
+def test_all_codes_give_the_models_forecast(quantizer: Quantizer, make_run: Callable[..., Run], store: Store) -> None:
     run = make_run(quantizer, f"all-{quantizer.name}-{getattr(quantizer, 'output_relu', '')}")
     usage = evaluation.codebook_usage(run, store)
     table = exploring.error_by_codes_kept(run, store, usage, windows=2)

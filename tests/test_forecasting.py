@@ -123,9 +123,7 @@ def t2m(trained: Trained, last: int = -1) -> xr.DataArray:
 
 
 @pytest.mark.parametrize("name", ["hourly", "layered", "clips", "taxis"])
-def test_a_forecast_is_what_an_evaluation_computes_from_the_same_window(
-    name: str, request: pytest.FixtureRequest
-) -> None:
+def test_a_forecast_is_what_an_evaluation_computes_of_the_window(name: str, request: pytest.FixtureRequest) -> None:
     trained: Trained = request.getfixturevalue(name)
     inputs, expected, _ = trained.window(0)
     if name == "clips":
@@ -219,9 +217,7 @@ def as_files(trained: Trained, levels: tuple[int, ...] = (500, 850, 1000)) -> xr
 
 
 @pytest.mark.parametrize("levels", [(500, 850, 1000), (1000, 850.0, 500), (850, 500)])
-def test_levels_and_variables_are_picked_by_name_and_come_back_in_the_users_order(
-    layered: Trained, levels: tuple[int, ...]
-) -> None:
+def test_levels_and_variables_are_picked_by_name_and_keep_order(layered: Trained, levels: tuple[int, ...]) -> None:
     given = as_files(layered, levels)
     made = layered.run.forecast(given)
     assert set(made.data_vars) == {"t", "u10"}
@@ -296,9 +292,7 @@ def spoil(array: xr.DataArray) -> xr.DataArray:
         (lambda x: __file__, "is no file that forecasts start from"),
     ],
 )
-def test_what_does_not_fit_is_one_clear_error(
-    hourly: Trained, change: Callable[[xr.DataArray], Any], said: str
-) -> None:
+def test_what_does_not_fit_is_one_error(hourly: Trained, change: Callable[[xr.DataArray], Any], said: str) -> None:
     with pytest.raises(SvqkitError) as caught:
         hourly.run.forecast(change(t2m(hourly)))
     assert said in str(caught.value)

@@ -224,13 +224,3 @@ def test_a_split_without_a_person_of_the_list_is_refused(tmp_path: Path) -> None
     write(tmp_path)
     with pytest.raises(SvqkitError, match=r"validation split has no window.*person\(s\) 6"):
         human.plan(HumanData(root=str(tmp_path), frames_in=2, frames_out=2, train=(1,), validation=(6,), test=(9,)))
-
-
-@pytest.mark.parametrize("content", [b"", None])
-def test_a_truncated_image_is_refused_when_it_is_read(content: bytes | None, tmp_path: Path) -> None:
-    data = write(tmp_path)
-    path = tmp_path / "images" / f"S1_Walking.{CAMERA}_000001.jpg"
-    path.write_bytes(path.read_bytes()[:300] if content is None else content)
-    part = human.plan(data).parts[0]
-    with pytest.raises(SvqkitError, match="truncated or damaged"):
-        list(part.read())

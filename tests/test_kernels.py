@@ -174,9 +174,7 @@ def test_papermill_knows_this_way_of_starting_kernels(tmp_path: Path) -> None:
         ("os._exit(3)", "exit code 3"),
     ],
 )
-def test_a_kernel_that_dies_in_a_cell_ends_the_stage_with_one_clear_error(
-    last: str, said: str, tmp_path: Path, starts: Callable
-) -> None:
+def test_a_kernel_that_dies_in_a_cell_is_one_error(last: str, said: str, tmp_path: Path, starts: Callable) -> None:
     started = starts("")
     with pytest.raises(SvqkitError, match=f"died in cell 1: .*{said}"):
         execute(tmp_path / "in", f"import os, signal\nprint('before')\n{last}")
@@ -184,9 +182,7 @@ def test_a_kernel_that_dies_in_a_cell_ends_the_stage_with_one_clear_error(
     assert (tmp_path / "in" / "out.failed.ipynb").exists()
 
 
-def test_a_folder_that_a_kill_left_is_removed_by_the_next_kernel_and_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_a_kill_left_goes_with_the_next_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
     code = (
