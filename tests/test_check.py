@@ -221,16 +221,6 @@ def test_the_expected_windows_are_those_of_a_whole_record(raw: RawFiles, hours: 
     assert sum(published.weather_frames(data).values()) == made.frames
 
 
-def test_expected_windows_of_the_published_periods(params: Params) -> None:
-    """Counted by hand: 37 and 36 years with 9 leap days, 6-hourly, over 8 frames, and over 37 of the reference."""
-    frames = (37 * 365 + 9) * 4
-    assert published.weather_windows(params.dataset("weather_mv")) == {
-        "clean": {"train": frames - 7, "validation": 366 * 4 - 7, "test": 730 * 4 - 7},
-        "paper": {"train": frames - 37, "validation": 366 * 4 - 37, "test": 730 * 4 - 37},
-    }
-    assert published.weather_frames(params.dataset("weather_hmv"))["train"] == frames - 365 * 4
-
-
 def test_hours_of_a_year() -> None:
     assert published.hours_of("t2m", 1979).numbers == (8760,)
     assert published.hours_of("tisr", 1979).numbers == (8753,)
@@ -365,7 +355,7 @@ def test_folders_of_kitti_and_drives_of_ones_own(tmp_path: Path, params: Params)
 # --- Human3.6M ----------------------------------------------------------------------------------------------------
 
 
-def test_truncated_lists_of_human(report: Callable[[str], Report], tmp_path: Path) -> None:
+def test_truncated_and_absent_lists_and_frames_of_human(report: Callable[[str], Report], tmp_path: Path) -> None:
     human_sample.write(tmp_path / "human", persons=(1, 8, 9), frames=24)
     of = report("human")
     lines = len((tmp_path / "human" / "train.txt").read_text().splitlines())
@@ -374,10 +364,6 @@ def test_truncated_lists_of_human(report: Callable[[str], Report], tmp_path: Pat
     assert checked(of, "image size") == ("256 × 256", True)
     assert of.missing[0].line == "images of persons 5-7, 11 (from S5.tar, S6.tar, S7.tar, S11.tar)"
     assert of.says.startswith("Simulated by svqkit.samples.human")
-
-
-def test_absent_lists_and_frames_of_human(report: Callable[[str], Report], tmp_path: Path) -> None:
-    human_sample.write(tmp_path / "human", persons=(1, 8, 9), frames=24)
     (tmp_path / "human" / "images" / "S8_Walking.54138969_000006.jpg").unlink()
     assert "S8_Walking.54138969_000006.jpg" in report("human").refusal
     (tmp_path / "human" / "train.txt").unlink()
@@ -457,7 +443,7 @@ def test_the_original_files_of_taxibj(report: Callable[[str], Report], tmp_path:
 # --- the command --------------------------------------------------------------------------------------------------
 
 
-def test_what_can_not_be_looked_at(tmp_path: Path, params: Params, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_can_not_be_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, text = printed(capsys, tmp_path / "nowhere")
     assert code == 2
     assert "There is no folder" in text
@@ -539,7 +525,7 @@ def test_a_sample_is_not_enough_for_the_paper(sample: Callable[..., Path], capsy
 
 
 def test_real_files_beside_samples_of_other_datasets(
-    sample: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = sample("weather", "taxibj")
     record(root)  # the years 2010 to 2018 of t2m, over those of the sample

@@ -104,16 +104,6 @@ def holds_all(message: str, words: Iterable[str]) -> None:
         assert word in message, f"{word!r} is not in: {message}"
 
 
-@pytest.mark.parametrize("profile", ["sample", "paper"])
-def test_the_shipped_params_fit_in_both_profiles(profile: str) -> None:
-    params = load_params(PARAMS, profile)
-    assert params.profile == profile
-    assert {experiment.profile for experiment in params.experiments.values()} == {profile}
-    assert set(params.datasets) == {experiment.dataset for experiment in params.experiments.values()}
-    assert all(name == experiment.name for name, experiment in params.experiments.items())
-    assert all(experiment.data == params.datasets[experiment.dataset] for experiment in params.experiments.values())
-
-
 def test_the_file_names_the_profile_and_an_argument_wins(tree: Tree, tmp_path: Path) -> None:
     assert load(tree, tmp_path).profile == tree["profile"]
     assert load(tree | {"profile": "paper"}, tmp_path).profile == "paper"
@@ -353,7 +343,6 @@ UNKNOWN_KEYS: list[tuple[Place, list[str]]] = [
 
 
 SETTINGS_OF_DATA = [
-    ("root", 3, ["valid string", "got 3"]),
     ("variables", [], ["at least 1 item", "got []"]),
     ("variables", "t2m", ["valid array", "got 't2m'"]),
     ("variables", ["t2m", "t2m"], [".variables: each variable once"]),
@@ -384,7 +373,6 @@ SETTINGS_OF_MODEL = [
     ("N_S", 3, ["multiple of 2", "got 3"]),
     ("N_S", 0, ["greater than or equal to 2", "got 0"]),
     ("N_T", 1, ["greater than or equal to 2", "got 1"]),
-    ("translator", 3, ["valid string", "got 3"]),
     ("spatio_kernel_enc", 4, ["must be odd", "got 4"]),
     ("spatio_kernel_dec", -3, ["greater than 0", "got -3"]),
     ("mlp_ratio", 1.0, ["greater than 1", "got 1.0"]),
@@ -404,7 +392,6 @@ SETTINGS_OF_TRAINING = [
     ("learning_rate", 0.0, ["greater than 0", "got 0.0"]),
     ("learning_rate", float("inf"), ["finite number"]),
     ("learning_rate", float("nan"), ["got nan"]),
-    ("learning_rate", "5e-3", ["valid number", "got '5e-3'"]),
     ("learning_rate", False, ["valid number", "got False"]),
     ("clip_norm", -1.0, ["greater than or equal to 0", "got -1.0"]),
     ("patience", 0, ["greater than 0", "got 0"]),

@@ -18,7 +18,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from rawfiles import LAT, LON, RawFiles
+from rawfiles import RawFiles
 
 from svqkit import forecasting, models
 from svqkit.data.domain import Domain
@@ -28,7 +28,7 @@ from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.testset import TestSet
 from svqkit.forecasting import ForecastingRun
-from svqkit.forecasting.coordinates import matching_indices, same_unit
+from svqkit.forecasting.coordinates import same_unit
 from svqkit.settings.data import ClipsData, Offsets, TaxiBJData
 from svqkit.settings.params import Data, Experiment, as_tree, experiment_from_tree, load_params, override
 from svqkit.training.checkpoint import save_weights
@@ -460,14 +460,6 @@ def test_that_a_model_was_trained_on_simulated_data_is_said(hourly: Trained, tmp
     with pytest.warns(UserWarning, match="trained on this: Simulated weather"):
         made = ForecastingRun.open(tmp_path / "run").forecast(t2m(hourly).to_dataset())
     assert made.attrs["forecast_trained_on"] == "Simulated weather"
-
-
-@given(st.permutations(range(len(LON))), st.sampled_from([-360.0, 0.0, 720.0]))
-def test_places_are_found_in_any_order_and_turn(order: list[int], turn: float) -> None:
-    theirs = LON[order] + turn
-    found = matching_indices("lon", theirs, LON, around=360.0)
-    np.testing.assert_allclose(theirs[found] - turn, LON)
-    assert matching_indices("lat", LAT[::-1], LAT).tolist() == [3, 2, 1, 0]
 
 
 @pytest.mark.parametrize(

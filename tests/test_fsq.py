@@ -87,13 +87,6 @@ def test_residual_steps_are_the_formula(levels: tuple[int, ...], steps: int, sca
     torch.testing.assert_close(as_rows(layer(x).output).float(), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_the_first_step_is_fsq_of_the_bounded_latent() -> None:
-    layer, x = ResidualFSQ(1, (5,), 1), torch.tensor([0.3]).view(1, 1, 1, 1)
-    # tanh(0.3) · 1.998 = 0.582, tanh(0.582) · 1.998 = 1.047, one rounding of two: ½
-    assert layer(x).output.item() == 0.5
-    assert layer.indices(x).item() == 3
-
-
 def test_the_gradient_passes_the_rounding_but_not_the_bounds() -> None:
     layer = ResidualFSQ(1, (5,), 1)
     x = torch.tensor([0.3], dtype=torch.float64).view(1, 1, 1, 1).requires_grad_()

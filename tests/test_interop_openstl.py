@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from openstlcases import CASES, GOLDEN, SMALL, SVQ, TRANSLATORS, frames_of, precision, summary, weights_of
+from openstlcases import CASES, GOLDEN, SMALL, TRANSLATORS, frames_of, precision, summary, weights_of
 from torch import Tensor
 
 from svqkit.errors import SvqkitError
@@ -156,27 +156,6 @@ def test_steps_that_share_a_codebook_must_agree() -> None:
     assert len(lines) == 2
     assert name in lines[1]
     assert "vq.vq.rvqs.1.layers.0._codebook.embed" in lines[1]
-
-
-@pytest.mark.parametrize("codebook", [True, False])
-@pytest.mark.parametrize("projection", [True, False])
-def test_what_is_frozen_there_is_frozen_here(codebook: bool, projection: bool) -> None:
-    config = {**CASES["svq"], "vq_kwargs": {**SVQ, "freeze_codebook": codebook}, "freeze_projection": projection}
-    model = load(config, weights_of("svq"))
-    frozen = {name for name, one in model.named_parameters() if not one.requires_grad}
-    layers = {f"model.quantizer.{layer}.{part}" for layer in ("hidden", "weights") for part in ("weight", "bias")}
-    assert frozen == ({"model.quantizer.codebook"} if codebook else set()) | (layers if projection else set())
-
-
-def test_noise_is_added_while_training_only() -> None:
-    frames = frames_of("convmixer").float()
-    quiet = load(CASES["convmixer"], weights_of("convmixer"))
-    noisy = load({**CASES["convmixer"], "noise": 0.3}, weights_of("convmixer"))
-    assert torch.equal(noisy(frames), quiet(frames))
-    seen: list[Tensor] = []
-    noisy.model.encoder[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    noisy.train()(frames)
-    assert 0.25 * frames.numel() < int((seen[0] != frames[0]).sum()) <= 0.3 * frames.numel()
 
 
 @pytest.mark.parametrize("name", TRANSLATORS)

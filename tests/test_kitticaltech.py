@@ -112,22 +112,6 @@ def test_the_windows_of_both_protocols_are_those_of_the_definition(tmp_path: Pat
         assert np.abs(frame - _resized(test[place], SIZE)).max() < 1
 
 
-def test_the_windows_are_those_that_the_reference_finds(tmp_path: Path) -> None:
-    """Going back from the last frame: a window where both of its ends have the same source, else one frame on."""
-    sources = [A] * 11 + [B] * 3 + [C] * 10 + [V] * 4
-    _hickle(tmp_path, "train", sources)
-    _hickle(tmp_path, "val", ["other"] * 4)
-    _seq(tmp_path, "set06/V000", 12)
-    expected, last = [], len(sources) - 1
-    while last >= 3:
-        same = sources[last] == sources[last - 3]
-        if same:
-            expected.append(last - 3)
-        last -= 4 if same else 1
-    stored = [start if start < 11 else start - 3 for start in sorted(expected)]  # B's three frames are left out
-    assert _windows(plan(_data(tmp_path)), "paper")["train"] == stored
-
-
 @settings(max_examples=30, deadline=None)
 @given(
     lengths=st.lists(st.integers(1, 12), min_size=1, max_size=5),
