@@ -120,9 +120,7 @@ def test_one_long_record_is_cut_by_time(tmp_path: Path) -> None:
         assert plan.windows["clean"].clips[split] == [(first, stop)]
 
 
-@given(
-    st.integers(3, 60), st.sampled_from([None, 3, 5]), st.floats(0.02, 0.45), st.floats(0.02, 0.45), st.integers(1, 3)
-)
+@given(st.integers(3, 60), st.sampled_from([None, 3, 5]), st.tuples(*2 * [st.floats(0.02, 0.45)]), st.integers(1, 3))
 def test_no_frame_is_in_two_splits(
     tmp_path_factory: pytest.TempPathFactory,
     count: int,
@@ -134,7 +132,7 @@ def test_no_frame_is_in_two_splits(
     shape = (count, 1, 1, 1) if frames is None else (count, frames, 1, 1, 1)
     path = save(tmp_path_factory.mktemp("array") / "a.npy", np.zeros(shape))
     try:
-        plan = array.plan(settings(path, shares=Shares(validation=validation, test=test), stride=stride))
+        plan = array.plan(settings(path, shares=Shares(validation=shares[0], test=shares[1]), stride=stride))
     except SvqkitError as error:
         assert "are too few to share out" in str(error) or "no window" in str(error)  # noqa: PT017
         return

@@ -65,13 +65,6 @@ def test_a_crop_is_a_part_of_the_enlarged_window_at_one_place() -> None:
     assert len(set(places)) > 1, "each window has its own place"
 
 
-def test_the_same_generator_gives_the_same_windows() -> None:
-    frames = windows(8)
-    names = ("crop", "flip", "rotate")
-    assert torch.equal(augment(frames, names, 0.8, random(3)), augment(frames, names, 0.8, random(3)))
-    assert not torch.equal(augment(frames, names, 0.8, random(3)), augment(frames, names, 0.8, random(4)))
-
-
 def test_what_is_not_square_is_not_turned() -> None:
     with pytest.raises(SvqkitError, match=r"rotate needs square frames, got \(6, 8\)"):
         augment(windows(2, 6, 8), ("rotate",), 0.9, random())

@@ -233,13 +233,7 @@ def test_looking_at_codes_leaves_no_trace(project: Path, data: Data, store: Stor
     ],
 )
 def test_what_can_not_be_decoded_is_said(
-    project: Path,
-    data: Data,
-    store: Store,
-    quantizer: Quantizer,
-    codes: list[int],
-    at: list[tuple[int, int]] | None,
-    words: str,
+    project: Path, data: Data, store: Store, quantizer: Quantizer, codes: list, at: list | None, words: str
 ) -> None:
     assert (len(RAW_LAT), len(RAW_LON)) == (4, 6)
     with pytest.raises(SvqkitError, match=words):

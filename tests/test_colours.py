@@ -1,5 +1,6 @@
 """Stores have red first; where the reference has blue first, protocol "paper" and conversion know of it."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,6 @@ import torch
 from accelerate import Accelerator
 from openstlcases import SVQ, reference_weights
 from PIL import Image
-from ruamel.yaml import YAML
 from torch import Tensor, nn
 from untrained import a_run
 
@@ -163,27 +163,14 @@ def test_validation_sees_colours_as_scoring_does(protocol: Protocol, dataset: Co
 
 
 def converted(dataset: Colours, config: dict[str, object], weights: dict[str, Tensor], folder: Path) -> Run:
-    tree = {
-        "profile": "tiny",
-        "datasets": {dataset.name: as_tree(dataset.data)},
-        "profiles": {"tiny": {dataset.name: {}}},
-    }
-    with (folder / "params.yaml").open("w") as file:
-        YAML().dump(tree, file)
+    datasets, sizes = {dataset.name: as_tree(dataset.data)}, {"tiny": {dataset.name: {}}}
+    params = folder / "params.yaml"
+    params.write_text(json.dumps({"profile": "tiny", "datasets": datasets, "profiles": sizes}))
     (folder / "config.py").write_text("".join(f"{key} = {value!r}\n" for key, value in config.items()))
     torch.save(weights, folder / "checkpoint.pth")
-    stores = Path(dataset.data.root) / "stores"
-    return open_run(
-        convert(
-            folder / "checkpoint.pth",
-            [folder / "config.py"],
-            dataset.name,
-            "tiny",
-            params=folder / "params.yaml",
-            stores=stores,
-            runs=folder / "runs",
-        )
-    )
+    files = folder / "checkpoint.pth", [folder / "config.py"]
+    places = {"params": params, "stores": Path(dataset.data.root) / "stores", "runs": folder / "runs"}
+    return open_run(convert(*files, dataset.name, "tiny", **places))
 
 
 @pytest.mark.parametrize("more", [{}, {"post_vq": True}, {"method": "SimVP", "N_S": 4, "model_type": "incepu"}])

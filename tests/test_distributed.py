@@ -212,11 +212,7 @@ def test_two_processes_have_the_losses_of_one_over_50_steps(
 
 
 def test_a_process_that_dies_ends_all_with_its_traceback_and_another_number_goes_on(
-    experiment: Experiment,
-    store: Store,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    experiment: Experiment, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     short = override(experiment, {"training": {"steps_per_epoch": 6}})
     done = trained_by_two(short, store, tmp_path / "cut", dies=True)

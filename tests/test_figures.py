@@ -258,11 +258,7 @@ def test_display_names(name: str, shown: str) -> None:
 
 
 def test_two_datasets_in_one_figure_keep_their_full_names() -> None:
-    assert plots.display_names(["a-svq", "b-svq", "a-none"]) == {
-        "a-svq": "a-svq",
-        "b-svq": "b-svq",
-        "a-none": "SimVP",
-    }
+    assert plots.display_names(["a-svq", "b-svq", "a-none"]) == {"a-svq": "a-svq", "b-svq": "b-svq", "a-none": "SimVP"}
 
 
 def test_each_kind_keeps_its_colour_and_all_differ() -> None:

@@ -23,11 +23,7 @@ TEST: Sequence[Line] = (("S1_Walking", 21), ("S9_Walking", 6), ("S8_Eating", 1))
 
 
 def write(
-    root: Path,
-    train: Sequence[Line] = TRAIN,
-    test: Sequence[Line] = TEST,
-    length: int = 4,
-    size: tuple[int, int] = (16, 16),
+    root: Path, train: Sequence[Line] = TRAIN, test: Sequence[Line] = TEST, length: int = 4, size: tuple = (16, 16)
 ) -> HumanData:
     """The lists as published (CRLF), and every frame that they name, each of a colour of its own."""
     (root / "images").mkdir(parents=True, exist_ok=True)

@@ -88,13 +88,7 @@ def test_the_windows_of_both_protocols_are_those_of_the_definition(tmp_path: Pat
     train, validation, test = _small(tmp_path)
     made = plan(_data(tmp_path))
     # Stored: 9 of A, (B is shorter than a window), 4 of C, 6 of V, then 14 // 3 = 4 and 29 // 3 = 9 of Caltech.
-    assert made.clip_names == [
-        (A, 0, 9),
-        (C, 9, 13),
-        (V, 13, 19),
-        ("set06/V000", 19, 23),
-        ("set10/V001", 23, 32),
-    ]
+    assert made.clip_names == [(A, 0, 9), (C, 9, 13), (V, 13, 19), ("set06/V000", 19, 23), ("set10/V001", 23, 32)]
     # From each recording's end back by 4: A has 9 frames, so 5 and 1; V has 6, so 2; the last video has 9.
     assert _windows(made, "clean") == {"train": [1, 5, 9], "validation": [15], "test": [19, 24, 28]}
     assert _windows(made, "paper") == {"train": [1, 5, 9], "validation": [19, 24, 28], "test": [19, 24, 28]}
