@@ -122,12 +122,7 @@ def test_one_long_record_is_cut_by_time(tmp_path: Path) -> None:
 
 @given(st.integers(3, 60), st.sampled_from([None, 3, 5]), st.tuples(*2 * [st.floats(0.02, 0.45)]), st.integers(1, 3))
 def test_no_frame_is_in_two_splits(
-    tmp_path_factory: pytest.TempPathFactory,
-    count: int,
-    frames: int | None,
-    validation: float,
-    test: float,
-    stride: int,
+    tmp_path_factory: pytest.TempPathFactory, count: int, frames: int | None, shares: tuple[float, float], stride: int
 ) -> None:
     shape = (count, 1, 1, 1) if frames is None else (count, frames, 1, 1, 1)
     path = save(tmp_path_factory.mktemp("array") / "a.npy", np.zeros(shape))

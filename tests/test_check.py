@@ -197,17 +197,11 @@ def test_a_file_without_its_variable_or_with_other_content(report: Callable[[str
     assert "2m_temperature_2018_5.625deg.nc has no t2m; it has" in damaged
 
 
-def test_what_simulated_files_say_of_themselves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    year(tmp_path / "weather", "t2m", 2010, hours=48, title="Simulated weather: not measurements")
-    text = printed(capsys, tmp_path)[1]
-    assert "says      Simulated weather: not measurements" in text
-
-
 @pytest.mark.parametrize("folder", ["weather", "weather_5_625deg", "5.625deg", "."])
 def test_the_folder_may_be_named_as_others_do(tmp_path: Path, params: Params, folder: str) -> None:
-    year(tmp_path / folder, "t2m", 2010)
+    year(tmp_path / folder, "t2m", 2010, title="Simulated weather: not measurements")
     (found,) = check(tmp_path, params, ["weather_t2m"])
-    assert found.folder == tmp_path / folder
+    assert (found.folder, found.says) == (tmp_path / folder, "Simulated weather: not measurements")
 
 
 @pytest.mark.parametrize("offsets", [None, Offsets(inputs=(-3, -1, 0), targets=(1, 4))])

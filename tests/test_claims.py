@@ -20,7 +20,6 @@ from svqkit.paper.claims.evidence import ONE_TRAINING, OTHER_SETTINGS, mean_of, 
 from svqkit.paper.claims.overhead import cheaper_than_lista, little_overhead
 from svqkit.paper.claims.rules import Answer, Claim, Evidence, Finding, Verdict
 from svqkit.paper.results import Results
-from svqkit.paper.selection import largest_rise
 
 YES, NO, OPEN = Answer.REPRODUCED, Answer.NOT_REPRODUCED, Answer.OPEN
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=8)
@@ -189,12 +188,6 @@ def test_models_of_one_seed_each_are_several_trainings_together() -> None:
     mean = mean_over_models(models, "all")
     assert (mean.value, mean.trainings, mean.doubts) == (pytest.approx(-0.2), 3, ())
     assert mean_over_models(models[:1], "one").doubts == (ONE_TRAINING,)
-
-
-def test_largest_rise_by_hand() -> None:
-    assert largest_rise(pd.Series([4.0, 2.0, 3.0, 1.0, 1.2])) == pytest.approx(0.5)
-    assert largest_rise(pd.Series([3.0, 2.0, 1.0])) == 0
-    assert largest_rise(pd.Series([3.0, math.nan])) == math.inf
 
 
 def test_real_data_with_seeds_reproduce_what_was_made_so(tmp_path: Path) -> None:

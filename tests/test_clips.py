@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from svqkit.data.plan import Plan, Windowing
-from svqkit.data.sources.clips import natural_key, plan
+from svqkit.data.sources.clips import plan
 from svqkit.errors import SvqkitError
 from svqkit.settings.data import SPLITS, ClipsData, Shares
 
@@ -167,10 +167,6 @@ def test_no_frame_is_in_two_splits(
             for split in SPLITS:
                 for start in windowing.starts[split]:
                     assert len(set(names[start : start + 3])) == 1
-
-
-def test_natural_order() -> None:
-    assert sorted(["a10", "a9", "A1", "b", "10", "9"], key=natural_key) == ["9", "10", "A1", "a9", "a10", "b"]
 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:

@@ -229,6 +229,8 @@ def test_seconds_are_medians_over_rounds(three: list[Case], clock: Callable[[Ite
     (row,) = costs.measure(three[:1], FRAME, repeats=5).to_dict("records")
     assert row["step_seconds"] == pytest.approx(0.3)
     assert row["forward_seconds"] == pytest.approx(0.04)
+    with pytest.raises(SvqkitError, match="repeats=0"):
+        costs.measure(three, FRAME, repeats=0)
 
 
 def test_a_slow_model_sits_out(three: list[Case], clock: Callable[[Iterator[float]], None]) -> None:
@@ -280,11 +282,6 @@ def test_lack_of_memory_is_noted_other_failures_are_raised(three: list[Case], mo
     fails_with("something else")
     with pytest.raises(RuntimeError, match="something else"):
         costs.measure(three, FRAME, repeats=1)
-
-
-def test_no_round_is_refused(three: list[Case]) -> None:
-    with pytest.raises(SvqkitError, match="repeats=0"):
-        costs.measure(three, FRAME, repeats=0)
 
 
 # The table and the figure

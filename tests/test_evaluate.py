@@ -323,12 +323,8 @@ def test_the_metrics_are_the_clean_scores_over_leads_channels_and_seeds(output: 
 
 def test_the_codebook_file_tells_of_every_run_that_has_one(output: Path) -> None:
     usage = evaluation.read_usage(output)
-    assert set(usage) == {"tiny-svq-seed0", "tiny-svq-seed1", "tiny-vq-seed0"}
-    assert {name: len(tree["share"]) for name, tree in usage.items()} == {
-        "tiny-svq-seed0": 16,
-        "tiny-svq-seed1": 16,
-        "tiny-vq-seed0": 8,
-    }
+    sizes = {name: len(tree["share"]) for name, tree in usage.items()}
+    assert sizes == {"tiny-svq-seed0": 16, "tiny-svq-seed1": 16, "tiny-vq-seed0": 8}
     for tree in usage.values():
         assert tree["share"].sum() == pytest.approx(1)
 
@@ -360,9 +356,6 @@ def test_a_closer_look_is_what_evaluate_wrote(output: Path, runs: list[Run], sto
         fields, case = evaluation.errors_and_forecast(what, store)
         xr.testing.assert_allclose(fields, evaluation.read_errors(output)[name])
         xr.testing.assert_allclose(case, evaluation.read_forecasts(output)[name])
-
-
-def test_a_closer_look_at_nothing_known_is_refused(store: Store) -> None:
     with pytest.raises(SvqkitError, match=r"Unknown baseline 'persistance' \(did you mean 'persistence'\?\)"):
         evaluation.errors_and_forecast("persistance", store)
 

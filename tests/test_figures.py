@@ -157,7 +157,8 @@ def test_a_cell_lies_where_its_coordinates_say() -> None:
 
 def test_missing_cells_are_grey_and_the_rest_is_drawn() -> None:
     picture, _ = _drawn(errors()["bias"][0, 0].where(errors()["lat"] > 0), "viridis")
-    assert 0.1 < _is_grey(picture).mean() < 0.6
+    grey = np.abs(picture - np.array(to_rgb(style.MISSING)) * 255).max(axis=-1) < 4
+    assert 0.1 < grey.mean() < 0.6
 
 
 def test_biases_share_one_scale_with_zero_in_the_middle() -> None:
@@ -372,8 +373,3 @@ def _drawn(field: xr.DataArray, colours: str | ListedColormap) -> tuple[np.ndarr
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].astype(int), axes
-
-
-def _is_grey(picture: np.ndarray) -> np.ndarray:
-    """Which pixels (rows, columns) have the colour of places without data."""
-    return np.abs(picture - np.array(to_rgb(style.MISSING)) * 255).max(axis=-1) < 4

@@ -366,18 +366,16 @@ def test_what_can_not_be_drawn_is_said(spoil: Callable[[], object], words: str) 
 
 
 def test_a_long_list_of_channels_is_cut_short() -> None:
-    field = xr.DataArray(
-        np.zeros((110, 2, 2)), dims=("channel", "y", "x"), coords={"channel": [f"c{i}" for i in range(110)]}
-    )
-    with pytest.raises(SvqkitError) as caught:
+    names = [f"c{i}" for i in range(110)]
+    field = xr.DataArray(np.zeros((110, 2, 2)), dims=("channel", "y", "x"), coords={"channel": names})
+    with pytest.raises(SvqkitError, match=r"c18, …, c109 \(0 to 109\)"):
         fields.pick_channel(field, 110, "hmv")
-    assert "c18, …, c109 (0 to 109)" in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("wanted", "units", "words"),
     [
-        ([1, 2, 20], "frames", "lead times 1–20 frames"),
+        ([1, 20], "frames", "lead times 1–20 frames"),
         ([1], "frames", "lead time 1 frame"),
         ([6], "h", "lead time 6 h"),
     ],
@@ -394,14 +392,8 @@ def test_lead_times_that_do_not_say_are_hours() -> None:
 
 def scores() -> pd.DataFrame:
     """Persistence is perfect in its first frame; SVQ in none."""
-    values = {
-        "mae_original": (8.0, 9.0),
-        "lpips": (0.1, 0.2),
-        "psnr": (25.5, np.inf),
-        "ssim_published": (0.95, 0.9),
-        "mse": (101.25, 202.5),
-        "ssim": (0.9, 0.8),
-    }
+    values = {"mae_original": (8.0, 9.0), "lpips": (0.1, 0.2), "psnr": (25.5, np.inf)}
+    values |= {"ssim_published": (0.95, 0.9), "mse": (101.25, 202.5), "ssim": (0.9, 0.8)}
     rows = [
         (name, seed, "clean", metric, lead, pair[place] + 0.001 * max(seed, 0))
         for metric, pair in values.items()
@@ -427,12 +419,8 @@ def test_a_table_shows_the_metrics_that_there_are_in_the_usual_order() -> None:
 
 
 def test_units_of_scores_in_the_units_of_the_raw_data() -> None:
-    assert plots.metric_units("K", original="°F") == {
-        **plots.metric_units("K"),
-        "mae_original": "°F",
-        "rmse_original": "°F",
-        "mse_original": "(°F)²",
-    }
+    original = {"mae_original": "°F", "rmse_original": "°F", "mse_original": "(°F)²"}
+    assert plots.metric_units("K", original="°F") == plots.metric_units("K") | original
 
 
 def test_curves_by_frame_leave_out_what_is_infinite() -> None:

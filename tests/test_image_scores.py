@@ -200,13 +200,9 @@ def test_a_model_s_long_forecast_is_scored_as_passes_fed_by_hand(grey: Video, gr
 def test_what_is_scored_and_what_is_written(grey_scored: Scored) -> None:
     scores = read_scores(grey_scored.folder)
     assert list(scores.columns) == COLUMNS
-    who = scores[["experiment", "seed", "protocol"]].drop_duplicates()
-    assert sorted(who.itertuples(index=False, name=None)) == [
-        ("persistence", -1, "clean"),
-        ("persistence", -1, "paper"),
-        ("tiny", 0, "clean"),
-        ("tiny", 0, "paper"),
-    ]
+    who = scores[["experiment", "seed", "protocol"]].drop_duplicates().itertuples(index=False, name=None)
+    protocols = ("clean", "paper")
+    assert sorted(who) == [(*one, protocol) for one in (("persistence", -1), ("tiny", 0)) for protocol in protocols]
     assert set(read_errors(grey_scored.folder)) == {"persistence", "tiny-seed0"}
     assert set(read_usage(grey_scored.folder)) == {"tiny-seed0"}
     metrics = json.loads((grey_scored.folder / "metrics" / "tiny.json").read_text())

@@ -55,45 +55,29 @@ EMA = {"codebook_size": 8, "decay": 0.8, "commitment_weight": 1.0}
 LFQ = {"entropy_loss_weight": 0.1, "commitment_loss_weight": 0.25, "diversity_gamma": 1.0}
 
 
+FROZEN = {**SVQ, "freeze_codebook": True, "init_method": "trunc", "hid_relu": False, "out_relu": True}
+LINEAR = {**SVQ, "nonlinear": False, "out_relu": True, "evaluate_usage": True, "init_method": "random"}
+HEADS = {"dim": 8, "codebook_size": 8, "heads": 4, "codebook_dim": 3, "separate_codebook_per_head": True}
+SHARED = {**STEPS, "shared_codebook": True, "stochastic_sample_codes": True, "sample_codebook_temp": 0.1}
+LEVELS = {"dim": 8, "levels": [8, 5], "num_quantizers": 2}
+ONE_EACH = {"num_quantizers": 3, "shared_codebook": False}
+
+
 @pytest.mark.parametrize(
     ("vq_type", "vq_kwargs", "expected"),
     [
         ("svq", SVQ, kinds.SVQSettings(codebook_size=30, hidden_dim=12, init="normal")),
-        (
-            "svq",
-            {**SVQ, "freeze_codebook": True, "init_method": "trunc", "hid_relu": False, "out_relu": True},
-            kinds.SVQSettings("svq", 30, 12, False, True, "trunc_normal", False, True),
-        ),
-        (
-            "svq",
-            {**SVQ, "nonlinear": False, "out_relu": True, "evaluate_usage": True, "init_method": "random"},
-            kinds.SVQSettings(codebook_size=30, hidden_dim=0, init="normal", output_relu=False),
-        ),
+        ("svq", FROZEN, kinds.SVQSettings("svq", 30, 12, False, True, "trunc_normal", False, True)),
+        ("svq", LINEAR, kinds.SVQSettings(codebook_size=30, hidden_dim=0, init="normal", output_relu=False)),
         ("vq", {"dim": 8, "codebook_size": 8}, kinds.VQSettings(**EMA)),
         ("mhvq", {"dim": 8, "codebook_size": 8}, kinds.MultiheadVQSettings(heads=1, codebook_dim=8, **EMA)),
-        (
-            "mhvq",
-            {"dim": 8, "codebook_size": 8, "heads": 4, "codebook_dim": 3, "separate_codebook_per_head": True},
-            kinds.MultiheadVQSettings(heads=4, codebook_dim=3, separate_codebooks=True, **EMA),
-        ),
-        (
-            "rvq",
-            STEPS,
-            kinds.ResidualVQSettings(num_quantizers=3, shared_codebook=False, stochastic=False, temperature=1.0, **EMA),
-        ),
-        (
-            "rvq",
-            {**STEPS, "shared_codebook": True, "stochastic_sample_codes": True, "sample_codebook_temp": 0.1},
-            kinds.ResidualVQSettings(num_quantizers=3, stochastic=True, temperature=0.1, **EMA),
-        ),
-        ("grvq", STEPS, kinds.GroupedResidualVQSettings(num_quantizers=3, groups=1, shared_codebook=False, **EMA)),
+        ("mhvq", HEADS, kinds.MultiheadVQSettings(heads=4, codebook_dim=3, separate_codebooks=True, **EMA)),
+        ("rvq", STEPS, kinds.ResidualVQSettings(**ONE_EACH, stochastic=False, temperature=1.0, **EMA)),
+        ("rvq", SHARED, kinds.ResidualVQSettings(num_quantizers=3, stochastic=True, temperature=0.1, **EMA)),
+        ("grvq", STEPS, kinds.GroupedResidualVQSettings(groups=1, **ONE_EACH, **EMA)),
         ("lfq", {"dim": 8, "codebook_size": 64}, kinds.LFQSettings(codebook_size=64, **LFQ)),
         ("rlfq", STEPS, kinds.ResidualLFQSettings(codebook_size=8, num_quantizers=3, **LFQ)),
-        (
-            "rfsq",
-            {"dim": 8, "levels": [8, 5], "num_quantizers": 2},
-            kinds.ResidualFSQSettings(levels=(8, 5), num_quantizers=2),
-        ),
+        ("rfsq", LEVELS, kinds.ResidualFSQSettings(levels=(8, 5), num_quantizers=2)),
     ],
 )
 def test_vq_kwargs_with_the_librarys_defaults(vq_type: str, vq_kwargs: dict[str, Any], expected: object) -> None:

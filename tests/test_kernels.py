@@ -155,18 +155,6 @@ def test_a_kernel_that_lives_is_waited_for(starts: Callable) -> None:
     assert started() == 1
 
 
-def test_papermill_knows_this_way_of_starting_kernels(tmp_path: Path) -> None:
-    """As a user calls it; ``make setup`` makes it known."""
-    nbformat.write(new_notebook(cells=[new_code_cell(ASKED)]), tmp_path / "a.ipynb")
-    command = [sys.executable, "-m", "papermill", "--engine", "svqkit", "a.ipynb", "out.ipynb", "-k", "python3"]
-    done = subprocess.run(
-        [*command, "--language", "python"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    (output,) = nbformat.read(tmp_path / "out.ipynb", 4).cells[0].outputs
-    assert "svqkit-kernel-" in output.text
-
-
 @pytest.mark.parametrize(
     ("last", "said"),
     [

@@ -118,20 +118,16 @@ def test_windows_end_where_their_run_ends(videos: Path) -> None:
     boxing = [[1, 2, 3, 4], [4, 5, 6, 7], [7, 8, 9, 10]]
     # Jogging: two runs, steps of 2 back from frames 7 and 13.
     jogging = [[2, 3, 4, 5], [4, 5, 6, 7], [10, 11, 12, 13]]
-    for split, persons in (("train", (1, 2)), ("validation", (3,)), ("test", (17,))):
-        assert windows(made, clean, split) == {
-            f"person{person:02}_{action}_d1": expected
-            for person in persons
-            for action, expected in (("boxing", boxing), ("jogging", jogging))
-        }
     # The reference steps by a window's length in boxing, trains on the validation's persons, and validates on the test.
-    boxing = [[3, 4, 5, 6], [7, 8, 9, 10]]
-    for split, persons in (("train", (1, 2, 3)), ("validation", (17,)), ("test", (17,))):
-        assert windows(made, paper, split) == {
-            f"person{person:02}_{action}_d1": expected
-            for person in persons
-            for action, expected in (("boxing", boxing), ("jogging", jogging))
-        }
+    by_length = [[3, 4, 5, 6], [7, 8, 9, 10]]
+    of_clean, of_paper = {"train": (1, 2), "validation": (3,)}, {"train": (1, 2, 3), "validation": (17,)}
+    for windowing, boxed, persons in ((clean, boxing, of_clean), (paper, by_length, of_paper)):
+        for split in SPLITS:
+            assert windows(made, windowing, split) == {
+                f"person{person:02}_{action}_d1": expected
+                for person in persons.get(split, (17,))
+                for action, expected in (("boxing", boxed), ("jogging", jogging))
+            }
     assert made.frames == 4 * (10 + 7 + 5)
     assert clean.clips["test"] == [(66, 76), (76, 83), (83, 88)]
     assert (made.dtype, made.kind, made.scale, made.channels) == ("uint8", "image", 1 / 255, ("grey",))
