@@ -164,36 +164,24 @@ def agree(scores: pd.DataFrame, expected: dict[str, np.ndarray], names: tuple[st
 
 @pytest.mark.parametrize("names", VARIABLES)
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_persistence_and_climatology_are_what_numpy_says(
+def test_baselines_and_a_model_score_what_numpy_says(
     protocol: Protocol, names: tuple[str, ...], raw: RawFiles, stores: dict[tuple[str, ...], Store]
 ) -> None:
+    """One more in a model's normalised units is one standard deviation more in physical ones: that of training, or, of
+    several variables under "paper", that of the test period."""
     inputs, targets, numbers = windows_of(values(raw, TEST, names), protocol)
     if protocol == "paper":
         inputs, targets = (as_paper_sees(frames, raw, names) for frames in (inputs, targets))
     climatology = climatology_at(numbers, raw, names)
     last = np.repeat(inputs[:, -1:], FRAMES_OUT, axis=1)
+    _, std = spread(raw, TEST if protocol == "paper" and names == SEVERAL else TRAIN, names, protocol)
+    ahead = inputs[:, -1:] + std * np.arange(1, 3)[:, None, None, None]
     test = TestSet(stores[names], protocol)
-    agree(test.evaluate(BASELINES["persistence"], "p", -1).scores, scores_by_hand(last, targets, climatology), names)
+    model = evaluation.forecasters.of_model(AddOne(), test.normaliser, test.denormaliser, test.device)
+    for forecaster, forecast in ((BASELINES["persistence"], last), (model, ahead)):
+        agree(test.evaluate(forecaster, "x", 0).scores, scores_by_hand(forecast, targets, climatology), names)
     expected = scores_by_hand(climatology, targets, climatology) | {"acc": np.full((3, len(names)), np.nan)}
     agree(test.evaluate(BASELINES["climatology"], "c", -1).scores, expected, names)
-
-
-@pytest.mark.parametrize("names", VARIABLES)
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_model_is_given_normalised_frames_and_its_forecast_is_brought_back(
-    protocol: Protocol, names: tuple[str, ...], raw: RawFiles, stores: dict[tuple[str, ...], Store]
-) -> None:
-    """One more in normalised units is one standard deviation more in physical ones: that of training, or, of several
-    variables under "paper", that of the test period."""
-    test = TestSet(stores[names], protocol)
-    forecaster = evaluation.forecasters.of_model(AddOne(), test.normaliser, test.denormaliser, test.device)
-    inputs, targets, numbers = windows_of(values(raw, TEST, names), protocol)
-    if protocol == "paper":
-        inputs, targets = (as_paper_sees(frames, raw, names) for frames in (inputs, targets))
-    _, std = spread(raw, TEST if protocol == "paper" and names == SEVERAL else TRAIN, names, protocol)
-    step = std * np.arange(1, 3)[:, None, None, None]
-    expected = scores_by_hand(inputs[:, -1:] + step, targets, climatology_at(numbers, raw, names))
-    agree(test.evaluate(forecaster, "m", 0).scores, expected, names)
 
 
 def test_error_fields_are_maps_with_coordinates_and_units(raw: RawFiles, output: Path) -> None:

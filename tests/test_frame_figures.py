@@ -374,11 +374,7 @@ def test_a_long_list_of_channels_is_cut_short() -> None:
 
 @pytest.mark.parametrize(
     ("wanted", "units", "words"),
-    [
-        ([1, 20], "frames", "lead times 1–20 frames"),
-        ([1], "frames", "lead time 1 frame"),
-        ([6], "h", "lead time 6 h"),
-    ],
+    [([1, 20], "frames", "lead times 1–20 frames"), ([1], "frames", "lead time 1 frame"), ([6], "h", "lead time 6 h")],
 )
 def test_lead_times_in_words(wanted: list[int], units: str, words: str) -> None:
     assert leads.lead_words(wanted, units).replace("\u00a0", " ") == words
