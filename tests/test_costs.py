@@ -203,9 +203,6 @@ def test_each_model_is_measured_once(settings: Params) -> None:
     assert len({case.name for case in cases}) == len(cases)
     works = [(case.form, case.experiment.model.translator, case.codebook_size) for case in cases]
     assert len(set(works)) == len(works)
-
-
-def test_a_dataset_without_the_study_is_refused(settings: Params) -> None:
     with pytest.raises(SvqkitError, match="no experiment with SVQ on kth"):
         costs.all_cases(settings, "kth")
 
@@ -339,11 +336,8 @@ def test_table_says_what_is_missing_or_unfit(settings: Params, results_of: Calla
     notes = " ".join(made.sections[-1].notes)
     assert "does not fit: a reason" in notes
     assert "Not measured" in notes
-
-
-def test_table_of_other_experiments_is_refused(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
     with pytest.raises(SvqkitError, match="no experiment of study"):
-        costs_table(results_of(made_up(settings).assign(experiment="other")))
+        costs_table(results_of(table.assign(experiment="other")))
 
 
 def test_figure_draws_what_was_measured(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
@@ -367,13 +361,9 @@ def test_figure_leaves_out_what_did_not_fit(settings: Params, results_of: Callab
     (drawn,) = figure.draw(results_of(table))
     assert [[line.get_label() for line in axes.lines].count("LISTA") for axes in drawn.figure.axes] == [0, 1, 0]
     assert "LISTA with K = 10" in drawn.caption
-
-
-def test_figure_needs_two_sizes(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
-    table = made_up(settings)
-    for none_left, number in ((table["codebook_size"] == 10, 1), (table["form"] == "none", 0)):
+    for too_few, number in ((table["codebook_size"] == 10, 1), (table["form"] == "none", 0)):
         with pytest.raises(SvqkitError, match=f"have {number}"):
-            figure.draw(results_of(table[none_left]))
+            figure.draw(results_of(table[too_few]))
 
 
 # Hours of a profile
@@ -397,12 +387,9 @@ def test_windows_are_those_of_the_published_files(paper: Params, dataset: str, c
     assert (gpu_hours.training_windows(data), gpu_hours.training_windows(data, "paper")) == (clean, published)
 
 
-def test_windows_of_other_settings_are_not_guessed(settings: Params) -> None:
+def test_steps_are_epochs_of_whole_batches_of_published_windows(paper: Params, settings: Params) -> None:
     with pytest.raises(SvqkitError, match="published files and settings only"):
         gpu_hours.training_windows(settings.dataset("kth"))
-
-
-def test_steps_are_epochs_of_whole_batches(paper: Params) -> None:
     one = paper.experiment("weather_t2m-svq")
     changed = override(one, {"training": {"epochs": 3, "batch_size": 100, "warmup_epochs": 0}})
     assert gpu_hours.steps_of_run(changed) == 3 * 525
@@ -424,9 +411,7 @@ def test_groups_hold_every_experiment_once(paper: Params) -> None:
     groups = gpu_hours.groups_of(paper, paper.datasets)
     names = [experiment.name for group in groups for experiment in group.experiments]
     assert sorted(names) == sorted(paper.experiments)
-    assert sum(group.runs for group in groups) == sum(
-        len(experiment.seeds) for experiment in paper.experiments.values()
-    )
+    assert sum(group.runs for group in groups) == sum(len(one.seeds) for one in paper.experiments.values())
 
 
 def test_hours_are_samples_over_their_rate(paper: Params) -> None:

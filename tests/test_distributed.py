@@ -180,16 +180,10 @@ def trained_by_two(
     script = folder / "train.py"
     script.write_text(TRAIN)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    arguments = [json.dumps(as_tree(experiment)), str(store.path), str(folder / "runs"), str(folder / "states")]
+    arguments = [script, json.dumps(as_tree(experiment)), store.path, folder / "runs", folder / "states"]
+    command += [*map(str, arguments), "dies" if dies else ""]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    return subprocess.run(
-        [*command, str(script), *arguments, "dies" if dies else ""],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=300,
-        check=False,
-    )
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
 
 
 def losses(folder: Path, experiment: Experiment) -> np.ndarray:

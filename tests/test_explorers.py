@@ -214,18 +214,9 @@ def test_an_error_of_the_local_hour_is_found_whatever_the_place_adds(
 def cases(times: Sequence[str], mse: Sequence[float]) -> xr.Dataset:
     """Windows of one lead and one channel, without bias."""
     stamps = np.array(times, dtype="datetime64[ns]")[:, None]
-    return xr.Dataset(
-        {
-            "mse": (("window", "lead", "channel"), np.array(mse)[:, None, None]),
-            "bias": (("window", "lead", "channel"), np.zeros((len(mse), 1, 1))),
-        },
-        {
-            "time": (("window", "lead"), stamps),
-            "start": ("window", np.arange(len(mse))),
-            "lead": [6],
-            "channel": ["t2m"],
-        },
-    )
+    dims, values = ("window", "lead", "channel"), np.array(mse)[:, None, None]
+    coords = {"time": (dims[:2], stamps), "start": ("window", np.arange(len(mse))), "lead": [6], "channel": ["t2m"]}
+    return xr.Dataset({"mse": (dims, values), "bias": (dims, 0 * values)}, coords)
 
 
 def test_few_months_are_looked_at_by_day_and_many_by_month_of_any_year() -> None:

@@ -240,7 +240,6 @@ def test_units_that_differ_are_refused() -> None:
     [
         ("weather_t2m-svq_frozen", "SVQ frozen"),
         ("weather_t2m-none", "SimVP"),
-        ("weather_uv10-svq", "SVQ"),
         ("moving_mnist-vq", "VQ"),
         ("persistence", "Persistence"),
         ("climatology", "Climatology"),
@@ -251,7 +250,6 @@ def test_units_that_differ_are_refused() -> None:
         ("weather_t2m-svq_frozen-k2000-seed1", "SVQ frozen, K = 2000 (seed 1)"),
         ("weather_t2m-svq-init_trunc_normal", "SVQ, trunc normal codebook"),
         ("mine", "mine"),
-        ("weather_t2m-vq-seed3", "VQ (seed 3)"),
     ],
 )
 def test_display_names(name: str, shown: str) -> None:

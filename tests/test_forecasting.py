@@ -275,7 +275,6 @@ def spoil(array: xr.DataArray) -> xr.DataArray:
         (lambda x: x.isel(time=slice(None, None, -1)), "don't rise"),
         (lambda x: x.assign_coords(time=np.arange(x.sizes["time"])), "expected dates"),
         (lambda x: x.drop_vars("time"), "time has no coordinate"),
-        (lambda x: x.drop_vars("lat"), "lat has no coordinate"),
         (lambda x: x.isel(lat=slice(1, None)), "another grid than the model was trained on: lat has 3 places"),
         (lambda x: x.assign_coords(lon=x["lon"] + 1), "another grid"),
         (lambda x: x.rename("d2m"), "called 'd2m', the model forecasts 't2m'"),

@@ -24,20 +24,12 @@ def case(
 ) -> xr.Dataset:
     draw = np.random.default_rng(0)
     observed, truth = (draw.uniform(size=(count, len(names), *size)) for count in (frames_in, frames_out))
-    dims = ("channel", "y", "x")
-    return xr.Dataset(
-        {
-            "observed": (("time_in", *dims), observed),
-            "truth": (("lead", *dims), truth),
-            "prediction": (("lead", *dims), truth + 0.25 * np.arange(1, len(names) + 1)[:, None, None]),
-        },
-        {
-            "channel": names,
-            "time_in": np.arange(1 - frames_in, 1),
-            "lead": ("lead", np.arange(1, frames_out + 1), {"units": "frames", "long_name": "lead time"}),
-        },
-        {"units": "", **about},
-    )
+    prediction = truth + 0.25 * np.arange(1, len(names) + 1)[:, None, None]
+    seen, later = (("time_in", "channel", "y", "x"), observed), ("lead", "channel", "y", "x")
+    lead = ("lead", np.arange(1, frames_out + 1), {"units": "frames", "long_name": "lead time"})
+    coords = {"channel": names, "time_in": np.arange(1 - frames_in, 1), "lead": lead}
+    frames = {"observed": seen, "truth": (later, truth), "prediction": (later, prediction)}
+    return xr.Dataset(frames, coords, {"units": "", **about})
 
 
 def errors(names: list[str] = GREY, seed: int = 0, units: str = "", frames: int = 20) -> xr.Dataset:
@@ -56,24 +48,13 @@ def errors(names: list[str] = GREY, seed: int = 0, units: str = "", frames: int 
 def weather() -> xr.Dataset:
     """A forecast and errors of three channels, each in units of its own."""
     field = np.random.default_rng(0).normal(size=(4, 3, 8, 12))
-    dims = ("lead", "channel", "lat", "lon")
-    about = {"units": "K, m s**-1, m**2 s**-2"}
-    return xr.Dataset(
-        {
-            "truth": (dims, field + np.array([280, 0, 5000])[:, None, None]),
-            "prediction": (dims, field + np.array([281, 2, 5003])[:, None, None]),
-            "bias": (dims, field, about),
-            "rmse": (dims, np.abs(field), about),
-        },
-        {
-            "channel": ["t2m", "u10", "z500"],
-            "unit": ("channel", ["K", "m s**-1", "m**2 s**-2"]),
-            "lead": [6, 12, 18, 24],
-            "lat": LAT,
-            "lon": LON,
-        },
-        about,
-    )
+    dims, units = ("lead", "channel", "lat", "lon"), ["K", "m s**-1", "m**2 s**-2"]
+    about = {"units": ", ".join(units)}
+    truth, prediction = (field + np.array(each)[:, None, None] for each in ([280, 0, 5000], [281, 2, 5003]))
+    fields = {"truth": (dims, truth), "prediction": (dims, prediction)}
+    fields |= {"bias": (dims, field, about), "rmse": (dims, np.abs(field), about)}
+    coords = {"channel": ["t2m", "u10", "z500"], "unit": ("channel", units), "lead": [6, 12, 18, 24]}
+    return xr.Dataset(fields, coords | {"lat": LAT, "lon": LON}, about)
 
 
 def texts(figure: Figure) -> str:
@@ -272,12 +253,9 @@ def test_biases_of_frames_share_one_scale_around_zero() -> None:
     ((low, high),) = scales
     assert low == -high < 0
     assert [axes.get_title().split(":")[0] for axes in pictures(figure)[:2]] == ["1 frame", "20 frames"]
-
-
-def test_one_lead_time_gives_one_panel_for_each_model() -> None:
-    figure = plots.error_maps({"kth-svq": errors(), "kth-none": errors(seed=1)}, leads=[5])
-    assert [axes.get_title().split(":")[0] for axes in pictures(figure)] == ["SVQ", "SimVP"]
-    assert "lead time 5\u00a0frames" in texts(figure)
+    of_one_lead = plots.error_maps({"kth-svq": errors(), "kth-none": errors(seed=1)}, leads=[5])
+    assert [axes.get_title().split(":")[0] for axes in pictures(of_one_lead)] == ["SVQ", "SimVP"]
+    assert "lead time 5\u00a0frames" in texts(of_one_lead)
 
 
 def test_a_difference_counts_pixels() -> None:

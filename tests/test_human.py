@@ -56,20 +56,13 @@ def frames(of: str, *numbers: int) -> list[str]:
 def test_every_window_is_what_the_lists_say(tmp_path: Path) -> None:
     plan = human.plan(write(tmp_path))
     walk = [frames("S1_Walking", 1, 6, 11, 16), frames("S1_Walking", 11, 16, 21, 26)]
-    assert windows(plan, "clean", "train") == [*walk, frames("S5_Greeting", 3, 8, 13, 18)]
-    assert windows(plan, "clean", "validation") == [frames("S8_Eating", 6, 11, 16, 21)]
-    assert windows(plan, "clean", "test") == [frames("S9_Walking", 6, 11, 16, 21)]
-    assert windows(plan, "paper", "train") == [
-        *walk,
-        frames("S8_Eating", 6, 11, 16, 21),
-        frames("S9_Walking", 1, 6, 11, 16),
-        frames("S5_Greeting", 3, 8, 13, 18),
-    ]
-    tested = [
-        frames("S1_Walking", 21, 26, 31, 36),
-        frames("S8_Eating", 1, 6, 11, 16),
-        frames("S9_Walking", 6, 11, 16, 21),
-    ]
+    greeting, eating = frames("S5_Greeting", 3, 8, 13, 18), frames("S8_Eating", 6, 11, 16, 21)
+    last = frames("S9_Walking", 6, 11, 16, 21)
+    assert windows(plan, "clean", "train") == [*walk, greeting]
+    assert windows(plan, "clean", "validation") == [eating]
+    assert windows(plan, "clean", "test") == [last]
+    assert windows(plan, "paper", "train") == [*walk, eating, frames("S9_Walking", 1, 6, 11, 16), greeting]
+    tested = [frames("S1_Walking", 21, 26, 31, 36), frames("S8_Eating", 1, 6, 11, 16), last]
     assert windows(plan, "paper", "test") == windows(plan, "paper", "validation") == tested
 
 

@@ -145,12 +145,8 @@ def test_a_kernel_that_never_starts_is_one_clear_error(
 
 def test_a_kernel_that_lives_is_waited_for(starts: Callable) -> None:
     started = starts("time.sleep(3)")
-    executed = executing.Engine.execute_notebook(
-        new_notebook(cells=[new_code_cell("6 * 7")], metadata={"papermill": {}}),
-        "python3",
-        progress_bar=False,
-        start_timeout=1,
-    )
+    notebook = new_notebook(cells=[new_code_cell("6 * 7")], metadata={"papermill": {}})
+    executed = executing.Engine.execute_notebook(notebook, "python3", progress_bar=False, start_timeout=1)
     assert executed.cells[0].outputs[0].data["text/plain"] == "42"
     assert started() == 1
 
