@@ -50,22 +50,14 @@ def report(tmp_path: Path, params: Params) -> Callable[[str], Report]:
 
 
 def year(
-    root: Path,
-    variable: str,
-    year: int,
-    hours: int | None = None,
-    step: int = 1,
-    shape: tuple[int, int] = (32, 64),
-    kind: str = "NETCDF4",
-    title: str = "",
+    root: Path, variable: str, year: int, hours: int = 0, step: int = 1, shape: tuple = (32, 64), kind: str = "NETCDF4"
 ) -> Path:
     """A file with WeatherBench's name and axes; of NETCDF4 the values are never written, so that it is tiny."""
     path = root / published.weather_file(variable, year)
     path.parent.mkdir(parents=True, exist_ok=True)
     hours = hours or published.hours_of(variable, year).numbers[0]
     with netCDF4.Dataset(path, "w", format=kind) as file:
-        if title:
-            file.title = title
+        file.title = "made up for a test"
         sizes = {"time": hours // step, "lat": shape[0], "lon": shape[1]}
         for name, size in sizes.items():
             file.createDimension(name, size)
@@ -199,9 +191,9 @@ def test_a_file_without_its_variable_or_with_other_content(report: Callable[[str
 
 @pytest.mark.parametrize("folder", ["weather", "weather_5_625deg", "5.625deg", "."])
 def test_the_folder_may_be_named_as_others_do(tmp_path: Path, params: Params, folder: str) -> None:
-    year(tmp_path / folder, "t2m", 2010, title="Simulated weather: not measurements")
+    year(tmp_path / folder, "t2m", 2010)
     (found,) = check(tmp_path, params, ["weather_t2m"])
-    assert (found.folder, found.says) == (tmp_path / folder, "Simulated weather: not measurements")
+    assert (found.folder, found.says) == (tmp_path / folder, "made up for a test")
 
 
 @pytest.mark.parametrize("offsets", [None, Offsets(inputs=(-3, -1, 0), targets=(1, 4))])

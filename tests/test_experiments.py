@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 from svqkit import models, quantizers
 from svqkit.paper import published
 from svqkit.settings.experiment import TRANSLATORS, Study
-from svqkit.settings.params import Params, as_tree, load_params
+from svqkit.settings.params import Experiment, Params, as_tree, load_params
 
 ROOT = Path(__file__).resolve().parent.parent
 TREE = YAML(typ="safe").load(ROOT / "params.yaml")
@@ -105,24 +105,18 @@ PUBLISHED_SIZES = {
     "taxibj-none": 9.96,
     "taxibj-convnext-none": 7.84,
 }
-# Frames (C, H, W) of the bundled sample.
-FRAMES = {
-    "weather_t2m": (1, 32, 64),
-    "weather_r": (1, 32, 64),
-    "weather_uv10": (2, 32, 64),
-    "weather_tcc": (1, 32, 64),
-    "weather_mv": (12, 32, 64),
-    "weather_hmv": (110, 32, 64),
-    "kth": (1, 64, 64),
-    "kitticaltech": (3, 64, 80),
-    "human": (3, 64, 64),
-    "taxibj": (2, 32, 32),
-}
+CHANNELS = {"weather_uv10": 2, "weather_mv": 12, "weather_hmv": 110, "kitticaltech": 3, "human": 3, "taxibj": 2}
 
 
 @cache
 def params(profile: str) -> Params:
     return load_params(ROOT / "params.yaml", profile)
+
+
+def frame_shape(one: Experiment) -> tuple[int, int, int]:
+    """Frames (C, H, W): videos have the size of their settings."""
+    size = (32, 32) if one.dataset == "taxibj" else getattr(one.data, "size", (32, 64))
+    return CHANNELS.get(one.dataset, 1), *size
 
 
 def expected(row: Row) -> dict[str, Any]:
@@ -291,7 +285,7 @@ def test_the_pipeline_stays_small_enough_to_be_looked_over_at_once() -> None:
 )
 def test_a_samples_model_forecasts_frames(name: str) -> None:
     experiment = params("sample").experiment(name)
-    frames = FRAMES[experiment.dataset]
+    frames = frame_shape(experiment)
     torch.manual_seed(0)
     model = models.build(experiment, frames).eval()
     with torch.no_grad():
@@ -303,9 +297,8 @@ def test_a_samples_model_forecasts_frames(name: str) -> None:
 @pytest.mark.parametrize(("name", "millions"), PUBLISHED_SIZES.items())
 def test_a_papers_model_without_svq_is_as_large_as_published(name: str, millions: float) -> None:
     experiment = params("paper").experiment(name)
-    channels, *size = FRAMES[experiment.dataset]
     with torch.device("meta"):
-        model = models.build(experiment, (channels, *getattr(experiment.data, "size", size)))
+        model = models.build(experiment, frame_shape(experiment))
     # Published sizes are cut, not rounded, to two decimals (weather, traffic) or one (video).
     assert sum(weight.numel() for weight in model.parameters()) / 1e6 == pytest.approx(millions, abs=0.05)
 

@@ -161,12 +161,8 @@ def test_cases_and_hours_are_those_of_the_raw_frames(store: Store) -> None:
     frames, starts = store.frames[:].astype(float), store.starts("test")
     area = np.cos(np.deg2rad(LAT)) / np.cos(np.deg2rad(LAT)).mean()
     error = np.stack([frames[s + 2] - frames[s + 3 : s + 5] for s in starts])  # three frames in, two out
-    np.testing.assert_allclose(
-        found.cases["bias"].transpose("window", "lead", "channel"),
-        (error * area[:, None]).mean((-2, -1)),
-        rtol=1e-4,
-        atol=1e-5,
-    )
+    bias = found.cases["bias"].transpose("window", "lead", "channel")
+    np.testing.assert_allclose(bias, (error * area[:, None]).mean((-2, -1)), rtol=1e-4, atol=1e-5)
     times = store.times[starts[:, None] + [3, 4]]
     assert (found.cases["time"].to_numpy().astype("datetime64[h]") == times).all()
     assert found.hours is not None
@@ -342,11 +338,9 @@ def test_twins_are_other_seeds_and_the_frozen_one(make_run: Callable[..., Run], 
     make_run(frozen, "tiny-svq_frozen", root=tmp_path, seed=1)
     make_run(replace(SVQ, codebook_size=8), "tiny-svq-k8", root=tmp_path)
     make_run(kinds.NoQuantizer(), root=tmp_path)
-    assert {name: twin.name for name, twin in exploring.related_runs(run).items()} == {
-        "seed 0": "tiny-svq-seed0",
-        "seed 1": "tiny-svq-seed1",
-        "seed 0, frozen": "tiny-svq_frozen-seed0",
-    }
+    found = {name: twin.name for name, twin in exploring.related_runs(run).items()}
+    twins = {"seed 0": "tiny-svq-seed0", "seed 1": "tiny-svq-seed1", "seed 0, frozen": "tiny-svq_frozen-seed0"}
+    assert found == twins
 
 
 def test_without_names_base_and_svq_are_compared_with_all_seeds(make_run: Callable[..., Run], tmp_path: Path) -> None:

@@ -45,13 +45,9 @@ def errors(grid: str = "world", seed: int = 0) -> xr.Dataset:
     draw = np.random.default_rng(seed)
     dims = ("channel", "lead", "lat", "lon")
     bias = draw.normal(0.3, 1, (1, len(LEADS), lat.size, lon.size))
-    return xr.Dataset(
-        {
-            "bias": (dims, bias, {"units": "K", "long_name": "bias of 2 m temperature"}),
-            "rmse": (dims, np.abs(bias) + 1, {"units": "K", "long_name": "RMSE of 2 m temperature"}),
-        },
-        {"channel": ["t2m"], "lead": LEADS, "lat": lat, "lon": lon},
-    )
+    fields = {"bias": (dims, bias, {"units": "K", "long_name": "bias of 2 m temperature"})}
+    fields |= {"rmse": (dims, np.abs(bias) + 1, {"units": "K", "long_name": "RMSE of 2 m temperature"})}
+    return xr.Dataset(fields, {"channel": ["t2m"], "lead": LEADS, "lat": lat, "lon": lon})
 
 
 def case(grid: str = "world") -> xr.Dataset:
@@ -276,14 +272,10 @@ def test_the_callers_settings_come_back() -> None:
 
 
 def test_curves_are_dashed_for_training_and_baselines() -> None:
-    lines = plots.error_over_lead(scores(), units="K").axes[0].lines
-    assert {line.get_label(): line.get_linestyle() for line in lines} == {
-        "SimVP": "-",
-        "SVQ": "-",
-        "VQ": "-",
-        "Persistence": "--",
-    }
-    assert plots.error_over_lead(scores(), units="K").axes[0].get_ylabel() == "RMSE [K] (lower is better)"
+    axes = plots.error_over_lead(scores(), units="K").axes[0]
+    styles = {line.get_label(): line.get_linestyle() for line in axes.lines}
+    assert styles == {"SimVP": "-", "SVQ": "-", "VQ": "-", "Persistence": "--"}
+    assert axes.get_ylabel() == "RMSE [K] (lower is better)"
     losses = plots.learning_curves({SVQ: [log()]}).axes[0]
     assert [line.get_linestyle() for line in losses.lines] == ["--", "-"]
     assert losses.get_yscale() == "log"

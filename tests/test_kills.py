@@ -155,16 +155,10 @@ def _pairs(begun: list[int], redone: list[int], most: int) -> Iterable[tuple[int
 @pytest.fixture
 def experiment(weather_data: Data) -> Experiment:
     settings = load_params("params.yaml", "sample").experiment("weather_t2m-svq")
-    return override(
-        settings,
-        {
-            "model": {"hid_S": 4, "hid_T": 8, "N_T": 2, "mlp_ratio": 2.0, "drop_path": 0.2},
-            "quantizer": {"codebook_size": 20, "hidden_dim": 8},
-            "training": {"epochs": 2, "batch_size": 4, "steps_per_epoch": 2, "warmup_epochs": 1},
-            "seeds": [0, 1],
-            "data": as_tree(weather_data),
-        },
-    )
+    model = {"hid_S": 4, "hid_T": 8, "N_T": 2, "mlp_ratio": 2.0, "drop_path": 0.2}
+    training = {"epochs": 2, "batch_size": 4, "steps_per_epoch": 2, "warmup_epochs": 1}
+    small = {"model": model, "quantizer": {"codebook_size": 20, "hidden_dim": 8}, "training": training}
+    return override(settings, small | {"seeds": [0, 1], "data": as_tree(weather_data)})
 
 
 @HOW_MANY
