@@ -317,7 +317,10 @@ def test_names_that_mean_nothing_are_passed_over(videos: Path) -> None:
     (videos / "walking.zip").touch()
     (videos / "person03_walking_d1_uncomp").touch()
     (videos / "person01_boxing_d2_uncomp.avi").mkdir()
-    (videos / "walking" / "person02_walking_d1_uncomp").mkdir(parents=True)
     made = plan(settings(videos))
     assert made.clip_names == expected.clip_names
     assert made.notes == expected.notes
+    (videos / "walking" / "person02_walking_d1_uncomp").mkdir(parents=True)
+    made = plan(settings(videos))
+    assert made.clip_names == expected.clip_names
+    assert "88 of 96 recordings are missing" in " ".join(made.notes), "an empty folder counts as missing"
