@@ -4,14 +4,20 @@ import gc
 import os
 import shutil
 import subprocess
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from rawfiles import RawFiles
 
 from svqkit.settings.params import Data
+
+if TYPE_CHECKING:
+    from torch import nn
 
 # The same examples every time, and no verdict by the clock.
 settings.register_profile("svqkit", max_examples=25, deadline=None, derandomize=True, database=None)
@@ -58,3 +64,25 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     yield folder
     gc.collect()  # closes the files that a failed write left open
     subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def alexnet() -> SimpleNamespace:
+    """The layers of torchvision's alexnet, with random weights."""
+    import torch
+    import torchvision
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return SimpleNamespace(features=torchvision.models.alexnet(weights=None).features)
+
+
+@pytest.fixture(scope="session")
+def packaged(alexnet: SimpleNamespace) -> "nn.Module":
+    """The lpips package's own network around it."""
+    import lpips
+
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        warnings.simplefilter("ignore")
+        patch.setattr(lpips.pretrained_networks.tv, "alexnet", lambda pretrained: alexnet)
+        return lpips.LPIPS(net="alex", verbose=False)

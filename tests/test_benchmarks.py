@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import processes, published, rounds, scale
+from benchmarks import processes, published, rounds
 from svqkit.evaluation.image_metrics import ssim
 
 
@@ -48,11 +48,6 @@ def test_a_folder_that_is_no_checkout_is_refused(tmp_path: Path, capsys: pytest.
 
 def test_every_translator_has_its_published_name() -> None:
     assert set(published.NAMES) == set(benchmarks.TRANSLATORS)
-
-
-def test_what_scale_varies() -> None:
-    found = [(varied, value) for varied, value, *_ in scale.cases()]
-    assert len(found) == len(scale.CODES) + 2 * (len(scale.RESOLUTIONS) + len(scale.CHANNELS) + len(scale.FRAMES))
 
 
 def test_published_scores_have_the_ssim_of_the_scikit_image_of_their_time() -> None:

@@ -27,11 +27,10 @@ from svqkit.data import __main__ as command
 from svqkit.data.bundled import bundled_files
 from svqkit.data.check import Report, check, published
 from svqkit.data.check.published import FACTS
-from svqkit.data.check.text import spans
 from svqkit.data.sources import plan
 from svqkit.data.sources.kth import NEVER_PUBLISHED
 from svqkit.errors import SvqkitError
-from svqkit.settings.data import KTH_ACTIONS, SPLITS, KTHData, Offsets, WeatherData
+from svqkit.settings.data import KTH_ACTIONS, SPLITS, ArrayData, KTHData, Offsets, WeatherData
 from svqkit.settings.params import Params, load_params
 
 PROJECT = Path(__file__).parents[1]
@@ -51,22 +50,14 @@ def report(tmp_path: Path, params: Params) -> Callable[[str], Report]:
 
 
 def year(
-    root: Path,
-    variable: str,
-    year: int,
-    hours: int | None = None,
-    step: int = 1,
-    shape: tuple[int, int] = (32, 64),
-    kind: str = "NETCDF4",
-    title: str = "",
+    root: Path, variable: str, year: int, hours: int = 0, step: int = 1, shape: tuple = (32, 64), kind: str = "NETCDF4"
 ) -> Path:
     """A file with WeatherBench's name and axes; of NETCDF4 the values are never written, so that it is tiny."""
     path = root / published.weather_file(variable, year)
     path.parent.mkdir(parents=True, exist_ok=True)
     hours = hours or published.hours_of(variable, year).numbers[0]
     with netCDF4.Dataset(path, "w", format=kind) as file:
-        if title:
-            file.title = title
+        file.title = "made up for a test"
         sizes = {"time": hours // step, "lat": shape[0], "lon": shape[1]}
         for name, size in sizes.items():
             file.createDimension(name, size)
@@ -142,9 +133,7 @@ def test_a_missing_year_is_named_as_it_is_published(tmp_path: Path, capsys: pyte
     assert "NOT COMPLETE" in text
 
 
-def test_years_that_lack_in_several_variables_are_told_together(
-    report: Callable[[str], Report], tmp_path: Path
-) -> None:
+def test_years_missing_in_several_variables_are_told_together(report: Callable[[str], Report], tmp_path: Path) -> None:
     record(tmp_path, ("u10", "v10"), (2010, 2011, 2014, 2018))
     of = report("weather_uv10")
     names = [
@@ -191,9 +180,7 @@ def test_files_that_are_not_as_published(report: Callable[[str], Report], tmp_pa
     assert "wrong cadence" in of.refusal
 
 
-def test_a_file_without_its_variable_or_with_another_kind_of_content(
-    report: Callable[[str], Report], tmp_path: Path
-) -> None:
+def test_a_file_without_its_variable_or_with_other_content(report: Callable[[str], Report], tmp_path: Path) -> None:
     record(tmp_path, years=range(2010, 2017))
     (tmp_path / "weather" / published.weather_file("t2m", 2017)).write_text("<html>503</html>")
     year(tmp_path / "weather", "v10", 2018, hours=24).rename(tmp_path / "weather" / published.weather_file("t2m", 2018))
@@ -202,17 +189,11 @@ def test_a_file_without_its_variable_or_with_another_kind_of_content(
     assert "2m_temperature_2018_5.625deg.nc has no t2m; it has" in damaged
 
 
-def test_what_simulated_files_say_of_themselves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    year(tmp_path / "weather", "t2m", 2010, hours=48, title="Simulated weather: not measurements")
-    text = printed(capsys, tmp_path)[1]
-    assert "says      Simulated weather: not measurements" in text
-
-
 @pytest.mark.parametrize("folder", ["weather", "weather_5_625deg", "5.625deg", "."])
 def test_the_folder_may_be_named_as_others_do(tmp_path: Path, params: Params, folder: str) -> None:
     year(tmp_path / folder, "t2m", 2010)
     (found,) = check(tmp_path, params, ["weather_t2m"])
-    assert found.folder == tmp_path / folder
+    assert (found.folder, found.says) == (tmp_path / folder, "made up for a test")
 
 
 @pytest.mark.parametrize("offsets", [None, Offsets(inputs=(-3, -1, 0), targets=(1, 4))])
@@ -226,16 +207,6 @@ def test_the_expected_windows_are_those_of_a_whole_record(raw: RawFiles, hours: 
     assert sum(published.weather_frames(data).values()) == made.frames
 
 
-def test_expected_windows_of_the_published_periods(params: Params) -> None:
-    """Counted by hand: 37 and 36 years with 9 leap days, 6-hourly, over 8 frames, and over 37 of the reference."""
-    frames = (37 * 365 + 9) * 4
-    assert published.weather_windows(params.dataset("weather_mv")) == {
-        "clean": {"train": frames - 7, "validation": 366 * 4 - 7, "test": 730 * 4 - 7},
-        "paper": {"train": frames - 37, "validation": 366 * 4 - 37, "test": 730 * 4 - 37},
-    }
-    assert published.weather_frames(params.dataset("weather_hmv"))["train"] == frames - 365 * 4
-
-
 def test_hours_of_a_year() -> None:
     assert published.hours_of("t2m", 1979).numbers == (8760,)
     assert published.hours_of("tisr", 1979).numbers == (8753,)
@@ -246,9 +217,7 @@ def test_hours_of_a_year() -> None:
 # --- KTH ----------------------------------------------------------------------------------------------------------
 
 
-def test_missing_recordings_of_kth_by_person_and_archive(
-    tmp_path: Path, params: Params, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_missing_recordings_of_kth(tmp_path: Path, params: Params, capsys: pytest.CaptureFixture[str]) -> None:
     kth_sample.write(tmp_path / "kth", persons=(1, 15, 17), actions=("boxing", "handclapping"))
     (of,) = check(tmp_path, params, ["kth"])
     assert of.refusal == "", "it can be prepared"
@@ -334,9 +303,7 @@ def test_missing_files_of_kitticaltech(report: Callable[[str], Report], tmp_path
     assert "X_train.hkl" in of.refusal
 
 
-def test_a_whole_kitticaltech_right_below_the_root_as_openstl_has_it(
-    tmp_path: Path, params: Params, driven: Path
-) -> None:
+def test_a_whole_kitticaltech_right_below_the_root(tmp_path: Path, params: Params, driven: Path) -> None:
     shutil.copytree(driven, tmp_path, dirs_exist_ok=True)
     for name in published.caltech_videos()[1:]:
         (tmp_path / "caltech" / name).parent.mkdir(exist_ok=True)
@@ -374,7 +341,7 @@ def test_folders_of_kitti_and_drives_of_ones_own(tmp_path: Path, params: Params)
 # --- Human3.6M ----------------------------------------------------------------------------------------------------
 
 
-def test_truncated_lists_of_human(report: Callable[[str], Report], tmp_path: Path) -> None:
+def test_truncated_and_absent_lists_and_frames_of_human(report: Callable[[str], Report], tmp_path: Path) -> None:
     human_sample.write(tmp_path / "human", persons=(1, 8, 9), frames=24)
     of = report("human")
     lines = len((tmp_path / "human" / "train.txt").read_text().splitlines())
@@ -383,10 +350,6 @@ def test_truncated_lists_of_human(report: Callable[[str], Report], tmp_path: Pat
     assert checked(of, "image size") == ("256 × 256", True)
     assert of.missing[0].line == "images of persons 5-7, 11 (from S5.tar, S6.tar, S7.tar, S11.tar)"
     assert of.says.startswith("Simulated by svqkit.samples.human")
-
-
-def test_absent_lists_and_frames_of_human(report: Callable[[str], Report], tmp_path: Path) -> None:
-    human_sample.write(tmp_path / "human", persons=(1, 8, 9), frames=24)
     (tmp_path / "human" / "images" / "S8_Walking.54138969_000006.jpg").unlink()
     assert "S8_Walking.54138969_000006.jpg" in report("human").refusal
     (tmp_path / "human" / "train.txt").unlink()
@@ -466,7 +429,7 @@ def test_the_original_files_of_taxibj(report: Callable[[str], Report], tmp_path:
 # --- the command --------------------------------------------------------------------------------------------------
 
 
-def test_what_can_not_be_looked_at(tmp_path: Path, params: Params, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_can_not_be_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, text = printed(capsys, tmp_path / "nowhere")
     assert code == 2
     assert "There is no folder" in text
@@ -478,16 +441,10 @@ def test_what_can_not_be_looked_at(tmp_path: Path, params: Params, capsys: pytes
     assert "0 of 10 datasets are there" in text
 
 
-def test_a_dataset_of_ones_own_is_not_known(tmp_path: Path) -> None:
-    text = (PROJECT / "params.yaml").read_text()
-    entry, sized = "datasets:\n", "  paper:\n"
-    text = text.replace(entry, f"{entry}  mine: {{source: array, root: x.npy, frames_in: 2, frames_out: 2}}\n", 1)
-    model = "model: {translator: gsta, hid_S: 16, hid_T: 64, N_S: 2, N_T: 2, mlp_ratio: 4.0, drop_path: 0.0}"
-    text = text.replace(sized, f"{sized}    mine: {{{model}, quantizers: {{}}, training: {{}}}}\n", 1)
-    text = text.replace("  sample:\n", f"  sample:\n    mine: {{{model}, quantizers: {{}}, training: {{}}}}\n", 1)
-    (tmp_path / "params.yaml").write_text(text)
+def test_a_dataset_of_ones_own_is_not_known(tmp_path: Path, params: Params) -> None:
+    mine = replace(params, datasets=params.datasets | {"mine": ArrayData(root="x.npy", frames_in=2, frames_out=2)})
     with pytest.raises(SvqkitError, match=r"Unknown published dataset 'mine'. Valid: human, kitticaltech, kth, "):
-        check(tmp_path, load_params(tmp_path / "params.yaml", "paper"), ["mine"])
+        check(tmp_path, mine, ["mine"])
 
 
 def test_a_closed_pipe_ends_it_quietly(tmp_path: Path) -> None:
@@ -534,9 +491,7 @@ def test_the_listing_is_of_the_sample_that_dvc_tracks() -> None:
     assert {entry["relpath"]: entry["md5"] for entry in entries} == {file.path: file.md5 for file in bundled_files()}
 
 
-def test_the_bundled_sample_is_said_to_be_that_and_enough(
-    sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_bundled_sample_is_enough(sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     root = sample("weather", "kth", "kitticaltech", "human", "taxibj")
     code, text = printed(capsys, root)
     assert code == 0
@@ -549,16 +504,14 @@ def test_the_bundled_sample_is_said_to_be_that_and_enough(
     assert "persons 4-14, 18-24 altogether" in text
 
 
-def test_the_bundled_sample_is_not_enough_for_the_paper(
-    sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_sample_is_not_enough_for_the_paper(sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     code, text = printed(capsys, sample("kth"), "--profile", "paper")
     assert code == 1
     assert "NOT COMPLETE for profile paper" in text.splitlines()[0]
 
 
 def test_real_files_beside_samples_of_other_datasets(
-    sample: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = sample("weather", "taxibj")
     record(root)  # the years 2010 to 2018 of t2m, over those of the sample
@@ -582,9 +535,7 @@ def test_real_files_among_those_of_the_sample(sample: Callable[..., Path], capsy
     assert "person04_boxing_d1_uncomp.avi" in text
 
 
-def test_a_sample_right_below_the_root_beside_other_datasets(
-    sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_samples_right_below_the_root(sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     root = sample("kitticaltech", "human", "taxibj")
     for source in ("kitticaltech", "human", "taxibj"):
         shutil.copytree(root / source, root, dirs_exist_ok=True)
@@ -635,12 +586,6 @@ def test_nothing_is_written(tmp_path: Path, params: Params) -> None:
     before = files_below(tmp_path)
     check(tmp_path, params)
     assert files_below(tmp_path) == before
-
-
-def test_runs_of_numbers() -> None:
-    assert spans([]) == ""
-    assert spans([2010]) == "2010"
-    assert spans([1, 2, 3, 5, 7, 8]) == "1-3, 5, 7-8"
 
 
 def test_names_of_files_are_those_of_the_source() -> None:

@@ -1,21 +1,18 @@
 """Stores have red first; where the reference has blue first, protocol "paper" and conversion know of it."""
 
-import warnings
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
 import h5py
-import lpips
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-import torchvision
 from accelerate import Accelerator
 from openstlcases import SVQ, reference_weights
 from PIL import Image
-from ruamel.yaml import YAML
 from torch import Tensor, nn
 from untrained import a_run
 
@@ -101,23 +98,6 @@ def dataset(request: pytest.FixtureRequest) -> Colours:
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(scope="module")
-def alexnet() -> SimpleNamespace:
-    """The layers of torchvision's alexnet, with random weights."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return SimpleNamespace(features=torchvision.models.alexnet(weights=None).features)
-
-
-@pytest.fixture(scope="module")
-def packaged(alexnet: SimpleNamespace) -> nn.Module:
-    """The lpips package's own network around it."""
-    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
-        warnings.simplefilter("ignore")
-        patch.setattr(lpips.pretrained_networks.tv, "alexnet", lambda pretrained: alexnet)
-        return lpips.LPIPS(net="alex", verbose=False)
-
-
 @pytest.fixture
 def trunk(alexnet: SimpleNamespace, tmp_path: Path) -> str:
     path = tmp_path / "alexnet.pth"
@@ -183,33 +163,18 @@ def test_validation_sees_colours_as_scoring_does(protocol: Protocol, dataset: Co
 
 
 def converted(dataset: Colours, config: dict[str, object], weights: dict[str, Tensor], folder: Path) -> Run:
-    tree = {
-        "profile": "tiny",
-        "datasets": {dataset.name: as_tree(dataset.data)},
-        "profiles": {"tiny": {dataset.name: {}}},
-    }
-    with (folder / "params.yaml").open("w") as file:
-        YAML().dump(tree, file)
+    datasets, sizes = {dataset.name: as_tree(dataset.data)}, {"tiny": {dataset.name: {}}}
+    params = folder / "params.yaml"
+    params.write_text(json.dumps({"profile": "tiny", "datasets": datasets, "profiles": sizes}))
     (folder / "config.py").write_text("".join(f"{key} = {value!r}\n" for key, value in config.items()))
     torch.save(weights, folder / "checkpoint.pth")
-    stores = Path(dataset.data.root) / "stores"
-    return open_run(
-        convert(
-            folder / "checkpoint.pth",
-            [folder / "config.py"],
-            dataset.name,
-            "tiny",
-            params=folder / "params.yaml",
-            stores=stores,
-            runs=folder / "runs",
-        )
-    )
+    files = folder / "checkpoint.pth", [folder / "config.py"]
+    places = {"params": params, "stores": Path(dataset.data.root) / "stores", "runs": folder / "runs"}
+    return open_run(convert(*files, dataset.name, "tiny", **places))
 
 
 @pytest.mark.parametrize("more", [{}, {"post_vq": True}, {"method": "SimVP", "N_S": 4, "model_type": "incepu"}])
-def test_a_checkpoint_takes_and_gives_the_colours_of_its_store(
-    more: dict[str, object], dataset: Colours, tmp_path: Path
-) -> None:
+def test_a_checkpoint_has_the_colours_of_its_store(more: dict[str, object], dataset: Colours, tmp_path: Path) -> None:
     """One of Human3.6M was trained on blue first, one of KITTI on red first."""
     config = {"hid_S": 8, "hid_T": 16, "N_S": 2, "N_T": 2, "mlp_ratio": 2.0, "method": "SimVPVQ", "vq_kwargs": SVQ}
     config |= more

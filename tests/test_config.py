@@ -3,8 +3,6 @@
 import copy
 import json
 import random
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import product
@@ -106,31 +104,10 @@ def holds_all(message: str, words: Iterable[str]) -> None:
         assert word in message, f"{word!r} is not in: {message}"
 
 
-@pytest.mark.parametrize("profile", ["sample", "paper"])
-def test_the_shipped_params_fit_in_both_profiles(profile: str) -> None:
-    params = load_params(PARAMS, profile)
-    assert params.profile == profile
-    assert {experiment.profile for experiment in params.experiments.values()} == {profile}
-    assert set(params.datasets) == {experiment.dataset for experiment in params.experiments.values()}
-    assert all(name == experiment.name for name, experiment in params.experiments.items())
-    assert all(experiment.data == params.datasets[experiment.dataset] for experiment in params.experiments.values())
-
-
 def test_the_file_names_the_profile_and_an_argument_wins(tree: Tree, tmp_path: Path) -> None:
     assert load(tree, tmp_path).profile == tree["profile"]
     assert load(tree | {"profile": "paper"}, tmp_path).profile == "paper"
     assert load(tree | {"profile": "paper"}, tmp_path, "sample").profile == "sample"
-
-
-def test_the_paper_profile_has_the_published_settings_of_t2m() -> None:
-    experiment = load_params(PARAMS, "paper").experiment(SVQ)
-    data, model, quantizer, training = experiment.data, experiment.model, experiment.quantizer, experiment.training
-    assert (data.train, data.validation, data.test) == (("2010", "2015"), ("2016", "2016"), ("2017", "2018"))
-    assert (data.variables, data.hours_per_frame, data.frames_in, data.frames_out) == (("t2m",), 1, 12, 12)
-    assert (model.translator, model.hid_S, model.hid_T, model.N_S, model.N_T) == ("gsta", 32, 256, 2, 8)
-    assert (quantizer.name, quantizer.codebook_size, quantizer.hidden_dim) == ("svq", 10_000, 128)
-    assert (training.loss, training.schedule, training.learning_rate) == ("mae", "cosine", 5e-3)
-    assert (training.epochs, training.batch_size) == (50, 16)
 
 
 def test_later_places_win(tree: Tree, tmp_path: Path) -> None:
@@ -288,11 +265,10 @@ WRONG_STUDIES: list[tuple[Place, object, list[str]]] = [
     (("studies", "noise", SVQ), {"noise10": {}}, [f"studies.noise.{SVQ}: there is an experiment '{SVQ}-noise10'"]),
     (("studies", "noise", SVQ), {"a": 3}, [f"studies.noise.{SVQ}.a must be a mapping", "got 3"]),
     (("studies", "noise", SVQ), {"a": {"noise": 1}}, [f"studies.noise.{SVQ}.a: unknown key 'noise'", "valid: model"]),
-    (("studies", "noise", SVQ), {"a": {"dataset": DATASET}}, [f"studies.noise.{SVQ}.a: unknown key 'dataset'"]),
     (("studies", "noise", SVQ), {"training.loss": ["l1"]}, [f"{SVQ}.training.loss", "'mae', 'mse' or 'huber'"]),
     (("studies", "noise", SVQ), {"training.loss": {}}, [f"{SVQ}.training.loss: has no values"]),
+    (("studies", "noise", ", ".join([SVQ] * 5)), {}, [f"studies.noise: '{SVQ}, {SVQ}", "is too long a key for DVC"]),
     (("studies", "noise", SVQ), {"../evil": {}}, [f"experiments: '{SVQ}-../evil' names folders"]),
-    (("experiments", SVQ), {"dataset": "kth"}, [f"experiments.{SVQ}.dataset: unknown dataset 'kth'"]),
     ((*SIZED, "rules"), {"nonne": {}}, [f"profiles.sample.{DATASET}.rules: unknown name 'nonne'", "did you mean"]),
     ((*SIZED, "rules"), {"none": {"data": {}}}, ["rules.none: unknown key 'data'", "valid: model, quantizers, seeds"]),
     (("profiles", "paper", "all"), {"data": {"kth": {"stride": 1}}}, ["paper.all.data.kth.stride: unknown key"]),
@@ -314,21 +290,7 @@ def places(tree: object, above: tuple = ()) -> Iterator[tuple]:
         yield from places(value, (*above, key))
 
 
-ODD = [
-    None,
-    3,
-    [],
-    {},
-    "x",
-    "a, b",
-    [1, {"a": 2}],
-    [[]],
-    True,
-    {"a": {"b": 1}},
-    {3: 4},
-    {"svq": None},
-    {"name": ["svq"]},
-]
+ODD = [None, 3, [], {}, "x", "a, b", [1, {"a": 2}], [[]], True, {"a": {"b": 1}}, {3: 4}, {"svq": None}, {"name": [1]}]
 
 
 def test_what_is_odd_is_read_or_refused_wherever_it_stands(study_tree: Tree, tmp_path: Path) -> None:
@@ -346,13 +308,6 @@ def test_a_thousand_experiments_are_read_at_once(study_tree: Tree, tmp_path: Pat
     assert len(load_params(tmp_path / "params.yaml").experiments) == 1012
 
 
-def test_a_key_that_dvc_would_break_into_two_lines_is_refused(study_tree: Tree, tmp_path: Path) -> None:
-    tree = put(study_tree, ("studies", "noise", ", ".join([SVQ] * 5)), {})
-    (tmp_path / "params.yaml").write_text(json.dumps(tree))
-    message = refusal(lambda: load_params(tmp_path / "params.yaml"))
-    holds_all(message, [f"studies.noise: '{SVQ}, {SVQ}", "is too long a key for DVC"])
-
-
 def test_the_file_stays_short() -> None:
     lines = PARAMS.read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 250
@@ -361,10 +316,7 @@ def test_the_file_stays_short() -> None:
 
 KEYS_OF_TRAINING = "valid: augment, batch_size, clip_norm, crop_scale, epochs, learning_rate"
 UNKNOWN_KEYS: list[tuple[Place, list[str]]] = [
-    (
-        ("datasts",),
-        ["params.yaml: unknown key 'datasts'", "did you mean 'datasets'?", "profile, profiles"],
-    ),
+    (("datasts",), ["params.yaml: unknown key 'datasts'", "did you mean 'datasets'?", "profile, profiles"]),
     (("profiles", "sample", "weather"), ["profiles.sample: unknown dataset 'weather'", f"valid: all, {DATASET}"]),
     ((*SIZED, "modell"), [f"profiles.sample.{DATASET}: unknown key 'modell'", "valid: data, model, quantizers"]),
     (("datasets", DATASET, "vars"), [f"datasets.{DATASET}.vars: unknown key", "valid: frames_in, frames_out, gaps"]),
@@ -382,19 +334,9 @@ UNKNOWN_KEYS: list[tuple[Place, list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("place", "words"), UNKNOWN_KEYS, ids=[".".join(place) for place, _ in UNKNOWN_KEYS])
-def test_an_unknown_key_is_named_with_its_place_and_the_valid_ones(
-    place: Place, words: list[str], tree: Tree, tmp_path: Path
-) -> None:
-    value = {"bad": 1} if place[-1] in ("model", "training") else {}
-    holds_all(refusal(lambda: load(put(tree, place, value), tmp_path)), words)
-
-
 SETTINGS_OF_DATA = [
-    ("root", 3, ["valid string", "got 3"]),
     ("variables", [], ["at least 1 item", "got []"]),
     ("variables", "t2m", ["valid array", "got 't2m'"]),
-    ("variables", [1], ["valid string", "got 1"]),
     ("variables", ["t2m", "t2m"], [".variables: each variable once"]),
     ("levels", [500, 500], [".levels: each level once"]),
     ("levels", [500.5], ["valid integer", "500.5"]),
@@ -404,31 +346,24 @@ SETTINGS_OF_DATA = [
     ("frames_in", -1, ["greater than 0", "got -1"]),
     ("frames_out", True, ["valid integer", "got True"]),
     ("frames_out", 2.5, ["integer", "got 2.5"]),
-    ("frames_out", "12", ["valid integer", "got '12'"]),
-    ("frames_out", None, ["valid integer", "got None"]),
     ("train", "2010", ["a period is written first/last, as in 2010/2015", "got '2010'"]),
     ("train", "2010/June", ["train: a date is written 2010, 2010-06 or 2010-06-30, got 'June'"]),
     ("train", "2010/2011/2012", ["at most 2 items"]),
     ("train", ["2010"], ["train.1"]),
-    ("train", ["2010", "2011", "2012"], ["at most 2 items"]),
     ("train", [True, "2013"], ["valid string", "got True"]),
     ("train", ["2010", "June"], ["train: a date is written 2010, 2010-06 or 2010-06-30, got 'June'"]),
-    ("train", ["2010", "2011-13"], ["train: a date is written", "got '2011-13'"]),
     ("train", ["2010", "2011-02-29"], ["train: a date is written", "got '2011-02-29'"]),
     ("train", ["2013", "2010"], ["train: the last date '2010' lies before the first one '2013'"]),
-    ("validation", ["2014-06", "2014-05"], ["validation: the last date '2014-05' lies before"]),
     ("train", ["2010", "2014"], ["train ['2010', '2014'] and validation ['2014', '2014'] overlap"]),
     ("test", ["2013-12-31", "2015"], ["train ['2010', '2013'] and test ['2013-12-31', '2015'] overlap"]),
 ]
 SETTINGS_OF_MODEL = [
     ("translator", "gst", ["unknown translator 'gst' (did you mean 'gsta'?)", "valid: convmixer, convnext"]),
     ("hid_S", 15, ["hid_S must be even", "got 15"]),
-    ("hid_S", True, ["valid integer", "got True"]),
     ("hid_T", "64", ["valid integer", "got '64'"]),
     ("N_S", 3, ["multiple of 2", "got 3"]),
     ("N_S", 0, ["greater than or equal to 2", "got 0"]),
     ("N_T", 1, ["greater than or equal to 2", "got 1"]),
-    ("translator", 3, ["valid string", "got 3"]),
     ("spatio_kernel_enc", 4, ["must be odd", "got 4"]),
     ("spatio_kernel_dec", -3, ["greater than 0", "got -3"]),
     ("mlp_ratio", 1.0, ["greater than 1", "got 1.0"]),
@@ -436,7 +371,6 @@ SETTINGS_OF_MODEL = [
     ("drop", 1.0, ["less than 1", "got 1.0"]),
     ("drop_path", -0.1, ["greater than or equal to 0", "got -0.1"]),
     ("quantize_after_translator", 1, ["valid boolean", "got 1"]),
-    ("noise", True, ["valid number", "got True"]),
 ]
 SETTINGS_OF_TRAINING = [
     ("loss", "l1", ["'mae', 'mse' or 'huber'", "got 'l1'"]),
@@ -449,7 +383,6 @@ SETTINGS_OF_TRAINING = [
     ("learning_rate", 0.0, ["greater than 0", "got 0.0"]),
     ("learning_rate", float("inf"), ["finite number"]),
     ("learning_rate", float("nan"), ["got nan"]),
-    ("learning_rate", "5e-3", ["valid number", "got '5e-3'"]),
     ("learning_rate", False, ["valid number", "got False"]),
     ("clip_norm", -1.0, ["greater than or equal to 0", "got -1.0"]),
     ("patience", 0, ["greater than 0", "got 0"]),
@@ -500,22 +433,14 @@ WRONG_ENTRIES: list[tuple[Place, object, list[str]]] = [
     ((*MODEL,), "gsta", [f"profiles.sample.{DATASET}.model must be a mapping", "got 'gsta'"]),
     (("datasets", DATASET, "source"), "wether", [f"datasets.{DATASET}.source: unknown source 'wether'", "'weather'"]),
     (("experiments",), ["a"], ["experiments must be a mapping"]),
-    (
-        (*EXPERIMENT, "dataset"),
-        "weather",
-        [f"experiments.{SVQ}.dataset: unknown dataset 'weather'", DATASET],
-    ),
+    ((*EXPERIMENT, "dataset"), "weather", [f"experiments.{SVQ}.dataset: unknown dataset 'weather'", DATASET]),
     ((*EXPERIMENT, "dataset"), [DATASET], [f"experiments.{SVQ}.dataset: unknown dataset", f"valid: {DATASET}"]),
     ((*EXPERIMENT, "dataset"), None, [f"experiments.{SVQ}.dataset: is missing", f"valid: {DATASET}"]),
     ((*EXPERIMENT, "quantizer"), {"name": "svqs"}, [f"experiments.{SVQ}.quantizer.name: unknown quantizer 'svqs'"]),
     ((*EXPERIMENT, "quantizer"), {"name": ["svq"]}, [f"experiments.{SVQ}.quantizer.name", "'none', 'svq', 'vq'"]),
     ((*EXPERIMENT, "quantizer"), {"learnable": True}, ["quantizer.name: is missing", "valid: fsq, ", "svq, vq"]),
     ((*EXPERIMENT, "quantizer"), "svq", [f"experiments.{SVQ}.quantizer must be a mapping", "got 'svq'"]),
-    (
-        (*EXPERIMENT, "quantizer", "init"),
-        "he",
-        [f"{SVQ}.quantizer.init", "'kaiming', 'xavier'", "got 'he'"],
-    ),
+    ((*EXPERIMENT, "quantizer", "init"), "he", [f"{SVQ}.quantizer.init", "'kaiming', 'xavier'", "got 'he'"]),
     ((*EXPERIMENT, "training"), {"loss": "l1"}, [f"experiments.{SVQ}.training.loss", "'mae', 'mse' or 'huber'"]),
     ((*EXPERIMENT, "protocol"), "honest", [f"experiments.{SVQ}.protocol", "'clean' or 'paper'", "got 'honest'"]),
     ((*EXPERIMENT, "seeds"), [], [f"experiments.{SVQ}.seeds", "at least 1 item"]),
@@ -536,31 +461,22 @@ WRONG_ENTRIES: list[tuple[Place, object, list[str]]] = [
     ((*PAPER, "model"), {"translator": "gst"}, ["paper.model.translator: unknown translator 'gst'", "'gsta'"]),
     ((*PAPER, "quantizer"), {"decay": 0.5}, ["paper.quantizer.decay: unknown key 'decay'", "valid: codebook_size"]),
     ((*PAPER, "quantizer"), {"name": "vq"}, ["paper.quantizer.name: unknown key 'name'"]),
-    (
-        (*PAPER[:-1], "sample"),
-        {"training": {"epochs": 0}},
-        [f"{SVQ}.profiles.sample.training.epochs", "got 0"],
-    ),
+    ((*PAPER[:-1], "sample"), {"training": {"epochs": 0}}, [f"{SVQ}.profiles.sample.training.epochs", "got 0"]),
     (("experiments", "a b"), {"dataset": DATASET}, ["'a b' names folders", "letters, digits, '_' and '-'"]),
-    (("experiments", "../a"), {"dataset": DATASET}, ["'../a' names folders"]),
-    (("experiments", "a\n"), {"dataset": DATASET}, ["names folders"]),
+]
+
+
+# Each unknown key is named with its place and the valid ones.
+WRONG_ENTRIES += [
+    (place, {"bad": 1} if place[-1] in ("model", "training") else {}, words) for place, words in UNKNOWN_KEYS
 ]
 
 
 @pytest.mark.parametrize(
     ("place", "value", "words"), WRONG_ENTRIES, ids=[f"{place[-1]}={value}" for place, value, _ in WRONG_ENTRIES]
 )
-def test_a_wrong_entry_is_refused_in_words(
-    place: Place, value: object, words: list[str], tree: Tree, tmp_path: Path
-) -> None:
+def test_a_wrong_entry_is_refused(place: Place, value: object, words: list[str], tree: Tree, tmp_path: Path) -> None:
     holds_all(refusal(lambda: load(put(tree, place, value), tmp_path)), words)
-
-
-@pytest.mark.parametrize("name", ["a/b", "a.b", "", 3])
-def test_a_dataset_whose_name_is_no_folder_is_refused(name: object, tree: Tree, tmp_path: Path) -> None:
-    tree["datasets"][name] = tree["datasets"][DATASET]
-    tree["profiles"]["sample"][name] = tree["profiles"]["sample"][DATASET]
-    holds_all(refusal(lambda: load(tree, tmp_path)), ["1 problem(s)", f"{name!r} names folders"])
 
 
 @pytest.mark.parametrize("name", ["root", "variables", "train"])
@@ -575,17 +491,10 @@ def test_all_mistakes_are_listed_at_once(tree: Tree, tmp_path: Path) -> None:
     tree = put(tree, (*TRAINING, "epoch"), 3)
     tree = put(tree, (*TRAINING, "loss"), "l1")
     tree = put(tree, ("experiments", "lost"), {"dataset": "nowhere"})
+    tree = put(tree, (*EXPERIMENT, "seeds"), [1, 1])
     message = refusal(lambda: load(tree, tmp_path))
     places = [f"{MODEL_WORDS}.hid_S", f"{TRAINING_WORDS}.epoch", f"{TRAINING_WORDS}.loss", "experiments.lost.dataset"]
-    holds_all(message, ["has 4 problem(s)", *places])
-
-
-def test_two_mistakes_of_two_experiments_are_both_listed(tree: Tree, tmp_path: Path) -> None:
-    tree = put(tree, (*EXPERIMENT, "seeds"), [1, 1])
-    tree = put(tree, ("experiments", f"{DATASET}-none", "training"), {"epochs": 0})
-    holds_all(
-        refusal(lambda: load(tree, tmp_path)), ["2 problem(s)", f"{SVQ}.seeds", f"{DATASET}-none.training.epochs"]
-    )
+    holds_all(message, ["has 5 problem(s)", *places, f"{SVQ}.seeds"])
 
 
 @pytest.mark.parametrize(
@@ -705,12 +614,3 @@ def test_the_registries_have_just_the_names_that_settings_allow() -> None:
     assert set(QUANTIZERS) == {kind.name for kind in kinds} == {kind().name for kind in kinds}
     assert set(mixture.CODEBOOK_INITS) == set(get_args(CodebookInit))
     assert set(loop.LOSSES) == set(get_args(Loss))
-
-
-def test_reading_settings_imports_no_torch() -> None:
-    code = (
-        "import sys; from svqkit.settings.params import load_params; "
-        f"load_params({str(PARAMS)!r}, 'paper'); print('torch' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=PARAMS.parent, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"

@@ -116,11 +116,6 @@ def test_flops_of_svq_are_those_of_its_products(three: list[Case]) -> None:
     assert folded - none == pytest.approx(2 * PLACES * 2 * first + 2 * D * K * HIDDEN / BATCH)
 
 
-def test_flops_of_a_sample_do_not_depend_on_the_batch(three: list[Case]) -> None:
-    one, twice = (Subject(three[0], FRAME, size, "cpu").flops() for size in (BATCH, 2 * BATCH))
-    assert one == pytest.approx(twice)
-
-
 def test_a_longer_forecast_takes_as_many_passes(tiny: Callable[..., Experiment]) -> None:
     longer = override(tiny(), {"data": {"frames_out": 2 * TIME}})
     assert subject(Case(longer, "none")).flops() == pytest.approx(2 * subject(Case(tiny(), "none")).flops())
@@ -208,9 +203,6 @@ def test_each_model_is_measured_once(settings: Params) -> None:
     assert len({case.name for case in cases}) == len(cases)
     works = [(case.form, case.experiment.model.translator, case.codebook_size) for case in cases]
     assert len(set(works)) == len(works)
-
-
-def test_a_dataset_without_the_study_is_refused(settings: Params) -> None:
     with pytest.raises(SvqkitError, match="no experiment with SVQ on kth"):
         costs.all_cases(settings, "kth")
 
@@ -234,6 +226,8 @@ def test_seconds_are_medians_over_rounds(three: list[Case], clock: Callable[[Ite
     (row,) = costs.measure(three[:1], FRAME, repeats=5).to_dict("records")
     assert row["step_seconds"] == pytest.approx(0.3)
     assert row["forward_seconds"] == pytest.approx(0.04)
+    with pytest.raises(SvqkitError, match="repeats=0"):
+        costs.measure(three, FRAME, repeats=0)
 
 
 def test_a_slow_model_sits_out(three: list[Case], clock: Callable[[Iterator[float]], None]) -> None:
@@ -267,9 +261,7 @@ def test_a_model_that_does_not_fit_says_so_and_the_others_go_on(
     assert table["parameters"].notna().all()
 
 
-def test_memory_that_runs_out_is_a_note_and_another_failure_is_not_hidden(
-    three: list[Case], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lack_of_memory_is_noted_other_failures_are_raised(three: list[Case], monkeypatch: pytest.MonkeyPatch) -> None:
     step = Subject.step
 
     def fails_with(message: str) -> None:
@@ -287,11 +279,6 @@ def test_memory_that_runs_out_is_a_note_and_another_failure_is_not_hidden(
     fails_with("something else")
     with pytest.raises(RuntimeError, match="something else"):
         costs.measure(three, FRAME, repeats=1)
-
-
-def test_no_round_is_refused(three: list[Case]) -> None:
-    with pytest.raises(SvqkitError, match="repeats=0"):
-        costs.measure(three, FRAME, repeats=0)
 
 
 # The table and the figure
@@ -320,9 +307,7 @@ def test_what_is_written_comes_back(settings: Params, results_of: Callable[[pd.D
     pd.testing.assert_frame_equal(back.fillna({"note": ""}), table, check_dtype=False)
 
 
-def test_table_holds_each_translator_and_its_changes(
-    settings: Params, results_of: Callable[[pd.DataFrame], Results]
-) -> None:
+def test_table_holds_translators_and_changes(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
     table = costs_table(results_of(made_up(settings)))
     assert table.key == "t9"
     assert "a machine" in table.caption
@@ -339,9 +324,7 @@ def test_table_holds_each_translator_and_its_changes(
     assert len(tidy(table)) > 0
 
 
-def test_table_says_what_is_missing_or_did_not_fit(
-    settings: Params, results_of: Callable[[pd.DataFrame], Results]
-) -> None:
+def test_table_says_what_is_missing_or_unfit(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
     table = made_up(settings)
     first, second, *_ = dict.fromkeys(table["translator"])
     table = table[table["translator"] != second]
@@ -353,11 +336,8 @@ def test_table_says_what_is_missing_or_did_not_fit(
     notes = " ".join(made.sections[-1].notes)
     assert "does not fit: a reason" in notes
     assert "Not measured" in notes
-
-
-def test_table_of_other_experiments_is_refused(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
     with pytest.raises(SvqkitError, match="no experiment of study"):
-        costs_table(results_of(made_up(settings).assign(experiment="other")))
+        costs_table(results_of(table.assign(experiment="other")))
 
 
 def test_figure_draws_what_was_measured(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
@@ -375,21 +355,15 @@ def test_figure_draws_what_was_measured(settings: Params, results_of: Callable[[
     assert "random numbers" in drawn.caption
 
 
-def test_figure_leaves_out_and_names_what_did_not_fit(
-    settings: Params, results_of: Callable[[pd.DataFrame], Results]
-) -> None:
+def test_figure_leaves_out_what_did_not_fit(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
     table = made_up(settings)
     table.loc[table["form"] == "lista", ["step_seconds", "peak_bytes"]] = np.nan
     (drawn,) = figure.draw(results_of(table))
     assert [[line.get_label() for line in axes.lines].count("LISTA") for axes in drawn.figure.axes] == [0, 1, 0]
     assert "LISTA with K = 10" in drawn.caption
-
-
-def test_figure_needs_two_sizes(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
-    table = made_up(settings)
-    for none_left, number in ((table["codebook_size"] == 10, 1), (table["form"] == "none", 0)):
+    for too_few, number in ((table["codebook_size"] == 10, 1), (table["form"] == "none", 0)):
         with pytest.raises(SvqkitError, match=f"have {number}"):
-            figure.draw(results_of(table[none_left]))
+            figure.draw(results_of(table[too_few]))
 
 
 # Hours of a profile
@@ -413,12 +387,9 @@ def test_windows_are_those_of_the_published_files(paper: Params, dataset: str, c
     assert (gpu_hours.training_windows(data), gpu_hours.training_windows(data, "paper")) == (clean, published)
 
 
-def test_windows_of_other_settings_are_not_guessed(settings: Params) -> None:
+def test_steps_are_epochs_of_whole_batches_of_published_windows(paper: Params, settings: Params) -> None:
     with pytest.raises(SvqkitError, match="published files and settings only"):
         gpu_hours.training_windows(settings.dataset("kth"))
-
-
-def test_steps_are_epochs_of_whole_batches(paper: Params) -> None:
     one = paper.experiment("weather_t2m-svq")
     changed = override(one, {"training": {"epochs": 3, "batch_size": 100, "warmup_epochs": 0}})
     assert gpu_hours.steps_of_run(changed) == 3 * 525
@@ -440,9 +411,7 @@ def test_groups_hold_every_experiment_once(paper: Params) -> None:
     groups = gpu_hours.groups_of(paper, paper.datasets)
     names = [experiment.name for group in groups for experiment in group.experiments]
     assert sorted(names) == sorted(paper.experiments)
-    assert sum(group.runs for group in groups) == sum(
-        len(experiment.seeds) for experiment in paper.experiments.values()
-    )
+    assert sum(group.runs for group in groups) == sum(len(one.seeds) for one in paper.experiments.values())
 
 
 def test_hours_are_samples_over_their_rate(paper: Params) -> None:

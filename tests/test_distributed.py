@@ -180,16 +180,10 @@ def trained_by_two(
     script = folder / "train.py"
     script.write_text(TRAIN)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    arguments = [json.dumps(as_tree(experiment)), str(store.path), str(folder / "runs"), str(folder / "states")]
+    arguments = [script, json.dumps(as_tree(experiment)), store.path, folder / "runs", folder / "states"]
+    command += [*map(str, arguments), "dies" if dies else ""]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    return subprocess.run(
-        [*command, str(script), *arguments, "dies" if dies else ""],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=300,
-        check=False,
-    )
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
 
 
 def losses(folder: Path, experiment: Experiment) -> np.ndarray:
@@ -212,11 +206,7 @@ def test_two_processes_have_the_losses_of_one_over_50_steps(
 
 
 def test_a_process_that_dies_ends_all_with_its_traceback_and_another_number_goes_on(
-    experiment: Experiment,
-    store: Store,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    experiment: Experiment, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     short = override(experiment, {"training": {"steps_per_epoch": 6}})
     done = trained_by_two(short, store, tmp_path / "cut", dies=True)
@@ -244,9 +234,7 @@ def test_the_list_needs_no_torch_which_takes_seconds_to_import() -> None:
     assert "weather_t2m-svq" in done.stdout.split(), done.stderr
 
 
-def test_a_batch_that_the_processes_can_not_share_is_refused(
-    experiment: Experiment, store: Store, tmp_path: Path
-) -> None:
+def test_a_batch_that_processes_cannot_share_is_refused(experiment: Experiment, store: Store, tmp_path: Path) -> None:
     odd = override(experiment, {"training": {"batch_size": 3}})
     done = trained_by_two(odd, store, tmp_path / "odd")
     assert done.returncode != 0

@@ -8,7 +8,7 @@ they ask for, ``readme_name`` is what the README calls the file where there is n
 
 import csv
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 from svqkit import models, quantizers
 from svqkit.paper import published
 from svqkit.settings.experiment import TRANSLATORS, Study
-from svqkit.settings.params import Params, as_tree, load_params
+from svqkit.settings.params import Experiment, Params, as_tree, load_params
 
 ROOT = Path(__file__).resolve().parent.parent
 TREE = YAML(typ="safe").load(ROOT / "params.yaml")
@@ -105,24 +105,18 @@ PUBLISHED_SIZES = {
     "taxibj-none": 9.96,
     "taxibj-convnext-none": 7.84,
 }
-# Frames (C, H, W) of the bundled sample.
-FRAMES = {
-    "weather_t2m": (1, 32, 64),
-    "weather_r": (1, 32, 64),
-    "weather_uv10": (2, 32, 64),
-    "weather_tcc": (1, 32, 64),
-    "weather_mv": (12, 32, 64),
-    "weather_hmv": (110, 32, 64),
-    "kth": (1, 64, 64),
-    "kitticaltech": (3, 64, 80),
-    "human": (3, 64, 64),
-    "taxibj": (2, 32, 32),
-}
+CHANNELS = {"weather_uv10": 2, "weather_mv": 12, "weather_hmv": 110, "kitticaltech": 3, "human": 3, "taxibj": 2}
 
 
 @cache
 def params(profile: str) -> Params:
     return load_params(ROOT / "params.yaml", profile)
+
+
+def frame_shape(one: Experiment) -> tuple[int, int, int]:
+    """Frames (C, H, W): videos have the size of their settings."""
+    size = (32, 32) if one.dataset == "taxibj" else getattr(one.data, "size", (32, 64))
+    return CHANNELS.get(one.dataset, 1), *size
 
 
 def expected(row: Row) -> dict[str, Any]:
@@ -202,41 +196,6 @@ def test_known_deviations_are_still_deviations() -> None:
     assert found == set(DEVIATIONS)
 
 
-def test_every_command_of_the_readme_has_its_config_and_experiment() -> None:
-    commands: Counter[str] = Counter()
-    for row in ROWS:
-        commands[str(Path(row["config"]).parent)] += int(row["commands"])
-        assert bool(row["devices"]) == (row["commands"] != "0")
-    assert {folder: count for folder, count in commands.items() if count} == {
-        "weather/t2m_5_625": 2,
-        "weather/t2m_5_625/ablation_modeltype": 12,
-        "weather/t2m_5_625/ablation_noise": 2,
-        "weather/t2m_5_625/ablation_vq": 7,
-        "weather/t2m_5_625/ablation_appendix": 3,
-        "weather/r_5_625": 2,
-        "weather/uv10_5_625": 2,
-        "weather/tcc_5_625": 2,
-        "weather/mv_4_s6_5_625": 2,
-        "weather/hmv_4_s6_5_625": 3,
-        "kth/simvp": 2,
-        "kitticaltech/simvp": 2,
-        "human/simvp": 2,
-        "taxibj/simvp": 2,
-    }
-    twice = [row["config"] for row in ROWS if row["commands"] == "2"]
-    assert twice == ["weather/t2m_5_625/ablation_modeltype/SimVPVQ_MogaNet.py"]
-    wrong = {row["readme_name"]: row["config"] for row in ROWS if row["readme_name"]}
-    assert len(wrong) == 4
-    assert all(name.replace("_frozen.py", "_freeze.py") == right for name, right in wrong.items())
-
-
-def test_each_config_has_one_row_and_each_experiment_one_config_but_the_relu_that_is_the_main_one() -> None:
-    assert len({row["config"] for row in ROWS}) == len(ROWS)
-    counts = Counter(row["experiment"] for row in ROWS)
-    assert {name for name, count in counts.items() if count > 1} == {"weather_t2m-svq"}
-    assert counts["weather_t2m-svq"] == 2
-
-
 def test_what_has_no_config_is_of_a_study_without_configs_or_a_quantizer_of_ours() -> None:
     known = {row["experiment"] for row in ROWS}
     for experiment in params("paper").experiments.values():
@@ -280,9 +239,7 @@ def test_every_study_compares_at_least_two_and_most_with_plain_svq() -> None:
 
 
 @pytest.mark.parametrize("profile", ["sample", "paper"])
-def test_what_stands_beside_published_numbers_differs_from_the_main_experiments_in_the_protocol_only(
-    profile: str,
-) -> None:
+def test_what_stands_beside_published_numbers_differs_from_main_ones_in_the_protocol(profile: str) -> None:
     """Of every main experiment with published numbers one is trained on the windows that they are of."""
     experiments = params(profile).experiments
     beside = {name: one for name, one in experiments.items() if "published" in one.studies}
@@ -322,10 +279,13 @@ def test_the_pipeline_stays_small_enough_to_be_looked_over_at_once() -> None:
     assert pipeline["metrics"] == [f"scores/${{profile}}/{dataset}/metrics" for dataset in datasets]
 
 
-@pytest.mark.parametrize("name", params("sample").experiments)
+@pytest.mark.parametrize(
+    "name",
+    {(one.dataset, one.model, one.quantizer): name for name, one in params("sample").experiments.items()}.values(),
+)
 def test_a_samples_model_forecasts_frames(name: str) -> None:
     experiment = params("sample").experiment(name)
-    frames = FRAMES[experiment.dataset]
+    frames = frame_shape(experiment)
     torch.manual_seed(0)
     model = models.build(experiment, frames).eval()
     with torch.no_grad():
@@ -337,9 +297,8 @@ def test_a_samples_model_forecasts_frames(name: str) -> None:
 @pytest.mark.parametrize(("name", "millions"), PUBLISHED_SIZES.items())
 def test_a_papers_model_without_svq_is_as_large_as_published(name: str, millions: float) -> None:
     experiment = params("paper").experiment(name)
-    channels, *size = FRAMES[experiment.dataset]
     with torch.device("meta"):
-        model = models.build(experiment, (channels, *getattr(experiment.data, "size", size)))
+        model = models.build(experiment, frame_shape(experiment))
     # Published sizes are cut, not rounded, to two decimals (weather, traffic) or one (video).
     assert sum(weight.numel() for weight in model.parameters()) / 1e6 == pytest.approx(millions, abs=0.05)
 

@@ -17,32 +17,22 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from rawfiles import DAY, LAT, RawFiles
 from torch import Tensor
+from untrained import a_run
 
-from svqkit import evaluation, exploring, models, plots
+from svqkit import evaluation, exploring, plots
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.metrics import latitude_weights
 from svqkit.exploring.codebooks import AT_EACH_PLACE, EVERYWHERE, FewCodes
 from svqkit.exploring.diagnostics import Diagnostics
-from svqkit.settings.params import Data, Experiment, Model, Training
-from svqkit.settings.quantizers import (
-    LFQSettings,
-    MLPSettings,
-    MultiheadVQSettings,
-    NoQuantizer,
-    Quantizer,
-    ResidualVQSettings,
-    SoftmaxSettings,
-    SVQSettings,
-    VQSettings,
-)
-from svqkit.training.checkpoint import save_weights
-from svqkit.training.runs import Run, open_run, write_config
+from svqkit.settings import quantizers as kinds
+from svqkit.settings.params import Data, Training
+from svqkit.training.runs import Run
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 EXPLORERS = ("codebook_usage", "temperature_error_maps", "compare_runs")
-SVQ = SVQSettings(codebook_size=16, hidden_dim=8)
+SVQ = kinds.SVQSettings(codebook_size=16, hidden_dim=8)
 
 
 @pytest.fixture(scope="module")
@@ -63,16 +53,8 @@ def make_run(data: Data, store: Store, tmp_path_factory: pytest.TempPathFactory)
     """Makes a run that was never trained: its weights are those that its seed gives."""
     folder = tmp_path_factory.mktemp("runs")
 
-    def make(quantizer: Quantizer, name: str = "", seed: int = 0, root: Path = folder, data: Data = data) -> Run:
-        sizes = Model(hid_S=4, hid_T=8, N_S=2, N_T=2, mlp_ratio=2.0)
-        name = name or f"tiny-{quantizer.name}"
-        experiment = Experiment(name, "sample", "tiny", data, sizes, quantizer, Training(), seeds=(0, 1))
-        path = root / "sample" / "tiny" / name / f"seed{seed}"
-        path.mkdir(parents=True, exist_ok=True)
-        torch.manual_seed(seed)
-        save_weights(models.build(experiment, store.frame_shape), path / "best.safetensors")
-        write_config(path, experiment, seed, ("t2m", "u10"), store.frame_shape[1:])
-        return open_run(path)
+    def make(quantizer: kinds.Quantizer, name: str = "", seed: int = 0, root: Path = folder, data: Data = data) -> Run:
+        return a_run(root / "sample/tiny", data, store, quantizer, seed, name=name)
 
     return make
 
@@ -122,17 +104,15 @@ def test_as_many_terms_stay_as_were_asked_for(places: int, size: int, data: st.D
     "quantizer",
     [
         SVQ,
-        SVQSettings(codebook_size=16, hidden_dim=8, output_relu=True),
-        SoftmaxSettings(codebook_size=16, hidden_dim=8),
-        VQSettings(codebook_size=8),
-        ResidualVQSettings(codebook_size=8, num_quantizers=2),
-        LFQSettings(codebook_size=16),
+        kinds.SVQSettings(codebook_size=16, hidden_dim=8, output_relu=True),
+        kinds.SoftmaxSettings(codebook_size=16, hidden_dim=8),
+        kinds.VQSettings(codebook_size=8),
+        kinds.ResidualVQSettings(codebook_size=8, num_quantizers=2),
+        kinds.LFQSettings(codebook_size=16),
     ],
     ids=lambda settings: settings.name,
 )
-def test_with_all_codes_the_forecast_is_the_models_own(
-    quantizer: Quantizer, make_run: Callable[..., Run], store: Store
-) -> None:
+def test_all_codes_forecast_the_same(quantizer: kinds.Quantizer, make_run: Callable[..., Run], store: Store) -> None:
     run = make_run(quantizer, f"all-{quantizer.name}-{getattr(quantizer, 'output_relu', '')}")
     usage = evaluation.codebook_usage(run, store)
     table = exploring.error_by_codes_kept(run, store, usage, windows=2)
@@ -142,13 +122,12 @@ def test_with_all_codes_the_forecast_is_the_models_own(
     nothing = table.loc[table["codes"] == 0, "error"].to_numpy()
     assert nothing[0] == nothing[1] != pytest.approx(1, abs=1e-6), "no code is no code, in both ways"
     if usage.kurtosis is None:  # a hard quantizer gives no place more codes than it has stages
-        assert table.query(f"kept == '{AT_EACH_PLACE}' and codes >= 2")["error"].to_numpy() == pytest.approx(
-            1, abs=1e-4
-        )
+        hard = table.query(f"kept == '{AT_EACH_PLACE}' and codes >= 2")["error"]
+        assert hard.to_numpy() == pytest.approx(1, abs=1e-4)
 
 
 def test_a_quantizer_whose_output_is_no_sum_of_codes_is_refused(make_run: Callable[..., Run], store: Store) -> None:
-    run = make_run(MultiheadVQSettings(codebook_size=8, heads=2, codebook_dim=4))
+    run = make_run(kinds.MultiheadVQSettings(codebook_size=8, heads=2, codebook_dim=4))
     with pytest.raises(SvqkitError, match="no sum of its codes"):
         exploring.error_by_codes_kept(run, store, evaluation.codebook_usage(run, store))
 
@@ -182,12 +161,8 @@ def test_cases_and_hours_are_those_of_the_raw_frames(store: Store) -> None:
     frames, starts = store.frames[:].astype(float), store.starts("test")
     area = np.cos(np.deg2rad(LAT)) / np.cos(np.deg2rad(LAT)).mean()
     error = np.stack([frames[s + 2] - frames[s + 3 : s + 5] for s in starts])  # three frames in, two out
-    np.testing.assert_allclose(
-        found.cases["bias"].transpose("window", "lead", "channel"),
-        (error * area[:, None]).mean((-2, -1)),
-        rtol=1e-4,
-        atol=1e-5,
-    )
+    bias = found.cases["bias"].transpose("window", "lead", "channel")
+    np.testing.assert_allclose(bias, (error * area[:, None]).mean((-2, -1)), rtol=1e-4, atol=1e-5)
     times = store.times[starts[:, None] + [3, 4]]
     assert (found.cases["time"].to_numpy().astype("datetime64[h]") == times).all()
     assert found.hours is not None
@@ -235,18 +210,9 @@ def test_an_error_of_the_local_hour_is_found_whatever_the_place_adds(
 def cases(times: Sequence[str], mse: Sequence[float]) -> xr.Dataset:
     """Windows of one lead and one channel, without bias."""
     stamps = np.array(times, dtype="datetime64[ns]")[:, None]
-    return xr.Dataset(
-        {
-            "mse": (("window", "lead", "channel"), np.array(mse)[:, None, None]),
-            "bias": (("window", "lead", "channel"), np.zeros((len(mse), 1, 1))),
-        },
-        {
-            "time": (("window", "lead"), stamps),
-            "start": ("window", np.arange(len(mse))),
-            "lead": [6],
-            "channel": ["t2m"],
-        },
-    )
+    dims, values = ("window", "lead", "channel"), np.array(mse)[:, None, None]
+    coords = {"time": (dims[:2], stamps), "start": ("window", np.arange(len(mse))), "lead": [6], "channel": ["t2m"]}
+    return xr.Dataset({"mse": (dims, values), "bias": (dims, 0 * values)}, coords)
 
 
 def test_few_months_are_looked_at_by_day_and_many_by_month_of_any_year() -> None:
@@ -299,7 +265,7 @@ def test_looks_at_two_seeds_are_told_apart_also_in_colour(make_run: Callable[...
 
 
 def test_paired_tests_are_of_the_runs_own_windows(make_run: Callable[..., Run], store: Store) -> None:
-    plain, *svq = [make_run(NoQuantizer()), make_run(SVQ), make_run(SVQ, seed=1)]
+    plain, *svq = [make_run(kinds.NoQuantizer()), make_run(SVQ), make_run(SVQ, seed=1)]
     models = [exploring.diagnose(run, store) for run in (plain, *svq)]
     tests = exploring.paired_tests(models, store)
     assert tests.index.tolist() == ["SVQ against SimVP"]
@@ -329,7 +295,7 @@ def test_a_test_in_words(change: float, p: float, words: str) -> None:
 
 
 def test_a_difference_is_over_seeds_and_has_dots_on_maps(make_run: Callable[..., Run], store: Store) -> None:
-    base = [exploring.diagnose(make_run(NoQuantizer()), store)]
+    base = [exploring.diagnose(make_run(kinds.NoQuantizer()), store)]
     others = [exploring.diagnose(make_run(SVQ, seed=seed), store) for seed in (0, 1)]
     figure = exploring.difference_figure(others, base)
     assert "SVQ" in figure.get_suptitle()
@@ -352,10 +318,10 @@ def test_steps_are_drawn_where_they_were_kept() -> None:
 
 
 def test_a_run_without_codes_is_told_where_there_are_some(make_run: Callable[..., Run], tmp_path: Path) -> None:
-    plain, svq = make_run(NoQuantizer(), root=tmp_path), make_run(SVQ, root=tmp_path)
+    plain, svq = make_run(kinds.NoQuantizer(), root=tmp_path), make_run(SVQ, root=tmp_path)
     assert exploring.codebook_run(svq.path) == svq
     assert exploring.codebook_run(root=tmp_path) == svq
-    for quantizer, name in ((NoQuantizer(), "none"), (MLPSettings(), "mlp")):
+    for quantizer, name in ((kinds.NoQuantizer(), "none"), (kinds.MLPSettings(), "mlp")):
         run = make_run(quantizer, root=tmp_path)
         with pytest.raises(SvqkitError, match=f"quantizer is '{name}'") as refused:
             exploring.codebook_run(run.path)
@@ -371,19 +337,17 @@ def test_twins_are_other_seeds_and_the_frozen_one(make_run: Callable[..., Run], 
     make_run(frozen, "tiny-svq_frozen", root=tmp_path)
     make_run(frozen, "tiny-svq_frozen", root=tmp_path, seed=1)
     make_run(replace(SVQ, codebook_size=8), "tiny-svq-k8", root=tmp_path)
-    make_run(NoQuantizer(), root=tmp_path)
-    assert {name: twin.name for name, twin in exploring.related_runs(run).items()} == {
-        "seed 0": "tiny-svq-seed0",
-        "seed 1": "tiny-svq-seed1",
-        "seed 0, frozen": "tiny-svq_frozen-seed0",
-    }
+    make_run(kinds.NoQuantizer(), root=tmp_path)
+    found = {name: twin.name for name, twin in exploring.related_runs(run).items()}
+    twins = {"seed 0": "tiny-svq-seed0", "seed 1": "tiny-svq-seed1", "seed 0, frozen": "tiny-svq_frozen-seed0"}
+    assert found == twins
 
 
 def test_without_names_base_and_svq_are_compared_with_all_seeds(make_run: Callable[..., Run], tmp_path: Path) -> None:
     with pytest.raises(SvqkitError, match="with and without SVQ"):
         exploring.comparable(root=tmp_path)
-    base, svq = make_run(NoQuantizer(), root=tmp_path), make_run(SVQ, root=tmp_path)
-    make_run(VQSettings(codebook_size=8), root=tmp_path)
+    base, svq = make_run(kinds.NoQuantizer(), root=tmp_path), make_run(SVQ, root=tmp_path)
+    make_run(kinds.VQSettings(codebook_size=8), root=tmp_path)
     make_run(SVQ, root=tmp_path, seed=1)
     names = ["tiny-none-seed0", "tiny-svq-seed0", "tiny-svq-seed1"]
     assert [run.name for run in exploring.comparable(root=tmp_path)] == names
@@ -395,7 +359,7 @@ def test_without_names_base_and_svq_are_compared_with_all_seeds(make_run: Callab
 
 def test_what_cannot_be_compared_is_refused(make_run: Callable[..., Run], data: Data, tmp_path: Path) -> None:
     svq = make_run(SVQ, root=tmp_path)
-    elsewhere = make_run(NoQuantizer(), root=tmp_path, data=replace(data, frames_out=1))
+    elsewhere = make_run(kinds.NoQuantizer(), root=tmp_path, data=replace(data, frames_out=1))
     with pytest.raises(SvqkitError, match=r"two runs or more, got .*tiny-svq"):
         exploring.comparable([svq.path])
     with pytest.raises(SvqkitError, match="Only runs on the same data"):
@@ -421,7 +385,7 @@ def test_temperature_is_found_and_what_has_none_is_refused(store: Store, tmp_pat
 
 
 def test_only_settings_that_differ_are_listed(make_run: Callable[..., Run]) -> None:
-    one, two = make_run(SVQ).experiment, make_run(VQSettings(codebook_size=8)).experiment
+    one, two = make_run(SVQ).experiment, make_run(kinds.VQSettings(codebook_size=8)).experiment
     table = exploring.settings_that_differ([one, replace(two, training=Training(epochs=7), seeds=(5,))])
     assert table.loc["quantizer.name"].tolist() == ["svq", "vq"]
     assert table.loc["quantizer.codebook_size"].tolist() == ["16", "8"]
@@ -434,7 +398,7 @@ def test_only_settings_that_differ_are_listed(make_run: Callable[..., Run]) -> N
 
 
 def test_costs_are_counted_and_read_from_the_journal(make_run: Callable[..., Run], tmp_path: Path) -> None:
-    runs = [make_run(SVQ, seed=seed) for seed in (0, 1)] + [make_run(NoQuantizer())]
+    runs = [make_run(SVQ, seed=seed) for seed in (0, 1)] + [make_run(kinds.NoQuantizer())]
     journal = tmp_path / "sample" / "tiny" / "tiny-svq.json"
     journal.parent.mkdir(parents=True)
     entry = {"seconds": 3.0, "steps": 6, "steps_per_second": 2.0, "peak_memory_gb": 1.5}
@@ -466,7 +430,7 @@ def test_a_run_that_was_not_trained_is_as_it_was_initialised(make_run: Callable[
 
 
 def test_words_hold_the_numbers(make_run: Callable[..., Run], store: Store) -> None:
-    soft, hard = (evaluation.codebook_usage(make_run(kind), store) for kind in (SVQ, VQSettings(codebook_size=8)))
+    soft, hard = (evaluation.codebook_usage(make_run(kind), store) for kind in (SVQ, kinds.VQSettings(codebook_size=8)))
     words = exploring.usage_in_words(soft)
     assert words.startswith(f"{16 - soft.dead_codes} of 16 codes win")
     assert f"as if {soft.perplexity:.1f} codes" in words

@@ -18,7 +18,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from rawfiles import LAT, LON, RawFiles
+from rawfiles import RawFiles
 
 from svqkit import forecasting, models
 from svqkit.data.domain import Domain
@@ -28,7 +28,7 @@ from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.testset import TestSet
 from svqkit.forecasting import ForecastingRun
-from svqkit.forecasting.coordinates import matching_indices, same_unit
+from svqkit.forecasting.coordinates import same_unit
 from svqkit.settings.data import ClipsData, Offsets, TaxiBJData
 from svqkit.settings.params import Data, Experiment, as_tree, experiment_from_tree, load_params, override
 from svqkit.training.checkpoint import save_weights
@@ -123,9 +123,7 @@ def t2m(trained: Trained, last: int = -1) -> xr.DataArray:
 
 
 @pytest.mark.parametrize("name", ["hourly", "layered", "clips", "taxis"])
-def test_a_forecast_is_what_an_evaluation_computes_from_the_same_window(
-    name: str, request: pytest.FixtureRequest
-) -> None:
+def test_a_forecast_is_what_an_evaluation_computes_of_the_window(name: str, request: pytest.FixtureRequest) -> None:
     trained: Trained = request.getfixturevalue(name)
     inputs, expected, _ = trained.window(0)
     if name == "clips":
@@ -219,9 +217,7 @@ def as_files(trained: Trained, levels: tuple[int, ...] = (500, 850, 1000)) -> xr
 
 
 @pytest.mark.parametrize("levels", [(500, 850, 1000), (1000, 850.0, 500), (850, 500)])
-def test_levels_and_variables_are_picked_by_name_and_come_back_in_the_users_order(
-    layered: Trained, levels: tuple[int, ...]
-) -> None:
+def test_levels_and_variables_are_picked_by_name_and_keep_order(layered: Trained, levels: tuple[int, ...]) -> None:
     given = as_files(layered, levels)
     made = layered.run.forecast(given)
     assert set(made.data_vars) == {"t", "u10"}
@@ -279,7 +275,6 @@ def spoil(array: xr.DataArray) -> xr.DataArray:
         (lambda x: x.isel(time=slice(None, None, -1)), "don't rise"),
         (lambda x: x.assign_coords(time=np.arange(x.sizes["time"])), "expected dates"),
         (lambda x: x.drop_vars("time"), "time has no coordinate"),
-        (lambda x: x.drop_vars("lat"), "lat has no coordinate"),
         (lambda x: x.isel(lat=slice(1, None)), "another grid than the model was trained on: lat has 3 places"),
         (lambda x: x.assign_coords(lon=x["lon"] + 1), "another grid"),
         (lambda x: x.rename("d2m"), "called 'd2m', the model forecasts 't2m'"),
@@ -296,9 +291,7 @@ def spoil(array: xr.DataArray) -> xr.DataArray:
         (lambda x: __file__, "is no file that forecasts start from"),
     ],
 )
-def test_what_does_not_fit_is_one_clear_error(
-    hourly: Trained, change: Callable[[xr.DataArray], Any], said: str
-) -> None:
+def test_what_does_not_fit_is_one_error(hourly: Trained, change: Callable[[xr.DataArray], Any], said: str) -> None:
     with pytest.raises(SvqkitError) as caught:
         hourly.run.forecast(change(t2m(hourly)))
     assert said in str(caught.value)
@@ -466,14 +459,6 @@ def test_that_a_model_was_trained_on_simulated_data_is_said(hourly: Trained, tmp
     with pytest.warns(UserWarning, match="trained on this: Simulated weather"):
         made = ForecastingRun.open(tmp_path / "run").forecast(t2m(hourly).to_dataset())
     assert made.attrs["forecast_trained_on"] == "Simulated weather"
-
-
-@given(st.permutations(range(len(LON))), st.sampled_from([-360.0, 0.0, 720.0]))
-def test_places_are_found_in_any_order_and_turn(order: list[int], turn: float) -> None:
-    theirs = LON[order] + turn
-    found = matching_indices("lon", theirs, LON, around=360.0)
-    np.testing.assert_allclose(theirs[found] - turn, LON)
-    assert matching_indices("lat", LAT[::-1], LAT).tolist() == [3, 2, 1, 0]
 
 
 @pytest.mark.parametrize(

@@ -111,9 +111,7 @@ def read_only(small_disk: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_whatever_is_written_where_nothing_may_be_says_so_and_speaks_of_no_full_disk(
-    kind: str, read_only: Path
-) -> None:
+def test_what_may_not_be_written_says_so_and_speaks_of_no_full_disk(kind: str, read_only: Path) -> None:
     target = read_only / "results" / "x"
     with pytest.raises(SvqkitError, match="can't be written: Read-only file system") as caught:
         WRITERS[kind](target)

@@ -99,31 +99,26 @@ def test_strings_may_be_rows_of_bytes(tmp_path: Path, row: object) -> None:
     assert read_strings(path) == ["one", "four"]
 
 
-def _pickle_v1(file: h5py.File, value: object) -> None:
-    file["data"], file["type"] = np.array([b"cos\nsystem"]), np.array([b"pickle"])
+# By version: attributes of the file, what it holds, attributes of the first of that.
+PICKLES: dict[str, tuple[dict, dict, dict]] = {
+    "1": ({}, {"data": np.array([b"cos\nsystem"]), "type": np.array([b"pickle"])}, {}),
+    "3": ({}, {"data_0": np.array([b"cos\nsystem"])}, {"type": [b"pickle"]}),
+    "4": ({"HICKLE_VERSION": "4.0.4"}, {"data": np.array(b"\x80\x04cos")}, {"base_type": b"pickle"}),
+    "5": ({"HICKLE_VERSION": "5.0.3"}, {"data": np.frombuffer(b"\x80\x04cos", np.uint8)}, {}),
+}
 
 
-def _pickle_v3(file: h5py.File, value: object) -> None:
-    file["data_0"] = np.array([b"cos\nsystem"])
-    file["data_0"].attrs["type"] = [b"pickle"]
-
-
-def _pickle_v4(file: h5py.File, value: object) -> None:
-    file.attrs["HICKLE_VERSION"] = "4.0.4"
-    file["data"] = np.array(b"\x80\x04cos")
-    file["data"].attrs["base_type"] = b"pickle"
-
-
-def _pickle_v5(file: h5py.File, value: object) -> None:
-    file.attrs["HICKLE_VERSION"] = "5.0.3"
-    file["data"] = np.frombuffer(b"\x80\x04cos", np.uint8)
-
-
-@pytest.mark.parametrize("version", [_pickle_v1, _pickle_v3, _pickle_v4, _pickle_v5])
+@pytest.mark.parametrize("version", PICKLES)
 @pytest.mark.parametrize("read", [find_array, read_strings])
-def test_a_pickle_is_never_opened(tmp_path: Path, version: Callable, read: Callable) -> None:
+def test_a_pickle_is_never_opened(tmp_path: Path, version: str, read: Callable) -> None:
+    of_file, held, of_first = PICKLES[version]
+    with h5py.File(tmp_path / "p.hkl", "w") as file:
+        file.attrs.update(of_file)
+        for name, value in held.items():
+            file[name] = value
+        file[next(iter(held))].attrs.update(of_first)
     with pytest.raises(SvqkitError, match="pickled Python object"):
-        read(_write(tmp_path / "p.hkl", version, None))
+        read(tmp_path / "p.hkl")
 
 
 @pytest.mark.parametrize("read", [find_array, read_strings])

@@ -1,23 +1,21 @@
 """Video and traffic from raw files to scores.csv: equal to numpy's, scikit-image's and the lpips package's."""
 
 import json
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
-import lpips
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-import torchvision
 import xarray as xr
 from accelerate import Accelerator
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor, nn
+from untrained import a_run
 
 from svqkit import models
 from svqkit.data import prepare, windows
@@ -32,8 +30,7 @@ from svqkit.settings.data import ArrayData, ClipsData, Shares, TaxiBJData
 from svqkit.settings.params import Data, Experiment, Model, Training
 from svqkit.settings.quantizers import NoQuantizer, Quantizer, SVQSettings
 from svqkit.training import loop
-from svqkit.training.checkpoint import save_weights
-from svqkit.training.runs import Run, open_run, write_config
+from svqkit.training.runs import Run
 
 CLIPS, FRAMES, TEST_CLIPS = 10, 12, 2
 MAXIMUM = 1292.0
@@ -108,16 +105,6 @@ def experiment(data: Data, quantizer: Quantizer | None = None) -> Experiment:
     return Experiment("tiny", "sample", "tiny", data, sizes, quantizer or NoQuantizer(), Training(), seeds=(0,))
 
 
-def a_run(folder: Path, data: Data, store: Store, quantizer: Quantizer | None = None) -> Run:
-    """A run that was never trained."""
-    settings, path = experiment(data, quantizer), folder / "tiny" / "seed0"
-    path.mkdir(parents=True)
-    torch.manual_seed(0)
-    save_weights(models.build(settings, store.frame_shape), path / "best.safetensors")
-    write_config(path, settings, 0, tuple(store.channels), store.frame_shape[1:])
-    return open_run(path)
-
-
 @pytest.fixture(scope="module", autouse=True)
 def no_weights_in_the_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A machine on which AlexNet was never fetched."""
@@ -139,7 +126,9 @@ class Scored:
 
 @pytest.fixture(scope="module")
 def grey_scored(grey: Video, tmp_path_factory: pytest.TempPathFactory) -> Scored:
-    run = a_run(tmp_path_factory.mktemp("run"), grey.data, grey.store, SVQSettings(codebook_size=8, hidden_dim=4))
+    run = a_run(
+        tmp_path_factory.mktemp("run"), grey.data, grey.store, SVQSettings(codebook_size=8, hidden_dim=4), name="tiny"
+    )
     folder = tmp_path_factory.mktemp("scores") / "grey"
     evaluate([run], grey.store, folder)
     return Scored(folder, run)
@@ -147,7 +136,7 @@ def grey_scored(grey: Video, tmp_path_factory: pytest.TempPathFactory) -> Scored
 
 @pytest.fixture(scope="module")
 def taxis_scored(taxis: Traffic, tmp_path_factory: pytest.TempPathFactory) -> Scored:
-    run = a_run(tmp_path_factory.mktemp("run"), taxis.data, taxis.store)
+    run = a_run(tmp_path_factory.mktemp("run"), taxis.data, taxis.store, NoQuantizer(), name="tiny")
     folder = tmp_path_factory.mktemp("scores") / "taxis"
     evaluate([run], taxis.store, folder)
     return Scored(folder, run)
@@ -194,9 +183,7 @@ NONE = {"lpips": np.full(8, np.nan)}
 
 
 @pytest.mark.parametrize("protocol", ["clean", "paper"])
-def test_persistence_on_video_is_what_others_compute_from_the_raw_frames(
-    grey: Video, grey_scored: Scored, protocol: str
-) -> None:
+def test_persistence_on_video_is_what_others_compute_of_it(grey: Video, grey_scored: Scored, protocol: str) -> None:
     inputs, targets = grey.test_windows()
     assert len(inputs) == TEST_CLIPS * 3
     agree(grey_scored.scores("persistence", protocol), by_hand(persistence(inputs, 7), targets) | NONE)
@@ -213,13 +200,9 @@ def test_a_model_s_long_forecast_is_scored_as_passes_fed_by_hand(grey: Video, gr
 def test_what_is_scored_and_what_is_written(grey_scored: Scored) -> None:
     scores = read_scores(grey_scored.folder)
     assert list(scores.columns) == COLUMNS
-    who = scores[["experiment", "seed", "protocol"]].drop_duplicates()
-    assert sorted(who.itertuples(index=False, name=None)) == [
-        ("persistence", -1, "clean"),
-        ("persistence", -1, "paper"),
-        ("tiny", 0, "clean"),
-        ("tiny", 0, "paper"),
-    ]
+    who = scores[["experiment", "seed", "protocol"]].drop_duplicates().itertuples(index=False, name=None)
+    protocols = ("clean", "paper")
+    assert sorted(who) == [(*one, protocol) for one in (("persistence", -1), ("tiny", 0)) for protocol in protocols]
     assert set(read_errors(grey_scored.folder)) == {"persistence", "tiny-seed0"}
     assert set(read_usage(grey_scored.folder)) == {"tiny-seed0"}
     metrics = json.loads((grey_scored.folder / "metrics" / "tiny.json").read_text())
@@ -244,43 +227,10 @@ def test_traffic_is_scored_on_its_scale_and_in_taxis(taxis: Traffic, taxis_score
     assert set(read_scores(taxis_scored.folder)["experiment"]) == {"persistence", "tiny"}
 
 
-def test_notes_say_why_there_is_no_lpips(grey_scored: Scored, taxis_scored: Scored, tmp_path: Path) -> None:
+def test_notes_say_why_there_is_no_lpips(grey_scored: Scored, taxis_scored: Scored) -> None:
     assert read_notes(grey_scored.folder) == {"lpips": WITHOUT_ALEXNET}
     (notes,) = read_notes(taxis_scored.folder).items()
     assert notes == ("lpips", "LPIPS is defined for grey or RGB frames (1 or 3 channels), these have 2.")
-    tiny = video(tmp_path, film(3, 6, 30), 2, 2)
-    scores = evaluate([], tiny.store, tmp_path / "scores")
-    notes = read_notes(tmp_path / "scores")
-    assert set(notes) == {"ssim", "ssim_published", "lpips"}
-    assert "these are 6 × 30" in notes["ssim"]
-    assert "31 × 31" in notes["lpips"]
-    by_metric = scores.groupby("metric")["value"]
-    assert by_metric.count().to_dict() == {
-        "mse": 6,
-        "mae": 6,
-        "rmse": 6,
-        "psnr": 6,
-        "ssim": 0,
-        "ssim_published": 0,
-        "lpips": 0,
-    }
-
-
-@pytest.fixture(scope="module")
-def alexnet() -> SimpleNamespace:
-    """The layers of torchvision's alexnet, with random weights."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return SimpleNamespace(features=torchvision.models.alexnet(weights=None).features)
-
-
-@pytest.fixture(scope="module")
-def packaged(alexnet: SimpleNamespace) -> nn.Module:
-    """The lpips package's own network around it."""
-    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
-        warnings.simplefilter("ignore")
-        patch.setattr(lpips.pretrained_networks.tv, "alexnet", lambda pretrained: alexnet)
-        return lpips.LPIPS(net="alex", verbose=False)
 
 
 @pytest.mark.parametrize("which", ["grey", "rgb"])
@@ -290,7 +240,7 @@ def test_lpips_is_the_package_s(
     recorded: Video = request.getfixturevalue(which)
     trunk = tmp_path / "any name.pth"
     torch.save({f"features.{name}": value for name, value in alexnet.features.state_dict().items()}, trunk)
-    run = a_run(tmp_path, recorded.data, recorded.store)
+    run = a_run(tmp_path, recorded.data, recorded.store, NoQuantizer(), name="tiny")
     scores = evaluate([run], recorded.store, tmp_path / "scores", alexnet=str(trunk))
     assert read_notes(tmp_path / "scores") == {}
     inputs, targets = recorded.test_windows()
@@ -353,9 +303,7 @@ def test_a_forecast_names_the_clip_it_is_of(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
-def test_bytes_stay_bytes_until_they_are_normalised(
-    in_memory: bool, grey: Video, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bytes_stay_bytes_until_normalised(in_memory: bool, grey: Video, monkeypatch: pytest.MonkeyPatch) -> None:
     if not in_memory:
         monkeypatch.setattr(windows, "IN_MEMORY_BYTES", 0)
     assert grey.store.frames.dtype == np.uint8

@@ -13,18 +13,8 @@ from openstlcases import SMALL, STEPS, SVQ
 from svqkit.errors import SvqkitError
 from svqkit.interop.configfile import read_config, read_configs
 from svqkit.interop.settings import IGNORED, MODEL_TYPES, architecture
+from svqkit.settings import quantizers as kinds
 from svqkit.settings.params import Model
-from svqkit.settings.quantizers import (
-    GroupedResidualVQSettings,
-    LFQSettings,
-    MultiheadVQSettings,
-    NoQuantizer,
-    ResidualFSQSettings,
-    ResidualLFQSettings,
-    ResidualVQSettings,
-    SVQSettings,
-    VQSettings,
-)
 
 SHAPE = {"in_shape": [12, 1, 32, 64]}
 
@@ -36,7 +26,7 @@ def with_quantizer(vq_type: Any, vq_kwargs: Any, **changes: Any) -> dict[str, An
 def test_missing_keys_take_the_references_defaults() -> None:
     found = architecture(SHAPE)
     assert found.model == Model("gsta", 16, 256, 4, 4, 3, 3, 8.0, 0.0, 0.0)
-    assert (found.quantizer, found.in_shape) == (NoQuantizer(), (12, 1, 32, 64))
+    assert (found.quantizer, found.in_shape) == (kinds.NoQuantizer(), (12, 1, 32, 64))
     parsers = {"method": "SimVP", "model_type": None, "drop": 0.0, "drop_path": 0.0, "freeze_projection": False}
     assert architecture({**SHAPE, **parsers}) == found
 
@@ -54,15 +44,10 @@ def test_model_types_are_written_in_any_case(name: str, data: st.DataObject) -> 
     assert architecture({**SHAPE, "model_type": written}).model.translator == MODEL_TYPES[name]
 
 
-def test_the_references_two_other_names_are_known() -> None:
-    assert (MODEL_TYPES["mlp"], MODEL_TYPES["moga"]) == ("mlpmixer", "moganet")
-    assert len(MODEL_TYPES) == 15
-
-
 @pytest.mark.parametrize("method", ["SimVP", "simvp", "TAU"])
 def test_only_simvpvq_has_a_quantizer(method: str) -> None:
     found = architecture({**with_quantizer("svq", SVQ), "method": method, "post_vq": True})
-    assert found.quantizer == NoQuantizer()
+    assert found.quantizer == kinds.NoQuantizer()
     assert not found.model.quantize_after_translator
 
 
@@ -70,61 +55,38 @@ EMA = {"codebook_size": 8, "decay": 0.8, "commitment_weight": 1.0}
 LFQ = {"entropy_loss_weight": 0.1, "commitment_loss_weight": 0.25, "diversity_gamma": 1.0}
 
 
+FROZEN = {**SVQ, "freeze_codebook": True, "init_method": "trunc", "hid_relu": False, "out_relu": True}
+LINEAR = {**SVQ, "nonlinear": False, "out_relu": True, "evaluate_usage": True, "init_method": "random"}
+HEADS = {"dim": 8, "codebook_size": 8, "heads": 4, "codebook_dim": 3, "separate_codebook_per_head": True}
+SHARED = {**STEPS, "shared_codebook": True, "stochastic_sample_codes": True, "sample_codebook_temp": 0.1}
+LEVELS = {"dim": 8, "levels": [8, 5], "num_quantizers": 2}
+ONE_EACH = {"num_quantizers": 3, "shared_codebook": False}
+
+
 @pytest.mark.parametrize(
     ("vq_type", "vq_kwargs", "expected"),
     [
-        ("svq", SVQ, SVQSettings(codebook_size=30, hidden_dim=12, init="normal")),
-        (
-            "svq",
-            {**SVQ, "freeze_codebook": True, "init_method": "trunc", "hid_relu": False, "out_relu": True},
-            SVQSettings("svq", 30, 12, False, True, "trunc_normal", False, True),
-        ),
-        (
-            "svq",
-            {**SVQ, "nonlinear": False, "out_relu": True, "evaluate_usage": True, "init_method": "random"},
-            SVQSettings(codebook_size=30, hidden_dim=0, init="normal", output_relu=False),
-        ),
-        ("vq", {"dim": 8, "codebook_size": 8}, VQSettings(**EMA)),
-        ("mhvq", {"dim": 8, "codebook_size": 8}, MultiheadVQSettings(heads=1, codebook_dim=8, **EMA)),
-        (
-            "mhvq",
-            {"dim": 8, "codebook_size": 8, "heads": 4, "codebook_dim": 3, "separate_codebook_per_head": True},
-            MultiheadVQSettings(heads=4, codebook_dim=3, separate_codebooks=True, **EMA),
-        ),
-        (
-            "rvq",
-            STEPS,
-            ResidualVQSettings(num_quantizers=3, shared_codebook=False, stochastic=False, temperature=1.0, **EMA),
-        ),
-        (
-            "rvq",
-            {**STEPS, "shared_codebook": True, "stochastic_sample_codes": True, "sample_codebook_temp": 0.1},
-            ResidualVQSettings(num_quantizers=3, stochastic=True, temperature=0.1, **EMA),
-        ),
-        ("grvq", STEPS, GroupedResidualVQSettings(num_quantizers=3, groups=1, shared_codebook=False, **EMA)),
-        ("lfq", {"dim": 8, "codebook_size": 64}, LFQSettings(codebook_size=64, **LFQ)),
-        ("rlfq", STEPS, ResidualLFQSettings(codebook_size=8, num_quantizers=3, **LFQ)),
-        (
-            "rfsq",
-            {"dim": 8, "levels": [8, 5], "num_quantizers": 2},
-            ResidualFSQSettings(levels=(8, 5), num_quantizers=2),
-        ),
+        ("svq", SVQ, kinds.SVQSettings(codebook_size=30, hidden_dim=12, init="normal")),
+        ("svq", FROZEN, kinds.SVQSettings("svq", 30, 12, False, True, "trunc_normal", False, True)),
+        ("svq", LINEAR, kinds.SVQSettings(codebook_size=30, hidden_dim=0, init="normal", output_relu=False)),
+        ("vq", {"dim": 8, "codebook_size": 8}, kinds.VQSettings(**EMA)),
+        ("mhvq", {"dim": 8, "codebook_size": 8}, kinds.MultiheadVQSettings(heads=1, codebook_dim=8, **EMA)),
+        ("mhvq", HEADS, kinds.MultiheadVQSettings(heads=4, codebook_dim=3, separate_codebooks=True, **EMA)),
+        ("rvq", STEPS, kinds.ResidualVQSettings(**ONE_EACH, stochastic=False, temperature=1.0, **EMA)),
+        ("rvq", SHARED, kinds.ResidualVQSettings(num_quantizers=3, stochastic=True, temperature=0.1, **EMA)),
+        ("grvq", STEPS, kinds.GroupedResidualVQSettings(groups=1, **ONE_EACH, **EMA)),
+        ("lfq", {"dim": 8, "codebook_size": 64}, kinds.LFQSettings(codebook_size=64, **LFQ)),
+        ("rlfq", STEPS, kinds.ResidualLFQSettings(codebook_size=8, num_quantizers=3, **LFQ)),
+        ("rfsq", LEVELS, kinds.ResidualFSQSettings(levels=(8, 5), num_quantizers=2)),
     ],
 )
 def test_vq_kwargs_with_the_librarys_defaults(vq_type: str, vq_kwargs: dict[str, Any], expected: object) -> None:
     assert architecture(with_quantizer(vq_type, vq_kwargs)).quantizer == expected
 
 
-def test_the_quantizer_is_svq_and_stands_before_the_translator_unless_told() -> None:
-    config = {**SMALL, "method": "simvpvq", "vq_kwargs": SVQ}
-    assert isinstance(architecture(config).quantizer, SVQSettings)
-    assert not architecture(config).model.quantize_after_translator
-    assert architecture({**config, "post_vq": True}).model.quantize_after_translator
-
-
 def test_a_frozen_projection_stands_beside_vq_kwargs() -> None:
     found = architecture(with_quantizer("svq", SVQ, freeze_projection=True)).quantizer
-    assert isinstance(found, SVQSettings)
+    assert isinstance(found, kinds.SVQSettings)
     assert not found.learnable_projection
 
 

@@ -86,8 +86,10 @@ def test_the_run_forecasts_as_the_reference_does_and_can_be_evaluated(folder: Fo
     for weights in ("best", "last"):
         assert torch.equal(run.model(weights)(frames).frames, expected)
     assert (run.experiment.name, run.seed, run.channels, run.size) == ("weather_t2m-openstl", 0, ("t2m",), (4, 6))
-    assert run.experiment.training.epochs == 7
-    store = Store.open(folder.root / "stores/tiny/weather_t2m.zarr")
+    found, store = run.experiment, Store.open(folder.root / "stores/tiny/weather_t2m.zarr")
+    assert (found.dataset, found.profile, found.seeds, found.protocol) == ("weather_t2m", "tiny", (0,), "clean")
+    assert (found.training.epochs, found.quantizer.codebook_size) == (7, 30)
+    assert without_root(as_tree(found.data)) == store.settings["data"]
     assert run.domain == Domain.of(store)
     assert run.forecast(store.frames[:4], frames=3).shape == (3, 1, 4, 6)
     assert run.log().empty
@@ -124,7 +126,7 @@ def test_nothing_in_a_checkpoint_is_run(folder: Folder, capsys: pytest.CaptureFi
     assert not (folder.root / "runs").exists()
 
 
-def test_a_run_that_is_there_is_replaced_only_by_force(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_replaced_only_by_force_and_whole(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     assert folder.convert() == 0
     before = {path.name: path.read_bytes() for path in folder.run().iterdir()}
     folder.save({name: one + 1 for name, one in folder.weights.items()})
@@ -132,15 +134,11 @@ def test_a_run_that_is_there_is_replaced_only_by_force(folder: Folder, capsys: p
     assert "already" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in folder.run().iterdir()} == before
     assert folder.convert("--force") == 0
-    assert (folder.run() / "best.safetensors").read_bytes() != before["best.safetensors"]
-
-
-def test_a_failed_conversion_leaves_the_run_that_was_there(folder: Folder) -> None:
-    assert folder.convert() == 0
-    before = {path.name: path.read_bytes() for path in folder.run().iterdir()}
+    now = {path.name: path.read_bytes() for path in folder.run().iterdir()}
+    assert now["best.safetensors"] != before["best.safetensors"]
     folder.save({name: one for name, one in folder.weights.items() if "codebook" not in name})
-    assert folder.convert("--force") == 1
-    assert {path.name: path.read_bytes() for path in folder.run().iterdir()} == before
+    assert folder.convert("--force") == 1, "a conversion that fails leaves the run that was there"
+    assert {path.name: path.read_bytes() for path in folder.run().iterdir()} == now
     assert [path.name for path in folder.run().parent.iterdir()] == ["seed0"]
 
 
@@ -198,16 +196,6 @@ def test_files_that_are_no_checkpoint_are_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(SvqkitError, match=r"some\.pth"):
         read_state_dict(path)
-
-
-def test_the_experiment_is_whole(folder: Folder) -> None:
-    assert folder.convert("--name", "mine") == 0
-    found = open_run(folder.run("mine")).experiment
-    assert (found.dataset, found.profile, found.seeds, found.protocol) == ("weather_t2m", "tiny", (0,), "clean")
-    assert (
-        without_root(as_tree(found.data)) == Store.open(folder.root / "stores/tiny/weather_t2m.zarr").settings["data"]
-    )
-    assert as_tree(found.quantizer)["codebook_size"] == 30
 
 
 def test_a_run_of_a_dataset_with_published_offsets_is_of_protocol_paper(raw: RawFiles, tmp_path: Path) -> None:

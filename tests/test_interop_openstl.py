@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from openstlcases import CASES, GOLDEN, SMALL, SVQ, TRANSLATORS, frames_of, precision, summary, weights_of
+from openstlcases import CASES, GOLDEN, SMALL, frames_of, precision, summary, weights_of
 from torch import Tensor
 
 from svqkit.errors import SvqkitError
@@ -113,11 +113,6 @@ def test_shapes_are_told_as_the_reference_has_them() -> None:
     ]
 
 
-@pytest.mark.parametrize("config", [CASES["svq"], {**CASES["gsta"], "N_T": 4}, CASES["van"]])
-def test_weights_of_another_model_are_refused(config: dict[str, Any]) -> None:
-    assert any("missing: " in line or "shape of " in line for line in complaint(config, weights_of("gsta")))
-
-
 def swin_constants() -> dict[str, Tensor]:
     """What timm 0.6.11 saves besides weights, for windows of 4 × 4: which entry of the table two places look up."""
     row, column = torch.meshgrid(torch.arange(4), torch.arange(4), indexing="ij")
@@ -156,35 +151,6 @@ def test_steps_that_share_a_codebook_must_agree() -> None:
     assert len(lines) == 2
     assert name in lines[1]
     assert "vq.vq.rvqs.1.layers.0._codebook.embed" in lines[1]
-
-
-@pytest.mark.parametrize("codebook", [True, False])
-@pytest.mark.parametrize("projection", [True, False])
-def test_what_is_frozen_there_is_frozen_here(codebook: bool, projection: bool) -> None:
-    config = {**CASES["svq"], "vq_kwargs": {**SVQ, "freeze_codebook": codebook}, "freeze_projection": projection}
-    model = load(config, weights_of("svq"))
-    frozen = {name for name, one in model.named_parameters() if not one.requires_grad}
-    layers = {f"model.quantizer.{layer}.{part}" for layer in ("hidden", "weights") for part in ("weight", "bias")}
-    assert frozen == ({"model.quantizer.codebook"} if codebook else set()) | (layers if projection else set())
-
-
-def test_noise_is_added_while_training_only() -> None:
-    frames = frames_of("convmixer").float()
-    quiet = load(CASES["convmixer"], weights_of("convmixer"))
-    noisy = load({**CASES["convmixer"], "noise": 0.3}, weights_of("convmixer"))
-    assert torch.equal(noisy(frames), quiet(frames))
-    seen: list[Tensor] = []
-    noisy.model.encoder[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    noisy.train()(frames)
-    assert 0.25 * frames.numel() < int((seen[0] != frames[0]).sum()) <= 0.3 * frames.numel()
-
-
-@pytest.mark.parametrize("name", TRANSLATORS)
-def test_no_two_parts_have_one_name_there(name: str) -> None:
-    wanted = architecture(CASES[name])
-    table = pairs(wanted.model, wanted.quantizer)
-    ours = build(wanted, weights_of(name)).state_dict()
-    assert len({renamed(one, table) for one in ours}) == len(ours)
 
 
 def test_a_part_that_the_table_lacks_is_an_error() -> None:

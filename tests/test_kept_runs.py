@@ -40,10 +40,10 @@ def store(experiment: Experiment, tmp_path: Path) -> Store:
 
 
 class Trained:
-    """Trainings in a folder; ``begun`` are the seeds that were trained, in order."""
+    """Trainings in a folder, on a store; ``begun`` are the seeds that were trained, in order."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.folder, self.begun = folder, []
+    def __init__(self, folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.store, self.monkeypatch, self.begun = folder, store, monkeypatch, []
         real = loop.resume
         monkeypatch.setattr(loop, "resume", lambda *given: self.begun.append(self.seed_of(given[0])) or real(*given))
 
@@ -51,9 +51,10 @@ class Trained:
     def seed_of(state: Path) -> int:
         return int(state.name.removeprefix("seed"))
 
-    def __call__(self, experiment: Experiment, store: Store, **options: Any) -> dict[str, bytes]:
+    def __call__(self, experiment: Experiment, **options: Any) -> dict[str, bytes]:
         """The files of the runs after training, by name."""
         self.begun.clear()
+        store = Store.open(self.store.path)
         loop.train_all(experiment, store, *(self.folder / name for name in ("runs", "states", "journal")), **options)
         return self.files(experiment)
 
@@ -67,7 +68,7 @@ class Trained:
     def state(self, experiment: Experiment, seed: int = 0) -> Path:
         return run_path(experiment, seed, self.folder / "states")
 
-    def stop(self, experiment: Experiment, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(self, experiment: Experiment) -> None:
         """Train up to the end of the first epoch."""
 
         def save_and_stop(*given: Any) -> None:
@@ -75,27 +76,24 @@ class Trained:
             raise KeyboardInterrupt
 
         real = loop.save_state
-        with monkeypatch.context() as patched:
+        with self.monkeypatch.context() as patched:
             patched.setattr(loop, "save_state", save_and_stop)
             with pytest.raises(KeyboardInterrupt):
-                self(experiment, store)
+                self(experiment)
 
 
 @pytest.fixture
-def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trained:
-    return Trained(tmp_path, monkeypatch)
+def train(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> Trained:
+    return Trained(tmp_path, store, monkeypatch)
 
 
-def test_what_a_killed_process_left_beside_a_kept_run_is_cleared(
-    experiment: Experiment, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_killed_process_left_beside_a_kept_run_is_cleared(experiment: Experiment, train: Trained) -> None:
     """Killed after the run was put in its place: nobody writes it again, and DVC would hash the rest."""
-    train = Trained(tmp_path, monkeypatch)
-    before = train(experiment, store)
+    before = train(experiment)
     left = train.run(experiment).with_name(".seed0.part")
     (left / "old").mkdir(parents=True)
     (left / "lock").write_text("process 1")
-    assert train(experiment, store) == before
+    assert train(experiment) == before
     assert train.begun == []
     assert not left.exists()
 
@@ -103,11 +101,9 @@ def test_what_a_killed_process_left_beside_a_kept_run_is_cleared(
 @pytest.mark.parametrize(
     "changes", [{}, {"studies": ["main", "noise"]}, {"seeds": [0, 1]}, {"data": {"root": "/mnt/elsewhere"}}]
 )
-def test_what_a_run_does_not_depend_on_leaves_it_as_it_is(
-    changes: dict, experiment: Experiment, store: Store, train: Trained
-) -> None:
-    before = train(experiment, store)
-    after = train(override(experiment, changes), store)
+def test_what_a_run_does_not_depend_on_keeps_it(changes: dict, experiment: Experiment, train: Trained) -> None:
+    before = train(experiment)
+    after = train(override(experiment, changes))
     assert train.begun == [seed for seed in changes.get("seeds", []) if seed]
     assert {name: after[name] for name in before} == before
 
@@ -142,9 +138,9 @@ def other_statistics(experiment: Experiment, store: Store, _: pytest.MonkeyPatch
 def test_what_a_run_depends_on_makes_it_anew(
     change: Callable, experiment: Experiment, store: Store, train: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = train(experiment, store)
+    before = train(experiment)
     changed = change(experiment, store, monkeypatch)
-    after = train(changed, Store.open(store.path))
+    after = train(changed)
     assert train.begun == [0]
     assert after["seed0/config.json"] != before["seed0/config.json"]
 
@@ -152,85 +148,77 @@ def test_what_a_run_depends_on_makes_it_anew(
 @pytest.mark.parametrize("name", ["best.safetensors", "last.safetensors", "log.csv", "steps.csv", "config.json"])
 @pytest.mark.parametrize("spoil", [lambda path: path.write_bytes(b"cut"), lambda path: path.unlink()])
 def test_a_run_that_is_not_as_its_training_left_it_is_made_anew(
-    name: str, spoil: Callable[[Path], object], experiment: Experiment, store: Store, train: Trained
+    name: str, spoil: Callable[[Path], object], experiment: Experiment, train: Trained
 ) -> None:
-    before = train(experiment, store)
+    before = train(experiment)
     spoil(train.run(experiment) / name)
-    assert train(experiment, store) == before
+    assert train(experiment) == before
     assert train.begun == [0]
 
 
-def test_a_run_that_was_copied_from_elsewhere_is_taken(
-    experiment: Experiment, store: Store, train: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = train(experiment, store)
-    other = Trained(tmp_path / "other machine", monkeypatch)
+def test_a_run_that_was_copied_from_elsewhere_is_taken(experiment: Experiment, train: Trained, tmp_path: Path) -> None:
+    before = train(experiment)
+    other = Trained(tmp_path / "other machine", train.store, train.monkeypatch)
     shutil.copytree(train.run(experiment), other.run(experiment))
-    assert other(experiment, store) == before
+    assert other(experiment) == before
     assert other.begun == []
     assert journal.read(experiment, other.folder / "journal")["runs"] == {}
 
 
-def test_a_run_of_an_earlier_version_is_made_anew(experiment: Experiment, store: Store, train: Trained) -> None:
-    before = train(experiment, store)
+def test_a_run_of_an_earlier_version_is_made_anew(experiment: Experiment, train: Trained) -> None:
+    before = train(experiment)
     path = train.run(experiment) / "config.json"
     tree = json.loads(path.read_text())
     path.write_text(json.dumps({key: value for key, value in tree.items() if key not in ("made_from", "files")}))
-    assert train(experiment, store) == before
+    assert train(experiment) == before
     assert train.begun == [0]
 
 
-def test_a_new_seed_is_noted_beside_the_others(experiment: Experiment, store: Store, train: Trained) -> None:
-    train(experiment, store)
+def test_a_new_seed_is_noted_beside_the_others(experiment: Experiment, train: Trained) -> None:
+    train(experiment)
     path = train.folder / "journal/sample/weather_t2m/weather_t2m-svq.json"
     tree = json.loads(path.read_text())
     path.write_text(json.dumps(tree | {"machine": {"cpu": "an older one"}}))
     more = override(experiment, {"seeds": [0, 1]})
-    train(more, store)
+    train(more)
     noted = journal.by_seed(journal.read(more, train.folder / "journal"))
     assert noted[0] == tree["runs"]["seed0"] | {"machine": {"cpu": "an older one"}, "versions": tree["versions"]}
     assert noted[1]["machine"] == journal.machine()
 
 
-def test_runs_of_seeds_that_are_not_asked_for_any_more_go_only_when_asked_to(
-    experiment: Experiment, store: Store, train: Trained
-) -> None:
+def test_runs_of_other_seeds_go_only_when_asked_to(experiment: Experiment, train: Trained) -> None:
     two = override(experiment, {"seeds": [0, 1]})
-    before = train(two, store)
-    assert train(experiment, store) == before, "a person may have trained them one by one"
-    after = train(experiment, store, clear=True)
+    before = train(two)
+    assert train(experiment) == before, "a person may have trained them one by one"
+    after = train(experiment, clear=True)
     assert after == {name: content for name, content in before.items() if name.startswith("seed0/")}
     assert journal.by_seed(journal.read(experiment, train.folder / "journal")).keys() == {0}
 
 
 @pytest.mark.parametrize("clear", [True, False])
-def test_a_training_that_fails_leaves_no_run_of_other_settings_in_the_pipeline(
-    clear: bool, experiment: Experiment, store: Store, train: Trained
-) -> None:
-    before = train(experiment, store)
+def test_a_failed_training_leaves_no_run_of_other_settings(clear: bool, experiment: Experiment, train: Trained) -> None:
+    before = train(experiment)
     with pytest.raises(SvqkitError, match="loss is"):
-        train(override(experiment, {"training": {"learning_rate": 1e30}}), store, clear=clear)
+        train(override(experiment, {"training": {"learning_rate": 1e30}}), clear=clear)
     assert train.files(experiment) == ({} if clear else before)
 
 
-def test_a_stopped_training_goes_on_whatever_it_does_not_depend_on(
-    experiment: Experiment, store: Store, train: Trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    train.stop(experiment, store, monkeypatch)
+def test_a_stopped_training_goes_on(experiment: Experiment, train: Trained, capsys: pytest.CaptureFixture) -> None:
+    train.stop(experiment)
     changes = {"studies": ["noise"], "seeds": [0, 1], "data": {"root": "/mnt/elsewhere"}}
-    train(override(experiment, changes), store)
+    train(override(experiment, changes))
     assert "Going on from" in capsys.readouterr().out
 
 
 def test_a_stopped_training_is_set_aside_with_what_differs_and_nothing_else(
     experiment: Experiment, store: Store, train: Trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    train.stop(experiment, store, monkeypatch)
+    train.stop(experiment)
     code = loop.code_of_training(experiment)
     monkeypatch.setattr(loop, "code_of_training", lambda _: code | {"svqkit.training.schedule": "another"})
     zarr.open_group(store.path).attrs["frames_digest"] = "another"
     changes = {"training": {"learning_rate": 0.004, "patience": 1}}
-    train(override(experiment, changes), Store.open(store.path))
+    train(override(experiment, changes))
     said = capsys.readouterr().out
     was = experiment.training
     for told in (f"training.learning_rate: {was.learning_rate} → 0.004", "training.patience: 2 → 1", "frames"):
@@ -239,44 +227,38 @@ def test_a_stopped_training_is_set_aside_with_what_differs_and_nothing_else(
     assert not {"epochs", "batch_size", "windows", "attributes", "seed:"} & set(re.findall(r"\w+:?", said))
 
 
-def test_set_aside_again_and_again_none_is_lost(
-    experiment: Experiment, store: Store, train: Trained, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_set_aside_again_and_again_none_is_lost(experiment: Experiment, train: Trained) -> None:
     rates = [0.001, 0.002, 0.003, 0.004]
     for rate in rates:
-        train.stop(override(experiment, {"training": {"learning_rate": rate}}), store, monkeypatch)
-    train(override(experiment, {"training": {"learning_rate": 0.005}}), store)
+        train.stop(override(experiment, {"training": {"learning_rate": rate}}))
+    train(override(experiment, {"training": {"learning_rate": 0.005}}))
     kept = [loop.read_progress(path) for path in train.state(experiment).parent.glob("*/state.safetensors")]
     assert sorted(state.fingerprint["settings"]["training"]["learning_rate"] for state in kept) == rates
 
 
-def test_a_stopped_training_beside_a_run_that_is_kept_stays(
-    experiment: Experiment, store: Store, train: Trained, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stopped_training_beside_a_run_that_is_kept_stays(experiment: Experiment, train: Trained) -> None:
     other = override(experiment, {"training": {"learning_rate": 0.001}})
-    train(experiment, store)
-    train.stop(other, store, monkeypatch)
-    train(experiment, store)
+    train(experiment)
+    train.stop(other)
+    train(experiment)
     assert train.begun == []
-    train(other, store)
+    train(other)
     assert not train.state(experiment).exists()
 
 
 def test_a_state_of_an_earlier_version_is_set_aside(
-    experiment: Experiment, store: Store, train: Trained, monkeypatch: pytest.MonkeyPatch
+    experiment: Experiment, train: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as earlier:
         earlier.setattr(loop, "fingerprint", lambda *_: {"settings": "a1", "data": "b2", "code": "c3"})
         earlier.setattr(loop, "is_run_of", lambda *_: False)
-        train.stop(experiment, store, monkeypatch)
-    train(experiment, store)
+        train.stop(experiment)
+    train(experiment)
     assert train.state(experiment).with_name("seed0.old").exists()
 
 
-def test_runs_stand_in_the_studies_that_params_yaml_has_now(
-    experiment: Experiment, store: Store, train: Trained
-) -> None:
-    train(experiment, store)
+def test_runs_stand_in_the_studies_that_params_yaml_has_now(experiment: Experiment, train: Trained) -> None:
+    train(experiment)
     now = override(experiment, {"studies": ["noise", "relu"]})
     (run,) = find_runs([now], train.folder / "runs")
     assert by_study([run]) == {"noise": [run], "relu": [run]}
@@ -284,13 +266,13 @@ def test_runs_stand_in_the_studies_that_params_yaml_has_now(
 
 def test_moved_raw_files_are_the_same(experiment: Experiment, store: Store, train: Trained, tmp_path: Path) -> None:
     """As `papermill notebooks/train.ipynb` does it, which prepares by itself."""
-    before = train(experiment, store)
+    before = train(experiment)
     moved = Path(experiment.data.root).rename(tmp_path / "moved")
     there = override(experiment, {"data": {"root": str(moved)}})
     kept = {path: path.stat().st_ino for path in store.path.rglob("*")}
-    again = data.open_or_prepare(there.data, store.path)
+    data.open_or_prepare(there.data, store.path)
     assert {path: path.stat().st_ino for path in store.path.rglob("*")} == kept
-    assert train(there, again) == before
+    assert train(there) == before
     assert train.begun == []
     fresh = data.prepare(there.data, tmp_path / "fresh/x.zarr")
     assert {path.relative_to(fresh.path): path.read_bytes() for path in fresh.path.rglob("*") if path.is_file()} == {
@@ -298,13 +280,11 @@ def test_moved_raw_files_are_the_same(experiment: Experiment, store: Store, trai
     }
 
 
-def test_runs_that_were_trained_before_and_after_a_move_can_be_compared(
-    experiment: Experiment, store: Store, train: Trained
-) -> None:
-    train(experiment, store)
+def test_runs_that_were_trained_before_and_after_a_move_can_be_compared(experiment: Experiment, train: Trained) -> None:
+    train(experiment)
     there = {"data": {"root": "/mnt/elsewhere"}, "seeds": [1], "studies": ["noise"]}
     plain = override(experiment, {"quantizer": {"name": "none"}, "name": "weather_t2m-none", **there})
-    train(plain, store)
+    train(plain)
     compared = comparable(root=train.folder / "runs")
     assert [run.name for run in compared] == ["weather_t2m-none-seed1", "weather_t2m-svq-seed0"]
 

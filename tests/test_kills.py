@@ -62,9 +62,7 @@ def a_folder(path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("earlier", [None, a_file, a_folder])
 @pytest.mark.parametrize("make", [a_file, a_folder])
-def test_what_is_replaced_is_the_old_or_the_new_one_whole_after_two_kills(
-    make: Callable, earlier: Callable | None, tmp_path: Path
-) -> None:
+def test_what_is_replaced_is_whole_after_two_kills(make: Callable, earlier: Callable | None, tmp_path: Path) -> None:
     def write(text: str, folder: Path) -> None:
         with replacing(folder / "x") as draft:
             make(draft, text)
@@ -120,9 +118,7 @@ def raw_data(raw: RawFiles, monkeypatch: pytest.MonkeyPatch) -> Data:
 
 
 @HOW_MANY
-def test_prepare_killed_once_or_twice_leaves_the_same_store(
-    raw_data: Data, tmp_path: Path, quick: None, most: int
-) -> None:
+def test_prepare_killed_twice_leaves_the_same_store(raw_data: Data, tmp_path: Path, quick: None, most: int) -> None:
     whole, base = tmp_path / "whole", tmp_path / "base"
     prepare(raw_data, whole / "x.zarr")
     expected = contents(whole, "lock")
@@ -159,22 +155,14 @@ def _pairs(begun: list[int], redone: list[int], most: int) -> Iterable[tuple[int
 @pytest.fixture
 def experiment(weather_data: Data) -> Experiment:
     settings = load_params("params.yaml", "sample").experiment("weather_t2m-svq")
-    return override(
-        settings,
-        {
-            "model": {"hid_S": 4, "hid_T": 8, "N_T": 2, "mlp_ratio": 2.0, "drop_path": 0.2},
-            "quantizer": {"codebook_size": 20, "hidden_dim": 8},
-            "training": {"epochs": 2, "batch_size": 4, "steps_per_epoch": 2, "warmup_epochs": 1},
-            "seeds": [0, 1],
-            "data": as_tree(weather_data),
-        },
-    )
+    model = {"hid_S": 4, "hid_T": 8, "N_T": 2, "mlp_ratio": 2.0, "drop_path": 0.2}
+    training = {"epochs": 2, "batch_size": 4, "steps_per_epoch": 2, "warmup_epochs": 1}
+    small = {"model": model, "quantizer": {"codebook_size": 20, "hidden_dim": 8}, "training": training}
+    return override(settings, small | {"seeds": [0, 1], "data": as_tree(weather_data)})
 
 
 @HOW_MANY
-def test_training_killed_anywhere_ends_with_the_same_bytes(
-    experiment: Experiment, tmp_path: Path, quick: None, most: int
-) -> None:
+def test_training_killed_ends_in_the_same_bytes(experiment: Experiment, tmp_path: Path, quick: None, most: int) -> None:
     store = prepare(experiment.data, tmp_path / "store.zarr")
 
     def train(folder: Path) -> None:
@@ -194,9 +182,7 @@ def test_training_killed_anywhere_ends_with_the_same_bytes(
 
 
 @HOW_MANY
-def test_evaluate_killed_anywhere_leaves_the_same_scores(
-    weather_data: Data, tmp_path: Path, quick: None, most: int
-) -> None:
+def test_evaluate_killed_leaves_the_same_scores(weather_data: Data, tmp_path: Path, quick: None, most: int) -> None:
     store = prepare(weather_data, tmp_path / "store.zarr")
     svq = SVQSettings(codebook_size=8, hidden_dim=4)
     runs = [a_run(tmp_path / "runs", weather_data, store, quantizer) for quantizer in (NoQuantizer(), svq)]

@@ -118,20 +118,16 @@ def test_windows_end_where_their_run_ends(videos: Path) -> None:
     boxing = [[1, 2, 3, 4], [4, 5, 6, 7], [7, 8, 9, 10]]
     # Jogging: two runs, steps of 2 back from frames 7 and 13.
     jogging = [[2, 3, 4, 5], [4, 5, 6, 7], [10, 11, 12, 13]]
-    for split, persons in (("train", (1, 2)), ("validation", (3,)), ("test", (17,))):
-        assert windows(made, clean, split) == {
-            f"person{person:02}_{action}_d1": expected
-            for person in persons
-            for action, expected in (("boxing", boxing), ("jogging", jogging))
-        }
     # The reference steps by a window's length in boxing, trains on the validation's persons, and validates on the test.
-    boxing = [[3, 4, 5, 6], [7, 8, 9, 10]]
-    for split, persons in (("train", (1, 2, 3)), ("validation", (17,)), ("test", (17,))):
-        assert windows(made, paper, split) == {
-            f"person{person:02}_{action}_d1": expected
-            for person in persons
-            for action, expected in (("boxing", boxing), ("jogging", jogging))
-        }
+    by_length = [[3, 4, 5, 6], [7, 8, 9, 10]]
+    of_clean, of_paper = {"train": (1, 2), "validation": (3,)}, {"train": (1, 2, 3), "validation": (17,)}
+    for windowing, boxed, persons in ((clean, boxing, of_clean), (paper, by_length, of_paper)):
+        for split in SPLITS:
+            assert windows(made, windowing, split) == {
+                f"person{person:02}_{action}_d1": expected
+                for person in persons.get(split, (17,))
+                for action, expected in (("boxing", boxed), ("jogging", jogging))
+            }
     assert made.frames == 4 * (10 + 7 + 5)
     assert clean.clips["test"] == [(66, 76), (76, 83), (83, 88)]
     assert (made.dtype, made.kind, made.scale, made.channels) == ("uint8", "image", 1 / 255, ("grey",))
@@ -186,9 +182,7 @@ def test_protocol_paper_finds_the_reference_s_windows(numbers: list[list[int]], 
 
 
 @given(drawn=st.data())
-def test_no_frame_of_a_test_person_is_ever_trained_on(
-    drawn: st.DataObject, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_no_test_person_is_trained_on(drawn: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     root = tmp_path_factory.mktemp("kth")
     persons = drawn.draw(st.permutations(range(1, 6)))
     for person in persons:
@@ -230,13 +224,8 @@ def test_frames_are_decoded_and_resized_as_the_reference_does(colour: bool, tmp_
 def test_the_published_list_is_understood(tmp_path: Path) -> None:
     (tmp_path / "00sequences.txt").write_text(PUBLISHED, newline="")
     ranges = kth.read_listing(tmp_path).ranges
-    assert list(ranges) == [
-        "person01_boxing_d1",
-        "person01_jogging_d1",
-        "person07_jogging_d4",
-        "person11_boxing_d4",
-        "person17_boxing_d1",
-    ]
+    names = ("01_boxing_d1", "01_jogging_d1", "07_jogging_d4", "11_boxing_d4", "17_boxing_d1")
+    assert list(ranges) == [f"person{name}" for name in names]
     assert ranges["person01_boxing_d1"] == [(1, 95), (96, 185), (186, 245), (246, 360)]
 
     def runs(name: str, action: str, frames: int) -> list[tuple[int, int]]:
@@ -277,9 +266,7 @@ def test_a_list_that_names_frames_beyond_the_video_is_refused(videos: Path) -> N
         plan(settings(videos))
 
 
-def test_the_published_video_that_breaks_off_is_taken_as_far_as_it_goes(
-    videos: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_published_video_that_breaks_off_is_taken_so_far(videos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its header promises 370 frames of which 304 can be decoded; here 20, of which 9 can for certain."""
     monkeypatch.setitem(kth.BROKEN_OFF, "person01_boxing_d4", 9)
     path = film(videos, "person01_boxing_d4", 20)
@@ -291,22 +278,6 @@ def test_the_published_video_that_breaks_off_is_taken_as_far_as_it_goes(
     made = plan(settings(videos))
     assert windows(made, made.windows["paper"], "train")["person01_boxing_d4"] == [[2, 3, 4, 5], [6, 7, 8, 9]]
     assert any("person01_boxing_d4 breaks off" in note for note in made.notes)
-
-
-def test_a_cut_video_is_refused(videos: Path) -> None:
-    path = videos / "person02_boxing_d1_uncomp.avi"
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) * 8 // 10])
-    with pytest.raises(SvqkitError, match=r"person02_boxing_d1_uncomp\.avi is truncated"):
-        plan(settings(videos))
-
-
-def test_a_damaged_frame_is_refused_while_reading(tmp_path: Path) -> None:
-    for person in (1, 3, 17):
-        path = folder(tmp_path, f"person{person:02}_boxing_d1", range(1, 6))
-    (path / "image_0003.png").write_bytes(b"no image")
-    with pytest.raises(SvqkitError, match=r"image_0003\.png"):
-        stored(plan(settings(tmp_path)))
 
 
 def test_what_does_not_fit_is_refused(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -333,14 +304,6 @@ def test_a_recording_that_is_there_twice_is_refused(videos: Path) -> None:
         plan(settings(videos))
 
 
-def test_an_empty_folder_counts_as_missing(videos: Path) -> None:
-    expected = plan(settings(videos))
-    (videos / "walking" / "person02_walking_d1_uncomp").mkdir(parents=True)
-    made = plan(settings(videos))
-    assert made.clip_names == expected.clip_names
-    assert "88 of 96 recordings are missing" in " ".join(made.notes)
-
-
 def test_a_frame_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     path = folder(tmp_path, "person01_boxing_d1", range(1, 9))
     (path / "image_3.jpg").touch()
@@ -352,8 +315,12 @@ def test_names_that_mean_nothing_are_passed_over(videos: Path) -> None:
     expected = plan(settings(videos))
     (videos / "person02_boxing_d9_uncomp.avi").write_text("not a scene")
     (videos / "walking.zip").touch()
-    (videos / "person02_walking_d1_uncomp").touch()
+    (videos / "person03_walking_d1_uncomp").touch()
     (videos / "person01_boxing_d2_uncomp.avi").mkdir()
     made = plan(settings(videos))
     assert made.clip_names == expected.clip_names
     assert made.notes == expected.notes
+    (videos / "walking" / "person02_walking_d1_uncomp").mkdir(parents=True)
+    made = plan(settings(videos))
+    assert made.clip_names == expected.clip_names
+    assert "88 of 96 recordings are missing" in " ".join(made.notes), "an empty folder counts as missing"
