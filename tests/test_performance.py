@@ -217,14 +217,6 @@ def test_a_pointwise_convolution_is_torchs_with_its_gradients(
         torch.testing.assert_close(own, expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.usefixtures("one_thread")
-def test_small_convolutions_and_large_batches_stay_as_torch_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    conv = to_channels_last(nn.Conv2d(4, 4, 1))
-    assert not conv._is_worth_it(torch.randn(2, 4, 8, 8))
-    monkeypatch.setattr(performance, "WORTH_IT", 0)
-    assert not conv._is_worth_it(torch.randn(16, 4, 8, 8))
-
-
 LARGE = 2**28
 needs_glibc = pytest.mark.skipif(
     not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="only glibc's malloc can be told so"

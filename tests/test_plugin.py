@@ -219,8 +219,10 @@ def test_other_shapes_are_refused(case: str) -> None:
         return
     layer = made(case)
     for shape in ((DIM,), (2, DIM), (2, DIM, 3), (2, 3, 4, DIM), (2, 3, DIM, 4, 4), (2, DIM, 2, 2, 2, 2)):
-        with pytest.raises(SvqkitError, match=rf"\(N, {DIM}, H, W\), .*, got \({', '.join(map(str, shape))}"):
-            layer(torch.ones(shape))
+        calls = [layer, layer.usage, getattr(layer, "code_weights", layer)] if layer.has_codebook else [layer]
+        for call in calls:
+            with pytest.raises(SvqkitError, match=rf"\(N, {DIM}, H, W\), .*, got \({', '.join(map(str, shape))}"):
+                call(torch.ones(shape))
 
 
 class Around(nn.Module):

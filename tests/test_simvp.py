@@ -66,16 +66,6 @@ def test_frames_are_padded_with_their_edges_and_cut_again(height: int, width: in
     torch.testing.assert_close(model(x).frames, padded[..., :height, :width])
 
 
-def test_frames_that_halve_evenly_are_not_padded(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = simvp().eval()
-    x = torch.randn(1, 3, 1, 8, 12)
-    expected = model(x).frames
-    monkeypatch.setattr(model, "_pad", lambda frames: frames)
-    assert torch.equal(model(x).frames, expected)
-    with pytest.raises(RuntimeError):
-        model(torch.randn(1, 3, 1, 9, 12))
-
-
 def test_the_sequences_of_a_batch_do_not_see_each_other_and_their_frames_do() -> None:
     model = simvp(SVQ(4, 30, 8), channels=2).eval()
     x = torch.randn(3, 3, 2, 8, 8, requires_grad=True)
@@ -138,12 +128,6 @@ def test_noise_is_for_training_only() -> None:
 def test_frames_of_another_shape_are_refused(shape: tuple[int, ...], call: str) -> None:
     with pytest.raises(SvqkitError, match=r"\(B, 3, 1, H, W\), got \(" + ", ".join(map(str, shape))):
         getattr(simvp(), call)(torch.ones(shape))
-
-
-def test_drop_path_rises_linearly_from_a_hundredth() -> None:
-    model = simvp(N_T=4, drop_path=0.1)
-    rates = [block.drop_path.drop_prob for block in model.modules() if isinstance(block, Residual)]
-    assert rates == pytest.approx([0.01, 0.04, 0.07, 0.1])
 
 
 def test_weights_start_as_documented() -> None:
