@@ -53,7 +53,7 @@ def test_import_svqkit_loads_no_torch_and_has_load_run() -> None:
         svqkit.no_such_name  # noqa: B018 - the access is what is tested
 
 
-def test_a_copied_run_forecasts_without_anything_else(
+def test_a_copied_run_forecasts(
     path: Path, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frames = 270 + 20 * np.random.default_rng(0).random((4, 1, 4, 6), dtype=np.float32)
@@ -143,7 +143,7 @@ def test_a_config_of_a_later_format_is_refused(path: Path) -> None:
         open_run(path)
 
 
-def test_an_experiments_folder_stands_for_its_lowest_seed(
+def test_a_folder_of_seeds_is_its_lowest(
     path: Path, experiment: Experiment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for seed in (2, 10):

@@ -60,9 +60,7 @@ def draw_pair(channels: int = 3, height: int = 64, width: int = 64) -> tuple[Ten
 
 
 @pytest.mark.parametrize(("channels", "height", "width"), [(3, 64, 64), (1, 64, 64), (3, 45, 80), (1, 31, 31)])
-def test_it_is_what_the_package_computes(
-    ours: Lpips, packaged: nn.Module, channels: int, height: int, width: int
-) -> None:
+def test_it_is_what_the_package_gives(ours: Lpips, packaged: nn.Module, channels: int, height: int, width: int) -> None:
     """The package is asked as the published scoring does: frame by frame, 8-bit values through its im2tensor."""
     prediction, truth = draw_pair(channels, height, width)
     expected = []

@@ -68,9 +68,7 @@ def test_output_and_every_gradient_are_those_of_the_plain_formula(
 
 
 @pytest.mark.parametrize("parts", [[1] * 12, [5, 5, 2], [12]])
-def test_in_training_gumbel_draws_the_same_noise_again_in_the_backward_pass(
-    parts: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_gumbel_draws_the_same_noise_in_the_backward_pass(parts: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "CHUNK_ELEMENTS", 9 * parts[0])
     torch.manual_seed(0)
     layer, x = Gumbel(3, 9, 4, "normal", 0.7).double(), seeded((2, 3, 2, 3)).requires_grad_()
@@ -83,9 +81,7 @@ def test_in_training_gumbel_draws_the_same_noise_again_in_the_backward_pass(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("training", [True, False])
-def test_memory_does_not_grow_with_positions_times_codes(
-    kind: str, training: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_memory_does_not_grow_with_the_codes(kind: str, training: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     positions, codes, chunk, parameters = 16 * 8 * 8, 1000, 10_000, 1000 * (8 + 1 + 4)
     layer, x = KINDS[kind](4, codes, 8).train(training), seeded((16, 4, 8, 8), dtype=torch.float32)
     monkeypatch.setattr(base, "CHUNK_ELEMENTS", chunk)

@@ -125,9 +125,7 @@ def test_run_refuses_before_it_starts_and_says_what_failed(tmp_path: Path) -> No
     assert (tmp_path / "out.failed.ipynb").exists(), "the failed notebook is kept to look at"
 
 
-def test_command_line_gives_one_line_and_exit_code_1(
-    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch
-) -> None:
+def test_the_command_gives_one_line_and_code_1(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["run", "nothing", "--output", "out.ipynb"]) == 1
     assert "error: No notebook 'nothing'" in capsys.readouterr().err

@@ -281,9 +281,7 @@ def test_rmse_over_several_channels_is_the_root_of_their_mean_square(tmp_path: P
 
 
 @pytest.mark.parametrize(("value", "title"), [(4e-12, "t [10⁻⁶ K]"), (1.0, "t [K]"), (4e12, "t [10⁶ K]")])
-def test_very_small_and_large_numbers_have_a_power_of_ten_in_their_unit(
-    tmp_path: Path, value: float, title: str
-) -> None:
+def test_very_small_and_large_numbers_have_a_power_of_ten_as_unit(tmp_path: Path, value: float, title: str) -> None:
     results = made(tmp_path, {"weather_mv-none": {0: value}})
     results.scores.loc[results.scores["seed"] == -1, "value"] = value
     (drawn,) = figures.draw("f4", results)
@@ -418,9 +416,7 @@ def test_a_figure_is_written_with_its_caption_and_twice_the_same(t2m: Results, t
     assert once[2].read_text(encoding="utf-8").startswith("Figure 5, weather_t2m.")
 
 
-def test_a_figure_that_cannot_be_drawn_says_why_in_the_notebook(
-    t2m: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_show_says_why_a_figure_is_not_drawn(t2m: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[object] = []
 
     def remember(*items: object) -> None:

@@ -195,9 +195,7 @@ def row(table: Table, title: str, name: str) -> dict[str, Cell]:
 # ---- what stands in the tables
 
 
-def test_a_score_is_the_mean_over_seeds_with_their_spread_and_the_folder_of_the_runs(
-    tables: dict[str, Table], results: Sample
-) -> None:
+def test_a_score_is_the_mean_over_seeds_with_their_spread_and_folder(tables: dict[str, Table], results: Sample) -> None:
     cell = row(tables["t1"], "weather_t2m", "SVQ")["mse"]
     first, second = mse("weather_t2m-svq", 0), mse("weather_t2m-svq", 1)
     assert isinstance(cell, Number)
@@ -625,9 +623,7 @@ def run(root: Path, *arguments: str) -> int:
     return command.main([*arguments, f"--params={root / 'params.yaml'}", *folders])
 
 
-def test_the_command_writes_a_table_and_prints_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_table_command(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     make_results(tmp_path, ["kth"])
     monkeypatch.setattr(command, "Results", Sample)
     assert run(tmp_path, "table", "t2") == 0

@@ -49,9 +49,7 @@ def steps(objective: nn.Module, optimizer: torch.optim.Optimizer, frames: tuple[
 
 @pytest.mark.parametrize("translator", ["gsta", "van", "tau", "moganet", "convnext", "swin", "incepu"])
 @pytest.mark.parametrize("quantizer", ["none", "svq"])
-def test_fast_steps_are_those_of_the_plain_model(
-    quantizer: str, translator: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fast_steps_are_the_plain_models(quantizer: str, translator: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Against contiguous frames and weights, torch's own dilated convolution, and Adam as it comes."""
     chosen = experiment(quantizer, translator)
     torch.manual_seed(0)

@@ -129,9 +129,7 @@ def test_groups_are_residual_layers_of_their_channels(shared: bool) -> None:
 
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize(("kind", "options"), [(ResidualVQ, {}), (GroupedResidualVQ, {"groups": 3})])
-def test_the_output_is_the_codes_with_their_weights(
-    kind: type[Quantizer], options: dict[str, int], shared: bool
-) -> None:
+def test_the_output_is_the_codes_with_weights(kind: type[Quantizer], options: dict[str, int], shared: bool) -> None:
     layer = kind(6, 5, 2, shared_codebook=shared, **options)
     x = latents(6)
     weights = layer.weights_of(x, torch.arange(layer.codebook_size))

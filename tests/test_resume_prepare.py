@@ -108,9 +108,7 @@ def test_what_was_decoded_before_a_stop_is_not_decoded_again(source: Source, tmp
     assert not (tmp_path / "stopped" / ".prepare" / "x.zarr" / "draft").exists()
 
 
-def test_what_was_begun_of_other_raw_files_is_not_continued(
-    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_draft_of_other_files_is_begun_anew(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source.stop_at = 4
     with pytest.raises(KeyboardInterrupt):
         prepare_store(data(tmp_path), tmp_path / "x.zarr")
@@ -128,9 +126,7 @@ def test_what_was_begun_of_other_raw_files_is_not_continued(
     assert source.read_by == list(range(6))
 
 
-def test_fewer_frames_than_announced_are_refused(
-    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_few_frames_are_refused(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         Bytes, "read", lambda self: iter([np.zeros((self.frames - (self.seed == 5), 1, 4, 5), np.uint8)])
     )
@@ -138,9 +134,7 @@ def test_fewer_frames_than_announced_are_refused(
         prepare_store(data(tmp_path), tmp_path / "x.zarr")
 
 
-def test_what_cannot_fit_on_the_disk_is_refused_at_once(
-    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_does_not_fit_on_disk_is_refused(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr(PREPARE.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(SvqkitError, match="disk is full"):
@@ -187,9 +181,7 @@ def test_killed_with_sigkill_it_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
     clips=st.lists(st.tuples(st.integers(0, 19), st.integers(1, 6)), min_size=1, max_size=3, unique_by=lambda c: c[0]),
     seed=st.integers(0, 9),
 )
-def test_statistics_of_splits_are_those_of_their_frames(
-    cuts: list[int], clips: list[tuple[int, int]], seed: int
-) -> None:
+def test_statistics_of_splits_are_of_their_frames(cuts: list[int], clips: list[tuple[int, int]], seed: int) -> None:
     frames = np.random.default_rng(seed).integers(0, 256, (20, 2, 3, 4), dtype=np.uint8)
     spans = sorted((start, min(20, start + length)) for start, length in clips)
     assume(all(span[1] <= following[0] for span, following in pairwise(spans)))

@@ -162,9 +162,7 @@ def gsta_parameters(width: int, hidden: int) -> int:
         ("weather_t2m-svq_frozen", (32 * 128 + 128) + (128 * 10_000 + 10_000)),
     ],
 )
-def test_the_papers_model_has_as_many_weights_as_counted_by_hand(
-    experiment: str, quantizer: int, channels: int
-) -> None:
+def test_the_papers_model_has_the_weights_counted_by_hand(experiment: str, quantizer: int, channels: int) -> None:
     conv, norm = 32 * 32 * 9 + 32, 2 * 32
     encoder = (channels * 32 * 9 + 32 + norm) + (conv + norm)
     decoder = (32 * 128 * 9 + 128 + norm) + (conv + norm) + (32 * channels + channels)

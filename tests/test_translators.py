@@ -94,9 +94,7 @@ def parameters(module: nn.Module) -> int:
 
 @everyone
 @given(size=st.tuples(st.integers(1, 9), st.integers(1, 9)), groups=st.integers(2, 4), batch=st.integers(1, 3))
-def test_what_comes_out_has_the_shape_of_what_goes_in(
-    name: str, size: tuple[int, int], groups: int, batch: int
-) -> None:
+def test_the_output_has_the_shape_of_the_input(name: str, size: tuple[int, int], groups: int, batch: int) -> None:
     translator = build(name, size, 8 * groups, N_T=2).eval()
     x = noise(batch, 8 * groups, *size)
     assert translator(x).shape == x.shape
@@ -331,9 +329,7 @@ def test_the_registry_names_what_is_there() -> None:
 
 
 @given(st.integers(1, 3), st.integers(2, 4), st.integers(1, 20), st.integers(1, 20), st.sampled_from([3, 5, 7]))
-def test_a_dilated_convolution_is_torchs_with_its_gradients(
-    batch: int, dilation: int, height: int, width: int, kernel: int
-) -> None:
+def test_dilated_convolutions_are_torchs(batch: int, dilation: int, height: int, width: int, kernel: int) -> None:
     torch.manual_seed(0)
     ours = depthwise(6, kernel, dilation).double()
     assert type(ours) is DilatedConv2d
