@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from pkgutil import resolve_name
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +13,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from resultsfolder import SETTINGS, texts, window_errors
 
 from svqkit.errors import SvqkitError
 from svqkit.paper import figures, selection
@@ -22,11 +21,10 @@ from svqkit.paper.figures import gains, improvement, leak, show, sweeps, write
 from svqkit.paper.results import Results
 from svqkit.paper.selection import pairs_of
 from svqkit.plots.forecast import forecasts_side_by_side
-from svqkit.settings.params import Experiment, Params, load_params
+from svqkit.settings.params import Experiment, Params
 from svqkit.training.paths import run_path, scores_path
 from svqkit.training.runs import write_config
 
-SETTINGS = load_params(Path(__file__).parents[1] / "params.yaml", "sample")
 SIMULATED = "Simulated for a test"
 # by dataset: channels with their units, and lead times
 CHANNELS = {
@@ -75,7 +73,10 @@ def made(
             folder / "codebook.csv", index=False
         )
         _write_fields(folder, dataset, experiments, note)
-        _windows(everyone).to_netcdf(folder / "windows.nc", engine="netcdf4")
+        # The same error in each window, so that a mean over any of them is it.
+        runs = {(name, seed): value for name, by_seed in everyone.items() for seed, value in by_seed.items()}
+        same = np.repeat(list(runs.values()), WINDOWS).reshape(-1, WINDOWS).astype(np.float32)
+        window_errors(list(runs), same).to_netcdf(folder / "windows.nc", engine="netcdf4")
         for name, by_seed in members.items():
             for seed in by_seed:
                 path = run_path(experiments[name], seed, root / "runs")
@@ -92,21 +93,6 @@ def _scores(dataset: str, name: str, by_seed: Mapping[int, float], protocol: str
         for channel in channels
         for lead in range(LEADS[dataset] + 1)
     ]
-
-
-def _windows(errors: Errors) -> xr.Dataset:
-    """The same error in each window, so that a mean over any of them is it."""
-    runs = [(name, seed, value) for name, by_seed in errors.items() for seed, value in by_seed.items()]
-    values = np.repeat([[value] for *_, value in runs], WINDOWS, axis=1).astype(np.float32)
-    return xr.Dataset(
-        {"mse": (("run", "window"), values), "mae": (("run", "window"), values)},
-        {
-            "experiment": ("run", [name for name, *_ in runs]),
-            "seed": ("run", [seed for _, seed, _ in runs]),
-            "block": ("window", np.zeros(WINDOWS, int)),
-            "start": ("window", np.arange(WINDOWS)),
-        },
-    )
 
 
 def _write_fields(folder: Path, dataset: str, experiments: Mapping[str, Experiment], note: str) -> None:
@@ -131,10 +117,6 @@ def _write_fields(folder: Path, dataset: str, experiments: Mapping[str, Experime
                 {"data": note},
             )
             case.to_netcdf(folder / "forecasts" / f"{name}-seed{min(experiment.seeds)}.nc", engine="netcdf4")
-
-
-def texts(figure: Figure) -> str:
-    return "\n".join(item.get_text() for item in figure.findobj(matplotlib.text.Text))
 
 
 def lines(axes: Axes) -> dict[str, tuple[list[float], list[float]]]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Normalize, to_rgb
-from matplotlib.figure import Figure
+from resultsfolder import SETTINGS, texts
 
 from svqkit import plots
 from svqkit.errors import SvqkitError
@@ -25,10 +25,8 @@ from svqkit.plots import mapaxes, style
 from svqkit.plots.drawing import area_mean
 from svqkit.plots.fields import over_seeds
 from svqkit.plots.forecast import forecast_maps
-from svqkit.settings.params import load_params
 from svqkit.training.runs import Run
 
-SETTINGS = load_params(Path(__file__).parents[1] / "params.yaml", "sample")
 SVQ, NONE = "weather_t2m-svq", "weather_t2m-none"
 WORLD = (np.linspace(-82.5, 82.5, 12), np.arange(0, 360, 15.0))
 REGION = (np.arange(50, 58, 1.0), np.arange(-10, 2, 1.0))
@@ -68,10 +66,6 @@ def case(shift: float, truth: float = 280.0, grid: tuple[np.ndarray, np.ndarray]
     true = true.transpose("lead", "channel", "lat", "lon")
     attrs = {"units": "K", "start_time": "2015-01-08T23"}
     return xr.Dataset({"truth": true, "prediction": true + shift}, attrs=attrs)
-
-
-def texts(figure: Figure) -> str:
-    return "\n".join(item.get_text() for item in figure.findobj(matplotlib.text.Text))
 
 
 def dots(axes: Axes) -> int:

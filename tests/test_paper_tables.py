@@ -5,7 +5,6 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,8 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from htmlpage import Page
 from hypothesis import given
 from hypothesis import strategies as st
+from resultsfolder import window_errors
 
 from svqkit.errors import SvqkitError
 from svqkit.paper import __main__ as command
@@ -144,16 +145,7 @@ def _write_scores(folder: Path, experiments: list[Experiment], dataset: str, tit
     xr.Dataset({"rmse": rmse}, coordinates, attributes).to_netcdf(folder / "errors" / "persistence.nc")
     draw = np.random.default_rng(0).uniform(0.5, 1.5, WINDOWS)
     errors = np.outer([mse(*run) for run in who], draw / draw.mean()).astype(np.float32)
-    xr.Dataset(
-        dict.fromkeys(("mse", "mae"), (("run", "window"), errors)),
-        {
-            "experiment": ("run", [name for name, _ in who]),
-            "seed": ("run", [seed for _, seed in who]),
-            "block": ("window", np.zeros(WINDOWS, int)),
-            "start": ("window", np.arange(WINDOWS)),
-        },
-        {"kind": "grid", "frames_per_window": 2, "data": title},
-    ).to_netcdf(folder / "windows.nc")
+    window_errors(who, errors, kind="grid", frames_per_window=2, data=title).to_netcdf(folder / "windows.nc")
 
 
 def _values(dataset: str, error: float) -> list[tuple[str, str, float]]:
@@ -438,37 +430,10 @@ def any_table(draw: st.DrawFn) -> Table:
     return Table("t0", draw(TEXTS), draw(TEXTS), (section(draw(TEXTS), columns, rows, draw(TEXTS), [draw(TEXTS)]),))
 
 
-class Reader(HTMLParser):
-    """Rows of cells of all tables of a page, and its links; every tag must be closed in order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.rows: list[list[str]] = []
-        self.links: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-        self.links += [value or "" for key, value in attrs if key == "href"]
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "td" in self.open or "th" in self.open:
-            self.rows[-1][-1] += data
-
-
 @given(any_table())
 def test_html_says_what_the_cells_say_whatever_their_words(table: Table) -> None:
-    reader = Reader()
-    reader.feed(html(table))
+    reader = Page(html(table))
     (one,) = table.sections
-    assert reader.open == []
     assert reader.rows[0] == [one.row_title, *(column.heading for column in one.columns)]
     assert [cells[0] for cells in reader.rows[1:]] == [row.name for row in one.rows]
     for shown, row in zip(reader.rows[1:], one.rows, strict=True):

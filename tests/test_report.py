@@ -3,13 +3,12 @@
 import base64
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from htmlpage import Page
 from matplotlib.figure import Figure
 from resultsfolder import REAL, SIMULATED, results_folder
 
@@ -20,59 +19,12 @@ from svqkit.paper.tables.table import Column, Number, Row, Section, Table
 from svqkit.plots import save
 
 ROOT = Path(__file__).parents[1]
-VOID = {"meta", "br", "img", "hr", "link", "input"}
 ERRORS = {
     "weather_t2m-none": [1.0, 1.1],
     "weather_t2m-svq": [0.9, 0.8],
     "taxibj-none": [1.0],
     "taxibj-svq": [2.0],
 }
-
-
-class Page(HTMLParser):
-    """A page taken apart; a tag that is closed in the wrong place is an error."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.ids: Counter[str] = Counter()
-        self.links: list[str] = []
-        self.pictures: list[dict[str, str | None]] = []
-        self.tags: Counter[str] = Counter()
-        self.words: list[str] = []
-        self.headings: list[str] = []
-        self.feed(text)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        assert len(given) == len(attrs), f"an attribute of {tag} stands twice"
-        assert not (tag in ("p", "ul", "table", "details", "div", "h3", "figure") and "p" in self.open), f"{tag} in p"
-        self.tags[tag] += 1
-        if "id" in given:
-            self.ids[str(given["id"])] += 1
-        if tag == "a":
-            self.links.append(str(given["href"]))
-        if tag == "img":
-            self.pictures.append(given)
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "h2":
-            self.headings.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.words.append(data)
-        if "h2" in self.open:
-            self.headings[-1] += data
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
 
 
 def table(results: Results) -> Table:
