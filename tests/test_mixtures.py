@@ -51,12 +51,7 @@ def compare(layer: Kind, x: Tensor, expected: Tensor) -> None:
     chunk=st.integers(1, 400),
 )
 def test_output_and_every_gradient_are_those_of_the_plain_formula(
-    kind: str,
-    sizes: tuple[int, int, int, int],
-    codebook_size: int,
-    hidden_dim: int,
-    temperature: float,
-    chunk: int,
+    kind: str, sizes: tuple[int, int, int, int], codebook_size: int, hidden_dim: int, temperature: float, chunk: int
 ) -> None:
     torch.manual_seed(codebook_size)
     layer = KINDS[kind](sizes[1], codebook_size, hidden_dim, "normal", temperature).double()

@@ -19,12 +19,7 @@ from svqkit.paper.tables.table import Column, Number, Row, Section, Table
 from svqkit.plots import save
 
 ROOT = Path(__file__).parents[1]
-ERRORS = {
-    "weather_t2m-none": [1.0, 1.1],
-    "weather_t2m-svq": [0.9, 0.8],
-    "taxibj-none": [1.0],
-    "taxibj-svq": [2.0],
-}
+ERRORS = {"weather_t2m-none": [1.0, 1.1], "weather_t2m-svq": [0.9, 0.8], "taxibj-none": [1.0], "taxibj-svq": [2.0]}
 
 
 def table(results: Results) -> Table:

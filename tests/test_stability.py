@@ -58,12 +58,7 @@ def test_a_loss_that_only_falls_does_not_rise(losses: list[float]) -> None:
 
 def test_each_seed_has_a_line_and_a_divergence_a_cross() -> None:
     panel = Panel(
-        "VQ",
-        {
-            BEFORE: [steps(4, 2, 1), steps(4, 2, 1.1)],
-            AFTER: [steps(4, 2, np.nan, np.nan)],
-            BASE: [steps(4, 2, 1)],
-        },
+        "VQ", {BEFORE: [steps(4, 2, 1), steps(4, 2, 1.1)], AFTER: [steps(4, 2, np.nan, np.nan)], BASE: [steps(4, 2, 1)]}
     )
     figure = stability_figure([panel], "MAE loss", "a title")
     (axes,) = figure.axes

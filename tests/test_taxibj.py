@@ -82,11 +82,7 @@ def test_every_window_of_the_samples_is_where_it_belongs(tmp_path: Path) -> None
     for split in ("validation", "test"):
         np.testing.assert_array_equal(windows(plan, "paper", split), sliding(unit, 20, 25))
     assert plan.windows["clean"].clips["validation"] == [(64, 68)]
-    assert plan.extra == {
-        "original_minimum": 0.0,
-        "original_maximum": 1292.0,
-        "original_units": "taxis per 30 min",
-    }
+    assert plan.extra == {"original_minimum": 0.0, "original_maximum": 1292.0, "original_units": "taxis per 30 min"}
     assert "3 of 16 training samples share a frame with the validation or test" in plan.notes[0]
     assert "3 of 4 validation samples share a frame with the test" in plan.notes[1]
 

@@ -10,15 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from svqkit.data.sources.video import (
-    PIECE,
-    FramesPart,
-    VideoPart,
-    count_frames,
-    image_size,
-    inspect_video,
-    read_video,
-)
+from svqkit.data.sources.video import PIECE, FramesPart, VideoPart, count_frames, image_size, inspect_video, read_video
 from svqkit.errors import SvqkitError
 
 FRAMES, SIZE = 40, (48, 64)

@@ -110,12 +110,7 @@ def write_hickle(path: Path, values: np.ndarray, kind: str) -> Path:
     with replacing(path) as draft, h5py.File(draft, "w") as file:
         file.attrs.update({"CLASS": b"hickle", "VERSION": 2, "type": [b"hickle"], "title": TITLE})
         data = file.create_dataset(
-            "data_0",
-            data=values,
-            compression="gzip",
-            compression_opts=9,
-            track_times=False,
-            **whole_frames,
+            "data_0", data=values, compression="gzip", compression_opts=9, track_times=False, **whole_frames
         )
         data.attrs["type"] = [kind.encode()]
     return path

@@ -11,16 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .planet import (
-    DAYS_PER_YEAR,
-    EDDIES,
-    FRONT_WIDTH,
-    HOURS_PER_DAY,
-    Waves,
-    Weather,
-    climate,
-    eastwards,
-)
+from .planet import DAYS_PER_YEAR, EDDIES, FRONT_WIDTH, HOURS_PER_DAY, Waves, Weather, climate, eastwards
 
 EARTH_RADIUS = 6.371e6  # m
 EARTH_TURNS = 7.292e-5  # radians per second
