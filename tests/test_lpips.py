@@ -73,27 +73,6 @@ def test_it_is_what_the_package_gives(ours: Lpips, packaged: nn.Module, channels
     torch.testing.assert_close(scores, torch.stack(expected), rtol=1e-4, atol=1e-6)
 
 
-def test_equal_frames_score_nothing_and_noise_scores_by_its_strength(ours: Lpips) -> None:
-    prediction, truth = draw_pair()
-    assert not ours(truth, truth).any()
-    torch.testing.assert_close(ours(prediction, truth), ours(truth, prediction))
-    strengths = [ours(truth + share * (prediction - truth), truth) for share in (0.25, 0.5, 1.0)]
-    assert (strengths[0] < strengths[1]).all()
-    assert (strengths[1] < strengths[2]).all()
-
-
-def test_grey_frames_are_frames_of_three_equal_channels(ours: Lpips) -> None:
-    prediction, truth = draw_pair(channels=1)
-    rgb = ours(prediction.expand(-1, 3, -1, -1), truth.expand(-1, 3, -1, -1))
-    torch.testing.assert_close(ours(prediction, truth), rgb)
-
-
-def test_frames_do_not_depend_on_their_batch(ours: Lpips) -> None:
-    prediction, truth = draw_pair()
-    alone = torch.cat([ours(p[None], t[None]) for p, t in zip(prediction, truth, strict=True)])
-    torch.testing.assert_close(ours(prediction, truth), alone, rtol=1e-5, atol=1e-7)
-
-
 def test_nothing_is_trained_and_double_precision_frames_are_taken(ours: Lpips) -> None:
     prediction, truth = draw_pair()
     scores = ours(prediction.double().requires_grad_(), truth.double())
@@ -202,11 +181,6 @@ def test_the_smallest_frame_is_the_smallest_that_the_package_takes(packaged: nn.
     for height, width in [(size - 1, size), (size, size - 1)]:
         with pytest.raises(RuntimeError, match="too small"):
             packaged(torch.zeros(1, 3, height, width), torch.zeros(1, 3, height, width))
-
-
-def test_the_way_to_the_weights_is_told() -> None:
-    for told in ("torchvision", ALEXNET_FILE, "checkpoints", "lpips_alexnet"):
-        assert told in WITHOUT_ALEXNET
 
 
 @pytest.mark.parametrize("shape", [(2, 64, 64), (3, 30, 64)])

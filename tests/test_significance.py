@@ -12,7 +12,7 @@ from resultsfolder import window_errors
 from scipy import signal, stats
 
 from svqkit.errors import SvqkitError
-from svqkit.evaluation.bootstrap import block_length, circular_sums, fitting, means_of_blocks, means_of_clips
+from svqkit.evaluation.bootstrap import block_length, circular_sums, means_of_blocks, means_of_clips
 from svqkit.evaluation.significance import compare, significant_places
 
 Runs = dict[tuple[str, int], np.ndarray]
@@ -248,10 +248,6 @@ def test_stretches_are_resampled_each_for_itself() -> None:
     clips = means_of_clips(values, stretches, 50, np.random.default_rng(0))
     assert set(np.round(clips[:, 0], 9)) == {np.round(0.25 + 2**0.5 * (mean - 0.25), 9) for mean in (0, 0.25, 1)}
     np.testing.assert_allclose(means_of_clips(values, [np.arange(40)], 5, np.random.default_rng(0)), 0.25)
-
-
-def test_a_block_fits_three_times() -> None:
-    assert [fitting(24, n) for n in (1, 2, 5, 72, 1000)] == [1, 1, 1, 24, 24]
 
 
 # ---------------------------------------------------------------- maps

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -160,13 +160,6 @@ def test_no_frame_is_in_two_splits(present: set[int], ends: list[int], shape: tu
         assert not frames & seen
         assert weather.in_period(times[sorted(frames)], period).all()
         seen |= frames
-
-
-def test_too_short_a_split_is_said(store: Store, raw: RawFiles, tmp_path: Path) -> None:
-    data = replace(tiny(raw), frames_in=5, frames_out=4)
-    with pytest.raises(SvqkitError, match="has no window: one needs 5 \\+ 4 frames") as caught:
-        prepare(data, tmp_path / "y.zarr")
-    assert "its longest run of frames has" in str(caught.value)
 
 
 def test_batches_from_memory_and_disk_agree(raw: RawFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
