@@ -191,6 +191,9 @@ def test_dots_are_where_it_is_significant_and_their_share_is_said() -> None:
     assert dots(figure.axes[0]) == 12 * 6
     assert "SVQ is better on 50% of the area" in texts(figure)
     assert "significantly (dots): SVQ on 25%, SimVP on 0%" in texts(figure)
+    without = plots.difference_map(errors(), errors(2.0), SVQ, NONE)
+    assert dots(without.axes[0]) == 0
+    assert "significant" not in texts(without)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -213,20 +216,6 @@ def test_of_a_fine_grid_some_dots_are_left_out() -> None:
     assert "significantly (dots): SVQ on 100%, SimVP on 0%" in texts(figure)
 
 
-def test_without_significance_there_is_no_dot_and_no_word_of_it() -> None:
-    figure = plots.difference_map(errors(), errors(2.0), SVQ, NONE)
-    assert dots(figure.axes[0]) == 0
-    assert "significant" not in texts(figure)
-
-
-def test_the_rmse_of_seeds_is_the_root_of_their_mean_square() -> None:
-    together = over_seeds([errors(3.0, 1.0), errors(4.0, -2.0)])
-    assert np.allclose(together["rmse"], np.sqrt(12.5))
-    assert np.allclose(together["bias"], -0.5)
-    assert together["rmse"].attrs["units"] == "K"
-    assert together.attrs["windows"] == 7
-
-
 @given(st.integers(1, 4), st.integers(0, 2**32 - 1))
 def test_seeds_together_are_all_their_forecasts_together(seeds: int, seed: int) -> None:
     wrong = np.random.default_rng(seed).normal(1, 2, (seeds, 5, 12, 24))
@@ -235,6 +224,7 @@ def test_seeds_together_are_all_their_forecasts_together(seeds: int, seed: int) 
     together = over_seeds(each)
     assert np.allclose(together["rmse"][0, 0], np.sqrt((pooled**2).mean(0)))
     assert np.allclose(together["bias"][0, 0], pooled.mean(0))
+    assert (together["rmse"].attrs["units"], together.attrs["windows"]) == ("K", 7)
 
 
 def test_a_forecast_has_a_row_for_the_truth_and_two_for_each_model() -> None:

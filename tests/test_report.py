@@ -81,14 +81,18 @@ def made(root: Path, note: str = SIMULATED) -> tuple[Path, Results]:
 
 
 @pytest.fixture(scope="module")
-def simulated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    path, _ = made(tmp_path_factory.mktemp("a folder"))
-    return path, path.read_text(encoding="utf-8")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of simulated data."""
+    return made(tmp_path_factory.mktemp("a folder"))[0]
 
 
-def test_the_file_needs_nothing_else(simulated: tuple[Path, str]) -> None:
-    _, text = simulated
-    page = Page(text)
+@pytest.fixture(scope="module")
+def page(path: Path) -> Page:
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def test_the_file_needs_nothing_else(path: Path, page: Page) -> None:
+    text = path.read_text(encoding="utf-8")
     assert not page.tags["script"]
     assert not page.tags["link"]
     assert not re.search(r"url\(|@import|https?://", text)
@@ -96,9 +100,7 @@ def test_the_file_needs_nothing_else(simulated: tuple[Path, str]) -> None:
     assert text.startswith("<!DOCTYPE html>")
 
 
-def test_pictures_are_embedded_as_they_are_with_caption_and_pdf(simulated: tuple[Path, str]) -> None:
-    path, text = simulated
-    page = Page(text)
+def test_pictures_are_embedded_as_they_are_with_caption_and_pdf(path: Path, page: Page) -> None:
     assert len(page.pictures) == 2  # f10 is not among the figures asked for, nor is it f1
     content = base64.b64decode(str(page.pictures[0]["src"]).partition(",")[2])
     assert content == (path.parent / "paper" / "figures" / "f1_a.png").read_bytes()
@@ -108,9 +110,7 @@ def test_pictures_are_embedded_as_they_are_with_caption_and_pdf(simulated: tuple
     assert "Rise of <a> & b. Of 2 seeds." in page.text
 
 
-def test_every_anchor_and_every_link_leads_somewhere(simulated: tuple[Path, str]) -> None:
-    path, text = simulated
-    page = Page(text)
+def test_every_anchor_and_every_link_leads_somewhere(path: Path, page: Page) -> None:
     assert page.ids.most_common(1)[0][1] == 1
     assert {"t1", "t2", "f1", "f2", "f3", "claims", "provenance", "claim-weather_t2m"} <= set(page.ids)
     for link in page.links:
@@ -126,15 +126,14 @@ def test_every_anchor_and_every_link_leads_somewhere(simulated: tuple[Path, str]
     assert "paper/taxibj/maps%20rmse.png" in page.links
 
 
-def test_signs_are_words_and_not_html(simulated: tuple[Path, str]) -> None:
-    page = Page(simulated[1])
+def test_signs_are_words_and_not_html(page: Page) -> None:
     for words in ("Errors of <everything> & more", "<SVQ> & base", "Small & <true>.", "A & B", "</pre><script>&amp;"):
         assert words in page.text
     assert not page.tags["everything"]
 
 
-def test_what_is_not_there_is_said_with_its_reason(simulated: tuple[Path, str]) -> None:
-    text = Page(simulated[1]).text
+def test_what_is_not_there_is_said_with_its_reason(page: Page) -> None:
+    text = page.text
     assert "Not here: No runs of <noise> & so on." in text
     assert "Not here: No video <here> & now." in text
     assert re.search(r"Not here: no picture of it is in .*make figure F=f3", text)
@@ -143,28 +142,21 @@ def test_what_is_not_there_is_said_with_its_reason(simulated: tuple[Path, str]) 
     assert "scores of kth" in text
 
 
-def test_provenance_says_what_the_files_hold(simulated: tuple[Path, str]) -> None:
-    text = Page(simulated[1]).text
-    for words in (
-        "data.dvc tracks data , md5 abc.dir",
-        "0f0f",
-        "Linux",
-        "A & B, 2 cores, 8 GB",
-        "0.01 hours",
-        "torch 0.1",
-    ):
+def test_provenance_says_what_the_files_hold(page: Page) -> None:
+    text = page.text
+    tracked = "data.dvc tracks data , md5 abc.dir"
+    for words in (tracked, "0f0f", "Linux", "A & B, 2 cores, 8 GB", "0.01 hours", "torch 0.1"):
         assert words in text
     assert "e1e1" not in text  # the report's own entry is of the time before
     assert "no git repository here" in text
 
 
-def test_simulated_data_are_called_so_everywhere(simulated: tuple[Path, str]) -> None:
-    page = Page(simulated[1])
+def test_simulated_data_are_called_so_everywhere(path: Path, page: Page) -> None:
     assert "All data behind this page are simulated" in page.text
     about = [heading for heading in page.headings if heading != "Contents"]
     assert len(about) == 5
     assert all("simulated data" in heading for heading in about)
-    printed = simulated[1].partition("@media print")[2]
+    printed = path.read_text(encoding="utf-8").partition("@media print")[2]
     assert re.search(r"\.banner \{ position: fixed", printed)
 
 

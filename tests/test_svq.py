@@ -3,6 +3,7 @@
 import inspect
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -49,55 +50,44 @@ def three_products(layer: SVQ, x: Tensor) -> Tensor:
     return (plain_weights(layer, x) @ layer.codebook).permute(0, 3, 1, 2)
 
 
+OPTIONS = st.fixed_dictionaries(
+    {
+        "codebook_size": st.integers(1, 23),
+        "hidden_dim": st.sampled_from([0, 1, 5, 40]),
+        "learnable": st.booleans(),
+        "learnable_projection": st.booleans(),
+        "hidden_relu": st.booleans(),
+        "output_relu": st.booleans(),
+        "l1": st.sampled_from([0.0, 0.7]),
+    }
+)
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     sizes=st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 4), st.integers(1, 5)),
-    codebook_size=st.integers(1, 23),
-    hidden_dim=st.sampled_from([0, 1, 5, 40]),
-    learnable=st.booleans(),
-    learnable_projection=st.booleans(),
-    hidden_relu=st.booleans(),
-    output_relu=st.booleans(),
-    l1=st.sampled_from([0.0, 0.7]),
+    options=OPTIONS,
     layout=st.sampled_from(sorted(LAYOUTS)),
     chunk=st.integers(1, 400),
 )
-def test_output_loss_and_every_gradient_are_those_of_the_three_products(
-    sizes: tuple[int, int, int, int],
-    codebook_size: int,
-    hidden_dim: int,
-    learnable: bool,
-    learnable_projection: bool,
-    hidden_relu: bool,
-    output_relu: bool,
-    l1: float,
-    layout: str,
-    chunk: int,
+def test_output_loss_and_gradients_are_those_of_three_products(
+    sizes: tuple[int, int, int, int], options: dict[str, Any], layout: str, chunk: int
 ) -> None:
-    torch.manual_seed(codebook_size)
-    layer = SVQ(
-        sizes[1],
-        codebook_size,
-        hidden_dim,
-        learnable,
-        learnable_projection,
-        init="normal",
-        hidden_relu=hidden_relu,
-        output_relu=output_relu,
-        l1=l1,
-    ).double()
+    torch.manual_seed(options["codebook_size"])
+    layer = SVQ(sizes[1], init="normal", **options).double()
     x = LAYOUTS[layout](seeded(sizes)).requires_grad_()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(base, "CHUNK_ELEMENTS", chunk)
         output, loss = layer(x)
         found = gradients(output, loss, layer, x)
-    expected, penalty = three_products(layer, x), l1 * plain_weights(layer, x).abs().sum(-1).mean()
+    expected, penalty = three_products(layer, x), options["l1"] * plain_weights(layer, x).abs().sum(-1).mean()
     torch.testing.assert_close(output, expected, rtol=0, atol=1e-10)
     torch.testing.assert_close(loss, penalty, rtol=0, atol=1e-10)
     wanted = gradients(expected, penalty, layer, x)
-    names = {"x"} | ({"codebook"} if learnable else set())
-    if learnable_projection:
-        names |= {"weights.weight", "weights.bias"} | ({"hidden.weight", "hidden.bias"} if hidden_dim else set())
+    names = {"x"} | ({"codebook"} if options["learnable"] else set())
+    if options["learnable_projection"]:
+        names |= {"weights.weight", "weights.bias"}
+        names |= {"hidden.weight", "hidden.bias"} if options["hidden_dim"] else set()
     assert set(found) == names
     for name, gradient in wanted.items():
         torch.testing.assert_close(
