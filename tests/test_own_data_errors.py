@@ -1,16 +1,13 @@
-"""Bad arrays and clips of one's own through the whole of prepare: one clear error, and the earlier store stays."""
+"""Bad arrays and clips of one's own through the whole of prepare: one clear error, and no store."""
 
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import zarr
 from PIL import Image
-from rawfiles import files_below
 
 from svqkit.data.plan import share_out
 from svqkit.data.prepare import prepare
@@ -19,16 +16,6 @@ from svqkit.errors import SvqkitError
 from svqkit.settings.data import ArrayData, ClipsData, Dataset, Shares
 
 SIZE = (16, 24)
-
-
-def films(root: Path, frames: int = 6) -> None:
-    """Three videos a, b, c; frame number n has the level 20 n."""
-    for name in "abc":
-        codec = cv2.VideoWriter_fourcc(*"MJPG")
-        writer = cv2.VideoWriter(str(root / f"{name}.avi"), cv2.CAP_FFMPEG, codec, 25, SIZE[::-1])
-        for number in range(frames):
-            writer.write(np.full((*SIZE, 3), 20 * number, np.uint8))
-        writer.release()
 
 
 def images(root: Path, frames: int = 6) -> None:
@@ -73,17 +60,6 @@ def zipped(root: Path, **values: np.ndarray) -> ArrayData:
     return array(root / "a.npz")
 
 
-def films_and(name: str, content: bytes) -> Callable[[Path], ClipsData]:
-    """Films, one of which has this content."""
-
-    def write(root: Path) -> ClipsData:
-        films(root)
-        (root / name).write_bytes(content)
-        return clips(root)
-
-    return write
-
-
 def images_and(name: str, values: np.ndarray) -> Callable[[Path], ClipsData]:
     """Folders of frames, one of which has these values."""
 
@@ -107,40 +83,16 @@ def image_cut_to(size: int) -> Callable[[Path], ClipsData]:
     return write
 
 
-def a_film_that_ends_early(root: Path) -> ClipsData:
-    films(root)
-    content = bytearray((root / "b.avi").read_bytes())
-    for mark, offset in ((b"avih", 24), (b"strh", 40)):
-        place = content.find(mark) + offset
-        content[place : place + 4] = struct.pack("<I", 30)
-    (root / "b.avi").write_bytes(content)
-    return clips(root)
-
-
-def longer_windows_than_the_clips(root: Path) -> ClipsData:
-    images(root)
-    return clips(root, frames_in=10, frames_out=25)
-
-
 def no_test_clip(root: Path) -> ClipsData:
     for split in ("train", "validation", "test"):
         (root / split).mkdir()
-    films(root / "train")
+    images(root / "train")
     images(root / "validation")
     return clips(root)
 
 
 BAD: dict[str, tuple[Callable[[Path], Dataset], str]] = {
     "NaN": (with_nan, r"a\.npy: nan at frame 41, channel 1, row 2, column 3"),
-    "out of range": (
-        lambda root: saved(root / "a.npy", 2 * record(), range=(0.0, 1.0)),
-        r"a\.npy: 1\.\d+ at frame \d+, .* lies outside `range`",
-    ),
-    "complex": (lambda root: saved(root / "a.npy", record().astype(complex)), "holds complex128, expected numbers"),
-    "one number": (
-        lambda root: saved(root / "a.npy", np.float32(1)),
-        r"expected \(clips, frames, channels.*got an array of shape \(\)",
-    ),
     "columns first in a zip": (
         lambda root: zipped(root, frames=np.asfortranarray(record())),
         r"stored column by column.*np\.ascontiguousarray\(frames\)",
@@ -148,13 +100,6 @@ BAD: dict[str, tuple[Callable[[Path], Dataset], str]] = {
     "empty zip": (zipped, r"a\.npz holds no array"),
     "empty group": (empty_group, r"a\.zarr holds no array"),
     "folder": (array, "kind of array file"),
-    "longer windows than the record": (
-        lambda root: saved(root / "a.npy", record(), frames_in=10, frames_out=25),
-        r"validation split has no window: one needs 10 \+ 25 frames",
-    ),
-    "film of no byte": (films_and("b.avi", b""), r"b\.avi \(0 bytes\) can't be opened as a video"),
-    "text as a film": (films_and("d.mp4", b"no film"), r"d\.mp4 \(7 bytes\) can't be opened as a video"),
-    "film that ends early": (a_film_that_ends_early, r"b\.avi ends after 6 frames; its header promises 30"),
     "half an image": (image_cut_to(50), r"3\.png can't be read as an image"),
     "image of no byte": (image_cut_to(0), r"3\.png can't be read as an image"),
     "sixteen bits": (
@@ -164,10 +109,6 @@ BAD: dict[str, tuple[Callable[[Path], Dataset], str]] = {
     "floats in a TIFF": (
         images_and("a/0.tif", np.full(SIZE, 0.5, np.float32)),
         r"0\.tif has more than 8 bits a channel",
-    ),
-    "longer windows than the clips": (
-        longer_windows_than_the_clips,
-        r"no window.*3 clip\(s\) are shorter than a window of 35 frames",
     ),
     "no test clip": (no_test_clip, r"no clip in .*test, which holds nothing; expected video files"),
 }
@@ -188,17 +129,6 @@ def test_bad_data_are_one_error_and_leave_no_store(name: str, root: Path, tmp_pa
     left = [str(path) for path in (tmp_path / "stores").rglob("*")]
     assert not [path for path in left if "own.zarr" in path and ".prepare" not in path], "no store"
     assert not [path for path in left if "draft" in path], "nothing half done"
-
-
-@pytest.mark.parametrize("name", ["NaN", "half an image"])
-def test_the_earlier_store_stays(name: str, root: Path, tmp_path: Path) -> None:
-    target = tmp_path / "stores" / "own.zarr"
-    store = prepare(saved(tmp_path / "good.npy", record()), target)
-    before, frames = files_below(target), store.frames[:]
-    with pytest.raises(SvqkitError):
-        prepare(BAD[name][0](root), target)
-    assert files_below(target) == before
-    np.testing.assert_array_equal(store.frames[:], frames)
 
 
 def test_an_array_that_is_cut_between_planning_and_reading_is_refused(root: Path) -> None:

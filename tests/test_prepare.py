@@ -394,22 +394,6 @@ def test_memory_does_not_grow_with_the_record(raw: RawFiles, tmp_path: Path, mon
     assert peak(30, 2**30) > 30 * 28 * frame
 
 
-@pytest.mark.parametrize("earlier", [False, True])
-def test_a_full_disk_leaves_what_was_there(earlier: bool, raw: RawFiles, small_disk: Path) -> None:
-    target = small_disk / "stores" / "x.zarr"
-    if earlier:
-        raw.write()
-        prepare(raw.data(), target)
-        shutil.rmtree(raw.root)
-    before = files_below(target)
-    raw.write(lat=np.linspace(-80, 80, 20), lon=np.arange(40) * 9.0)
-    with pytest.raises(SvqkitError, match="disk is full") as caught:
-        prepare(raw.data(), target)
-    assert str(target) in str(caught.value)
-    assert files_below(target) == before
-    assert {path.name for path in target.parent.iterdir()} == {".prepare"} | ({"x.zarr"} if earlier else set())
-
-
 def test_only_new_stores_need_raw_files(raw: RawFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     raw.write()

@@ -1,10 +1,7 @@
 """Preparation stopped anywhere goes on where it was, and ends with the same bytes."""
 
 import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -140,40 +137,6 @@ def test_what_does_not_fit_on_disk_is_refused(source: Source, tmp_path: Path, mo
     with pytest.raises(SvqkitError, match="disk is full"):
         prepare_store(data(tmp_path), tmp_path / "x.zarr")
     assert source.read_by == []
-
-
-SCRIPT = """
-import sys, time
-from svqkit.data import prepare, streaming
-blocks = streaming.in_blocks
-def slow(*arguments):
-    for block in blocks(*arguments):
-        yield block
-        time.sleep(0.2)
-streaming.in_blocks = slow
-sys.modules["svqkit.data.prepare"].BLOCK_BYTES = 1
-sys.modules["svqkit.data.store"].CHUNK_BYTES = 2**12
-from svqkit.settings.data import ArrayData
-prepare(ArrayData(root=sys.argv[1], frames_in=2, frames_out=1), sys.argv[2])
-"""
-
-
-def test_killed_with_sigkill_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(0, 256, (60, 1, 32, 32), dtype=np.uint8))
-    target = tmp_path / "stores" / "x.zarr"
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path / "a.npy"), str(target)])
-    draft = target.parent / ".prepare" / "x.zarr" / "draft" / "zarr.json"
-    end = time.monotonic() + 60
-    while time.monotonic() < end and not (draft.exists() and '"count":' in draft.read_text()):
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not target.exists()
-    monkeypatch.setattr(PREPARE, "BLOCK_BYTES", 1)
-    monkeypatch.setattr(stores, "CHUNK_BYTES", 2**12)
-    settings = ArrayData(root=str(tmp_path / "a.npy"), frames_in=2, frames_out=1)
-    again = prepare_store(settings, target)
-    assert contents(again.path) == contents(prepare_store(settings, tmp_path / "other" / "x.zarr").path)
 
 
 @given(

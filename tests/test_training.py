@@ -1,11 +1,5 @@
 """Training: the same seed gives the same weights, also when it is killed on the way."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -124,33 +118,6 @@ def test_interrupted_within_an_epoch_it_ends_the_same(train: Training, monkeypat
     assert 0 < saves[-1].step < 6, "the interruption must lie within an epoch"
     monkeypatch.setattr(loop, "save_state", real)
     assert_same_files(whole, train(), "best.safetensors", "last.safetensors", "log.csv", "steps.csv")
-
-
-KILLED = """
-import json, sys
-from svqkit.settings.params import Data, as_tree, experiment_from_tree, load_params, override
-from svqkit.training import loop
-from svqkit.data.store import Store
-tree, store, runs, states = sys.argv[1:]
-loop.train(experiment_from_tree(json.loads(tree), "test"), 0, Store.open(store), runs, states)
-"""
-
-
-def test_killed_with_sigkill_it_ends_with_the_same_weights(train: Training, tmp_path: Path) -> None:
-    longer = override(train.experiment, {"training": {"epochs": 60, "patience": 60}})
-    command = [sys.executable, "-c", KILLED, json.dumps(as_tree(longer)), str(train.store.path)]
-    state = run_path(longer, 0, tmp_path / "s2") / "state.safetensors"
-
-    subprocess.run([*command, str(tmp_path / "whole"), str(tmp_path / "s1")], check=True, capture_output=True)
-    stopped = subprocess.Popen([*command, str(tmp_path / "cut"), str(tmp_path / "s2")], stderr=subprocess.DEVNULL)
-    while stopped.poll() is None and not (state.exists() and read_progress(state).epoch >= 2):
-        time.sleep(0.01)
-    os.kill(stopped.pid, signal.SIGKILL)
-    assert stopped.wait() == -signal.SIGKILL, "it must be killed before it ends, or nothing is tested"
-    whole, cut = (run_path(longer, 0, tmp_path / name) for name in ("whole", "cut"))
-    assert not cut.exists(), "an unfinished run must not look like a run"
-    subprocess.run([*command, str(tmp_path / "cut"), str(tmp_path / "s2")], check=True, capture_output=True)
-    assert_same_files(whole, cut, "last.safetensors", "log.csv")
 
 
 def test_seeds_that_are_done_are_not_trained_again(train: Training, monkeypatch: pytest.MonkeyPatch) -> None:
