@@ -1,18 +1,16 @@
-"""SimVP: shapes, padding, where the quantizer stands, noise, sizes, and the numbers it gives."""
+"""SimVP: shapes, padding, where the quantizer stands, noise and sizes; test_interop_openstl has its numbers."""
 
 from collections.abc import Callable
 from functools import partial
 
 import pytest
 import torch
-from openstlcases import wavy
 from torch import Tensor, nn
 
 from svqkit import models
 from svqkit.errors import SvqkitError
 from svqkit.models import SimVP
 from svqkit.models.simvp import perturb
-from svqkit.models.translators.blocks import Residual
 from svqkit.quantizers import SVQ, VQ, NoQuantization, Quantized
 from svqkit.settings.params import Model, load_params
 
@@ -145,15 +143,6 @@ def test_weights_start_as_documented() -> None:
         assert not one.bias.any()
 
 
-def gsta_parameters(width: int, hidden: int) -> int:
-    norms = 2 * (width + width)
-    pointwise = 2 * (width * width + width) + (width * 2 * width + 2 * width)  # in, out; value and gate
-    depthwise = (5 * 5 + 1) * width + (7 * 7 + 1) * width
-    mlp = (width * hidden + hidden) + (3 * 3 + 1) * hidden + (hidden * width + width)
-    return norms + pointwise + depthwise + mlp + 2 * width  # and the two scales
-
-
-@pytest.mark.parametrize("channels", [1, 5])
 @pytest.mark.parametrize(
     ("experiment", "quantizer"),
     [
@@ -162,24 +151,10 @@ def gsta_parameters(width: int, hidden: int) -> int:
         ("weather_t2m-svq_frozen", (32 * 128 + 128) + (128 * 10_000 + 10_000)),
     ],
 )
-def test_the_papers_model_has_the_weights_counted_by_hand(experiment: str, quantizer: int, channels: int) -> None:
-    conv, norm = 32 * 32 * 9 + 32, 2 * 32
-    encoder = (channels * 32 * 9 + 32 + norm) + (conv + norm)
-    decoder = (32 * 128 * 9 + 128 + norm) + (conv + norm) + (32 * channels + channels)
-    stacked = 12 * 32
-    blocks = gsta_parameters(stacked, 8 * stacked) + 7 * gsta_parameters(256, 8 * 256)
-    between = (stacked * 256 + 256) + (256 * stacked + stacked)
-    expected = encoder + blocks + between + decoder + quantizer
-    if (experiment, channels) == ("weather_t2m-none", 1):
-        assert expected == 12_758_305  # what the published code counts
-    model = models.build(load_params("params.yaml", "paper").experiment(experiment), (channels, 32, 64))
-    assert sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad) == expected
-
-
-def test_between_equal_widths_the_translator_has_no_extra_convolution() -> None:
-    translator = simvp(hid_T=3 * 4, N_T=3).translator
-    assert [type(block) for block in translator.blocks] == [Residual] * 3
-    assert [type(layer) for layer in translator.resize] == [nn.Identity] * 3
+def test_the_papers_model_has_as_many_weights_as_the_published_code_counts(experiment: str, quantizer: int) -> None:
+    model = models.build(load_params("params.yaml", "paper").experiment(experiment), (1, 32, 64))
+    found = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    assert found == 12_758_305 + quantizer
 
 
 @pytest.mark.parametrize("post", [False, True])
@@ -188,30 +163,3 @@ def test_every_weight_learns(N_S: int, post: bool) -> None:
     model = simvp(SVQ(4, 30, 8), N_S=N_S, quantize_after_translator=post)
     model(torch.randn(2, 3, 1, 16, 16)).frames.square().mean().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())
-
-
-# Mean, mean square, first and last value of the forecast: computed by the published code with the same weights.
-GOLDEN = {
-    "none": (0.421418214009, 1.38240983557, 2.06385325792, 0.46606981904),
-    "svq": (0.419238568285, 1.35340202345, 1.77250086887, 0.786893742317),
-    "svq after the translator": (0.417256225232, 1.42041430443, 1.91396169581, -0.173167670034),
-}
-
-
-def golden_model(case: str) -> SimVP:
-    """A small model whose weights are waves instead of random numbers."""
-    quantizer = NoQuantization() if case == "none" else SVQ(4, 30, 8)
-    model = simvp(quantizer, channels=2, N_T=3, quantize_after_translator="after" in case).double().eval()
-    with torch.no_grad():
-        for name, one in model.named_parameters():
-            one.copy_(wavy(*one.shape) / 2 + ("norm" in name or "scale" in name))
-        for name, one in model.named_buffers():
-            one.copy_(wavy(*one.shape) / 2 + ("var" in name))
-    return model
-
-
-@pytest.mark.parametrize("case", GOLDEN)
-def test_the_numbers_are_those_of_the_published_code(case: str) -> None:
-    frames = golden_model(case)(wavy(1, 3, 2, 8, 12)).frames
-    found = (frames.mean(), frames.square().mean(), frames[0, 0, 0, 0, 0], frames[0, -1, -1, -1, -1])
-    assert [float(one.detach()) for one in found] == pytest.approx(list(GOLDEN[case]), rel=1e-8)
