@@ -91,9 +91,14 @@ def test_one_thread_at_a_time_is_in_the_netcdf_library(raw: RawFiles, monkeypatc
     assert most == 1
 
 
-def test_other_programs_can_open_the_store(raw: RawFiles, tmp_path: Path) -> None:
+@pytest.fixture
+def store(raw: RawFiles, tmp_path: Path) -> Store:
+    """The store of 16 hourly days."""
     raw.write()
-    prepare(raw.data(), tmp_path / "x.zarr")
+    return prepare(raw.data(), tmp_path / "x.zarr")
+
+
+def test_other_programs_can_open_the_store(raw: RawFiles, store: Store, tmp_path: Path) -> None:
     with xr.open_zarr(tmp_path / "x.zarr", consolidated=False) as opened:
         np.testing.assert_array_equal(opened["time"], raw.values()["time"])
         np.testing.assert_array_equal(opened["frames"].isel(channel=0), raw.values())
@@ -261,16 +266,14 @@ def test_the_title_tells_whether_an_earlier_store_is_simulated(raw: RawFiles, tm
     assert earlier.digests == store.digests, "trainings on it go on"
 
 
-def test_a_second_prepare_writes_nothing(raw: RawFiles, tmp_path: Path) -> None:
-    raw.write()
-    first = prepare(raw.data(), tmp_path / "x.zarr")
-    before = files_below(tmp_path / "x.zarr")
-    second = prepare(raw.data(), tmp_path / "x.zarr")
-    assert files_below(tmp_path / "x.zarr") == before
-    assert second.settings == first.settings
-    assert first.settings["data"] == without_root(as_tree(raw.data()))
+def test_a_second_prepare_writes_nothing(raw: RawFiles, store: Store) -> None:
+    before = files_below(store.path)
+    second = prepare(raw.data(), store.path)
+    assert files_below(store.path) == before
+    assert second.settings == store.settings
+    assert store.settings["data"] == without_root(as_tree(raw.data()))
     (path,) = raw.root.rglob("*.nc")
-    assert (first.settings["raw"]["files"], first.settings["raw"]["bytes"]) == (1, path.stat().st_size)
+    assert (store.settings["raw"]["files"], store.settings["raw"]["bytes"]) == (1, path.stat().st_size)
 
 
 def other_settings(raw: RawFiles) -> dict[str, Any]:
@@ -303,30 +306,24 @@ def another_file(raw: RawFiles) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("change", [other_settings, other_size, same_size, another_file])
-def test_other_inputs_make_it_anew(change: Callable[[RawFiles], dict[str, Any]], raw: RawFiles, tmp_path: Path) -> None:
-    raw.write()
-    prepare(raw.data(), tmp_path / "x.zarr")
-    before = files_below(tmp_path / "x.zarr")
+def test_other_inputs_make_it_anew(change: Callable[[RawFiles], dict[str, Any]], raw: RawFiles, store: Store) -> None:
+    before = files_below(store.path)
     raw.written.clear()
     data = raw.data(**change(raw))
-    store = prepare(data, tmp_path / "x.zarr")
-    after = files_below(tmp_path / "x.zarr")
+    store = prepare(data, store.path)
+    after = files_below(store.path)
     assert not {inode for inode, *_ in after.values()} & {inode for inode, *_ in before.values()}
     assert store.settings["data"] == without_root(as_tree(data))
     if raw.written:
         np.testing.assert_array_equal(store.frames[:, 0], raw.values())
 
 
-def test_asked_for_it_is_made_anew_with_the_same_bytes(raw: RawFiles, tmp_path: Path) -> None:
-    raw.write()
-    prepare(raw.data(), tmp_path / "x.zarr")
-    before = files_below(tmp_path)
-    prepare(raw.data(), tmp_path / "x.zarr", again=True)
-    after = files_below(tmp_path)
-    assert {name: content for name, (*_, content) in after.items()} == {
-        name: content for name, (*_, content) in before.items()
-    }
-    chunk = "x.zarr/frames/c/0/0/0/0"
+def test_asked_for_it_is_made_anew_with_the_same_bytes(raw: RawFiles, store: Store) -> None:
+    before = files_below(store.path)
+    prepare(raw.data(), store.path, again=True)
+    after = files_below(store.path)
+    assert {name: file[-1] for name, file in after.items()} == {name: file[-1] for name, file in before.items()}
+    chunk = "frames/c/0/0/0/0"
     assert after[chunk][:2] != before[chunk][:2]
 
 
@@ -346,15 +343,12 @@ def of_an_earlier_version(target: Path) -> None:
         shutil.rmtree,
     ],
 )
-def test_what_is_no_store_is_made_anew(spoil: Callable[[Path], object], raw: RawFiles, tmp_path: Path) -> None:
-    raw.write()
-    target = tmp_path / "x.zarr"
-    prepare(raw.data(), target)
-    spoil(target)
+def test_what_is_no_store_is_made_anew(spoil: Callable[[Path], object], raw: RawFiles, store: Store) -> None:
+    spoil(store.path)
     with pytest.raises(SvqkitError, match="No prepared store") as caught:
-        Store.open(target)
-    assert str(target) in str(caught.value)
-    store = prepare(raw.data(), target)
+        Store.open(store.path)
+    assert str(store.path) in str(caught.value)
+    store = prepare(raw.data(), store.path)
     np.testing.assert_array_equal(store.frames[:, 0], raw.values())
     assert not store.blue_first("test", "paper")
 
@@ -449,8 +443,6 @@ def test_a_store_that_lacks_any_of_its_files_is_refused_and_made_anew(raw: RawFi
         assert (target / name).read_bytes() == (whole / name).read_bytes()
 
 
-def test_hidden_files_of_the_system_are_none_of_a_store(raw: RawFiles, tmp_path: Path) -> None:
-    raw.write()
-    store = prepare(raw.data(), tmp_path / "x.zarr")
+def test_hidden_files_of_the_system_are_none_of_a_store(store: Store) -> None:
     (store.path / "frames" / ".DS_Store").touch()
     Store.open(store.path)
