@@ -298,8 +298,12 @@ def test_figure_3_of_a_world_has_maps_of_all_of_it_and_of_its_poles() -> None:
     assert "6 independent stretches" in drawn["f3_difference"].caption
 
 
-def test_figure_3_of_a_region_has_no_pole() -> None:
-    assert len(maps.draw(made(REGION))) == 4
+def test_figure_3_of_a_region_has_no_pole_and_without_blocks_no_dots() -> None:
+    drawn = {picture.name: picture for picture in maps.draw(made(REGION, blocks=0))}
+    assert len(drawn) == 4
+    assert "No dots for significance" in drawn["f3_difference"].caption
+    assert "mse_blocks" in drawn["f3_difference"].caption
+    assert dots(drawn["f3_difference"].figure.axes[0]) == 0
     with pytest.raises(SvqkitError, match="go all the way round"):
         maps.draw(made(REGION), projection="north")
 
@@ -307,13 +311,6 @@ def test_figure_3_of_a_region_has_no_pole() -> None:
 def test_figure_3_from_above_a_pole_only() -> None:
     names = [picture.name for picture in maps.draw(made(), projection="south")]
     assert names == ["f3_forecast_south", "f3_bias_south", "f3_rmse_south", "f3_difference_south"]
-
-
-def test_without_blocks_figure_3_says_why_there_are_no_dots() -> None:
-    drawn = {picture.name: picture for picture in maps.draw(made(REGION, blocks=0))}["f3_difference"]
-    assert "No dots for significance" in drawn.caption
-    assert "mse_blocks" in drawn.caption
-    assert dots(drawn.figure.axes[0]) == 0
 
 
 def test_without_a_base_there_is_no_figure_3() -> None:
