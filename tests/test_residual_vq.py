@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from created import assert_same_step
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -69,16 +70,7 @@ def test_it_does_what_the_library_does_with_codebooks_of_their_own(stochastic: b
     for mine, layer in pairs:
         layer._codebook.load_state_dict(mine.state_dict())
     for seed in range(3):
-        x, y = (t.requires_grad_() for t in latents().expand(2, -1, -1, -1, -1).unbind())
-        torch.manual_seed(seed)
-        result = ours(x)
-        torch.manual_seed(seed)
-        output, _, losses = theirs(y.flatten(2).transpose(1, 2))
-        (result.output.square().sum() + result.loss).backward()
-        (output.square().sum() + losses.mean()).backward()
-        torch.testing.assert_close(result.output.flatten(2).transpose(1, 2), output)
-        torch.testing.assert_close(result.loss, losses.mean())
-        torch.testing.assert_close(x.grad, y.grad)
+        assert_same_step(ours, theirs, latents(), seed)
         for mine, layer in pairs:
             torch.testing.assert_close(mine.state_dict(), layer._codebook.state_dict())
 

@@ -4,9 +4,10 @@ import copy
 
 import pytest
 import torch
+from created import assert_same_step, seeded
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 from vector_quantize_pytorch import SimVQ as LibrarySimVQ
 from vector_quantize_pytorch import VectorQuantize
 
@@ -40,25 +41,13 @@ def test_in_eval_every_latent_becomes_its_nearest_code(kind: type[Quantizer]) ->
     assert result.loss == 0
 
 
-def assert_same_training_step(ours: nn.Module, theirs: nn.Module, frames: torch.Tensor) -> None:
-    """Outputs, losses and gradients of both in a step on ``frames`` (N, C, H, W)."""
-    x, y = (frames.clone().requires_grad_() for _ in range(2))
-    result = ours(x)
-    output, _, loss = theirs(y.flatten(2).transpose(1, 2))
-    (result.output.square().sum() + result.loss).backward()
-    (output.square().sum() + loss).backward()
-    torch.testing.assert_close(result.output.flatten(2).transpose(1, 2), output)
-    torch.testing.assert_close(result.loss, loss)
-    torch.testing.assert_close(x.grad, y.grad)
-
-
 @pytest.mark.parametrize("options", [{}, {"decay": 0.75, "commitment_weight": 0.25}, {"commitment_weight": 0.0}])
 def test_vq_does_what_the_library_does(options: dict[str, float]) -> None:
     torch.manual_seed(0)
     ours, theirs = VQ(5, 23, **options), VectorQuantize(dim=5, codebook_size=23, rotation_trick=False, **options)
     theirs._codebook.load_state_dict(ours.codebook.state_dict())
-    for _ in range(3):
-        assert_same_training_step(ours, theirs, torch.randn(3, 5, 4, 6))
+    for step in range(3):
+        assert_same_step(ours, theirs, seeded((3, 5, 4, 6), step, torch.float32))
         torch.testing.assert_close(ours.codebook.state_dict(), theirs._codebook.state_dict())
 
 
@@ -79,7 +68,7 @@ def test_multihead_does_what_the_library_does(heads: int, width: int, separate: 
         {name.replace("codebook.", "_codebook."): value for name, value in ours.state_dict().items()}
     )
     x = torch.randn(2, 6, 4, 5)
-    assert_same_training_step(ours, theirs, x)
+    assert_same_step(ours, theirs, x)
     torch.testing.assert_close(ours.codebook.state_dict(), theirs._codebook.state_dict())
     indices = theirs.eval()(x.flatten(2).transpose(1, 2))[1].reshape(40, heads)
     own = separate and heads > 1
@@ -107,7 +96,7 @@ def test_simvq_has_the_loss_of_the_library_and_its_codes_learn() -> None:
     torch.manual_seed(0)
     ours, theirs = SimVQ(5, 13), LibrarySimVQ(5, 13, rotation_trick=False)
     theirs.load_state_dict(ours.layer.state_dict())
-    assert_same_training_step(ours, theirs, torch.randn(2, 5, 4, 6))
+    assert_same_step(ours, theirs, torch.randn(2, 5, 4, 6))
     torch.testing.assert_close(ours.layer.code_transform.weight.grad, theirs.code_transform.weight.grad)
     assert ours.layer.code_transform.weight.grad.any()
 

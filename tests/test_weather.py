@@ -113,18 +113,6 @@ def nothing(raw: RawFiles) -> None:
     """Not even a folder."""
 
 
-def empty_folder(raw: RawFiles) -> None:
-    (raw.root / "2m_temperature").mkdir(parents=True)
-
-
-def another_kind(raw: RawFiles) -> None:
-    raw.write().write_text("this is no NetCDF")
-
-
-def no_bytes(raw: RawFiles) -> None:
-    raw.write().write_bytes(b"")
-
-
 def link_to_nothing(raw: RawFiles) -> None:
     path = raw.write()
     path.unlink()
@@ -191,15 +179,26 @@ def two_variables(**second: Any) -> Callable[[RawFiles], None]:
     return write
 
 
+def hole(split: str, last: str, following: str) -> tuple[str, str]:
+    """Return what is said of a hole between two times."""
+    return f"A hole in the {split} period", f"no frame after {last} until {following} (in or next to"
+
+
 NOON = np.datetime64("2010-01-03T12", "ns")
 BOTH = {"variables": ("t2m", "u10")}
 CLASSIC = {"format": "NETCDF3_64BIT"}
 # How each is written, and the words of its message.
 BAD: dict[str, tuple[Callable[[RawFiles], Any] | str, ...]] = {
     "no folder": (nothing, "2m_temperature does not exist"),
-    "an empty folder": (empty_folder, "2m_temperature has no .nc file"),
-    "text": (another_kind, "2010-01-01.nc (17 bytes) can't be opened as NetCDF"),
-    "an empty file": (no_bytes, "2010-01-01.nc (0 bytes) can't be opened"),
+    "an empty folder": (
+        lambda raw: (raw.root / "2m_temperature").mkdir(parents=True),
+        "2m_temperature has no .nc file",
+    ),
+    "text": (
+        lambda raw: raw.write().write_text("this is no NetCDF"),
+        "2010-01-01.nc (17 bytes) can't be opened as NetCDF",
+    ),
+    "an empty file": (lambda raw: raw.write().write_bytes(b""), "2010-01-01.nc (0 bytes) can't be opened"),
     "a link to nothing": (link_to_nothing, "2010-01-01.nc (a link to nothing) can't be opened"),
     "cut near its end": (cut(0.98), "2010-01-01.nc", "truncated"),
     "cut in the middle": (cut(0.5), "2010-01-01.nc", "truncated"),
@@ -256,31 +255,16 @@ BAD: dict[str, tuple[Callable[[RawFiles], Any] | str, ...]] = {
         "two.nc (from 2010-01-10T00:00) overlap in time",
     ),
     "the same file twice": (two_files({}, {"first": "2010-01-01"}), "one.nc", "two.nc", "overlap"),
-    "a hole": (
-        changed(drop(4, 5)),
-        "A hole in the train period",
-        "no frame after 2010-01-03T23:00 until 2010-01-06T00:00",
-        "2010-01-01.nc",
-    ),
+    "a hole": (changed(drop(4, 5)), *hole("train", "2010-01-03T23:00", "2010-01-06T00:00"), "2010-01-01.nc"),
     "one missing hour": (
         changed(lambda data: data.drop_isel(time=11 * DAY + 5)),
-        "A hole in the validation period",
-        "no frame after 2010-01-12T04:00 until 2010-01-12T06:00",
+        *hole("validation", "2010-01-12T04:00", "2010-01-12T06:00"),
     ),
-    "a late start": (
-        changed(drop(1)),
-        "A hole in the train period",
-        "no frame after 2009-12-31T23:00 until 2010-01-02T00:00",
-    ),
-    "an early end": (
-        changed(drop(16)),
-        "A hole in the test period",
-        "no frame after 2010-01-15T23:00 until 2010-01-17T00:00",
-    ),
+    "a late start": (changed(drop(1)), *hole("train", "2009-12-31T23:00", "2010-01-02T00:00")),
+    "an early end": (changed(drop(16)), *hole("test", "2010-01-15T23:00", "2010-01-17T00:00")),
     "a hole between files": (
         two_files({"frames": 9 * DAY}, {}),
-        "A hole in the train period",
-        "no frame after 2010-01-09T23:00 until 2010-01-11T00:00",
+        *hole("train", "2010-01-09T23:00", "2010-01-11T00:00"),
         "two.nc",
     ),
     "NaN": (
