@@ -1,6 +1,5 @@
 """Comparisons of runs against what can be worked out by hand, closed forms, and plain loops."""
 
-from collections.abc import Sequence
 from math import ceil
 
 import numpy as np
@@ -258,40 +257,14 @@ def fields(mse_blocks: np.ndarray) -> xr.Dataset:
     return xr.Dataset({"mse_blocks": (("block", "channel", "lat", "lon"), mse_blocks.astype(np.float32))})
 
 
-def seeds_of(mean: np.ndarray, draw: np.random.Generator, noise: float = 1.0) -> Sequence[xr.Dataset]:
-    return [fields(mean + draw.normal(0, noise, mean.shape)) for _ in range(2)]
-
-
-def test_where_nothing_differs_hardly_a_map_has_a_mark() -> None:
-    draw, times, marked = np.random.default_rng(0), 120, 0
-    for _ in range(times):
-        weather = draw.gamma(5, 2, (15, 1, 8, 10))
-        marked += bool(significant_places(seeds_of(weather, draw), seeds_of(weather, draw)).any())
-    assert marked / times <= 0.1
-
-
-def test_a_region_that_differs_is_marked_and_hardly_a_place_outside() -> None:
-    draw = np.random.default_rng(1)
-    weather = draw.gamma(5, 2, (20, 2, 16, 24))
-    worse = weather.copy()
-    worse[:, 1, 4:9, 6:14] += 4
-    marks = significant_places(seeds_of(worse, draw), seeds_of(weather, draw))
-    assert marks.dims == ("channel", "lat", "lon")
-    assert marks.dtype == bool
-    assert marks[1, 4:9, 6:14].all()
-    outside = marks[1].values.copy()
-    outside[4:9, 6:14] = False
-    assert outside.sum() <= 0.1 * marks[1].sum()
-    assert not marks[0].any(), "each channel's map is judged for itself"
-
-
 def test_the_marks_are_those_of_paired_t_tests_and_benjamini_and_hochberg() -> None:
     draw = np.random.default_rng(2)
-    a, b = (draw.gamma(5, 2, (12, 2, 5, 6)).astype(np.float32) for _ in range(2))
-    a[:, :, :2] += 5
-    marks = significant_places([fields(a)], [fields(b)], rate=0.1)
-    for channel in range(2):
-        p = stats.ttest_rel(a[:, channel].astype(float), b[:, channel].astype(float)).pvalue.ravel()
+    a, b = (draw.gamma(5, 2, (2, 12, 2, 5, 6)).astype(np.float32) for _ in range(2))  # of two seeds each
+    a[..., :2, :] += 5
+    marks = significant_places([fields(seed) for seed in a], [fields(seed) for seed in b], rate=0.1)
+    assert (marks.dims, marks.dtype) == (("channel", "lat", "lon"), bool)
+    for channel in range(2):  # each channel's map is judged for itself
+        p = stats.ttest_rel(*(mean[:, channel] for mean in (a.mean(0, float), b.mean(0, float)))).pvalue.ravel()
         ordered = np.sort(p)
         passing = np.flatnonzero(ordered <= 0.1 * np.arange(1, len(p) + 1) / len(p))
         limit = ordered[passing[-1]] if len(passing) else -1
