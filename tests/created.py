@@ -1,4 +1,4 @@
-"""What a layer makes in memory, and its gradients: for tests of layers that promise not to make large tensors."""
+"""What a layer makes in memory, its gradients, and a step of it beside the library's: for tests of quantizers."""
 
 import weakref
 from collections.abc import Callable
@@ -63,3 +63,21 @@ def gradients(output: Tensor, loss: Tensor | float, layer: nn.Module, x: Tensor)
     objective = (output * seeded(tuple(output.shape), 9).to(output)).sum() + loss
     found = torch.autograd.grad(objective, list(wanted.values()))
     return dict(zip(wanted, found, strict=True))
+
+
+def assert_same_step(ours: nn.Module, theirs: nn.Module, frames: Tensor, seed: int = 0, **tolerance: float) -> Tensor:
+    """Compare a layer with the library's in a step on ``frames`` (N, C, H, W); return the indices that theirs chose.
+
+    Outputs, losses, tolerantly if wanted, and gradients of the frames must agree when both draw from ``seed``.
+    """
+    x, y = (frames.clone().requires_grad_() for _ in range(2))
+    torch.manual_seed(seed)
+    result = ours(x)
+    torch.manual_seed(seed)
+    output, indices, losses = theirs(y.flatten(2).transpose(1, 2))
+    (result.output.square().sum() + result.loss).backward()
+    (output.square().sum() + losses.mean()).backward()
+    torch.testing.assert_close(result.output.flatten(2).transpose(1, 2), output)
+    torch.testing.assert_close(result.loss, losses.mean(), **tolerance)
+    torch.testing.assert_close(x.grad, y.grad, **tolerance)
+    return indices

@@ -82,6 +82,11 @@ class RawFiles:
         return WeatherData(**settings | changes)
 
 
+def drop(*days: int) -> Callable[[xr.Dataset], xr.Dataset]:
+    """Return a change that leaves some days of the month out."""
+    return lambda dataset: dataset.isel(time=~dataset["time"].dt.day.isin(days))
+
+
 def files_below(folder: Path) -> dict[str, tuple[int, int, bytes]]:
     """Every file below a folder, hidden ones too: its inode, time of change and bytes."""
     return {

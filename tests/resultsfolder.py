@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from svqkit.paper.results import Results
 from svqkit.settings.params import Loss, Params, load_params
@@ -81,6 +83,26 @@ def results_folder(
     )
 
 
+def window_errors(runs: Sequence[tuple[str, int]], errors: np.ndarray, **attrs: object) -> xr.Dataset:
+    """Return errors (run, window) as the evaluate stage writes them; MSE and MAE are the same."""
+    count = errors.shape[1]
+    return xr.Dataset(
+        {"mse": (("run", "window"), errors), "mae": (("run", "window"), errors)},
+        {
+            "experiment": ("run", [name for name, _ in runs]),
+            "seed": ("run", [seed for _, seed in runs]),
+            "block": ("window", np.zeros(count, int)),
+            "start": ("window", np.arange(count)),
+        },
+        attrs,
+    )
+
+
+def texts(figure: Figure) -> str:
+    """Return all words of a figure."""
+    return "\n".join(item.get_text() for item in figure.findobj(Text))
+
+
 def _each(values: BySeed, members: Sequence[str]) -> list[tuple[str, int, float]]:
     return [(name, seed, value) for name in members for seed, value in enumerate(values.get(name, ()))]
 
@@ -97,13 +119,5 @@ def _windows(runs: Sequence[tuple[str, int, float]], noise: float, note: str) ->
     shapes = common / common.mean() + noise * random.standard_normal((len(runs), WINDOWS))
     shapes /= shapes.mean(1, keepdims=True)
     values = (shapes * np.array([[value] for *_, value in runs])).astype(np.float32)
-    return xr.Dataset(
-        {"mse": (("run", "window"), values), "mae": (("run", "window"), values)},
-        {
-            "experiment": ("run", [name for name, *_ in runs]),
-            "seed": ("run", [seed for _, seed, _ in runs]),
-            "block": ("window", np.zeros(WINDOWS, int)),
-            "start": ("window", np.arange(WINDOWS)),
-        },
-        {"kind": "grid", "frames_per_window": 4, "data": note},
-    )
+    who = [(name, seed) for name, seed, _ in runs]
+    return window_errors(who, values, kind="grid", frames_per_window=4, data=note)

@@ -1,10 +1,8 @@
 """LFQ: the signs of a projection, and entropies that never see all codes at once but are those of all codes."""
 
-import math
-
 import pytest
 import torch
-from created import Created
+from created import Created, assert_same_step
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
@@ -18,10 +16,6 @@ from svqkit.quantizers.lfq import INVERSE_TEMPERATURE, SMALLEST
 
 def latents(dim: int = 6, scale: float = 1.0) -> Tensor:
     return scale * torch.randn(2, dim, 4, 5, generator=torch.Generator().manual_seed(3))
-
-
-def as_rows(x: Tensor) -> Tensor:
-    return x.permute(0, 2, 3, 1).flatten(0, 2)
 
 
 def test_without_projections_the_output_is_the_signs() -> None:
@@ -77,37 +71,16 @@ def test_entropies_are_those_of_all_codes_and_so_are_their_gradients(bits: int, 
         torch.testing.assert_close(*gradients)
 
 
-def test_entropies_by_hand() -> None:
-    sure, even = 60.0, 0.0
-    alone, mean = entropies(torch.tensor([[sure, even]]))
-    assert alone.item() == pytest.approx(math.log(2))
-    assert mean.item() == pytest.approx(math.log(2))
-    alone, mean = entropies(torch.tensor([[sure, sure], [-sure, sure], [sure, -sure], [-sure, -sure]]))
-    assert alone.item() == pytest.approx(0, abs=1e-6)
-    assert mean.item() == pytest.approx(math.log(4))
-
-
 @pytest.mark.parametrize("weights", [(0.1, 0.25, 1.0), (0.0, 1.0, 1.0), (0.3, 0.0, 2.5)])
 def test_lfq_is_the_librarys(weights: tuple[float, float, float]) -> None:
     torch.manual_seed(0)
     entropy, commitment, gamma = weights
     ours = LFQ(6, 256, entropy, commitment, gamma)
-    theirs = LibraryLFQ(
-        dim=6,
-        codebook_size=256,
-        entropy_loss_weight=entropy,
-        commitment_loss_weight=commitment,
-        diversity_gamma=gamma,
-    )
+    options = {"entropy_loss_weight": entropy, "commitment_loss_weight": commitment, "diversity_gamma": gamma}
+    theirs = LibraryLFQ(dim=6, codebook_size=256, **options)
     theirs.load_state_dict(ours.state_dict(), strict=False)
-    x, y = (t.requires_grad_() for t in latents().expand(2, -1, -1, -1, -1).unbind())
-    result, (output, indices, loss) = ours(x), theirs(y)
-    torch.testing.assert_close(result.output, output)
-    torch.testing.assert_close(result.loss, loss)
-    assert torch.equal(ours.indices(x).flatten(), indices.flatten())
-    (result.output.square().sum() + result.loss).backward()
-    (output.square().sum() + loss).backward()
-    torch.testing.assert_close(x.grad, y.grad)
+    indices = assert_same_step(ours, theirs, latents())
+    assert torch.equal(ours.indices(latents()).flatten(), indices.flatten())
     for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(mine.grad, other.grad, rtol=1e-4, atol=1e-4)
 
@@ -117,22 +90,9 @@ def test_residual_lfq_is_the_librarys() -> None:
     ours = ResidualLFQ(6, 16, 4)
     theirs = LibraryResidualLFQ(dim=6, codebook_size=16, num_quantizers=4, commitment_loss_weight=0.25)
     theirs.load_state_dict(ours.state_dict(), strict=False)
-    x, y = (t.requires_grad_() for t in latents().expand(2, -1, -1, -1, -1).unbind())
-    result, (output, indices, losses) = ours(x), theirs(y.flatten(2).transpose(1, 2))
-    torch.testing.assert_close(result.output.flatten(2).transpose(1, 2), output)
     # The library cuts off logarithms of small probabilities of single positions as well.
-    torch.testing.assert_close(result.loss, losses.mean(), rtol=1e-4, atol=0)
-    assert torch.equal(ours.indices(x), indices.flatten(0, 1) + 16 * torch.arange(4))
-    (result.output.square().sum() + result.loss).backward()
-    (output.square().sum() + losses.mean()).backward()
-    torch.testing.assert_close(x.grad, y.grad, rtol=1e-4, atol=1e-4)
-
-
-def test_every_step_passes_the_gradient_on() -> None:
-    layer, x = ResidualLFQ(3, 8, 4, entropy_loss_weight=0, commitment_loss_weight=0), latents(3).requires_grad_()
-    towards = torch.randn_like(x)
-    (layer(x).output * towards).sum().backward()
-    torch.testing.assert_close(x.grad, 4 * towards)
+    indices = assert_same_step(ours, theirs, latents(), rtol=1e-4, atol=1e-4)
+    assert torch.equal(ours.indices(latents()), indices.flatten(0, 1) + 16 * torch.arange(4))
 
 
 def test_no_tensor_of_positions_times_codes_is_made() -> None:
@@ -141,18 +101,6 @@ def test_no_tensor_of_positions_times_codes_is_made() -> None:
         result = layer(x)
         (result.output.sum() + result.loss).backward()
     assert created.largest <= 2**16 + 4  # the mean over the positions of all 2¹⁶ probabilities
-
-
-def test_entropy_spreads_the_codes() -> None:
-    torch.manual_seed(0)
-    layer, x = LFQ(6, 16, entropy_loss_weight=1.0, commitment_loss_weight=0.0), latents() + 1
-    before = layer.usage(x).perplexity
-    optimiser = torch.optim.Adam(layer.parameters(), 1e-2)
-    for _ in range(100):
-        optimiser.zero_grad()
-        layer(x).loss.backward()
-        optimiser.step()
-    assert layer.usage(x).perplexity > before + 1
 
 
 @pytest.mark.parametrize("size", [1, 3, 100, 8191])

@@ -47,10 +47,7 @@ def test_output_and_every_gradient_are_those_of_the_plain_formula(
     torch.testing.assert_close(output, expected, rtol=0, atol=1e-10)
     wanted = gradients(expected, 0.0, layer, x)
     assert set(found) == {"x", "codebook", "encoder", "log_thresholds"}
-    for name, gradient in wanted.items():
-        torch.testing.assert_close(
-            found[name], gradient, rtol=0, atol=1e-10, msg=lambda text, name=name: f"{name}: {text}"
-        )
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize(("dim", "codes"), [(8, 200), (32, 1000), (16, 10)])
@@ -83,30 +80,6 @@ def test_at_the_start_weights_are_neither_all_zero_nor_dense(init: str, size: fl
     output = layer(x).output.detach()
     kept = float((output * x).sum() / x.square().sum())
     assert 0.2 < kept < 1  # 0.39 to 0.82: the output is like the latents, and smaller
-
-
-def test_more_steps_come_closer_to_the_latents() -> None:
-    x = seeded((1, 300, 8), dtype=torch.float32)
-    left = [float((made(8, 100, steps)(x).output - x).square().mean().detach()) for steps in (1, 2, 4, 8)]
-    assert left == sorted(left, reverse=True)
-    assert left[-1] < 0.7 * left[0]
-
-
-def test_thresholds_stay_positive_and_every_parameter_learns() -> None:
-    layer, x = made(4, 40), seeded((2, 4, 5, 5), dtype=torch.float32)
-    before = {name: parameter.detach().clone() for name, parameter in layer.named_parameters()}
-    optimizer = torch.optim.Adam(layer.parameters(), lr=0.05)
-    losses = []
-    for _ in range(40):
-        optimizer.zero_grad()
-        loss = (layer(x).output - x).square().mean()
-        loss.backward()
-        optimizer.step()
-        losses.append(float(loss.detach()))
-    assert losses[-1] < losses[0] / 5
-    assert (layer.thresholds() > 0).all()
-    assert layer.thresholds().shape == (3,)
-    assert all(not torch.equal(parameter, before[name]) for name, parameter in layer.named_parameters())
 
 
 def test_memory_does_not_grow_with_positions_times_codes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,9 +53,7 @@ def test_import_svqkit_loads_no_torch_and_has_load_run() -> None:
         svqkit.no_such_name  # noqa: B018 - the access is what is tested
 
 
-def test_a_copied_run_forecasts_without_anything_else(
-    path: Path, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_copy_forecasts(path: Path, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frames = 270 + 20 * np.random.default_rng(0).random((4, 1, 4, 6), dtype=np.float32)
     before = svqkit.load_run(path).forecast(frames)
     copied = tmp_path / "elsewhere" / "my_run"
@@ -143,9 +141,7 @@ def test_a_config_of_a_later_format_is_refused(path: Path) -> None:
         open_run(path)
 
 
-def test_an_experiments_folder_stands_for_its_lowest_seed(
-    path: Path, experiment: Experiment, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_of_seeds_is_the_lowest(path: Path, experiment: Experiment, capsys: pytest.CaptureFixture) -> None:
     for seed in (2, 10):
         shutil.copytree(path, path.with_name(f"seed{seed}"))
     assert svqkit.load_run(path.parent).path == path

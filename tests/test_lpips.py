@@ -60,9 +60,7 @@ def draw_pair(channels: int = 3, height: int = 64, width: int = 64) -> tuple[Ten
 
 
 @pytest.mark.parametrize(("channels", "height", "width"), [(3, 64, 64), (1, 64, 64), (3, 45, 80), (1, 31, 31)])
-def test_it_is_what_the_package_computes(
-    ours: Lpips, packaged: nn.Module, channels: int, height: int, width: int
-) -> None:
+def test_it_is_what_the_package_gives(ours: Lpips, packaged: nn.Module, channels: int, height: int, width: int) -> None:
     """The package is asked as the published scoring does: frame by frame, 8-bit values through its im2tensor."""
     prediction, truth = draw_pair(channels, height, width)
     expected = []
@@ -75,27 +73,6 @@ def test_it_is_what_the_package_computes(
     torch.testing.assert_close(scores, torch.stack(expected), rtol=1e-4, atol=1e-6)
 
 
-def test_equal_frames_score_nothing_and_noise_scores_by_its_strength(ours: Lpips) -> None:
-    prediction, truth = draw_pair()
-    assert not ours(truth, truth).any()
-    torch.testing.assert_close(ours(prediction, truth), ours(truth, prediction))
-    strengths = [ours(truth + share * (prediction - truth), truth) for share in (0.25, 0.5, 1.0)]
-    assert (strengths[0] < strengths[1]).all()
-    assert (strengths[1] < strengths[2]).all()
-
-
-def test_grey_frames_are_frames_of_three_equal_channels(ours: Lpips) -> None:
-    prediction, truth = draw_pair(channels=1)
-    rgb = ours(prediction.expand(-1, 3, -1, -1), truth.expand(-1, 3, -1, -1))
-    torch.testing.assert_close(ours(prediction, truth), rgb)
-
-
-def test_frames_do_not_depend_on_their_batch(ours: Lpips) -> None:
-    prediction, truth = draw_pair()
-    alone = torch.cat([ours(p[None], t[None]) for p, t in zip(prediction, truth, strict=True)])
-    torch.testing.assert_close(ours(prediction, truth), alone, rtol=1e-5, atol=1e-7)
-
-
 def test_nothing_is_trained_and_double_precision_frames_are_taken(ours: Lpips) -> None:
     prediction, truth = draw_pair()
     scores = ours(prediction.double().requires_grad_(), truth.double())
@@ -105,9 +82,7 @@ def test_nothing_is_trained_and_double_precision_frames_are_taken(ours: Lpips) -
     assert not any(weight.requires_grad for weight in ours.network.parameters())
 
 
-def test_it_leaves_the_random_state_alone_reads_safetensors_and_is_the_same(
-    tmp_path: Path, ours: Lpips, trunk: Path, recwarn: pytest.WarningsRecorder
-) -> None:
+def test_safetensors_are_read_without_a_trace(tmp_path: Path, ours: Lpips, recwarn: pytest.WarningsRecorder) -> None:
     path = tmp_path / "alexnet.safetensors"
     save_file(state_dict(), path)
     before = torch.get_rng_state()
@@ -204,11 +179,6 @@ def test_the_smallest_frame_is_the_smallest_that_the_package_takes(packaged: nn.
     for height, width in [(size - 1, size), (size, size - 1)]:
         with pytest.raises(RuntimeError, match="too small"):
             packaged(torch.zeros(1, 3, height, width), torch.zeros(1, 3, height, width))
-
-
-def test_the_way_to_the_weights_is_told() -> None:
-    for told in ("torchvision", ALEXNET_FILE, "checkpoints", "lpips_alexnet"):
-        assert told in WITHOUT_ALEXNET
 
 
 @pytest.mark.parametrize("shape", [(2, 64, 64), (3, 30, 64)])

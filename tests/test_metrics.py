@@ -148,7 +148,7 @@ def test_added_in_pieces_the_scores_are_the_same(cuts: list[int]) -> None:
     np.testing.assert_allclose(correlation_of(*pieces).over_leads(), correlation_of(whole).over_leads(), rtol=1e-10)
 
 
-@pytest.mark.parametrize("bias", [2.0, -0.5])
+@pytest.mark.parametrize("bias", [2.0, -0.5, 0.0])
 def test_a_constant_bias_is_every_error_and_does_not_touch_the_correlation(bias: float, case: Case) -> None:
     shifted = Case(case.truth + bias, case.truth, case.climatology)
     errors = errors_of(shifted)
@@ -159,16 +159,7 @@ def test_a_constant_bias_is_every_error_and_does_not_touch_the_correlation(bias:
         np.testing.assert_allclose(scores[name][1], value, rtol=1e-10)
     np.testing.assert_allclose(errors.mean("bias"), bias, rtol=1e-10)
     np.testing.assert_allclose(correlation_of(shifted).value(), 1, rtol=1e-12)
-
-
-def test_a_perfect_forecast(case: Case) -> None:
-    perfect = Case(case.truth, case.truth, case.climatology)
-    correlation = correlation_of(perfect)
-    for per_lead, over_leads in scores_of(errors_of(perfect)).values():
-        assert not per_lead.any()
-        assert not over_leads.any()
-    np.testing.assert_allclose(correlation.value(), 1, rtol=1e-12)
-    np.testing.assert_allclose(correlation.over_leads(), 1, rtol=1e-12)
+    np.testing.assert_allclose(correlation_of(shifted).over_leads(), 1, rtol=1e-12)
 
 
 @pytest.mark.parametrize("factor", [0.01, -3.0])

@@ -36,10 +36,7 @@ def compare(layer: Kind, x: Tensor, expected: Tensor) -> None:
     assert loss == 0
     torch.testing.assert_close(output, expected, rtol=0, atol=1e-11)
     assert set(found) == {"x", "codebook", "hidden.weight", "hidden.bias", "weights.weight", "weights.bias"}
-    for name, gradient in wanted.items():
-        torch.testing.assert_close(
-            found[name], gradient, rtol=0, atol=1e-11, msg=lambda text, name=name: f"{name}: {text}"
-        )
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-11)
 
 
 @given(
@@ -51,12 +48,7 @@ def compare(layer: Kind, x: Tensor, expected: Tensor) -> None:
     chunk=st.integers(1, 400),
 )
 def test_output_and_every_gradient_are_those_of_the_plain_formula(
-    kind: str,
-    sizes: tuple[int, int, int, int],
-    codebook_size: int,
-    hidden_dim: int,
-    temperature: float,
-    chunk: int,
+    kind: str, sizes: tuple[int, int, int, int], codebook_size: int, hidden_dim: int, temperature: float, chunk: int
 ) -> None:
     torch.manual_seed(codebook_size)
     layer = KINDS[kind](sizes[1], codebook_size, hidden_dim, "normal", temperature).double()
@@ -68,9 +60,7 @@ def test_output_and_every_gradient_are_those_of_the_plain_formula(
 
 
 @pytest.mark.parametrize("parts", [[1] * 12, [5, 5, 2], [12]])
-def test_in_training_gumbel_draws_the_same_noise_again_in_the_backward_pass(
-    parts: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_gumbel_draws_the_same_noise_in_the_backward_pass(parts: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "CHUNK_ELEMENTS", 9 * parts[0])
     torch.manual_seed(0)
     layer, x = Gumbel(3, 9, 4, "normal", 0.7).double(), seeded((2, 3, 2, 3)).requires_grad_()
@@ -83,9 +73,7 @@ def test_in_training_gumbel_draws_the_same_noise_again_in_the_backward_pass(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("training", [True, False])
-def test_memory_does_not_grow_with_positions_times_codes(
-    kind: str, training: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_memory_does_not_grow_with_the_codes(kind: str, training: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     positions, codes, chunk, parameters = 16 * 8 * 8, 1000, 10_000, 1000 * (8 + 1 + 4)
     layer, x = KINDS[kind](4, codes, 8).train(training), seeded((16, 4, 8, 8), dtype=torch.float32)
     monkeypatch.setattr(base, "CHUNK_ELEMENTS", chunk)
@@ -96,38 +84,16 @@ def test_memory_does_not_grow_with_positions_times_codes(
         assert made.peak >= made.largest >= positions * codes
 
 
-@given(st.sampled_from([0.01, 1.0, 50.0]), st.integers(0, 99))
-def test_softmax_gives_a_convex_combination_of_codes(temperature: float, seed: int) -> None:
-    torch.manual_seed(seed)
-    layer, x = Softmax(3, 20, 6, "normal", temperature), 3 * seeded((2, 3, 4, 4), seed, torch.float32)
-    weights = layer.code_weights(x)
-    assert weights.min() >= 0
-    torch.testing.assert_close(weights.sum(-1), torch.ones(2, 16))
-    output, codes = layer(x).output, layer.codes()
-    assert (output <= codes.amax(0)[:, None, None] + 1e-5).all()
-    assert (output >= codes.amin(0)[:, None, None] - 1e-5).all()
-
-
 def test_temperature_leads_from_one_code_to_the_mean_of_all() -> None:
     torch.manual_seed(0)
     cold, x = Softmax(3, 20, 6, "normal", 1e-4), seeded((1, 3, 4, 4), dtype=torch.float32)
     hard = Gumbel(3, 20, 6).eval()
     hard.load_state_dict(cold.state_dict())
     torch.testing.assert_close(cold(x).output, hard(x).output, rtol=0, atol=1e-3)
+    torch.testing.assert_close(cold.code_weights(x).sum(-1), torch.ones(1, 16))
     cold.temperature = 1e5
     mean = cold.codes().mean(0)[None, :, None, None].expand_as(x)
     torch.testing.assert_close(cold(x).output, mean, rtol=0, atol=1e-4)
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_gumbel_gives_every_position_one_code(training: bool) -> None:
-    torch.manual_seed(0)
-    layer, x = Gumbel(3, 20, 6, "normal").train(training), seeded((2, 3, 4, 4), dtype=torch.float32)
-    output = layer(x).output.permute(0, 2, 3, 1).reshape(-1, 3)
-    distance = torch.cdist(output, layer.codes()).amin(1)
-    torch.testing.assert_close(distance, torch.zeros(32), rtol=0, atol=1e-5)
-    again = layer(x).output.permute(0, 2, 3, 1).reshape(-1, 3)
-    assert torch.equal(output, again) is not training
 
 
 def test_gumbel_draws_codes_with_the_probabilities_of_the_softmax() -> None:

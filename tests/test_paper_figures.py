@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from pkgutil import resolve_name
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +13,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from resultsfolder import SETTINGS, texts, window_errors
 
 from svqkit.errors import SvqkitError
 from svqkit.paper import figures, selection
@@ -22,11 +21,10 @@ from svqkit.paper.figures import gains, improvement, leak, show, sweeps, write
 from svqkit.paper.results import Results
 from svqkit.paper.selection import pairs_of
 from svqkit.plots.forecast import forecasts_side_by_side
-from svqkit.settings.params import Experiment, Params, load_params
+from svqkit.settings.params import Experiment, Params
 from svqkit.training.paths import run_path, scores_path
 from svqkit.training.runs import write_config
 
-SETTINGS = load_params(Path(__file__).parents[1] / "params.yaml", "sample")
 SIMULATED = "Simulated for a test"
 # by dataset: channels with their units, and lead times
 CHANNELS = {
@@ -75,7 +73,10 @@ def made(
             folder / "codebook.csv", index=False
         )
         _write_fields(folder, dataset, experiments, note)
-        _windows(everyone).to_netcdf(folder / "windows.nc", engine="netcdf4")
+        # The same error in each window, so that a mean over any of them is it.
+        runs = {(name, seed): value for name, by_seed in everyone.items() for seed, value in by_seed.items()}
+        same = np.repeat(list(runs.values()), WINDOWS).reshape(-1, WINDOWS).astype(np.float32)
+        window_errors(list(runs), same).to_netcdf(folder / "windows.nc", engine="netcdf4")
         for name, by_seed in members.items():
             for seed in by_seed:
                 path = run_path(experiments[name], seed, root / "runs")
@@ -92,21 +93,6 @@ def _scores(dataset: str, name: str, by_seed: Mapping[int, float], protocol: str
         for channel in channels
         for lead in range(LEADS[dataset] + 1)
     ]
-
-
-def _windows(errors: Errors) -> xr.Dataset:
-    """The same error in each window, so that a mean over any of them is it."""
-    runs = [(name, seed, value) for name, by_seed in errors.items() for seed, value in by_seed.items()]
-    values = np.repeat([[value] for *_, value in runs], WINDOWS, axis=1).astype(np.float32)
-    return xr.Dataset(
-        {"mse": (("run", "window"), values), "mae": (("run", "window"), values)},
-        {
-            "experiment": ("run", [name for name, *_ in runs]),
-            "seed": ("run", [seed for _, seed, _ in runs]),
-            "block": ("window", np.zeros(WINDOWS, int)),
-            "start": ("window", np.arange(WINDOWS)),
-        },
-    )
 
 
 def _write_fields(folder: Path, dataset: str, experiments: Mapping[str, Experiment], note: str) -> None:
@@ -131,10 +117,6 @@ def _write_fields(folder: Path, dataset: str, experiments: Mapping[str, Experime
                 {"data": note},
             )
             case.to_netcdf(folder / "forecasts" / f"{name}-seed{min(experiment.seeds)}.nc", engine="netcdf4")
-
-
-def texts(figure: Figure) -> str:
-    return "\n".join(item.get_text() for item in figure.findobj(matplotlib.text.Text))
 
 
 def lines(axes: Axes) -> dict[str, tuple[list[float], list[float]]]:
@@ -185,11 +167,6 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Results:
 def test_every_figure_has_a_function() -> None:
     assert list(figures.FIGURES) == [f"f{number}" for number in range(1, 12)]
     assert all(callable(resolve_name(path)) for path in figures.FIGURES.values())
-
-
-def test_an_unknown_figure_is_answered_with_the_known_ones(t2m: Results) -> None:
-    with pytest.raises(SvqkitError, match=r"f12.*f1"):
-        figures.draw("f12", t2m)
 
 
 @pytest.mark.parametrize("key", ["f1", "f4", "f5", "f10", "f11"])
@@ -248,16 +225,19 @@ def test_published_marks_are_of_one_source_and_of_the_same_methods(t2m: Results)
     assert improvement.published_gain(other, of("weather_t2m-svq"), base) is None
 
 
-def test_without_a_base_there_is_no_improvement(tmp_path: Path) -> None:
-    with pytest.raises(SvqkitError, match="without one"):
-        figures.draw("f1", made(tmp_path, {"weather_t2m-svq": {0: 1.0}, "weather_t2m-vq": {0: 2.0}}))
-
-
-@pytest.mark.parametrize("key", ["f1", "f2", "f5", "f10"])
-def test_a_figure_without_its_runs_says_what_is_missing(tmp_path: Path, key: str) -> None:
-    results = made(tmp_path, {"weather_uv10-none": {0: 1.0}, "weather_uv10-svq": {0: 1.0}})
-    with pytest.raises(SvqkitError, match="weather_uv10"):
-        figures.draw(key, results)
+@pytest.mark.parametrize(
+    ("key", "runs", "said"),
+    [
+        *((key, ["weather_uv10-none", "weather_uv10-svq"], "weather_uv10") for key in ("f1", "f2", "f5", "f10")),
+        ("f1", ["weather_t2m-svq", "weather_t2m-vq"], "without one"),
+        ("f5", ["weather_t2m-svq"], "numbers of codes"),
+        ("f11", ["taxibj-none", "taxibj-svq"], "both protocols"),
+        ("f12", ["taxibj-none"], "f12.*f1"),
+    ],
+)
+def test_a_figure_without_its_runs_says_what_is_missing(key: str, runs: list[str], said: str, tmp_path: Path) -> None:
+    with pytest.raises(SvqkitError, match=said):
+        figures.draw(key, made(tmp_path, {name: {0: 1.0} for name in runs}))
 
 
 def test_lead_times_of_one_unit_share_a_picture(tmp_path: Path) -> None:
@@ -281,9 +261,7 @@ def test_rmse_over_several_channels_is_the_root_of_their_mean_square(tmp_path: P
 
 
 @pytest.mark.parametrize(("value", "title"), [(4e-12, "t [10⁻⁶ K]"), (1.0, "t [K]"), (4e12, "t [10⁶ K]")])
-def test_very_small_and_large_numbers_have_a_power_of_ten_in_their_unit(
-    tmp_path: Path, value: float, title: str
-) -> None:
+def test_very_small_and_large_numbers_have_a_power_of_ten_as_unit(tmp_path: Path, value: float, title: str) -> None:
     results = made(tmp_path, {"weather_mv-none": {0: value}})
     results.scores.loc[results.scores["seed"] == -1, "value"] = value
     (drawn,) = figures.draw("f4", results)
@@ -301,11 +279,6 @@ def test_codebook_size_counts_the_codes_that_were_measured(t2m: Results) -> None
     assert drawn_lines["SimVP"][1] == [4.0, 4.0]
     assert axes.get_xscale() == "log"
     assert "2 groups of channels, each with 4 steps, which share a codebook" in drawn.caption
-
-
-def test_codebook_sizes_that_nobody_measured_are_missed(tmp_path: Path) -> None:
-    with pytest.raises(SvqkitError, match="numbers of codes"):
-        figures.draw("f5", made(tmp_path, {"weather_t2m-svq": {0: 1.0}}))
 
 
 def test_noise_is_compared_with_the_base_of_the_same_noise(t2m: Results) -> None:
@@ -347,11 +320,6 @@ def test_a_row_for_each_translator_and_what_was_not_scored(tmp_path: Path) -> No
     rows = [label.get_text() for label in drawn.figure.axes[0].get_yticklabels()]
     assert rows[::-1] == ["kitticaltech", "taxibj, gSTA", "taxibj, ConvNeXt"]
     assert "Not scored under “paper”: weather_t2m" in drawn.caption
-
-
-def test_without_protocol_paper_there_is_no_leak(frames: Results) -> None:
-    with pytest.raises(SvqkitError, match="both protocols"):
-        figures.draw("f11", frames)
 
 
 def test_each_base_of_frames_has_the_svq_of_its_model(tmp_path: Path) -> None:
@@ -418,9 +386,7 @@ def test_a_figure_is_written_with_its_caption_and_twice_the_same(t2m: Results, t
     assert once[2].read_text(encoding="utf-8").startswith("Figure 5, weather_t2m.")
 
 
-def test_a_figure_that_cannot_be_drawn_says_why_in_the_notebook(
-    t2m: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_show_says_why_a_figure_is_not_drawn(t2m: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[object] = []
 
     def remember(*items: object) -> None:

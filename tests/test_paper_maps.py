@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Normalize, to_rgb
-from matplotlib.figure import Figure
+from resultsfolder import SETTINGS, texts
 
 from svqkit import plots
 from svqkit.errors import SvqkitError
@@ -25,10 +25,8 @@ from svqkit.plots import mapaxes, style
 from svqkit.plots.drawing import area_mean
 from svqkit.plots.fields import over_seeds
 from svqkit.plots.forecast import forecast_maps
-from svqkit.settings.params import load_params
 from svqkit.training.runs import Run
 
-SETTINGS = load_params(Path(__file__).parents[1] / "params.yaml", "sample")
 SVQ, NONE = "weather_t2m-svq", "weather_t2m-none"
 WORLD = (np.linspace(-82.5, 82.5, 12), np.arange(0, 360, 15.0))
 REGION = (np.arange(50, 58, 1.0), np.arange(-10, 2, 1.0))
@@ -68,10 +66,6 @@ def case(shift: float, truth: float = 280.0, grid: tuple[np.ndarray, np.ndarray]
     true = true.transpose("lead", "channel", "lat", "lon")
     attrs = {"units": "K", "start_time": "2015-01-08T23"}
     return xr.Dataset({"truth": true, "prediction": true + shift}, attrs=attrs)
-
-
-def texts(figure: Figure) -> str:
-    return "\n".join(item.get_text() for item in figure.findobj(matplotlib.text.Text))
 
 
 def dots(axes: Axes) -> int:
@@ -197,6 +191,9 @@ def test_dots_are_where_it_is_significant_and_their_share_is_said() -> None:
     assert dots(figure.axes[0]) == 12 * 6
     assert "SVQ is better on 50% of the area" in texts(figure)
     assert "significantly (dots): SVQ on 25%, SimVP on 0%" in texts(figure)
+    without = plots.difference_map(errors(), errors(2.0), SVQ, NONE)
+    assert dots(without.axes[0]) == 0
+    assert "significant" not in texts(without)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -219,20 +216,6 @@ def test_of_a_fine_grid_some_dots_are_left_out() -> None:
     assert "significantly (dots): SVQ on 100%, SimVP on 0%" in texts(figure)
 
 
-def test_without_significance_there_is_no_dot_and_no_word_of_it() -> None:
-    figure = plots.difference_map(errors(), errors(2.0), SVQ, NONE)
-    assert dots(figure.axes[0]) == 0
-    assert "significant" not in texts(figure)
-
-
-def test_the_rmse_of_seeds_is_the_root_of_their_mean_square() -> None:
-    together = over_seeds([errors(3.0, 1.0), errors(4.0, -2.0)])
-    assert np.allclose(together["rmse"], np.sqrt(12.5))
-    assert np.allclose(together["bias"], -0.5)
-    assert together["rmse"].attrs["units"] == "K"
-    assert together.attrs["windows"] == 7
-
-
 @given(st.integers(1, 4), st.integers(0, 2**32 - 1))
 def test_seeds_together_are_all_their_forecasts_together(seeds: int, seed: int) -> None:
     wrong = np.random.default_rng(seed).normal(1, 2, (seeds, 5, 12, 24))
@@ -241,6 +224,7 @@ def test_seeds_together_are_all_their_forecasts_together(seeds: int, seed: int) 
     together = over_seeds(each)
     assert np.allclose(together["rmse"][0, 0], np.sqrt((pooled**2).mean(0)))
     assert np.allclose(together["bias"][0, 0], pooled.mean(0))
+    assert (together["rmse"].attrs["units"], together.attrs["windows"]) == ("K", 7)
 
 
 def test_a_forecast_has_a_row_for_the_truth_and_two_for_each_model() -> None:
@@ -314,8 +298,12 @@ def test_figure_3_of_a_world_has_maps_of_all_of_it_and_of_its_poles() -> None:
     assert "6 independent stretches" in drawn["f3_difference"].caption
 
 
-def test_figure_3_of_a_region_has_no_pole() -> None:
-    assert len(maps.draw(made(REGION))) == 4
+def test_figure_3_of_a_region_has_no_pole_and_without_blocks_no_dots() -> None:
+    drawn = {picture.name: picture for picture in maps.draw(made(REGION, blocks=0))}
+    assert len(drawn) == 4
+    assert "No dots for significance" in drawn["f3_difference"].caption
+    assert "mse_blocks" in drawn["f3_difference"].caption
+    assert dots(drawn["f3_difference"].figure.axes[0]) == 0
     with pytest.raises(SvqkitError, match="go all the way round"):
         maps.draw(made(REGION), projection="north")
 
@@ -323,13 +311,6 @@ def test_figure_3_of_a_region_has_no_pole() -> None:
 def test_figure_3_from_above_a_pole_only() -> None:
     names = [picture.name for picture in maps.draw(made(), projection="south")]
     assert names == ["f3_forecast_south", "f3_bias_south", "f3_rmse_south", "f3_difference_south"]
-
-
-def test_without_blocks_figure_3_says_why_there_are_no_dots() -> None:
-    drawn = {picture.name: picture for picture in maps.draw(made(REGION, blocks=0))}["f3_difference"]
-    assert "No dots for significance" in drawn.caption
-    assert "mse_blocks" in drawn.caption
-    assert dots(drawn.figure.axes[0]) == 0
 
 
 def test_without_a_base_there_is_no_figure_3() -> None:

@@ -5,7 +5,6 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,8 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from htmlpage import Page
 from hypothesis import given
 from hypothesis import strategies as st
+from resultsfolder import window_errors
 
 from svqkit.errors import SvqkitError
 from svqkit.paper import __main__ as command
@@ -144,16 +145,7 @@ def _write_scores(folder: Path, experiments: list[Experiment], dataset: str, tit
     xr.Dataset({"rmse": rmse}, coordinates, attributes).to_netcdf(folder / "errors" / "persistence.nc")
     draw = np.random.default_rng(0).uniform(0.5, 1.5, WINDOWS)
     errors = np.outer([mse(*run) for run in who], draw / draw.mean()).astype(np.float32)
-    xr.Dataset(
-        dict.fromkeys(("mse", "mae"), (("run", "window"), errors)),
-        {
-            "experiment": ("run", [name for name, _ in who]),
-            "seed": ("run", [seed for _, seed in who]),
-            "block": ("window", np.zeros(WINDOWS, int)),
-            "start": ("window", np.arange(WINDOWS)),
-        },
-        {"kind": "grid", "frames_per_window": 2, "data": title},
-    ).to_netcdf(folder / "windows.nc")
+    window_errors(who, errors, kind="grid", frames_per_window=2, data=title).to_netcdf(folder / "windows.nc")
 
 
 def _values(dataset: str, error: float) -> list[tuple[str, str, float]]:
@@ -195,9 +187,7 @@ def row(table: Table, title: str, name: str) -> dict[str, Cell]:
 # ---- what stands in the tables
 
 
-def test_a_score_is_the_mean_over_seeds_with_their_spread_and_the_folder_of_the_runs(
-    tables: dict[str, Table], results: Sample
-) -> None:
+def test_a_score_is_the_mean_over_seeds_with_their_spread_and_folder(tables: dict[str, Table], results: Sample) -> None:
     cell = row(tables["t1"], "weather_t2m", "SVQ")["mse"]
     first, second = mse("weather_t2m-svq", 0), mse("weather_t2m-svq", 1)
     assert isinstance(cell, Number)
@@ -276,6 +266,8 @@ def test_published_numbers_stand_in_columns_of_their_own(tables: dict[str, Table
     rival = row(tables["t1"], title, "ConvLSTM")
     assert {type(cell) for cell in rival.values()} == {Published}
     assert "SimVP+VQ" not in {row.name for row in part(tables["t1"], title).rows}, "T4 has it"
+    measures = row(tables["t4"], "weather_t2m", "VQ")
+    assert (measures["perplexity"].mean, measures["dead_codes"].mean, measures["perplexity"].mark) == (3.5, 4.0, "")
     assert row(tables["t4"], title, "VQ")["mean_mse_published"].quotes[0][0] == 1.854
     for table in tables.values():
         for column, kinds in tidy(table).groupby("column")["kind"]:
@@ -347,11 +339,6 @@ def test_sizes_and_shares_of_noise_are_those_of_the_runs(tables: dict[str, Table
     noise = part(tables["t7"], "weather_t2m")
     assert [row.name for row in noise.rows] == ["0 %", "25 %"]
     assert noise.rows[1].cells["mse_change"].base == "weather_t2m-none-noise25"
-
-
-def test_codebooks_are_described(tables: dict[str, Table]) -> None:
-    cells = row(tables["t4"], "weather_t2m", "VQ")
-    assert (cells["perplexity"].mean, cells["dead_codes"].mean, cells["perplexity"].mark) == (3.5, 4.0, "")
 
 
 # ---- what is said of the data, and what when something is missing
@@ -440,37 +427,10 @@ def any_table(draw: st.DrawFn) -> Table:
     return Table("t0", draw(TEXTS), draw(TEXTS), (section(draw(TEXTS), columns, rows, draw(TEXTS), [draw(TEXTS)]),))
 
 
-class Reader(HTMLParser):
-    """Rows of cells of all tables of a page, and its links; every tag must be closed in order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.rows: list[list[str]] = []
-        self.links: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-        self.links += [value or "" for key, value in attrs if key == "href"]
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "td" in self.open or "th" in self.open:
-            self.rows[-1][-1] += data
-
-
 @given(any_table())
 def test_html_says_what_the_cells_say_whatever_their_words(table: Table) -> None:
-    reader = Reader()
-    reader.feed(html(table))
+    reader = Page(html(table))
     (one,) = table.sections
-    assert reader.open == []
     assert reader.rows[0] == [one.row_title, *(column.heading for column in one.columns)]
     assert [cells[0] for cells in reader.rows[1:]] == [row.name for row in one.rows]
     for shown, row in zip(reader.rows[1:], one.rows, strict=True):
@@ -601,14 +561,10 @@ def test_files_are_the_same_each_time_and_read_back(tables: dict[str, Table], re
     assert [path.read_bytes() for path in first[1:]] == [path.read_bytes() for path in again[1:]]
     frame = pd.read_csv(first[1])
     assert len(frame) == len(tidy(tables["t1"]))
-    latex = first[2].read_text(encoding="utf-8")
-    assert latex.isascii(), "no sign that LaTeX may not know"
-    assert latex.count(r"\begin{table}") == latex.count(r"\end{table}") == len(tables["t1"].sections)
-
-
-def test_units_and_names_of_tables_are_ascii_in_latex(tables: dict[str, Table]) -> None:
     for key, table in tables.items():
-        assert latex(table).isascii(), key
+        text = latex(table)
+        assert text.isascii(), f"{key} has signs that LaTeX may not know"
+        assert text.count(r"\begin{table}") == text.count(r"\end{table}") == len(table.sections)
 
 
 def test_measured_knows_units_by_variable(results: Sample) -> None:
@@ -625,9 +581,7 @@ def run(root: Path, *arguments: str) -> int:
     return command.main([*arguments, f"--params={root / 'params.yaml'}", *folders])
 
 
-def test_the_command_writes_a_table_and_prints_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_table_command(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     make_results(tmp_path, ["kth"])
     monkeypatch.setattr(command, "Results", Sample)
     assert run(tmp_path, "table", "t2") == 0

@@ -49,9 +49,7 @@ def steps(objective: nn.Module, optimizer: torch.optim.Optimizer, frames: tuple[
 
 @pytest.mark.parametrize("translator", ["gsta", "van", "tau", "moganet", "convnext", "swin", "incepu"])
 @pytest.mark.parametrize("quantizer", ["none", "svq"])
-def test_fast_steps_are_those_of_the_plain_model(
-    quantizer: str, translator: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fast_steps_are_the_plain_models(quantizer: str, translator: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Against contiguous frames and weights, torch's own dilated convolution, and Adam as it comes."""
     chosen = experiment(quantizer, translator)
     torch.manual_seed(0)
@@ -215,14 +213,6 @@ def test_a_pointwise_convolution_is_torchs_with_its_gradients(
             found.append((y.detach(), frames.grad, *(weight.grad for weight in module.parameters())))
     for own, expected in zip(*found, strict=True):
         torch.testing.assert_close(own, expected, rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.usefixtures("one_thread")
-def test_small_convolutions_and_large_batches_stay_as_torch_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    conv = to_channels_last(nn.Conv2d(4, 4, 1))
-    assert not conv._is_worth_it(torch.randn(2, 4, 8, 8))
-    monkeypatch.setattr(performance, "WORTH_IT", 0)
-    assert not conv._is_worth_it(torch.randn(16, 4, 8, 8))
 
 
 LARGE = 2**28

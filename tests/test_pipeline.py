@@ -261,9 +261,7 @@ def test_the_explorers_open_on_a_run(name: str, execute: Callable[..., NotebookN
     assert outputs_of(execute(name))[1] >= 3
 
 
-def test_forecasting_after_frames_of_one_s_own(
-    project: Project, execute: Callable[..., NotebookNode], tmp_path: Path
-) -> None:
+def test_forecasting_after_own_frames(project: Project, execute: Callable[..., NotebookNode], tmp_path: Path) -> None:
     made = tmp_path / "after.nc"
     run = "runs/sample/weather_t2m/weather_t2m-svq/seed0"
     record = "data/weather/2m_temperature/2m_temperature_2015_5.625deg.nc"

@@ -5,6 +5,7 @@ import inspect
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
 
@@ -21,6 +22,8 @@ from svqkit.quantizers import Quantizer, build
 from svqkit.settings import quantizers as kinds
 
 DIM = 6
+HEADS = {"codebook_size": 16, "heads": 2, "codebook_dim": 4}
+STEPS = {"codebook_size": 16, "num_quantizers": 2}
 CASES: dict[str, kinds.Settings] = {
     "none": kinds.NoQuantizer(),
     "svq": kinds.SVQSettings(codebook_size=40, hidden_dim=8),
@@ -28,15 +31,11 @@ CASES: dict[str, kinds.Settings] = {
     "svq with l1": kinds.SVQSettings(codebook_size=40, hidden_dim=0, l1=0.1),
     "svq frozen": kinds.SVQSettings(codebook_size=40, hidden_dim=8, learnable=False, learnable_projection=False),
     "vq": kinds.VQSettings(codebook_size=16),
-    "multihead_vq": kinds.MultiheadVQSettings(codebook_size=16, heads=2, codebook_dim=4),
-    "multihead_vq separate": kinds.MultiheadVQSettings(
-        codebook_size=16, heads=2, codebook_dim=4, separate_codebooks=True
-    ),
-    "residual_vq": kinds.ResidualVQSettings(codebook_size=16, num_quantizers=2),
-    "residual_vq stochastic": kinds.ResidualVQSettings(
-        codebook_size=16, num_quantizers=2, shared_codebook=False, stochastic=True
-    ),
-    "grouped_residual_vq": kinds.GroupedResidualVQSettings(codebook_size=16, num_quantizers=2, groups=2),
+    "multihead_vq": kinds.MultiheadVQSettings(**HEADS),
+    "multihead_vq separate": kinds.MultiheadVQSettings(**HEADS, separate_codebooks=True),
+    "residual_vq": kinds.ResidualVQSettings(**STEPS),
+    "residual_vq stochastic": kinds.ResidualVQSettings(**STEPS, shared_codebook=False, stochastic=True),
+    "grouped_residual_vq": kinds.GroupedResidualVQSettings(**STEPS, groups=2),
     "lfq": kinds.LFQSettings(codebook_size=16),
     "residual_lfq": kinds.ResidualLFQSettings(codebook_size=16, num_quantizers=2),
     "fsq": kinds.FSQSettings(levels=(5, 4, 3)),
@@ -81,12 +80,7 @@ def step(layer: Callable[[Tensor], tuple[Tensor, Tensor]], owner: nn.Module, x: 
     return found | {f"gradient of {name}": one.clone() for name, one in given.items() if one is not None}
 
 
-def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor], rtol: float = 1e-4, atol: float = 1e-6) -> None:
-    assert set(found) == set(expected)
-    for name, one in expected.items():
-        torch.testing.assert_close(
-            found[name], one, rtol=rtol, atol=atol, msg=lambda text, name=name: f"{name}: {text}"
-        )
+assert_same = partial(torch.testing.assert_close, rtol=1e-4, atol=1e-6)
 
 
 def test_every_kind_is_here() -> None:
@@ -221,8 +215,10 @@ def test_other_shapes_are_refused(case: str) -> None:
         return
     layer = made(case)
     for shape in ((DIM,), (2, DIM), (2, DIM, 3), (2, 3, 4, DIM), (2, 3, DIM, 4, 4), (2, DIM, 2, 2, 2, 2)):
-        with pytest.raises(SvqkitError, match=rf"\(N, {DIM}, H, W\), .*, got \({', '.join(map(str, shape))}"):
-            layer(torch.ones(shape))
+        calls = [layer, layer.usage, getattr(layer, "code_weights", layer)] if layer.has_codebook else [layer]
+        for call in calls:
+            with pytest.raises(SvqkitError, match=rf"\(N, {DIM}, H, W\), .*, got \({', '.join(map(str, shape))}"):
+                call(torch.ones(shape))
 
 
 class Around(nn.Module):
@@ -278,7 +274,7 @@ def test_two_processes_do_what_one_does_with_the_whole_batch(case: str, halves: 
     for name, one in first.items():
         assert torch.equal(one, second[name]), name
     if case not in DRAWS:
-        assert_same(first, trained(Around(case), latents(4)), rtol=1e-4, atol=1e-6)
+        assert_same(first, trained(Around(case), latents(4)))
     elif case == "gumbel":  # each process draws its own numbers; nothing else is shared
         alone = []
         for rank, x in enumerate(latents(4).chunk(2)):

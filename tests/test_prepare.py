@@ -20,7 +20,7 @@ import xarray as xr
 import zarr
 from hypothesis import given
 from hypothesis import strategies as st
-from rawfiles import DAY, LAT, LON, RawFiles, files_below
+from rawfiles import DAY, LAT, LON, RawFiles, drop, files_below
 
 from svqkit.data import describe, mean_fields, open_or_prepare, prepare
 from svqkit.data import store as stores
@@ -38,13 +38,9 @@ TRAIN = slice("2010-01-01", "2010-01-10")
 TEST = slice("2010-01-14", "2010-01-16")
 
 
-def drop(*days: int) -> Callable[[xr.Dataset], xr.Dataset]:
-    return lambda dataset: dataset.isel(time=~dataset["time"].dt.day.isin(days))
-
-
 @pytest.mark.parametrize("chunk", [1, 2000, 2**20])
 @pytest.mark.parametrize("block", [1, 10_000, 2**25])
-def test_the_store_holds_the_raw_values_exactly(
+def test_the_store_has_the_raw_values(
     chunk: int, block: int, raw: RawFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stores, "CHUNK_BYTES", chunk)
@@ -72,14 +68,7 @@ def test_an_odd_descending_grid_levels_and_two_variables(raw: RawFiles, tmp_path
     for channel, values in enumerate((t.sel(level=850), t.sel(level=500), raw.values("u10"))):
         np.testing.assert_array_equal(store.frames[:, channel], values)
     np.testing.assert_array_equal(store.lat, lat)
-
-
-def test_thinned_to_six_hours(raw: RawFiles, tmp_path: Path) -> None:
-    raw.write()
-    store = prepare(raw.data(hours_per_frame=6), tmp_path / "x.zarr")
-    np.testing.assert_array_equal(store.frames[:, 0], raw.values()[::6])
-    assert store.clips("train") == [(0, 40)]
-    assert (store.clips("validation"), store.clips("test")) == ([(40, 52)], [(52, 64)])
+    np.testing.assert_array_equal(store.lon, lon)
 
 
 def test_one_thread_at_a_time_is_in_the_netcdf_library(raw: RawFiles, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,9 +91,14 @@ def test_one_thread_at_a_time_is_in_the_netcdf_library(raw: RawFiles, monkeypatc
     assert most == 1
 
 
-def test_other_programs_can_open_the_store(raw: RawFiles, tmp_path: Path) -> None:
+@pytest.fixture
+def store(raw: RawFiles, tmp_path: Path) -> Store:
+    """The store of 16 hourly days."""
     raw.write()
-    prepare(raw.data(), tmp_path / "x.zarr")
+    return prepare(raw.data(), tmp_path / "x.zarr")
+
+
+def test_other_programs_can_open_the_store(raw: RawFiles, store: Store, tmp_path: Path) -> None:
     with xr.open_zarr(tmp_path / "x.zarr", consolidated=False) as opened:
         np.testing.assert_array_equal(opened["time"], raw.values()["time"])
         np.testing.assert_array_equal(opened["frames"].isel(channel=0), raw.values())
@@ -262,9 +256,7 @@ def test_a_store_knows_whether_its_raw_files_call_themselves_simulated(
     assert prepare(raw.data(), tmp_path / "store.zarr").simulated is simulated
 
 
-def test_of_a_store_of_an_earlier_version_the_title_tells_whether_it_is_simulated(
-    raw: RawFiles, tmp_path: Path
-) -> None:
+def test_the_title_tells_whether_an_earlier_store_is_simulated(raw: RawFiles, tmp_path: Path) -> None:
     raw.write(change=lambda dataset: dataset.assign_attrs(title="Simulated weather"))
     store = prepare(raw.data(), tmp_path / "store.zarr")
     group = zarr.open_group(store.path, mode="r+")
@@ -274,16 +266,14 @@ def test_of_a_store_of_an_earlier_version_the_title_tells_whether_it_is_simulate
     assert earlier.digests == store.digests, "trainings on it go on"
 
 
-def test_a_second_prepare_writes_nothing(raw: RawFiles, tmp_path: Path) -> None:
-    raw.write()
-    first = prepare(raw.data(), tmp_path / "x.zarr")
-    before = files_below(tmp_path / "x.zarr")
-    second = prepare(raw.data(), tmp_path / "x.zarr")
-    assert files_below(tmp_path / "x.zarr") == before
-    assert second.settings == first.settings
-    assert first.settings["data"] == without_root(as_tree(raw.data()))
+def test_a_second_prepare_writes_nothing(raw: RawFiles, store: Store) -> None:
+    before = files_below(store.path)
+    second = prepare(raw.data(), store.path)
+    assert files_below(store.path) == before
+    assert second.settings == store.settings
+    assert store.settings["data"] == without_root(as_tree(raw.data()))
     (path,) = raw.root.rglob("*.nc")
-    assert (first.settings["raw"]["files"], first.settings["raw"]["bytes"]) == (1, path.stat().st_size)
+    assert (store.settings["raw"]["files"], store.settings["raw"]["bytes"]) == (1, path.stat().st_size)
 
 
 def other_settings(raw: RawFiles) -> dict[str, Any]:
@@ -316,64 +306,51 @@ def another_file(raw: RawFiles) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("change", [other_settings, other_size, same_size, another_file])
-def test_other_settings_or_files_make_the_store_anew(
-    change: Callable[[RawFiles], dict[str, Any]], raw: RawFiles, tmp_path: Path
-) -> None:
-    raw.write()
-    prepare(raw.data(), tmp_path / "x.zarr")
-    before = files_below(tmp_path / "x.zarr")
+def test_other_inputs_make_it_anew(change: Callable[[RawFiles], dict[str, Any]], raw: RawFiles, store: Store) -> None:
+    before = files_below(store.path)
     raw.written.clear()
     data = raw.data(**change(raw))
-    store = prepare(data, tmp_path / "x.zarr")
-    after = files_below(tmp_path / "x.zarr")
+    store = prepare(data, store.path)
+    after = files_below(store.path)
     assert not {inode for inode, *_ in after.values()} & {inode for inode, *_ in before.values()}
     assert store.settings["data"] == without_root(as_tree(data))
     if raw.written:
         np.testing.assert_array_equal(store.frames[:, 0], raw.values())
 
 
-def test_asked_for_it_is_made_anew_with_the_same_bytes(raw: RawFiles, tmp_path: Path) -> None:
-    raw.write()
-    prepare(raw.data(), tmp_path / "x.zarr")
-    before = files_below(tmp_path / "x.zarr")
-    prepare(raw.data(), tmp_path / "x.zarr", again=True)
-    after = files_below(tmp_path / "x.zarr")
-    assert {name: content for name, (*_, content) in after.items()} == {
-        name: content for name, (*_, content) in before.items()
-    }
+def test_asked_for_it_is_made_anew_with_the_same_bytes(raw: RawFiles, store: Store) -> None:
+    before = files_below(store.path)
+    prepare(raw.data(), store.path, again=True)
+    after = files_below(store.path)
+    assert {name: file[-1] for name, file in after.items()} == {name: file[-1] for name, file in before.items()}
     chunk = "frames/c/0/0/0/0"
     assert after[chunk][:2] != before[chunk][:2]
 
 
-@pytest.mark.parametrize("spoil", ["zarr.json", "frames/zarr.json"])
-def test_a_store_that_is_not_whole_is_not_opened_but_made_anew(spoil: str, raw: RawFiles, tmp_path: Path) -> None:
-    raw.write()
-    target = tmp_path / "x.zarr"
-    prepare(raw.data(), target)
-    (target / spoil).write_text("{")
-    with pytest.raises(SvqkitError, match="No prepared store") as caught:
-        Store.open(target)
-    assert str(target) in str(caught.value)
-    np.testing.assert_array_equal(prepare(raw.data(), target).frames[:, 0], raw.values())
-
-
-def test_a_store_of_an_earlier_version_is_not_opened_but_made_anew(raw: RawFiles, tmp_path: Path) -> None:
-    """One that does not say in which order colours are."""
-    raw.write()
-    target = tmp_path / "x.zarr"
-    prepare(raw.data(), target)
+def of_an_earlier_version(target: Path) -> None:
+    """It does not say in which order colours are."""
     tree = json.loads((target / "zarr.json").read_text())
     del tree["attributes"]["blue_first"]
     (target / "zarr.json").write_text(json.dumps(tree))
-    with pytest.raises(SvqkitError, match="No prepared store"):
-        Store.open(target)
-    assert not prepare(raw.data(), target).blue_first("test", "paper")
 
 
-def test_no_store_is_said_with_its_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda target: (target / "zarr.json").write_text("{"),
+        lambda target: (target / "frames/zarr.json").write_text("{"),
+        of_an_earlier_version,
+        shutil.rmtree,
+    ],
+)
+def test_what_is_no_store_is_made_anew(spoil: Callable[[Path], object], raw: RawFiles, store: Store) -> None:
+    spoil(store.path)
     with pytest.raises(SvqkitError, match="No prepared store") as caught:
-        Store.open(tmp_path / "absent.zarr")
-    assert str(tmp_path / "absent.zarr") in str(caught.value)
+        Store.open(store.path)
+    assert str(store.path) in str(caught.value)
+    store = prepare(raw.data(), store.path)
+    np.testing.assert_array_equal(store.frames[:, 0], raw.values())
+    assert not store.blue_first("test", "paper")
 
 
 def test_memory_does_not_grow_with_the_record(raw: RawFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -411,27 +388,8 @@ def test_memory_does_not_grow_with_the_record(raw: RawFiles, tmp_path: Path, mon
     assert peak(30, 2**30) > 30 * 28 * frame
 
 
-def test_a_full_disk_leaves_nothing_half_written(raw: RawFiles, small_disk: Path) -> None:
-    raw.write(lat=np.linspace(-80, 80, 20), lon=np.arange(40) * 9.0)
-    with pytest.raises(SvqkitError, match="disk is full") as caught:
-        prepare(raw.data(), small_disk / "stores" / "x.zarr")
-    assert str(small_disk / "stores" / "x.zarr") in str(caught.value)
-    assert [path.name for path in (small_disk / "stores").iterdir()] == [".prepare"]
-
-
-def test_a_full_disk_leaves_the_earlier_store(raw: RawFiles, small_disk: Path) -> None:
-    raw.write()
-    target = small_disk / "x.zarr"
-    prepare(raw.data(), target)
-    before = files_below(target)
-    shutil.rmtree(raw.root)
-    raw.write(lat=np.linspace(-80, 80, 20), lon=np.arange(40) * 9.0)
-    with pytest.raises(SvqkitError, match="disk is full"):
-        prepare(raw.data(), target)
-    assert files_below(target) == before
-
-
-def test_opening_prepares_what_is_missing_and_needs_no_raw_files_afterwards(raw: RawFiles, tmp_path: Path) -> None:
+def test_only_new_stores_need_raw_files(raw: RawFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     raw.write()
     target = tmp_path / "x.zarr"
     open_or_prepare(raw.data(), target)
@@ -439,26 +397,10 @@ def test_opening_prepares_what_is_missing_and_needs_no_raw_files_afterwards(raw:
     shutil.rmtree(raw.root)
     assert open_or_prepare(raw.data(), target).settings["data"] == without_root(as_tree(raw.data()))
     assert files_below(target) == before
-
-
-def test_opening_says_where_raw_files_are_missing(
-    raw: RawFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SvqkitError, match="There is no ") as caught:
-        open_or_prepare(raw.data(), tmp_path / "x.zarr")
-    assert str(raw.root) in str(caught.value)
-
-
-def test_a_store_of_other_settings_is_not_taken_for_the_one_asked(
-    raw: RawFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    raw.write()
-    prepare(raw.data(), tmp_path / "x.zarr")
-    shutil.rmtree(raw.root)
-    with pytest.raises(SvqkitError, match="There is no "):
-        open_or_prepare(raw.data(frames_out=9), tmp_path / "x.zarr")
+    for name, settings in (("x.zarr", {"frames_out": 9}), ("y.zarr", {})):
+        with pytest.raises(SvqkitError, match="There is no ") as caught:
+            open_or_prepare(raw.data(**settings), tmp_path / name)
+        assert str(raw.root) in str(caught.value)
 
 
 def test_a_description_counts_what_there_is(raw: RawFiles, tmp_path: Path) -> None:
@@ -501,8 +443,6 @@ def test_a_store_that_lacks_any_of_its_files_is_refused_and_made_anew(raw: RawFi
         assert (target / name).read_bytes() == (whole / name).read_bytes()
 
 
-def test_hidden_files_of_the_system_are_none_of_a_store(raw: RawFiles, tmp_path: Path) -> None:
-    raw.write()
-    store = prepare(raw.data(), tmp_path / "x.zarr")
+def test_hidden_files_of_the_system_are_none_of_a_store(store: Store) -> None:
     (store.path / "frames" / ".DS_Store").touch()
     Store.open(store.path)

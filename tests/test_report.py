@@ -3,13 +3,12 @@
 import base64
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from htmlpage import Page
 from matplotlib.figure import Figure
 from resultsfolder import REAL, SIMULATED, results_folder
 
@@ -20,59 +19,7 @@ from svqkit.paper.tables.table import Column, Number, Row, Section, Table
 from svqkit.plots import save
 
 ROOT = Path(__file__).parents[1]
-VOID = {"meta", "br", "img", "hr", "link", "input"}
-ERRORS = {
-    "weather_t2m-none": [1.0, 1.1],
-    "weather_t2m-svq": [0.9, 0.8],
-    "taxibj-none": [1.0],
-    "taxibj-svq": [2.0],
-}
-
-
-class Page(HTMLParser):
-    """A page taken apart; a tag that is closed in the wrong place is an error."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.ids: Counter[str] = Counter()
-        self.links: list[str] = []
-        self.pictures: list[dict[str, str | None]] = []
-        self.tags: Counter[str] = Counter()
-        self.words: list[str] = []
-        self.headings: list[str] = []
-        self.feed(text)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        assert len(given) == len(attrs), f"an attribute of {tag} stands twice"
-        assert not (tag in ("p", "ul", "table", "details", "div", "h3", "figure") and "p" in self.open), f"{tag} in p"
-        self.tags[tag] += 1
-        if "id" in given:
-            self.ids[str(given["id"])] += 1
-        if tag == "a":
-            self.links.append(str(given["href"]))
-        if tag == "img":
-            self.pictures.append(given)
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "h2":
-            self.headings.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.words.append(data)
-        if "h2" in self.open:
-            self.headings[-1] += data
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
+ERRORS = {"weather_t2m-none": [1.0, 1.1], "weather_t2m-svq": [0.9, 0.8], "taxibj-none": [1.0], "taxibj-svq": [2.0]}
 
 
 def table(results: Results) -> Table:
@@ -134,14 +81,18 @@ def made(root: Path, note: str = SIMULATED) -> tuple[Path, Results]:
 
 
 @pytest.fixture(scope="module")
-def simulated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    path, _ = made(tmp_path_factory.mktemp("a folder"))
-    return path, path.read_text(encoding="utf-8")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of simulated data."""
+    return made(tmp_path_factory.mktemp("a folder"))[0]
 
 
-def test_the_file_needs_nothing_else(simulated: tuple[Path, str]) -> None:
-    _, text = simulated
-    page = Page(text)
+@pytest.fixture(scope="module")
+def page(path: Path) -> Page:
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def test_the_file_needs_nothing_else(path: Path, page: Page) -> None:
+    text = path.read_text(encoding="utf-8")
     assert not page.tags["script"]
     assert not page.tags["link"]
     assert not re.search(r"url\(|@import|https?://", text)
@@ -149,9 +100,7 @@ def test_the_file_needs_nothing_else(simulated: tuple[Path, str]) -> None:
     assert text.startswith("<!DOCTYPE html>")
 
 
-def test_pictures_are_embedded_as_they_are_with_caption_and_pdf(simulated: tuple[Path, str]) -> None:
-    path, text = simulated
-    page = Page(text)
+def test_pictures_are_embedded_as_they_are_with_caption_and_pdf(path: Path, page: Page) -> None:
     assert len(page.pictures) == 2  # f10 is not among the figures asked for, nor is it f1
     content = base64.b64decode(str(page.pictures[0]["src"]).partition(",")[2])
     assert content == (path.parent / "paper" / "figures" / "f1_a.png").read_bytes()
@@ -161,9 +110,7 @@ def test_pictures_are_embedded_as_they_are_with_caption_and_pdf(simulated: tuple
     assert "Rise of <a> & b. Of 2 seeds." in page.text
 
 
-def test_every_anchor_and_every_link_leads_somewhere(simulated: tuple[Path, str]) -> None:
-    path, text = simulated
-    page = Page(text)
+def test_every_anchor_and_every_link_leads_somewhere(path: Path, page: Page) -> None:
     assert page.ids.most_common(1)[0][1] == 1
     assert {"t1", "t2", "f1", "f2", "f3", "claims", "provenance", "claim-weather_t2m"} <= set(page.ids)
     for link in page.links:
@@ -179,15 +126,14 @@ def test_every_anchor_and_every_link_leads_somewhere(simulated: tuple[Path, str]
     assert "paper/taxibj/maps%20rmse.png" in page.links
 
 
-def test_signs_are_words_and_not_html(simulated: tuple[Path, str]) -> None:
-    page = Page(simulated[1])
+def test_signs_are_words_and_not_html(page: Page) -> None:
     for words in ("Errors of <everything> & more", "<SVQ> & base", "Small & <true>.", "A & B", "</pre><script>&amp;"):
         assert words in page.text
     assert not page.tags["everything"]
 
 
-def test_what_is_not_there_is_said_with_its_reason(simulated: tuple[Path, str]) -> None:
-    text = Page(simulated[1]).text
+def test_what_is_not_there_is_said_with_its_reason(page: Page) -> None:
+    text = page.text
     assert "Not here: No runs of <noise> & so on." in text
     assert "Not here: No video <here> & now." in text
     assert re.search(r"Not here: no picture of it is in .*make figure F=f3", text)
@@ -196,28 +142,21 @@ def test_what_is_not_there_is_said_with_its_reason(simulated: tuple[Path, str]) 
     assert "scores of kth" in text
 
 
-def test_provenance_says_what_the_files_hold(simulated: tuple[Path, str]) -> None:
-    text = Page(simulated[1]).text
-    for words in (
-        "data.dvc tracks data , md5 abc.dir",
-        "0f0f",
-        "Linux",
-        "A & B, 2 cores, 8 GB",
-        "0.01 hours",
-        "torch 0.1",
-    ):
+def test_provenance_says_what_the_files_hold(page: Page) -> None:
+    text = page.text
+    tracked = "data.dvc tracks data , md5 abc.dir"
+    for words in (tracked, "0f0f", "Linux", "A & B, 2 cores, 8 GB", "0.01 hours", "torch 0.1"):
         assert words in text
     assert "e1e1" not in text  # the report's own entry is of the time before
     assert "no git repository here" in text
 
 
-def test_simulated_data_are_called_so_everywhere(simulated: tuple[Path, str]) -> None:
-    page = Page(simulated[1])
+def test_simulated_data_are_called_so_everywhere(path: Path, page: Page) -> None:
     assert "All data behind this page are simulated" in page.text
     about = [heading for heading in page.headings if heading != "Contents"]
     assert len(about) == 5
     assert all("simulated data" in heading for heading in about)
-    printed = simulated[1].partition("@media print")[2]
+    printed = path.read_text(encoding="utf-8").partition("@media print")[2]
     assert re.search(r"\.banner \{ position: fixed", printed)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from created import assert_same_step
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -15,15 +16,14 @@ def latents(dim: int = 4) -> Tensor:
     return torch.randn(2, dim, 3, 5, generator=torch.Generator().manual_seed(3))
 
 
-def greedy(x: Tensor, codebooks: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """Row by row the sum of codes, their numbers and the mean squared rest of the steps, by trying all codes."""
-    rest, chosen, left = x, [], []
+def greedy(x: Tensor, codebooks: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Row by row the sum of codes and their numbers, by trying all codes."""
+    rest, chosen = x, []
     for codes in codebooks:
         number = torch.stack([(rest - code).square().sum(1) for code in codes]).argmin(0)
         rest = rest - codes[number]
         chosen.append(number)
-        left.append(rest.square().mean())
-    return x - rest, torch.stack(chosen, 1), torch.stack(left).mean()
+    return x - rest, torch.stack(chosen, 1)
 
 
 def as_rows(x: Tensor) -> Tensor:
@@ -35,26 +35,12 @@ def test_it_is_greedy_pursuit(steps: int, size: int, shared: bool, weight: float
     torch.manual_seed(0)
     layer, x = ResidualVQ(4, size, steps, shared, commitment_weight=weight).eval(), latents()
     codebooks = [layer.codes()] * steps if shared else list(layer.codes().split(size))
-    output, chosen, _ = greedy(as_rows(x), codebooks)
+    output, chosen = greedy(as_rows(x), codebooks)
     torch.testing.assert_close(as_rows(layer(x).output), output)
     numbers = chosen if shared else chosen + size * torch.arange(steps)
     assert torch.equal(layer.indices(x), numbers)
     assert layer(x).loss == 0
     assert layer.codebook_size == len(layer.codes()) == (size if shared else size * steps)
-
-
-def test_the_loss_is_the_mean_over_the_steps_of_what_they_leave() -> None:
-    torch.manual_seed(0)
-    layer, x = ResidualVQ(4, 7, 3, shared_codebook=False, commitment_weight=0.5), latents()
-    _, _, left = greedy(as_rows(x), list(layer.codes().split(7)))
-    torch.testing.assert_close(layer(x).loss, 0.5 * left)
-
-
-def test_every_step_passes_the_gradient_on() -> None:
-    layer, x = ResidualVQ(4, 7, 3), latents().requires_grad_()
-    towards = torch.randn_like(x)
-    (layer(x).output * towards).sum().backward()
-    torch.testing.assert_close(x.grad, 3 * towards)
 
 
 def test_a_shared_codebook_moves_after_every_step() -> None:
@@ -70,7 +56,7 @@ def test_a_shared_codebook_moves_after_every_step() -> None:
 @pytest.mark.parametrize("stochastic", [False, True])
 def test_it_does_what_the_library_does_with_codebooks_of_their_own(stochastic: bool) -> None:
     torch.manual_seed(0)
-    ours = ResidualVQ(4, 11, 3, shared_codebook=False, stochastic=stochastic, temperature=0.5)
+    ours = ResidualVQ(4, 11, 3, shared_codebook=False, stochastic=stochastic, temperature=0.5, commitment_weight=0.5)
     theirs = LibraryResidualVQ(
         dim=4,
         codebook_size=11,
@@ -78,21 +64,13 @@ def test_it_does_what_the_library_does_with_codebooks_of_their_own(stochastic: b
         rotation_trick=False,
         stochastic_sample_codes=stochastic,
         sample_codebook_temp=0.5,
+        commitment_weight=0.5,
     )
     pairs = list(zip(ours.steps.codebooks, theirs.layers, strict=True))
     for mine, layer in pairs:
         layer._codebook.load_state_dict(mine.state_dict())
     for seed in range(3):
-        x, y = (t.requires_grad_() for t in latents().expand(2, -1, -1, -1, -1).unbind())
-        torch.manual_seed(seed)
-        result = ours(x)
-        torch.manual_seed(seed)
-        output, _, losses = theirs(y.flatten(2).transpose(1, 2))
-        (result.output.square().sum() + result.loss).backward()
-        (output.square().sum() + losses.mean()).backward()
-        torch.testing.assert_close(result.output.flatten(2).transpose(1, 2), output)
-        torch.testing.assert_close(result.loss, losses.mean())
-        torch.testing.assert_close(x.grad, y.grad)
+        assert_same_step(ours, theirs, latents(), seed)
         for mine, layer in pairs:
             torch.testing.assert_close(mine.state_dict(), layer._codebook.state_dict())
 
@@ -108,20 +86,8 @@ def test_codes_are_drawn_while_training_only() -> None:
     layer.eval()
     assert torch.equal(layer(x).output, layer(x).output)
     assert torch.equal(torch.get_rng_state(), state)
-    output, _, _ = greedy(as_rows(x), [layer.codes()] * 2)
+    output, _ = greedy(as_rows(x), [layer.codes()] * 2)
     torch.testing.assert_close(as_rows(layer(x).output), output)
-
-
-def test_a_draw_follows_the_distances() -> None:
-    layer = ResidualVQ(1, 3, 1, stochastic=True, temperature=0.5)
-    codebook = layer.steps.codebooks[0]
-    codebook.ema_update = False
-    codebook.embed.copy_(torch.tensor([0.0, 1.0, 3.0]).view(1, 3, 1))
-    torch.manual_seed(0)
-    output = layer(torch.zeros(1, 1, 100, 400)).output.round()
-    found = torch.stack([(output == code).float().mean() for code in (0, 1, 3)])
-    expected = torch.softmax(-torch.tensor([0.0, 1.0, 3.0]) / 0.5, 0)
-    torch.testing.assert_close(found, expected, rtol=0, atol=0.01)  # five standard deviations
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -143,9 +109,7 @@ def test_groups_are_residual_layers_of_their_channels(shared: bool) -> None:
 
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize(("kind", "options"), [(ResidualVQ, {}), (GroupedResidualVQ, {"groups": 3})])
-def test_the_output_is_the_codes_with_their_weights(
-    kind: type[Quantizer], options: dict[str, int], shared: bool
-) -> None:
+def test_the_output_is_the_codes_with_weights(kind: type[Quantizer], options: dict[str, int], shared: bool) -> None:
     layer = kind(6, 5, 2, shared_codebook=shared, **options)
     x = latents(6)
     weights = layer.weights_of(x, torch.arange(layer.codebook_size))

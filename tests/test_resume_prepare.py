@@ -1,10 +1,7 @@
 """Preparation stopped anywhere goes on where it was, and ends with the same bytes."""
 
 import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -108,9 +105,7 @@ def test_what_was_decoded_before_a_stop_is_not_decoded_again(source: Source, tmp
     assert not (tmp_path / "stopped" / ".prepare" / "x.zarr" / "draft").exists()
 
 
-def test_what_was_begun_of_other_raw_files_is_not_continued(
-    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_draft_of_other_files_is_begun_anew(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source.stop_at = 4
     with pytest.raises(KeyboardInterrupt):
         prepare_store(data(tmp_path), tmp_path / "x.zarr")
@@ -128,9 +123,7 @@ def test_what_was_begun_of_other_raw_files_is_not_continued(
     assert source.read_by == list(range(6))
 
 
-def test_fewer_frames_than_announced_are_refused(
-    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_few_frames_are_refused(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         Bytes, "read", lambda self: iter([np.zeros((self.frames - (self.seed == 5), 1, 4, 5), np.uint8)])
     )
@@ -138,9 +131,7 @@ def test_fewer_frames_than_announced_are_refused(
         prepare_store(data(tmp_path), tmp_path / "x.zarr")
 
 
-def test_what_cannot_fit_on_the_disk_is_refused_at_once(
-    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_does_not_fit_on_disk_is_refused(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr(PREPARE.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(SvqkitError, match="disk is full"):
@@ -148,48 +139,12 @@ def test_what_cannot_fit_on_the_disk_is_refused_at_once(
     assert source.read_by == []
 
 
-SCRIPT = """
-import sys, time
-from svqkit.data import prepare, streaming
-blocks = streaming.in_blocks
-def slow(*arguments):
-    for block in blocks(*arguments):
-        yield block
-        time.sleep(0.2)
-streaming.in_blocks = slow
-sys.modules["svqkit.data.prepare"].BLOCK_BYTES = 1
-sys.modules["svqkit.data.store"].CHUNK_BYTES = 2**12
-from svqkit.settings.data import ArrayData
-prepare(ArrayData(root=sys.argv[1], frames_in=2, frames_out=1), sys.argv[2])
-"""
-
-
-def test_killed_with_sigkill_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(0, 256, (60, 1, 32, 32), dtype=np.uint8))
-    target = tmp_path / "stores" / "x.zarr"
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path / "a.npy"), str(target)])
-    draft = target.parent / ".prepare" / "x.zarr" / "draft" / "zarr.json"
-    end = time.monotonic() + 60
-    while time.monotonic() < end and not (draft.exists() and '"count":' in draft.read_text()):
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not target.exists()
-    monkeypatch.setattr(PREPARE, "BLOCK_BYTES", 1)
-    monkeypatch.setattr(stores, "CHUNK_BYTES", 2**12)
-    settings = ArrayData(root=str(tmp_path / "a.npy"), frames_in=2, frames_out=1)
-    again = prepare_store(settings, target)
-    assert contents(again.path) == contents(prepare_store(settings, tmp_path / "other" / "x.zarr").path)
-
-
 @given(
     cuts=st.lists(st.integers(0, 20), max_size=4),
     clips=st.lists(st.tuples(st.integers(0, 19), st.integers(1, 6)), min_size=1, max_size=3, unique_by=lambda c: c[0]),
     seed=st.integers(0, 9),
 )
-def test_statistics_of_splits_are_those_of_their_frames(
-    cuts: list[int], clips: list[tuple[int, int]], seed: int
-) -> None:
+def test_statistics_of_splits_are_of_their_frames(cuts: list[int], clips: list[tuple[int, int]], seed: int) -> None:
     frames = np.random.default_rng(seed).integers(0, 256, (20, 2, 3, 4), dtype=np.uint8)
     spans = sorted((start, min(20, start + length)) for start, length in clips)
     assume(all(span[1] <= following[0] for span, following in pairwise(spans)))

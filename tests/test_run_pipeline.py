@@ -74,9 +74,7 @@ def test_every_stage_of_the_pipeline_is_run() -> None:
 @pytest.mark.parametrize(
     ("visible", "expected"), [("", []), ("-1", []), ("3", ["3"]), ("0,2, GPU-ab", ["0", "2", "GPU-ab"])]
 )
-def test_gpus_are_those_that_the_process_may_use(
-    visible: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_gpus_are_those_that_are_visible(visible: str, expected: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert run_stages.gpus() == expected
 

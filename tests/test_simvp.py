@@ -1,18 +1,16 @@
-"""SimVP: shapes, padding, where the quantizer stands, noise, sizes, and the numbers it gives."""
+"""SimVP: shapes, padding, where the quantizer stands, noise and sizes; test_interop_openstl has its numbers."""
 
 from collections.abc import Callable
 from functools import partial
 
 import pytest
 import torch
-from openstlcases import wavy
 from torch import Tensor, nn
 
 from svqkit import models
 from svqkit.errors import SvqkitError
 from svqkit.models import SimVP
 from svqkit.models.simvp import perturb
-from svqkit.models.translators.blocks import Residual
 from svqkit.quantizers import SVQ, VQ, NoQuantization, Quantized
 from svqkit.settings.params import Model, load_params
 
@@ -64,16 +62,6 @@ def test_frames_are_padded_with_their_edges_and_cut_again(height: int, width: in
     columns = torch.arange(-(-width // cell) * cell).clamp(max=width - 1)
     padded = model(x[..., rows, :][..., columns]).frames
     torch.testing.assert_close(model(x).frames, padded[..., :height, :width])
-
-
-def test_frames_that_halve_evenly_are_not_padded(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = simvp().eval()
-    x = torch.randn(1, 3, 1, 8, 12)
-    expected = model(x).frames
-    monkeypatch.setattr(model, "_pad", lambda frames: frames)
-    assert torch.equal(model(x).frames, expected)
-    with pytest.raises(RuntimeError):
-        model(torch.randn(1, 3, 1, 9, 12))
 
 
 def test_the_sequences_of_a_batch_do_not_see_each_other_and_their_frames_do() -> None:
@@ -140,12 +128,6 @@ def test_frames_of_another_shape_are_refused(shape: tuple[int, ...], call: str) 
         getattr(simvp(), call)(torch.ones(shape))
 
 
-def test_drop_path_rises_linearly_from_a_hundredth() -> None:
-    model = simvp(N_T=4, drop_path=0.1)
-    rates = [block.drop_path.drop_prob for block in model.modules() if isinstance(block, Residual)]
-    assert rates == pytest.approx([0.01, 0.04, 0.07, 0.1])
-
-
 def test_weights_start_as_documented() -> None:
     model = simvp(frames=6, hid_S=32, hid_T=192)
     for block in (*model.encoder[1:], *model.decoder):
@@ -161,15 +143,6 @@ def test_weights_start_as_documented() -> None:
         assert not one.bias.any()
 
 
-def gsta_parameters(width: int, hidden: int) -> int:
-    norms = 2 * (width + width)
-    pointwise = 2 * (width * width + width) + (width * 2 * width + 2 * width)  # in, out; value and gate
-    depthwise = (5 * 5 + 1) * width + (7 * 7 + 1) * width
-    mlp = (width * hidden + hidden) + (3 * 3 + 1) * hidden + (hidden * width + width)
-    return norms + pointwise + depthwise + mlp + 2 * width  # and the two scales
-
-
-@pytest.mark.parametrize("channels", [1, 5])
 @pytest.mark.parametrize(
     ("experiment", "quantizer"),
     [
@@ -178,26 +151,10 @@ def gsta_parameters(width: int, hidden: int) -> int:
         ("weather_t2m-svq_frozen", (32 * 128 + 128) + (128 * 10_000 + 10_000)),
     ],
 )
-def test_the_papers_model_has_as_many_weights_as_counted_by_hand(
-    experiment: str, quantizer: int, channels: int
-) -> None:
-    conv, norm = 32 * 32 * 9 + 32, 2 * 32
-    encoder = (channels * 32 * 9 + 32 + norm) + (conv + norm)
-    decoder = (32 * 128 * 9 + 128 + norm) + (conv + norm) + (32 * channels + channels)
-    stacked = 12 * 32
-    blocks = gsta_parameters(stacked, 8 * stacked) + 7 * gsta_parameters(256, 8 * 256)
-    between = (stacked * 256 + 256) + (256 * stacked + stacked)
-    expected = encoder + blocks + between + decoder + quantizer
-    if (experiment, channels) == ("weather_t2m-none", 1):
-        assert expected == 12_758_305  # what the published code counts
-    model = models.build(load_params("params.yaml", "paper").experiment(experiment), (channels, 32, 64))
-    assert sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad) == expected
-
-
-def test_between_equal_widths_the_translator_has_no_extra_convolution() -> None:
-    translator = simvp(hid_T=3 * 4, N_T=3).translator
-    assert [type(block) for block in translator.blocks] == [Residual] * 3
-    assert [type(layer) for layer in translator.resize] == [nn.Identity] * 3
+def test_the_papers_model_has_as_many_weights_as_the_published_code_counts(experiment: str, quantizer: int) -> None:
+    model = models.build(load_params("params.yaml", "paper").experiment(experiment), (1, 32, 64))
+    found = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    assert found == 12_758_305 + quantizer
 
 
 @pytest.mark.parametrize("post", [False, True])
@@ -206,30 +163,3 @@ def test_every_weight_learns(N_S: int, post: bool) -> None:
     model = simvp(SVQ(4, 30, 8), N_S=N_S, quantize_after_translator=post)
     model(torch.randn(2, 3, 1, 16, 16)).frames.square().mean().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())
-
-
-# Mean, mean square, first and last value of the forecast: computed by the published code with the same weights.
-GOLDEN = {
-    "none": (0.421418214009, 1.38240983557, 2.06385325792, 0.46606981904),
-    "svq": (0.419238568285, 1.35340202345, 1.77250086887, 0.786893742317),
-    "svq after the translator": (0.417256225232, 1.42041430443, 1.91396169581, -0.173167670034),
-}
-
-
-def golden_model(case: str) -> SimVP:
-    """A small model whose weights are waves instead of random numbers."""
-    quantizer = NoQuantization() if case == "none" else SVQ(4, 30, 8)
-    model = simvp(quantizer, channels=2, N_T=3, quantize_after_translator="after" in case).double().eval()
-    with torch.no_grad():
-        for name, one in model.named_parameters():
-            one.copy_(wavy(*one.shape) / 2 + ("norm" in name or "scale" in name))
-        for name, one in model.named_buffers():
-            one.copy_(wavy(*one.shape) / 2 + ("var" in name))
-    return model
-
-
-@pytest.mark.parametrize("case", GOLDEN)
-def test_the_numbers_are_those_of_the_published_code(case: str) -> None:
-    frames = golden_model(case)(wavy(1, 3, 2, 8, 12)).frames
-    found = (frames.mean(), frames.square().mean(), frames[0, 0, 0, 0, 0], frames[0, -1, -1, -1, -1])
-    assert [float(one.detach()) for one in found] == pytest.approx(list(GOLDEN[case]), rel=1e-8)

@@ -87,9 +87,7 @@ def test_different_things_never_have_the_same_name(settings: Params) -> None:
         ({"overrides": {"training": {"epoch": 2}}}, "did you mean 'epochs'"),
     ],
 )
-def test_what_contradicts_itself_or_is_unknown_is_one_clear_error(
-    settings: Params, given: dict[str, Any], said: str
-) -> None:
+def test_what_contradicts_itself_or_is_unknown_is_refused(settings: Params, given: dict[str, Any], said: str) -> None:
     with pytest.raises(SvqkitError) as caught:
         choose_run(settings, "kth", **given)
     assert said in str(caught.value)

@@ -57,12 +57,6 @@ def test_ssim_is_a_mean_over_channels_and_keeps_frames_apart() -> None:
     np.testing.assert_allclose(scores, [(half + 1) / 2, 1], rtol=1e-6)
 
 
-@pytest.mark.parametrize(("error", "decibels"), [(1.0, 0), (0.1, 20), (-0.01, 40)])
-def test_psnr_worked_out_by_hand(error: float, decibels: float) -> None:
-    truth = torch.zeros(2, 3, 4, 5, dtype=torch.float64)
-    np.testing.assert_allclose(psnr(truth + error, truth), [decibels] * 2, atol=1e-10)
-
-
 def test_psnr_is_of_each_frame_over_its_channels_and_pixels() -> None:
     truth = torch.zeros(3, 1, 2, 2)
     prediction = truth.clone()
@@ -74,13 +68,6 @@ def test_psnr_is_of_each_frame_over_its_channels_and_pixels() -> None:
 def test_ssim_of_a_frame_with_itself_is_one(seed: int, shape: tuple[int, ...]) -> None:
     frames, _ = draw_pair(seed, shape)
     assert torch.equal(ssim(frames, frames), torch.ones(shape[0], dtype=torch.float64))
-
-
-@given(seeds, st.floats(0.5, 255.0))
-def test_ssim_depends_on_the_values_over_their_range(seed: int, data_range: float) -> None:
-    prediction, truth = (x.double() for x in draw_pair(seed, (2, 2, 9, 8)))
-    scaled = ssim(prediction * data_range, truth * data_range, data_range)
-    torch.testing.assert_close(scaled, ssim(prediction, truth), rtol=1e-9, atol=1e-10)
 
 
 @pytest.mark.parametrize("data_range", [1.0, 2.0])
@@ -95,16 +82,6 @@ def test_ssim_is_scikit_image_s(shape: tuple[int, ...], data_range: float) -> No
 def test_ssim_is_scikit_image_s_on_nearly_flat_frames(level: float, noise: float) -> None:
     pair = [(level + noise * (x - 0.5)).float() for x in draw_pair(1, (2, 2, 20, 24))]
     np.testing.assert_allclose(ssim(*pair), by_scikit_image(*pair, 1.0), rtol=0, atol=1e-10)
-
-
-def test_ssim_is_what_the_published_scoring_computes() -> None:
-    """Single precision, axes turned round, and the range of 2 that old versions took for float images."""
-    prediction, truth = draw_pair(2, (4, 3, 32, 48))
-    expected = [
-        structural_similarity(p.numpy().swapaxes(0, 2), t.numpy().swapaxes(0, 2), channel_axis=-1, data_range=2)
-        for p, t in zip(prediction, truth, strict=True)
-    ]
-    np.testing.assert_allclose(ssim(prediction, truth, 2.0), expected, rtol=0, atol=1e-5)
 
 
 def test_psnr_is_scikit_image_s() -> None:

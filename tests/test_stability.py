@@ -5,34 +5,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.figure import Figure
+from resultsfolder import SETTINGS, texts
 from scipy.stats import kurtosis
 
 from svqkit.errors import SvqkitError
 from svqkit.paper.figures import stability, weights
 from svqkit.paper.figures.stability import Panel, rise_words, stability_figure
 from svqkit.paper.results import Results
-from svqkit.settings.params import load_params
 from svqkit.training.runs import Run
 
-SETTINGS = load_params(Path(__file__).parents[1] / "params.yaml", "sample")
 BEFORE, AFTER, BASE = "before the translator", "after the translator", "without quantizer"
 positive = st.lists(st.floats(0.01, 100), min_size=1, max_size=20)
 
 
 def steps(*losses: float) -> pd.DataFrame:
     return pd.DataFrame({"step": 25 * np.arange(1, len(losses) + 1), "train_loss": losses}, dtype=float)
-
-
-def texts(figure: Figure) -> str:
-    return "\n".join(item.get_text() for item in figure.findobj(matplotlib.text.Text))
 
 
 @pytest.mark.parametrize(
@@ -65,12 +58,7 @@ def test_a_loss_that_only_falls_does_not_rise(losses: list[float]) -> None:
 
 def test_each_seed_has_a_line_and_a_divergence_a_cross() -> None:
     panel = Panel(
-        "VQ",
-        {
-            BEFORE: [steps(4, 2, 1), steps(4, 2, 1.1)],
-            AFTER: [steps(4, 2, np.nan, np.nan)],
-            BASE: [steps(4, 2, 1)],
-        },
+        "VQ", {BEFORE: [steps(4, 2, 1), steps(4, 2, 1.1)], AFTER: [steps(4, 2, np.nan, np.nan)], BASE: [steps(4, 2, 1)]}
     )
     figure = stability_figure([panel], "MAE loss", "a title")
     (axes,) = figure.axes

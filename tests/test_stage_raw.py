@@ -62,9 +62,7 @@ def test_it_tells_what_the_store_will_say_of_its_raw_files(raw: RawFiles, stage:
     assert told == store.settings["raw"] | {"title": store.title}
 
 
-def test_prepare_does_not_read_again_what_the_stage_has_read(
-    raw: RawFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_prepare_reads_no_file_a_second_time(raw: RawFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw.write()
     store = tmp_path / "stores/x.zarr"
     stage_raw.write(raw.data(), tmp_path / "raw.json", stage_raw.prepare_path(store) / "raw.json")

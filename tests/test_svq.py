@@ -1,9 +1,9 @@
 """SVQ: the fold is the formula of the paper, gradients included, and never makes what it promises not to make."""
 
-import copy
 import inspect
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -50,74 +50,46 @@ def three_products(layer: SVQ, x: Tensor) -> Tensor:
     return (plain_weights(layer, x) @ layer.codebook).permute(0, 3, 1, 2)
 
 
+OPTIONS = st.fixed_dictionaries(
+    {
+        "codebook_size": st.integers(1, 23),
+        "hidden_dim": st.sampled_from([0, 1, 5, 40]),
+        "learnable": st.booleans(),
+        "learnable_projection": st.booleans(),
+        "hidden_relu": st.booleans(),
+        "output_relu": st.booleans(),
+        "l1": st.sampled_from([0.0, 0.7]),
+    }
+)
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     sizes=st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 4), st.integers(1, 5)),
-    codebook_size=st.integers(1, 23),
-    hidden_dim=st.sampled_from([0, 1, 5, 40]),
-    learnable=st.booleans(),
-    learnable_projection=st.booleans(),
-    hidden_relu=st.booleans(),
-    output_relu=st.booleans(),
-    l1=st.sampled_from([0.0, 0.7]),
+    options=OPTIONS,
     layout=st.sampled_from(sorted(LAYOUTS)),
     chunk=st.integers(1, 400),
 )
-def test_output_loss_and_every_gradient_are_those_of_the_three_products(
-    sizes: tuple[int, int, int, int],
-    codebook_size: int,
-    hidden_dim: int,
-    learnable: bool,
-    learnable_projection: bool,
-    hidden_relu: bool,
-    output_relu: bool,
-    l1: float,
-    layout: str,
-    chunk: int,
+def test_output_loss_and_gradients_are_those_of_three_products(
+    sizes: tuple[int, int, int, int], options: dict[str, Any], layout: str, chunk: int
 ) -> None:
-    torch.manual_seed(codebook_size)
-    layer = SVQ(
-        sizes[1],
-        codebook_size,
-        hidden_dim,
-        learnable,
-        learnable_projection,
-        init="normal",
-        hidden_relu=hidden_relu,
-        output_relu=output_relu,
-        l1=l1,
-    ).double()
+    torch.manual_seed(options["codebook_size"])
+    layer = SVQ(sizes[1], init="normal", **options).double()
     x = LAYOUTS[layout](seeded(sizes)).requires_grad_()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(base, "CHUNK_ELEMENTS", chunk)
         output, loss = layer(x)
         found = gradients(output, loss, layer, x)
-    expected, penalty = three_products(layer, x), l1 * plain_weights(layer, x).abs().sum(-1).mean()
+    expected, penalty = three_products(layer, x), options["l1"] * plain_weights(layer, x).abs().sum(-1).mean()
     torch.testing.assert_close(output, expected, rtol=0, atol=1e-10)
     torch.testing.assert_close(loss, penalty, rtol=0, atol=1e-10)
     wanted = gradients(expected, penalty, layer, x)
-    names = {"x"} | ({"codebook"} if learnable else set())
-    if learnable_projection:
-        names |= {"weights.weight", "weights.bias"} | ({"hidden.weight", "hidden.bias"} if hidden_dim else set())
+    names = {"x"} | ({"codebook"} if options["learnable"] else set())
+    if options["learnable_projection"]:
+        names |= {"weights.weight", "weights.bias"}
+        names |= {"hidden.weight", "hidden.bias"} if options["hidden_dim"] else set()
     assert set(found) == names
-    for name, gradient in wanted.items():
-        torch.testing.assert_close(
-            found[name], gradient, rtol=0, atol=1e-10, msg=lambda text, name=name: f"{name}: {text}"
-        )
-
-
-@pytest.mark.parametrize("hidden_dim", [0, 3])
-@pytest.mark.parametrize("output_relu", [False, True])
-def test_gradients_are_derivatives(output_relu: bool, hidden_dim: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "CHUNK_ELEMENTS", 8)  # of 7 codes at 4 positions: 2, 2, 2, 1
-    torch.manual_seed(0)
-    layer = SVQ(2, 7, hidden_dim, output_relu=output_relu).double()
-    names, values = zip(*layer.named_parameters(), strict=True)
-
-    def run(x: Tensor, *parameters: Tensor) -> Tensor:
-        return torch.func.functional_call(layer, dict(zip(names, parameters, strict=True)), x).output
-
-    assert torch.autograd.gradcheck(run, (seeded((1, 2, 2, 2)).requires_grad_(), *values))
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize(("codebook_size", "width"), [(1000, 128), (128, 128), (20, 20)])
@@ -126,30 +98,6 @@ def test_the_hidden_layer_is_no_wider_than_the_codebook(codebook_size: int, widt
     assert layer.hidden is not None
     assert layer.hidden.weight.shape == (width, 6)
     assert layer.weights.weight.shape == (codebook_size, width)
-
-
-def test_hidden_dim_0_leaves_the_hidden_layer_out() -> None:
-    layer = SVQ(6, 50, 0)
-    assert {name: tuple(parameter.shape) for name, parameter in layer.named_parameters()} == {
-        "weights.weight": (50, 6),
-        "weights.bias": (50,),
-        "codebook": (50, 6),
-    }
-
-
-@pytest.mark.parametrize("output_relu", [False, True])
-@pytest.mark.parametrize("learnable", [False, True])
-def test_an_optimizer_moves_the_codebook_only_when_it_learns(learnable: bool, output_relu: bool) -> None:
-    layer = SVQ(4, 30, 8, learnable, output_relu=output_relu)
-    before = {name: parameter.detach().clone() for name, parameter in layer.named_parameters()}
-    optimizer = torch.optim.AdamW(layer.parameters(), lr=0.1, weight_decay=0.1)
-    for step in range(3):
-        optimizer.zero_grad()
-        layer(seeded((2, 4, 3, 3), step, torch.float32)).output.square().sum().backward()
-        optimizer.step()
-    assert (layer.codebook.grad is None) is not learnable
-    still = {name for name, parameter in layer.named_parameters() if torch.equal(parameter, before[name])}
-    assert still == (set() if learnable else {"codebook"})
 
 
 @pytest.mark.parametrize("learnable", [False, True])
@@ -163,30 +111,17 @@ def test_folded_no_tensor_of_positions_times_codes_is_made(hidden_dim: int, lear
         assert made.largest >= positions * codes
 
 
-def test_with_output_relu_memory_does_not_grow_with_the_number_of_codes(monkeypatch: pytest.MonkeyPatch) -> None:
-    positions, codes, chunk, parameters = 16 * 4 * 8, 1000, 10_000, 1000 * (8 + 1 + 4)
-    monkeypatch.setattr(base, "CHUNK_ELEMENTS", chunk)
-    layer, x = SVQ(4, codes, 8, output_relu=True), seeded((16, 4, 4, 8), dtype=torch.float32)
-    beside = 4 * positions * (8 + 4)  # latents, hidden layer, output, and their gradients
-    for made in watched(lambda x: layer(x).output, layer, x):
-        assert positions * 10 < made.largest <= max(chunk, parameters)
-        assert made.peak < 4 * chunk + 2 * parameters + beside < positions * codes / 4
-    for made in watched(lambda x: three_products(layer, x), layer, x):
-        assert made.peak >= made.largest >= positions * codes
-
-
-@pytest.mark.parametrize("output_relu", [False, True])
-def test_with_l1_memory_does_not_grow_with_the_number_of_codes(
-    output_relu: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("output_relu", "l1"), [(False, 0.1), (True, 0.1), (True, 0.0)])
+def test_memory_does_not_grow_with_the_codes(output_relu: bool, l1: float, monkeypatch: pytest.MonkeyPatch) -> None:
     positions, codes, chunk, parameters = 16 * 4 * 8, 1000, 10_000, 1000 * (8 + 1 + 4 + 1)
     monkeypatch.setattr(base, "CHUNK_ELEMENTS", chunk)
-    layer, x = SVQ(4, codes, 8, output_relu=output_relu, l1=0.1), seeded((16, 4, 4, 8), dtype=torch.float32)
+    layer, x = SVQ(4, codes, 8, output_relu=output_relu, l1=l1), seeded((16, 4, 4, 8), dtype=torch.float32)
     beside = 4 * positions * (8 + 4)  # latents, hidden layer, output, and their gradients
     forward, backward = watched(lambda x: sum(part.sum() for part in layer(x)), layer, x)
     assert positions * 10 < forward.largest <= max(chunk, parameters)
     assert forward.peak < 4 * chunk + 2 * parameters + beside < positions * codes / 4
-    assert backward.peak < 4 * chunk + 4 * parameters + beside < positions * codes / 4
+    assert backward.peak < 4 * chunk + (4 if l1 else 2) * parameters + beside < positions * codes / 4
+    assert l1 or positions * 10 < backward.largest <= max(chunk, parameters)
     layer.eval()
     with torch.no_grad():
         assert layer(x).loss == 0
@@ -222,38 +157,6 @@ def test_the_penalty_by_hand() -> None:
     layer.output_relu = True  # (3, 0) and (0, 4)
     assert layer(x).loss == 0.5 * (3 + 4) / 2
     assert layer.eval()(x).loss == 0
-
-
-@pytest.mark.parametrize("output_relu", [False, True])
-def test_sequences_and_clips_are_quantized_position_by_position(output_relu: bool) -> None:
-    layer, x = SVQ(5, 30, 8, output_relu=output_relu).double(), seeded((2, 5, 6, 4))
-    expected = layer(x).output
-    sequence = layer(x.flatten(2).transpose(1, 2)).output
-    assert sequence.shape == (2, 24, 5)
-    torch.testing.assert_close(sequence.transpose(1, 2).unflatten(2, (6, 4)), expected, rtol=0, atol=1e-12)
-    clip = layer(x.unflatten(2, (3, 2))).output
-    assert clip.shape == (2, 5, 3, 2, 4)
-    torch.testing.assert_close(clip.flatten(2, 3), expected, rtol=0, atol=1e-12)
-    for row in range(24):
-        alone = layer(x.flatten(2)[:, :, row : row + 1].transpose(1, 2)).output
-        torch.testing.assert_close(alone[:, 0], expected.flatten(2)[:, :, row], rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("output_relu", [False, True])
-@pytest.mark.parametrize("hidden_dim", [0, 8])
-def test_a_frozen_projection_stays_while_the_codebook_learns(hidden_dim: int, output_relu: bool) -> None:
-    layer = SVQ(4, 30, hidden_dim, learnable_projection=False, output_relu=output_relu, l1=0.1)
-    assert [name for name, parameter in layer.named_parameters() if parameter.requires_grad] == ["codebook"]
-    sum(part.sum() for part in layer(seeded((2, 4, 3, 3), dtype=torch.float32))).backward()
-    assert {name for name, parameter in layer.named_parameters() if parameter.grad is not None} == {"codebook"}
-
-
-@pytest.mark.parametrize("output_relu", [False, True])
-def test_with_all_frozen_latents_still_have_their_gradient(output_relu: bool) -> None:
-    layer = SVQ(3, 20, 6, learnable=False, learnable_projection=False, output_relu=output_relu, l1=0.2).double()
-    assert not any(parameter.requires_grad for parameter in layer.parameters())
-    assert not layer(seeded((1, 3, 2, 2))).output.requires_grad
-    assert torch.autograd.gradcheck(lambda x: tuple(layer(x)), seeded((1, 3, 2, 2)).requires_grad_())
 
 
 @pytest.mark.parametrize("hidden_dim", [0, 6, 50])
@@ -300,14 +203,6 @@ def test_code_weights_mix_the_codebook_into_the_output(hidden_dim: int, output_r
     torch.testing.assert_close(layer.weights_of(x, chosen), picked, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("output_relu", [False, True])
-def test_the_loss_is_a_scalar_zero_and_the_output_has_the_shape_of_the_input(output_relu: bool) -> None:
-    result = SVQ(3, 10, 4, output_relu=output_relu)(torch.ones(2, 3, 4, 5))
-    assert result.output.shape == (2, 3, 4, 5)
-    assert result.loss.shape == ()
-    assert result.loss == 0
-
-
 def test_the_signature_is_the_documented_one() -> None:
     parameters = dict(inspect.signature(SVQ).parameters)
     assert parameters.pop("dim").default is inspect.Parameter.empty
@@ -315,13 +210,6 @@ def test_the_signature_is_the_documented_one() -> None:
     layer = SVQ(dim=32, **SIGNATURE)
     assert layer(torch.ones(1, 32, 2, 2)).output.shape == (1, 32, 2, 2)
     assert layer.codes().shape == (10_000, 32)
-
-
-@pytest.mark.parametrize("shape", [(2, 5), (3, 5, 3), (2, 3, 3, 5), (2, 6, 3, 3), (1, 2, 5, 3, 3)])
-@pytest.mark.parametrize("call", ["forward", "code_weights", "usage"])
-def test_latents_of_another_shape_are_refused(shape: tuple[int, ...], call: str) -> None:
-    with pytest.raises(SvqkitError, match=r"\(N, 5, H, W\), .*, got \(" + ", ".join(map(str, shape))):
-        getattr(SVQ(5, 10), call)(torch.ones(shape))
 
 
 @pytest.mark.parametrize("sizes", [{"dim": 0}, {"codebook_size": 0}, {"hidden_dim": -1}, {"l1": -0.5}])
@@ -400,41 +288,3 @@ def test_under_autocast_many_chunks_round_no_more_than_one(monkeypatch: pytest.M
     with torch.autocast("cpu", torch.bfloat16):
         half = layer(x).output
     torch.testing.assert_close(half.float(), output, rtol=0, atol=0.02 * float(output.detach().abs().max()))
-
-
-def test_a_copy_gives_the_same_and_is_its_own() -> None:
-    layer, x = SVQ(4, 30, 8), seeded((1, 4, 3, 3), dtype=torch.float32)
-    twin, before = copy.deepcopy(layer), layer(x).output
-    assert torch.equal(twin(x).output, before)
-    with torch.no_grad():
-        twin.codebook.zero_()
-    assert torch.equal(layer(x).output, before)
-    assert not torch.equal(twin(x).output, before)
-
-
-@pytest.mark.parametrize("learnable", [False, True])
-def test_weights_survive_a_state_dict(learnable: bool) -> None:
-    layer, other = SVQ(4, 30, 8, learnable), SVQ(4, 30, 8, learnable)
-    state, x = layer.state_dict(), seeded((1, 4, 3, 3), dtype=torch.float32)
-    assert set(state) == {"codebook", "hidden.weight", "hidden.bias", "weights.weight", "weights.bias"}
-    assert not torch.equal(other(x).output, layer(x).output)
-    other.load_state_dict(state)
-    assert torch.equal(other(x).output, layer(x).output)
-
-
-@pytest.mark.parametrize("hidden_dim", [0, 8])
-def test_the_folded_layer_compiles_as_one_graph(hidden_dim: int) -> None:
-    layer, x = SVQ(4, 30, hidden_dim), seeded((2, 4, 3, 5), dtype=torch.float32)
-    torch.compiler.reset()
-    compiled = torch.compile(layer, backend="eager", fullgraph=True)
-    torch.testing.assert_close(compiled(x).output, layer(x).output)
-
-
-@pytest.mark.parametrize("layout", ["channels_last", "strided", "transposed"])
-@pytest.mark.parametrize("output_relu", [False, True])
-def test_the_layout_of_the_latents_in_memory_does_not_matter(output_relu: bool, layout: str) -> None:
-    layer, x = SVQ(6, 40, 8, output_relu=output_relu), seeded((2, 6, 4, 5), dtype=torch.float32)
-    other = LAYOUTS[layout](x)
-    assert torch.equal(other, x)
-    assert not other.is_contiguous()
-    torch.testing.assert_close(layer(other).output, layer(x).output, rtol=0, atol=1e-5)

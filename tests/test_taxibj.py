@@ -42,14 +42,22 @@ def numbered(count: int) -> np.ndarray:
     return frames.astype(np.float32)
 
 
-def write_samples(root: Path, train: np.ndarray, test: np.ndarray, inputs: int = 2, **changes: Any) -> Path:
+def write_samples(
+    root: Path, train: np.ndarray, test: np.ndarray, inputs: int = 2, save: Callable = np.savez, **changes: Any
+) -> Path:
     """dataset.npz of samples (n, frames, 2, H, W)."""
     root.mkdir(parents=True, exist_ok=True)
     arrays = {"X_train": train[:, :inputs], "Y_train": train[:, inputs:]}
     arrays |= {"X_test": test[:, :inputs], "Y_test": test[:, inputs:]}
     arrays = {key: value for key, value in (arrays | changes).items() if value is not None}
-    np.savez(root / "dataset.npz", **arrays)
+    save(root / "dataset.npz", **arrays)
     return root / "dataset.npz"
+
+
+def twelve(root: Path, samples: np.ndarray | None = None, **changes: Any) -> Path:
+    """dataset.npz of 10 samples to train and 2 to test, which share no frame."""
+    samples = numbered(48).reshape(12, 4, *GRID) if samples is None else samples
+    return write_samples(root, samples[:10], samples[10:], **changes)
 
 
 def sliding(frames: np.ndarray, first: int, stop: int, length: int = 4) -> np.ndarray:
@@ -74,11 +82,7 @@ def test_every_window_of_the_samples_is_where_it_belongs(tmp_path: Path) -> None
     for split in ("validation", "test"):
         np.testing.assert_array_equal(windows(plan, "paper", split), sliding(unit, 20, 25))
     assert plan.windows["clean"].clips["validation"] == [(64, 68)]
-    assert plan.extra == {
-        "original_minimum": 0.0,
-        "original_maximum": 1292.0,
-        "original_units": "taxis per 30 min",
-    }
+    assert plan.extra == {"original_minimum": 0.0, "original_maximum": 1292.0, "original_units": "taxis per 30 min"}
     assert "3 of 16 training samples share a frame with the validation or test" in plan.notes[0]
     assert "3 of 4 validation samples share a frame with the test" in plan.notes[1]
 
@@ -115,23 +119,17 @@ def test_frames_of_one_value_do_not_count_as_shared(tmp_path: Path) -> None:
 
 
 def test_fewer_frames_than_a_sample_has_stay_next_to_each_other(tmp_path: Path) -> None:
-    frames = numbered(48)
-    write_samples(tmp_path, frames[:40].reshape(10, 4, *GRID), frames[40:].reshape(2, 4, *GRID), inputs=3)
+    samples = numbered(48).reshape(12, 4, *GRID)
+    twelve(tmp_path, samples, inputs=3)
     plan = taxibj.plan(settings(tmp_path, frames_in=2, frames_out=1))
-    np.testing.assert_array_equal(windows(plan, "paper", "train"), (frames[:40].reshape(10, 4, *GRID)[:, 1:] + 1) / 2)
+    np.testing.assert_array_equal(windows(plan, "paper", "train"), (samples[:10, 1:] + 1) / 2)
 
 
 @pytest.mark.parametrize("kind", ["<f4", "<f8", ">f4"])
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_values_are_the_references_for_any_floats(kind: str, save: Callable, tmp_path: Path) -> None:
     samples = numbered(48).reshape(12, 4, *GRID).astype(kind)
-    save(
-        tmp_path / "dataset.npz",
-        X_train=samples[:10, :2],
-        Y_train=samples[:10, 2:],
-        X_test=samples[10:, :2],
-        Y_test=samples[10:, 2:],
-    )
+    twelve(tmp_path, samples, save=save)
     np.testing.assert_array_equal(
         read(taxibj.plan(settings(tmp_path))).reshape(samples.shape), ((samples + 1) / 2).astype(np.float32)
     )
@@ -161,8 +159,7 @@ BAD_SAMPLES = {
 
 @pytest.mark.parametrize(("changes", "message"), BAD_SAMPLES.values(), ids=BAD_SAMPLES)
 def test_bad_samples_are_refused(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
-    frames = numbered(48)
-    path = write_samples(tmp_path, frames[:40].reshape(10, 4, *GRID), frames[40:].reshape(2, 4, *GRID), **changes)
+    path = twelve(tmp_path, **changes)
     with pytest.raises(SvqkitError, match=message) as error:
         taxibj.plan(settings(tmp_path))
     assert str(path) in str(error.value)
@@ -171,23 +168,21 @@ def test_bad_samples_are_refused(changes: dict[str, Any], message: str, tmp_path
 def test_rounding_beyond_the_scale_is_cut_off(tmp_path: Path) -> None:
     samples = numbered(48).reshape(12, 4, *GRID)
     samples[0, 0, 0, 0, :2] = 1 + 1e-6, -1 - 1e-6
-    write_samples(tmp_path, samples[:10], samples[10:])
+    twelve(tmp_path, samples)
     frames = read(taxibj.plan(settings(tmp_path)))
     assert frames[0, 0, 0, :2].tolist() == [1, 0]
 
 
 @pytest.mark.parametrize("keep", [0, 100, 3000])
 def test_a_truncated_file_is_refused(keep: int, tmp_path: Path) -> None:
-    samples = numbered(48).reshape(12, 4, *GRID)
-    path = write_samples(tmp_path, samples[:10], samples[10:])
+    path = twelve(tmp_path)
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(SvqkitError, match=r"can't be opened as an .npz file"):
         taxibj.plan(settings(tmp_path))
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
-    samples = numbered(48).reshape(12, 4, *GRID)
-    path = write_samples(tmp_path, samples[:10], samples[10:])
+    path = twelve(tmp_path)
     content = bytearray(path.read_bytes())
     content[600] ^= 1  # a value of X_train, by the least bit
     path.write_bytes(content)
@@ -196,8 +191,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_longer_windows_than_samples_are_refused(tmp_path: Path) -> None:
-    samples = numbered(48).reshape(12, 4, *GRID)
-    write_samples(tmp_path, samples[:10], samples[10:])
+    twelve(tmp_path)
     with pytest.raises(SvqkitError, match=r"samples of 2 \+ 2 frames; frames_in: 2, frames_out: 3"):
         taxibj.plan(settings(tmp_path, frames_out=3))
 
@@ -285,8 +279,7 @@ def test_holidays_stay_and_are_counted(tmp_path: Path) -> None:
 
 def test_the_samples_are_used_where_both_kinds_are(tmp_path: Path) -> None:
     write_record(tmp_path, 13, day("2013-07-01", 8))
-    frames = numbered(48)
-    path = write_samples(tmp_path, frames[:40].reshape(10, 4, *GRID), frames[40:].reshape(2, 4, *GRID))
+    path = twelve(tmp_path)
     plan = taxibj.plan(settings(tmp_path))
     assert plan.files == (path,)
     assert "the HDF5 files beside it are not" in plan.notes[-1]

@@ -29,24 +29,6 @@ def random_layer(output_relu: bool = False) -> tuple[SVQ, Tensor]:
     return layer, torch.randn(3, 6, 4, 5, dtype=torch.float64)
 
 
-def test_every_code_used_alike() -> None:
-    usage = of_weights(torch.eye(4).tolist())
-    assert usage.share.tolist() == [0.25] * 4
-    assert usage.perplexity == pytest.approx(4)
-    assert usage.dead_codes == 0
-    assert usage.codes_per_position == pytest.approx(1)
-    assert usage.strength.tolist() == [0.25] * 4
-    assert usage.sparsity == 0.75
-
-
-def test_one_code_takes_all() -> None:
-    usage = of_weights([[0, 2, 0, 0, 0]] * 3)
-    assert usage.share.tolist() == [0, 1, 0, 0, 0]
-    assert usage.perplexity == pytest.approx(1)
-    assert usage.dead_codes == 4
-    assert usage.strength.tolist() == [0, 2, 0, 0, 0]
-
-
 def test_the_largest_in_size_wins_whatever_its_sign() -> None:
     usage = of_weights([[1, -3, 2], [0, -1, 0.5], [0, 1, 0], [0.5, 0, 0]])
     assert usage.share.tolist() == [0.25, 0.75, 0]
@@ -174,21 +156,6 @@ def test_looking_at_vq_does_not_move_its_codebook_while_training_does() -> None:
     assert not layer.training
 
 
-def test_hard_usage_by_hand() -> None:
-    usage = hard_usage(torch.tensor([[0], [2], [2], [2]]), 4)
-    assert usage.share.tolist() == [0.25, 0, 0.75, 0]
-    assert usage.strength.tolist() == [0.25, 0, 0.75, 0]
-    assert usage.perplexity == pytest.approx(4 / 3**0.75)
-    assert usage.stage_perplexity == (usage.perplexity,)
-    assert usage.dead_codes == 2
-    assert usage.sparsity == 0.75
-    assert usage.near_zero == {0.01: 0.75, 0.1: 0.75, 0.5: 0.75}
-    assert usage.active_codes == {0.01: 1, 0.1: 1, 0.5: 1}
-    assert usage.codes_per_position == 1
-    assert usage.kurtosis is None
-    assert usage.histogram is None
-
-
 def test_hard_usage_of_several_stages_by_hand() -> None:
     # Weights 1 1 0 1 0, then 3 0 0 0 0, then 2 0 1 0 0.
     usage = hard_usage(torch.tensor([[0, 1, 3], [0, 0, 0], [0, 2, 0]]), 5)
@@ -200,6 +167,8 @@ def test_hard_usage_of_several_stages_by_hand() -> None:
     assert usage.codes_per_position == 2  # 3, 1 and 2
     assert usage.near_zero == {0.01: 9 / 15, 0.1: 9 / 15, 0.5: 10 / 15}  # a weight of 1 beside 2 is not above a half
     assert usage.active_codes == pytest.approx({0.01: 2, 0.1: 2, 0.5: 5 / 3})
+    assert usage.kurtosis is None
+    assert usage.histogram is None
 
 
 @given(data=st.data(), stages=st.integers(1, 12), codes=st.integers(1, 6), positions=st.integers(1, 7))

@@ -10,15 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from svqkit.data.sources.video import (
-    PIECE,
-    FramesPart,
-    VideoPart,
-    count_frames,
-    image_size,
-    inspect_video,
-    read_video,
-)
+from svqkit.data.sources.video import PIECE, FramesPart, VideoPart, count_frames, image_size, inspect_video, read_video
 from svqkit.errors import SvqkitError
 
 FRAMES, SIZE = 40, (48, 64)
@@ -91,17 +83,6 @@ def test_only_the_wanted_frames_come(wanted: tuple[range, ...], tmp_path: Path) 
     assert len(came) == len(indices)
     for frame, index in zip(came, indices, strict=True):
         np.testing.assert_array_equal(frame, as_decoded(path)[index, ..., ::-1].transpose(2, 0, 1))
-
-
-def test_frames_are_resized_as_the_reference_does(tmp_path: Path) -> None:
-    path = film(tmp_path / "film.avi", colour=False)
-    part = VideoPart(path, (range(FRAMES),), FRAMES, (32, 32), colour=False)
-    ours = together(part.read())
-    assert ours.shape == (FRAMES, 1, 32, 32)
-    assert ours.dtype == np.uint8
-    for frame, decoded in zip(ours, as_decoded(path), strict=True):
-        exact = cv2.resize(np.float32(decoded[:, :, 0]), (32, 32))
-        np.testing.assert_allclose(frame[0], exact, atol=0.5)
 
 
 def test_pieces_stay_small(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -89,9 +89,7 @@ WHOLE = {
 
 @pytest.mark.parametrize("split", WHOLE)
 @pytest.mark.parametrize("in_memory", [True, False])
-def test_the_frames_of_every_window(
-    in_memory: bool, split: Split, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_frames_of_every_window(in_memory: bool, split: Split, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     if not in_memory:
         monkeypatch.setattr(windows, "IN_MEMORY_BYTES", 0)
     some = Windows(store, split)
@@ -164,16 +162,7 @@ def test_no_frame_is_in_two_splits(present: set[int], ends: list[int], shape: tu
         seen |= frames
 
 
-def test_too_short_a_split_is_said(store: Store, raw: RawFiles, tmp_path: Path) -> None:
-    data = replace(tiny(raw), frames_in=5, frames_out=4)
-    with pytest.raises(SvqkitError, match="has no window: one needs 5 \\+ 4 frames") as caught:
-        prepare(data, tmp_path / "y.zarr")
-    assert "its longest run of frames has" in str(caught.value)
-
-
-def test_from_memory_and_from_disk_the_batches_are_the_same(
-    raw: RawFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batches_from_memory_and_disk_agree(raw: RawFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw.write()
     store = prepare(raw.data(), tmp_path / "x.zarr")
     order = np.random.default_rng(0).permutation(68)
@@ -188,18 +177,14 @@ def test_from_memory_and_from_disk_the_batches_are_the_same(
 
 
 @pytest.mark.parametrize("part_bytes", [1, 1000, 2**26])
-def test_frames_are_copied_to_a_device_part_by_part(
-    part_bytes: int, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_frames_are_copied_to_a_device_in_parts(part_bytes: int, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(windows, "COPY_BYTES", part_bytes)
     held = windows.copy_to_device(store.frames, 3, 20, torch.device("cpu"))
     assert held.dtype == torch.float32
     np.testing.assert_array_equal(held, store.frames[3:20])
 
 
-def test_from_disk_few_batches_are_read_ahead_and_a_reader_that_stops_ends_it(
-    raw: RawFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_few_batches_are_read_ahead_from_disk(raw: RawFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw.write()
     some = Windows(prepare(raw.data(), tmp_path / "x.zarr"), "test")
     monkeypatch.setattr(windows, "IN_MEMORY_BYTES", 0)
@@ -222,9 +207,7 @@ def test_what_goes_wrong_while_reading_ahead_is_raised(store: Store, monkeypatch
 
 
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 4), st.integers(0, 99), st.integers(0, 9))
-def test_an_epochs_order_is_whole_batches_of_different_windows(
-    count: int, size: int, steps: int, seed: int, epoch: int
-) -> None:
+def test_an_epoch_has_whole_batches_of_windows(count: int, size: int, steps: int, seed: int, epoch: int) -> None:
     some = of_clips([(0, count + 2)])
     order = epoch_order(some, seed, epoch, size, steps)
     assert len(set(order)) == len(order)

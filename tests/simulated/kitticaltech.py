@@ -57,18 +57,9 @@ def write(
     validation: Sequence[Drive] = VALIDATION,
     caltech: Sequence[Drive] = CALTECH,
 ) -> list[Path]:
-    """Simulate, and write ``root``/kitti_hkl/*.hkl, ``root``/caltech/setNN/VNNN.seq and README.txt.
+    """Simulate, write ``root``/kitti_hkl/*.hkl, ``root``/caltech/setNN/VNNN.seq and README.txt, and return the paths.
 
     The same seed gives the same bytes, as long as the versions of NumPy, OpenCV, h5py and Pillow stay the same.
-
-    Args:
-        root: the folder of the dataset.
-        seed: decides what the streets look like.
-        train, validation: KITTI's recordings.
-        caltech: Caltech's; the names are paths below caltech/.
-
-    Returns:
-        The files' paths.
     """
     root, paths = Path(root), []
     for which, drives in (("train", train), ("val", validation)):
@@ -110,12 +101,7 @@ def write_hickle(path: Path, values: np.ndarray, kind: str) -> Path:
     with replacing(path) as draft, h5py.File(draft, "w") as file:
         file.attrs.update({"CLASS": b"hickle", "VERSION": 2, "type": [b"hickle"], "title": TITLE})
         data = file.create_dataset(
-            "data_0",
-            data=values,
-            compression="gzip",
-            compression_opts=9,
-            track_times=False,
-            **whole_frames,
+            "data_0", data=values, compression="gzip", compression_opts=9, track_times=False, **whole_frames
         )
         data.attrs["type"] = [kind.encode()]
     return path

@@ -119,14 +119,8 @@ def climate(lat: np.ndarray, lon: np.ndarray, land: np.ndarray, hour: float, yea
     T = T_equator - dT sin^2(lat) + L land cos(2 lat)
         - S sin(lat) cos(2 pi hour / year) + D cos(lat) cos(2 pi (solar hour - 14) / 24)
 
-    where the seasons' S and the day's D are larger over land.
-
-    Args:
-        lat: latitudes in degrees, (n_lat,).
-        lon: longitudes in degrees, (n_lon,).
-        land: the land's share of each cell, (n_lat, n_lon).
-        hour: hours since January 1st, 00:00 at Greenwich; the north's winter is deepest there.
-        year_hours: hours in a year.
+    where the seasons' S and the day's D are larger over land. Hours are counted from January 1st, 00:00 at Greenwich,
+    on; the north's winter is deepest there.
     """
     phi = np.deg2rad(lat)[:, None]
     season = -np.sin(phi) * np.cos(2 * np.pi * hour / year_hours)
@@ -214,12 +208,8 @@ def advect(field: np.ndarray, points: np.ndarray, wind: np.ndarray) -> np.ndarra
     """Carry a field along for one hour: a'(x) = a(x - wind), read off the grid by cubic interpolation.
 
     The way back is followed on the sphere itself, so that it may cross a pole. A field that is read where it
-    came from stays bounded however strong the wind is (a semi-Lagrangian scheme).
-
-    Args:
-        field: (n_lat, n_lon), on the cells' centres of `coordinates`.
-        points: those centres on the unit sphere, (n_lat, n_lon, 3).
-        wind: displacement in an hour, tangent to the sphere, (n_lat, n_lon, 3), in radians.
+    came from stays bounded however strong the wind is (a semi-Lagrangian scheme). The wind is the displacement in an
+    hour, tangent to the sphere, (n_lat, n_lon, 3), in radians.
     """
     n_lat, n_lon = field.shape
     origin = points - wind
@@ -252,11 +242,6 @@ class Weather:
     """The air over a grid and the wind that carries it.
 
     In an hour: q <- (1 - 1 / memory) advect(q) + sqrt(2 / memory) forcing, with forcing new every hour.
-
-    Args:
-        lat: latitudes in degrees, (n_lat,).
-        lon: longitudes in degrees, (n_lon,).
-        rng: where all that happens at random is drawn from.
     """
 
     def __init__(self, lat: np.ndarray, lon: np.ndarray, rng: np.random.Generator) -> None:
@@ -304,16 +289,21 @@ def _simulate(seed: int) -> Iterator[tuple[int, xr.Dataset]]:
         yield year, _dataset(t2m, year, lat, lon, seed)
 
 
+def file_coordinates(times: np.ndarray, lat: np.ndarray, lon: np.ndarray) -> dict[str, tuple]:
+    """Return the coordinates of a file with their labels."""
+    return {
+        "time": ("time", times.astype("datetime64[ns]"), {"long_name": "time"}),
+        "lat": ("lat", lat, {"units": "degrees_north", "long_name": "latitude"}),
+        "lon": ("lon", lon, {"units": "degrees_east", "long_name": "longitude"}),
+    }
+
+
 def _dataset(t2m: np.ndarray, year: int, lat: np.ndarray, lon: np.ndarray, seed: int) -> xr.Dataset:
     """One year with its coordinates and labels, and how a file is to hold it."""
     time = np.datetime64(f"{year:04d}-01-01T00", "ns") + np.arange(len(t2m)) * np.timedelta64(1, "h")
     data = xr.Dataset(
         {"t2m": (("time", "lat", "lon"), t2m, {"units": "K", "long_name": "2 metre temperature"})},
-        coords={
-            "time": ("time", time, {"long_name": "time"}),
-            "lat": ("lat", lat, {"units": "degrees_north", "long_name": "latitude"}),
-            "lon": ("lon", lon, {"units": "degrees_east", "long_name": "longitude"}),
-        },
+        coords=file_coordinates(time, lat, lon),
         attrs={
             "title": "Simulated 2 m temperature: not measurements, and not a model of the real atmosphere",
             "source": f"Simulated by svqkit.data.simulation, svqkit {__version__}, seed {seed}",

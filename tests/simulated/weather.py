@@ -156,11 +156,7 @@ def _dataset(
     }
     data = xr.Dataset(
         {name: (dims, packing.integers(values), attributes)},
-        coords={
-            "time": ("time", times.astype("datetime64[ns]"), {"long_name": "time"}),
-            "lat": ("lat", lat, {"units": "degrees_north", "long_name": "latitude"}),
-            "lon": ("lon", lon, {"units": "degrees_east", "long_name": "longitude"}),
-        },
+        coords=planet.file_coordinates(times, lat, lon),
         attrs={"title": TITLE, "source": f"Simulated by svqkit.samples.weather, svqkit {__version__}, seed {seed}"},
     )
     chunk = values.shape

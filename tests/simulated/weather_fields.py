@@ -11,16 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .planet import (
-    DAYS_PER_YEAR,
-    EDDIES,
-    FRONT_WIDTH,
-    HOURS_PER_DAY,
-    Waves,
-    Weather,
-    climate,
-    eastwards,
-)
+from .planet import DAYS_PER_YEAR, EDDIES, FRONT_WIDTH, HOURS_PER_DAY, Waves, Weather, climate, eastwards
 
 EARTH_RADIUS = 6.371e6  # m
 EARTH_TURNS = 7.292e-5  # radians per second
@@ -83,14 +74,8 @@ def tilted(field: np.ndarray) -> np.ndarray:
 class Air:
     """The air over a grid at one hour; every method is a variable by its short name.
 
-    Fields of a single level are (lat, lon), those of many (level, lat, lon), all in the units of ERA5.
-
-    Args:
-        weather: the planet, at this hour.
-        lat: latitudes in degrees, (n_lat,).
-        lon: longitudes in degrees, (n_lon,).
-        land: the land's share of each cell, (n_lat, n_lon).
-        hour: hours since January 1st, 00:00 at Greenwich.
+    Fields of a single level are (lat, lon), those of many (level, lat, lon), all in the units of ERA5. The hour is
+    counted from January 1st, 00:00 at Greenwich, on.
     """
 
     def __init__(self, weather: Weather, lat: np.ndarray, lon: np.ndarray, land: np.ndarray, hour: float) -> None:
