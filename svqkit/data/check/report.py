@@ -176,7 +176,7 @@ def _report_text(report: Report, stores: Path, free: int, names: bool) -> str:
         "missing": [
             line
             for archive, files in report.missing.items()
-            for line in (f"{some_of(files)} (from {archive})", *(files if names else ()))
+            for line in (f"{some_of(files, most=1)} (from {archive})", *(files if names else ()))
         ],
         "damaged": report.damaged,
         "refused": [report.refusal] if report.refusal not in report.damaged else [],
@@ -225,10 +225,10 @@ def _free_bytes(stores: Path) -> int:
     return shutil.disk_usage(there).free
 
 
-def some_of(names: Sequence[str]) -> str:
+def some_of(names: Sequence[str], most: int = SHOWN) -> str:
     """Return the first of many names, and how many more there are."""
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def spans(numbers: Iterable[int]) -> str:
