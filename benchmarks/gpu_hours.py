@@ -29,11 +29,11 @@ import torch
 
 from benchmarks.stores import SHAPES
 from svqkit.atomic import replacing
-from svqkit.data.check.published import FACTS, human_windows, kth_windows, weather_windows
+from svqkit.data.check.published import TAXIBJ_TRAINING_SAMPLES, whole
 from svqkit.errors import SvqkitError
 from svqkit.paper.costs import Case, Subject, machine, out_of_memory_as_error
 from svqkit.plots import study_title
-from svqkit.settings.data import Data, HumanData, KittiCaltechData, KTHData, TaxiBJData, WeatherData
+from svqkit.settings.data import Data, KittiCaltechData, TaxiBJData
 from svqkit.settings.params import Experiment, Params, Protocol, Study, as_tree, load_params
 
 MEASURED, PAGE = Path("docs/cost.csv"), Path("docs/cost.md")
@@ -91,25 +91,20 @@ def training_windows(data: Data, protocol: Protocol = "clean") -> int:
     Raises:
         SvqkitError: nothing is known of data with these settings.
     """
-    counts = None
     match data:
-        case WeatherData():
-            return weather_windows(data)[protocol]["train"]
-        case KTHData():
-            counts = kth_windows(data)
-        case HumanData():
-            counts = human_windows(data)
         case KittiCaltechData():
             return KITTI_WINDOWS
         case TaxiBJData():
-            (samples,) = FACTS["taxibj training samples"].numbers
-            return round(samples * (1 - data.validation_share)) if protocol == "clean" else int(samples)
-    if counts is None:
+            share = data.validation_share if protocol == "clean" else 0
+            return round(TAXIBJ_TRAINING_SAMPLES * (1 - share))
+    known = whole(data)
+    if known is None:
         raise SvqkitError(
             f"How many training windows {data.source!r} has is known for its published files and settings only; "
             "these are other ones. Take profile paper, or leave the dataset out (--datasets)."
         )
-    return counts[protocol]["train"]
+    train, _, _ = known.windows[protocol]
+    return train
 
 
 def settings_of(experiment: Experiment) -> str:

@@ -26,7 +26,7 @@ from simulated import taxibj as taxi_sample
 from svqkit.data import __main__ as command
 from svqkit.data.bundled import bundled_files
 from svqkit.data.check import Report, check, published
-from svqkit.data.check.published import FACTS
+from svqkit.data.check.report import spans
 from svqkit.data.sources import plan
 from svqkit.data.sources.kth import NEVER_PUBLISHED
 from svqkit.errors import SvqkitError
@@ -55,7 +55,7 @@ def year(
     """A file with WeatherBench's name and axes; of NETCDF4 the values are never written, so that it is tiny."""
     path = root / published.weather_file(variable, year)
     path.parent.mkdir(parents=True, exist_ok=True)
-    hours = hours or published.hours_of(variable, year).numbers[0]
+    hours = hours or (8784 if year % 4 == 0 else 8760)
     with netCDF4.Dataset(path, "w", format=kind) as file:
         file.title = "made up for a test"
         sizes = {"time": hours // step, "lat": shape[0], "lon": shape[1]}
@@ -82,12 +82,12 @@ def record(root: Path, variables: Sequence[str] = ("t2m",), years: Sequence[int]
 
 def missing(report: Report) -> list[str]:
     """Every missing file that is named."""
-    return [name for files in report.missing for name in files.names]
+    return [name for names in report.missing.values() for name in names]
 
 
 def checked(report: Report, what: str) -> tuple[str, bool | None]:
     """What was found of one thing, and whether it is as expected."""
-    return next((check.found, check.fits) for check in report.checks if check.what == what)
+    return next((check.found, check.fits) for check in report.checks if check.fact.what == what)
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
@@ -111,7 +111,8 @@ def test_a_whole_record_is_complete(tmp_path: Path, params: Params, capsys: pyte
     # The last hour of a period is dropped, then one window.
     assert checked(whole, "windows, paper") == (" / ".join(f"{n - 25:,}" for n in hours), True)
     assert whole.store_bytes == sum(hours) * 32 * 64 * 4
-    assert checked(reports["weather_r"], "levels") == ("13", True)
+    assert checked(whole, "frames") == (f"{sum(hours):,}", True)
+    assert checked(reports["weather_r"], "grid") == ("32 × 64", True)
     assert [name for name, found in reports.items() if found.folder] == ["weather_t2m", "weather_r"]
 
     code, text = printed(capsys, tmp_path)
@@ -133,18 +134,15 @@ def test_a_missing_year_is_named_as_it_is_published(tmp_path: Path, capsys: pyte
     assert "NOT COMPLETE" in text
 
 
-def test_years_missing_in_several_variables_are_told_together(report: Callable[[str], Report], tmp_path: Path) -> None:
+def test_years_that_lack_are_told_by_archive(report: Callable[[str], Report], tmp_path: Path) -> None:
     record(tmp_path, ("u10", "v10"), (2010, 2011, 2014, 2018))
     of = report("weather_uv10")
     names = [
         published.weather_file(variable, year) for variable in ("u10", "v10") for year in (2012, 2013, 2015, 2016, 2017)
     ]
     assert missing(of) == names
-    (line,) = [files.line for files in of.missing]
-    assert line == (
-        "10m_u_component_of_wind/10m_u_component_of_wind_2012_5.625deg.nc, the same of 2013, 2015-2017 "
-        "(from 10m_u_component_of_wind_5.625deg.zip); also of 10m_v_component_of_wind"
-    )
+    assert [*of.missing] == ["10m_u_component_of_wind_5.625deg.zip", "10m_v_component_of_wind_5.625deg.zip"]
+    assert checked(of, "files") == ("8", False)
     assert of.refusal
 
 
@@ -168,16 +166,20 @@ def test_every_truncated_file_is_named(report: Callable[[str], Report], tmp_path
 
 
 def test_files_that_are_not_as_published(report: Callable[[str], Report], tmp_path: Path) -> None:
-    record(tmp_path, years=range(2010, 2017))
+    record(tmp_path, years=range(2010, 2016))
+    year(tmp_path / "weather", "t2m", 2016, hours=240)
     year(tmp_path / "weather", "t2m", 2017, step=3)
-    year(tmp_path / "weather", "t2m", 2018, hours=240, shape=(8, 16))
+    year(tmp_path / "weather", "t2m", 2018, shape=(8, 16))
     of = report("weather_t2m")
-    assert checked(of, "one frame every") == ("3 h in 1 of 9", False)
-    assert checked(of, "grid") == ("8 × 16 in 1 of 9", False)
-    assert checked(of, "hours a year") == ("2,920 in 1 of 9, others in the rest", False)
-    (names,) = [check.files for check in of.checks if check.what == "hours a year"]
-    assert names == ("2m_temperature_2017_5.625deg.nc", "2m_temperature_2018_5.625deg.nc")
+    (grid,) = [check for check in of.checks if check.fact.what == "grid"]
+    assert (grid.found, grid.fits, grid.files) == ("8 × 16 in 1 of 8", False, ["2m_temperature_2018_5.625deg.nc"])
+    assert "wrong cadence, one frame every 3 h" in of.damaged[0]
     assert "wrong cadence" in of.refusal
+    year(tmp_path / "weather", "t2m", 2017)
+    year(tmp_path / "weather", "t2m", 2018)
+    of = report("weather_t2m")
+    assert not of.damaged
+    assert "A hole in the validation period ['2016', '2016']: no frame after 2016-01-10T23:00" in of.refusal
 
 
 def test_a_file_without_its_variable_or_with_other_content(report: Callable[[str], Report], tmp_path: Path) -> None:
@@ -186,7 +188,7 @@ def test_a_file_without_its_variable_or_with_other_content(report: Callable[[str
     year(tmp_path / "weather", "v10", 2018, hours=24).rename(tmp_path / "weather" / published.weather_file("t2m", 2018))
     damaged = "\n".join(report("weather_t2m").damaged)
     assert "2m_temperature_2017_5.625deg.nc (16 bytes) can't be opened as NetCDF" in damaged
-    assert "2m_temperature_2018_5.625deg.nc has no t2m; it has" in damaged
+    assert "2m_temperature_2018_5.625deg.nc has no variable 't2m'; it has" in damaged
 
 
 @pytest.mark.parametrize("folder", ["weather", "weather_5_625deg", "5.625deg", "."])
@@ -203,15 +205,20 @@ def test_the_expected_windows_are_those_of_a_whole_record(raw: RawFiles, hours: 
     data = raw.data(hours_per_frame=hours, paper_offsets=offsets)
     made = plan(data)
     for protocol, counts in published.weather_windows(data).items():
-        assert counts == {split: len(made.windows[protocol].starts[split]) for split in SPLITS}
-    assert sum(published.weather_frames(data).values()) == made.frames
+        assert counts == tuple(len(made.windows[protocol].starts[split]) for split in SPLITS)
+    assert sum(published.weather_frames(data)) == made.frames
 
 
-def test_hours_of_a_year() -> None:
-    assert published.hours_of("t2m", 1979).numbers == (8760,)
-    assert published.hours_of("tisr", 1979).numbers == (8753,)
-    assert published.hours_of("tp", 1980).numbers == (8784,)
-    assert sum(published.hours_of("z", number).numbers[0] for number in range(1979, 2019)) == 350_640
+def test_expected_windows_of_the_published_periods(params: Params) -> None:
+    """Counted by hand: 37 and 36 years with 9 leap days, 6-hourly, over 8 frames, and over 37 of the reference."""
+    frames = (37 * 365 + 9) * 4
+    assert published.weather_windows(params.dataset("weather_mv")) == {
+        "clean": (frames - 7, 366 * 4 - 7, 730 * 4 - 7),
+        "paper": (frames - 37, 366 * 4 - 37, 730 * 4 - 37),
+    }
+    assert published.weather_frames(params.dataset("weather_hmv"))[0] == frames - 365 * 4
+    channels = 8 * 13 + 6
+    assert published.whole(params.dataset("weather_hmv")).frame_bytes == channels * 32 * 64 * 4
 
 
 # --- KTH ----------------------------------------------------------------------------------------------------------
@@ -223,9 +230,9 @@ def test_missing_recordings_of_kth(tmp_path: Path, params: Params, capsys: pytes
     assert of.refusal == "", "it can be prepared"
     assert not of.complete
     assert len(missing(of)) == 599 - 6
-    assert of.missing[0].line == "persons 2-14, 16, 18-25 altogether"
+    assert any("persons 1, 15, 17" in line for line in of.found)
     assert not any(NEVER_PUBLISHED in name for name in missing(of))
-    assert checked(of, "recordings") == ("6", False)
+    assert checked(of, "files") == ("7", False)
     assert checked(of, "frame size") == ("120 × 160", True)
     assert of.says.startswith("Simulated data")
     text = printed(capsys, tmp_path, "kth", "--names")[1]
@@ -256,7 +263,8 @@ def test_openstl_folders_of_kth(report: Callable[[str], Report], tmp_path: Path)
         for number in range(1, 32):
             Image.new("RGB", (160, 120)).save(folder / f"image_{number:04}.jpg")
     of = report("kth")
-    assert of.found[0] == "3 folders of frames, as OpenSTL has them"
+    assert any("3 folders of frames; persons 1, 15, 17" in line for line in of.found)
+    assert "person02" in missing(of), "of persons alone it is known that there must be folders"
     assert checked(of, "windows, clean") == ("1 / 1 / 1", None)
     assert any("5,200 and 3,167 windows" in note for note in of.notes)
 
@@ -270,10 +278,15 @@ def test_a_list_of_kth_without_videos(report: Callable[[str], Report], tmp_path:
 
 
 def test_expected_windows_of_kth_are_for_the_usual_settings_only() -> None:
-    assert published.kth_windows(KTHData(root="x"))["paper"]["test"] == 5045
-    assert published.kth_windows(KTHData(root="x", frames_out=40))["clean"]["train"] == 6002
-    assert published.kth_windows(KTHData(root="x", actions=("walking",))) is None
-    names = published.kth_recordings(range(1, 26), KTH_ACTIONS)
+    assert published.whole(KTHData(root="x")).windows["paper"] == (8781, 5045, 5045)
+    assert published.whole(KTHData(root="x", frames_out=40)).windows["clean"] == (6002, 946, 4068)
+    assert published.whole(KTHData(root="x", actions=("walking",))) is None
+    names = [
+        name
+        for of_archive in published.kth_archives(KTH_ACTIONS).values()
+        for name in of_archive
+        if name.endswith(".avi")
+    ]
     assert (len(names), len(set(names))) == (599, 599)
 
 
@@ -299,21 +312,22 @@ def test_missing_files_of_kitticaltech(report: Callable[[str], Report], tmp_path
     assert "caltech/set06/V018.seq" in missing(of)
     assert "caltech/set10/V011.seq" in missing(of)
     assert "caltech/set06/V000.seq" not in missing(of)
-    assert checked(of, "videos of Caltech") == ("1", False)
+    assert checked(of, "files") == ("4", False)
     assert "X_train.hkl" in of.refusal
 
 
 def test_a_whole_kitticaltech_right_below_the_root(tmp_path: Path, params: Params, driven: Path) -> None:
     shutil.copytree(driven, tmp_path, dirs_exist_ok=True)
-    for name in published.caltech_videos()[1:]:
-        (tmp_path / "caltech" / name).parent.mkdir(exist_ok=True)
-        shutil.copy(tmp_path / "caltech/set06/V000.seq", tmp_path / "caltech" / name)
+    videos = [name for names in published.caltech_archives().values() for name in names]
+    for name in videos[1:]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(tmp_path / "caltech/set06/V000.seq", tmp_path / name)
     (of,) = check(tmp_path, params, ["kitticaltech"])
     assert of.complete
     assert of.folder == tmp_path
     assert checked(of, "windows, clean") == ("1 / 1 / 66", None), "no number to compare with is published"
     assert any("2,042 and 1,983" in note for note in of.notes)
-    assert len(published.caltech_videos()) == 66
+    assert len(videos) == 66
     assert of.says == "Simulated streets (svqkit), not the real data"
 
 
@@ -344,17 +358,18 @@ def test_folders_of_kitti_and_drives_of_ones_own(tmp_path: Path, params: Params)
 def test_truncated_and_absent_lists_and_frames_of_human(report: Callable[[str], Report], tmp_path: Path) -> None:
     human_sample.write(tmp_path / "human", persons=(1, 8, 9), frames=24)
     of = report("human")
-    lines = len((tmp_path / "human" / "train.txt").read_text().splitlines())
-    assert checked(of, "train.txt") == (f"{lines:,}", False)
-    assert checked(of, "frames of the lists") == ("72", False)
+    found, fits = checked(of, "windows, paper")
+    assert found.startswith(f"{len((tmp_path / 'human' / 'train.txt').read_text().splitlines()):,} / ")
+    assert fits is False
+    assert checked(of, "frames") == ("72", False)
     assert checked(of, "image size") == ("256 × 256", True)
-    assert of.missing[0].line == "images of persons 5-7, 11 (from S5.tar, S6.tar, S7.tar, S11.tar)"
+    assert [*of.missing] == ["S5.tar", "S6.tar", "S7.tar", "S11.tar"]
     assert of.says.startswith("Simulated by svqkit.samples.human")
     (tmp_path / "human" / "images" / "S8_Walking.54138969_000006.jpg").unlink()
     assert "S8_Walking.54138969_000006.jpg" in report("human").refusal
     (tmp_path / "human" / "train.txt").unlink()
     of = report("human")
-    assert missing(of) == ["train.txt"]
+    assert missing(of)[0] == "train.txt"
     assert "There is no list" in of.refusal
     assert of.store_bytes == 412_444 * 3 * 256 * 256, "what it will need when it is whole"
 
@@ -364,10 +379,14 @@ def test_an_image_of_human_that_is_none(report: Callable[[str], Report], tmp_pat
     (tmp_path / "images" / "S1_Walking.54138969_000001.jpg").write_bytes(b"")
     of = report("human")
     assert "can't be read as an image" in of.damaged[0]
-    assert missing(of) == ["train.txt", "test.txt"]
+    assert missing(of)[:2] == ["train.txt", "test.txt"]
 
 
 # --- TaxiBJ -------------------------------------------------------------------------------------------------------
+
+
+TAXIBJ_KEYS = ("X_train", "Y_train", "X_test", "Y_test")
+TAXIBJ_SAMPLE = (4, 2, 32, 32)
 
 
 def headers_only(path: Path, shapes: dict[str, tuple[int, ...]]) -> None:
@@ -380,8 +399,7 @@ def headers_only(path: Path, shapes: dict[str, tuple[int, ...]]) -> None:
 
 
 def test_the_published_file_of_taxibj(report: Callable[[str], Report], tmp_path: Path) -> None:
-    sample = FACTS["taxibj sample"].numbers
-    shapes = {key: (20_461 if "train" in key else 300, *sample) for key in published.TAXIBJ_KEYS}
+    shapes = {key: (20_461 if "train" in key else 300, *TAXIBJ_SAMPLE) for key in TAXIBJ_KEYS}
     headers_only(tmp_path / "taxibj" / "dataset.npz", shapes)
     of = report("taxibj")
     assert of.complete
@@ -391,15 +409,15 @@ def test_the_published_file_of_taxibj(report: Callable[[str], Report], tmp_path:
 
 
 def test_wrong_shapes_of_taxibj(report: Callable[[str], Report], tmp_path: Path) -> None:
-    shapes = dict.fromkeys(published.TAXIBJ_KEYS, (40, 4, 2, 16, 16)) | {"Y_test": (39, 4, 2, 16, 16)}
-    headers_only(tmp_path / "taxibj" / "dataset.npz", shapes)
-    of = report("taxibj")
-    assert checked(of, "sample") == ("4 × 2 × 16 × 16 in 4 of 4", False)
-    assert "Y_test has 39 samples, X_test has 40" in of.damaged[0]
-    headers_only(tmp_path / "taxibj" / "dataset.npz", {"X_train": (40, 2, 32, 32)})
-    assert missing(report("taxibj")) == ["Y_train", "X_test", "Y_test"]
-    headers_only(tmp_path / "taxibj" / "dataset.npz", dict.fromkeys(published.TAXIBJ_KEYS, (40,)))
-    assert checked(report("taxibj"), "sample")[1] is False
+    path = tmp_path / "taxibj" / "dataset.npz"
+    headers_only(path, dict.fromkeys(TAXIBJ_KEYS, (40, 4, 2, 16, 16)))
+    assert checked(report("taxibj"), "sample") == ("4 × 2 × 16 × 16", False)
+    headers_only(path, dict.fromkeys(TAXIBJ_KEYS, (40, 4, 2, 16, 16)) | {"Y_test": (39, 4, 2, 16, 16)})
+    assert "X_test has 40 samples, Y_test 39" in report("taxibj").damaged[0]
+    headers_only(path, {"X_train": (40, 2, 32, 32)})
+    assert "has no X_test, Y_test, Y_train" in report("taxibj").damaged[0]
+    headers_only(path, dict.fromkeys(TAXIBJ_KEYS, (40,)))
+    assert "has the shape (40,)" in report("taxibj").damaged[0]
 
 
 def test_a_truncated_file_and_the_sample_of_taxibj(report: Callable[[str], Report], tmp_path: Path) -> None:
@@ -501,7 +519,7 @@ def test_the_bundled_sample_is_enough(sample: Callable[..., Path], capsys: pytes
     code, text = printed(capsys, root, "-v", "kth")
     assert code == 0, "an option may stand between the names"
     assert "person01_boxing_d2_uncomp.avi" in text
-    assert "persons 4-14, 18-24 altogether" in text
+    assert "persons 1-3, 15-17, 25" in text
 
 
 def test_a_sample_is_not_enough_for_the_paper(sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
@@ -571,7 +589,7 @@ def test_the_readme_of_the_sample_beside_real_files(
     sample: Callable[..., Path], report: Callable[[str], Report], tmp_path: Path
 ) -> None:
     root = sample("taxibj")
-    shapes = dict.fromkeys(published.TAXIBJ_KEYS, (20461, *FACTS["taxibj sample"].numbers))
+    shapes = dict.fromkeys(TAXIBJ_KEYS, (20461, *TAXIBJ_SAMPLE))
     headers_only(root / "taxibj" / "dataset.npz", shapes)
     shutil.move(root / "taxibj", tmp_path / "taxibj")
     of = report("taxibj")
@@ -588,9 +606,15 @@ def test_nothing_is_written(tmp_path: Path, params: Params) -> None:
     assert files_below(tmp_path) == before
 
 
+def test_runs_of_numbers() -> None:
+    assert spans([]) == "none"
+    assert spans([2010]) == "2010"
+    assert spans([1, 2, 3, 5, 7, 8]) == "1-3, 5, 7-8"
+
+
 def test_names_of_files_are_those_of_the_source() -> None:
     data = WeatherData(
         root="x", variables=("t2m",), train=("2010", "2011"), validation=("2012", "2012"), test=("2013", "2014-06")
     )
     assert published.weather_years(data) == [2010, 2011, 2012, 2013, 2014]
-    assert published.weather_archive("z") == "geopotential_5.625deg.zip"
+    assert [*published.weather_archives(data)] == ["2m_temperature_5.625deg.zip"]

@@ -32,7 +32,6 @@ from ruamel.yaml import YAML
 from safetensors.torch import save_file
 
 from svqkit import evaluation, plots
-from svqkit.data.check.weather import read_header as read_weather_header
 from svqkit.data.sources import plan
 from svqkit.data.sources.arrayfiles import open_array
 from svqkit.data.sources.hickle_arrays import find_array, read_strings
@@ -319,7 +318,6 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "notes.json": lambda path: evaluation.read_notes(path.parent),
     "windows.nc": lambda path: evaluation.read_windows(path.parent),
     "t2m.nc": open_file,
-    "header.nc": lambda path: read_weather_header(path, "t2m"),
     "a.npy": open_array,
     "a.npz": open_array,
     "X.hkl": find_array,

@@ -98,7 +98,7 @@ def plan(data: KTHData) -> Plan:
         choose(dict.fromkeys(KTH_ACTIONS), action, "action of KTH")
     root = Path(data.root)
     listing = read_listing(root)
-    inspected = [_inspect(recording, listing, data) for recording in _wanted(_find(root), data)]
+    inspected = [_inspect(recording, listing, data) for recording in _wanted(find_recordings(root), data)]
     taken = [found for found in inspected if found.lengths]
     runs, names = _placed(taken)
     files = [
@@ -214,8 +214,12 @@ def listed_frames(recording: Recording, listing: Listing | None, promised: int) 
     return {number for start, stop in ranges for number in range(start, min(stop, promised) + 1)}
 
 
-def _find(root: Path) -> list[Recording]:
-    """Every recording below ``root``, in either layout."""
+def find_recordings(root: Path) -> list[Recording]:
+    """Find every recording below ``root``, in either layout.
+
+    Raises:
+        SvqkitError: there is none.
+    """
     if not root.is_dir():
         raise SvqkitError(f"There is no folder {root.absolute()}. {_layout()} Put it there, or change `root`.")
     found, seen = [], []

@@ -122,7 +122,7 @@ def _to_unit(member: NpzMember, values: np.ndarray, first: int) -> np.ndarray:
 
 
 def _plan_samples(path: Path, data: TaxiBJData) -> Plan:
-    train, test = _open_samples(path)
+    train, test = open_samples(path)
     inputs, targets = train.inputs.shape[1], train.targets.shape[1]
     if data.frames_in > inputs or data.frames_out > targets:
         raise SvqkitError(
@@ -165,13 +165,17 @@ def _plan_samples(path: Path, data: TaxiBJData) -> Plan:
     )
 
 
-def _open_samples(path: Path) -> tuple[Samples, Samples]:
-    """Training and test samples, their shapes checked."""
+def open_samples(path: Path, only_header: bool = False) -> tuple[Samples, Samples]:
+    """Return training and test samples of dataset.npz, their shapes checked; ``only_header`` as in NpzMember.open.
+
+    Raises:
+        SvqkitError: it is damaged, lacks an array, or holds arrays of other shapes.
+    """
     there, wanted = NpzMember.keys(path), ("X_train", "Y_train", "X_test", "Y_test")
     lacking = [key for key in wanted if key not in there]
     if lacking:
         raise SvqkitError(f"{path} has no {listed(lacking)}; it has {listed(there)}. Expected {', '.join(wanted)}.")
-    members = {key: NpzMember.open(path, key) for key in wanted}
+    members = {key: NpzMember.open(path, key, only_header) for key in wanted}
     for key, member in members.items():
         shape = member.shape
         if len(shape) != 5 or 0 in shape or shape[2] != len(CHANNELS):

@@ -45,12 +45,14 @@ class Record:
         days: those with all 48 slots, in the order of time.
         incomplete: how many days have fewer.
         grid: height and width.
+        slots: how many it has.
     """
 
     path: Path
     days: tuple[Day, ...]
     incomplete: int
     grid: tuple[int, int]
+    slots: int
 
     def days_of_values(self, days: Sequence[Day]) -> Iterator[np.ndarray]:
         """Yield taxis, (48, 2, H, W) float64, never negative, for each of ``days``.
@@ -106,7 +108,7 @@ def plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
     Raises:
         SvqkitError: they do not hold what the module's docstring says, or too few whole days.
     """
-    inspected = [_inspect(path) for path in paths]
+    inspected = [inspect_record(path) for path in paths]
     records = sorted((record for record in inspected if record.days), key=lambda record: record.days[0].day)
     _check_together(records, paths)
     days = np.array([day.day for record in records for day in record.days])
@@ -153,7 +155,12 @@ def original_range(minimum: float, maximum: float) -> dict[str, float | str]:
     return {"original_minimum": minimum, "original_maximum": maximum, "original_units": UNITS}
 
 
-def _inspect(path: Path) -> Record:
+def inspect_record(path: Path) -> Record:
+    """Read the dates of one of the original files, and check its shapes.
+
+    Raises:
+        SvqkitError: it can't be opened, or does not hold what the module's docstring says.
+    """
     with open_hdf5(path) as file:
         lacking = [key for key in ("data", "date") if not isinstance(file.get(key), h5py.Dataset)]
         if lacking:
@@ -169,7 +176,7 @@ def _inspect(path: Path) -> Record:
                 f"{path}: data has {shape[0]:,} slots, date the shape {file['date'].shape}; each slot needs one date."
             )
         slots = [_slot(written, f"{path}, date {number}") for number, written in enumerate(file["date"][()])]
-    return Record(path, *_whole_days(slots), shape[2:])
+    return Record(path, *_whole_days(slots), shape[2:], len(slots))
 
 
 def _slot(written: bytes | str, where: str) -> tuple[int, int]:

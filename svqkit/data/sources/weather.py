@@ -200,7 +200,7 @@ def open_record(data: WeatherData) -> Record:
     """
     pieces, axes, channels, units, owners, simulated = {}, {}, [], [], [], False
     for variable in data.variables:
-        every = [_inspect(path, variable, data) for path in _files(Path(data.root), variable)]
+        every = [inspect_file(path, variable, data) for path in _files(Path(data.root), variable)]
         files = [file for file in every if _in_any_period(file.times, data).any()] or every
         simulated = simulated or any(file.simulated for file in files)
         _same_grid([(variable, *axes[variable]) for variable in axes], files)
@@ -240,7 +240,9 @@ def period_bounds(period: tuple[str, str]) -> tuple[np.datetime64, np.datetime64
 
 
 @dataclass(frozen=True)
-class _File:
+class File:
+    """Everything of a file but its values."""
+
     path: Path
     times: np.ndarray
     lat: np.ndarray
@@ -295,8 +297,12 @@ def open_file(path: Path, only_axes: bool = False) -> xr.Dataset:
     return file.rename({old: new for old, new in OTHER_NAMES.items() if old in there and new not in there})
 
 
-def _inspect(path: Path, variable: str, data: WeatherData) -> _File:
-    """Everything of a file but its values, checked on its own."""
+def inspect_file(path: Path, variable: str, data: WeatherData) -> File:
+    """Read everything of a file but its values, and check it on its own.
+
+    Raises:
+        SvqkitError: it can't be opened, lacks the variable, an axis or a level, or its times don't fit the settings.
+    """
     with open_file(path, only_axes=True) as file:
         if variable not in file:
             raise SvqkitError(f"{path} has no variable {variable!r}; it has: {listed(map(str, file.data_vars))}.")
@@ -322,7 +328,7 @@ def _inspect(path: Path, variable: str, data: WeatherData) -> _File:
         units = str(array.attrs.get("units", ""))
         title = str(file.attrs.get("title", ""))
         simulated = any(declares_simulated(str(file.attrs.get(name, ""))) for name in ("title", "source"))
-        return _File(path, times, file["lat"].values, file["lon"].values, levels, units, title, simulated)
+        return File(path, times, file["lat"].values, file["lon"].values, levels, units, title, simulated)
 
 
 def _check_levels(path: Path, variable: str, there: np.ndarray | None, wanted: tuple[int, ...]) -> None:
@@ -360,7 +366,7 @@ def _in_any_period(times: np.ndarray, data: WeatherData) -> np.ndarray:
     return np.any([in_period(times, getattr(data, split)) for split in SPLITS], axis=0)
 
 
-def _same_grid(earlier: list[tuple[str, Path, np.ndarray, np.ndarray]], files: list[_File]) -> None:
+def _same_grid(earlier: list[tuple[str, Path, np.ndarray, np.ndarray]], files: list[File]) -> None:
     first = files[0]
     for file in files[1:]:
         if (file.levels is None) != (first.levels is None):
@@ -376,7 +382,7 @@ def _same_grid(earlier: list[tuple[str, Path, np.ndarray, np.ndarray]], files: l
                 )
 
 
-def _wanted(files: list[_File], data: WeatherData) -> list[Piece]:
+def _wanted(files: list[File], data: WeatherData) -> list[Piece]:
     """The frames of each file that lie in a period, on the wanted cadence, without overlap and (else) without holes."""
     for file, following in pairwise(files):
         if following.times[0] <= file.times[-1]:
@@ -395,7 +401,7 @@ def _wanted(files: list[_File], data: WeatherData) -> list[Piece]:
     return pieces
 
 
-def _phase(files: list[_File], hours: int) -> int:
+def _phase(files: list[File], hours: int) -> int:
     """The first frame's hour of the day: 0, or, where no frame lies there (daily means at 12:00), that of the files."""
     if any(_on_cadence(file.times, hours, 0).any() for file in files):
         return 0
@@ -408,7 +414,7 @@ def _on_cadence(times: np.ndarray, hours: int, phase: int) -> np.ndarray:
 
 
 def _check_period(
-    split: Split, period: tuple[str, str], times: np.ndarray, files: list[_File], data: WeatherData, phase: int
+    split: Split, period: tuple[str, str], times: np.ndarray, files: list[File], data: WeatherData, phase: int
 ) -> None:
     inside = times[in_period(times, period)]
     if len(inside) == 0:
