@@ -174,11 +174,12 @@ def written(folder: Path, text: str, name: str = "config.py") -> Path:
 
 
 def test_a_python_config_is_its_assignments(tmp_path: Path) -> None:
-    text = '"""A docstring."""\nmethod = \'SimVPVQ\'  # a comment\nhid_S = 32\nfrozen = False\n'
+    text = '"""A docstring."""\nmethod = \'SimVPVQ\'  # a comment\nhid_S = 32\nlr = 5e-3/2\nfrozen = False\n'
     text += "vq_kwargs = {'input_dim': hid_S, 'levels': (8, -5), 'more': {'a': [hid_S, frozen], 'b': None}}\n"
     assert read_config(written(tmp_path, text)) == {
         "method": "SimVPVQ",
         "hid_S": 32,
+        "lr": 0.0025,
         "frozen": False,
         "vq_kwargs": {"input_dim": 32, "levels": [8, -5], "more": {"a": [32, False], "b": None}},
     }

@@ -13,7 +13,7 @@ MOST_BYTES = 2**20
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read a .json with one object, or a .py that assigns literals, in which names of numbers set above may stand.
+    """Read a .json with one object, or a .py of literals, in which numbers set above and quotients may stand.
 
     Raises:
         SvqkitError: it can't be read, or holds more than that.
@@ -33,7 +33,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 class _Numbers(ast.NodeTransformer):
-    """Puts the number that a name stands for in its place: ``{"input_dim": hid_S}``."""
+    """Puts numbers for names and quotients of them, all that published configs need: ``hid_S``, ``5e-3 / 2``."""
 
     def __init__(self, known: dict[str, Any]) -> None:
         self.known = known
@@ -41,6 +41,13 @@ class _Numbers(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.expr:
         number = self.known.get(node.id)
         return ast.Constant(number) if isinstance(number, int | float) else node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        match node:
+            case ast.BinOp(ast.Constant(int() | float() as above), ast.Div(), ast.Constant(int() | float() as below)):
+                return ast.Constant(above / below)
+        return node
 
 
 def _assignments(module: ast.Module, path: Path) -> dict[str, Any]:
@@ -54,11 +61,11 @@ def _assignments(module: ast.Module, path: Path) -> dict[str, Any]:
                     # By way of JSON, so that both kinds of file give the same plain values.
                     config[name] = json.loads(json.dumps(ast.literal_eval(_Numbers(config).visit(value))))
                     continue
-                except (ValueError, TypeError):
+                except (ValueError, TypeError, ArithmeticError):
                     pass
         raise SvqkitError(
             f"{path}, line {line.lineno}: {shown(ast.unparse(line))} is not read. A config is never run, so it may "
-            "only assign literals, with names of numbers set above them; write the value there, or give the "
+            "only assign literals, numbers set above by their names, and quotients; write the value there, or give the "
             "model_param.json that the training left."
         )
     return config
