@@ -238,7 +238,7 @@ def test_a_config_is_never_run(line: str, tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("config.py", "x = = 1", "not valid Python"),
+        ("config.py", "x = = 1", "can't be read: invalid syntax"),
         ("config.json", "{", "not valid JSON"),
         ("config.json", "[1]", "must hold one object of keys and values, got list"),
     ],

@@ -23,10 +23,8 @@ def read_config(path: Path) -> dict[str, Any]:
         config = read_json(path) if is_json else _assignments(ast.parse(read_text(path, MOST_BYTES)), path)
     except SvqkitError:
         raise
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise SvqkitError(f"The config {path} can't be read: {error}.") from error
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise SvqkitError(f"{path} is not valid Python: {error}.") from error
     if not isinstance(config, dict):
         raise SvqkitError(f"{path} must hold one object of keys and values, got {type(config).__name__}.")
     return config

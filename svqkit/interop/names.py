@@ -78,13 +78,11 @@ CODEBOOKS = {
 
 def renamed(name: str, translator: str, quantizer: Settings) -> str:
     """Return the reference's name of our parameter or buffer ``name``."""
-    layers = _svq(quantizer) if isinstance(quantizer, SVQSettings) else CODEBOOKS
+    layers = CODEBOOKS
+    if isinstance(quantizer, SVQSettings):
+        # The first of two layers and a single one share a name there.
+        first = "quantizer.proj_regression_weight.linear_proj"
+        layers = {r"quantizer\.hidden": first, r"quantizer\.weights": f"{first}2" if quantizer.hidden_dim else first}
     for ours, theirs in (*layers.items(), *TRANSLATORS.get(translator, {}).items(), *COMMON.items()):
         name = re.sub(rf"(?<![^.]){ours}(?![^.])", theirs, name)
     return name
-
-
-def _svq(quantizer: SVQSettings) -> dict[str, str]:
-    # The first of two layers and a single one share a name there.
-    first, second = (f"quantizer.proj_regression_weight.linear_proj{number}" for number in ("", "2"))
-    return {r"quantizer\.hidden": first, r"quantizer\.weights": second if quantizer.hidden_dim else first}

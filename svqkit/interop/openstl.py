@@ -27,7 +27,7 @@ from svqkit.models import SimVP, refuse_larger
 from svqkit.settings.params import Experiment, Params, Training, as_tree, experiment_from_tree, load_params
 from svqkit.training.checkpoint import save_weights
 from svqkit.training.paths import run_path, store_path
-from svqkit.training.runs import open_run, write_config
+from svqkit.training.runs import write_config
 
 LOG = ["epoch", "learning_rate", "train_loss", "validation_loss"]
 
@@ -189,8 +189,7 @@ def main(arguments: list[str] | None = None) -> int:
     except SvqkitError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    dataset = open_run(path).experiment.dataset
-    also = f"-p dataset {dataset} -y 'more_runs: [{path}]' -p scores scratch/scores"
+    also = f"-p dataset {options.dataset} -y 'more_runs: [{path}]' -p scores scratch/scores"
     print(
         f"{path} is made. To score it beside the kit's own runs, draw it, and look into it:\n"
         f"  papermill notebooks/evaluate.ipynb out.ipynb {also}\n"

@@ -54,9 +54,8 @@ OURS = {
     "sample_codebook_temp": "temperature",
 }
 # Their "random" is torch.randn, and so the same as "normal".
-INITS = {"trunc": "trunc_normal", "random": "normal"} | {
-    name: name for name in ("kaiming", "xavier", "sparse", "orthogonal", "normal")
-}
+INITS = {name: name for name in ("kaiming", "xavier", "sparse", "orthogonal", "normal")}
+INITS |= {"trunc": "trunc_normal", "random": "normal"}
 
 
 def quantizer_of(vq_type: Any, given: Any, dim: int, freeze_projection: bool) -> tuple[type[Settings], dict[str, Any]]:

@@ -20,7 +20,6 @@ from svqkit.userfiles import refuse_packed, refuse_special
 
 # What DistributedDataParallel, Lightning and torch.compile put before every name, in any order.
 PREFIXES = re.compile(r"^((module|model|_orig_mod)\.)+")
-WRAPPERS = ("state_dict", "model_state_dict")
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def read_state_dict(path: Path) -> Mapping[str, Any]:
     except Exception as error:  # a damaged pickle can raise anything
         raise SvqkitError(f"The checkpoint {path} is damaged or no checkpoint: {error!r}") from error
     keys = list(content) if isinstance(content, Mapping) else []
-    weights = next((content[key] for key in WRAPPERS if key in keys), content)
+    weights = next((content[key] for key in ("state_dict", "model_state_dict") if key in keys), content)
     if not isinstance(weights, Mapping) or not weights:
         raise SvqkitError(
             f"{path} must hold a state_dict, names with their tensors, bare or under the key 'state_dict'; it holds "
@@ -158,10 +157,9 @@ def _constants(model: nn.Module, wanted: Architecture) -> dict[str, Tensor | Non
             known[f"hid.enc.{number}.block.attn.relative_position_index"] = block.attn.relative_position_index
             known[f"hid.enc.{number}.block.attn_mask"] = None
     if isinstance(wanted.quantizer, LFQSettings | ResidualLFQSettings):
-        bits = wanted.quantizer.codebook_size.bit_length() - 1
-        bit_values = 2 ** torch.arange(bits - 1, -1, -1)
-        steps = getattr(wanted.quantizer, "num_quantizers", 0)
-        known |= {f"vq.vq.layers.{step}.mask": bit_values for step in range(steps)} or {"vq.vq.mask": bit_values}
+        single = isinstance(wanted.quantizer, LFQSettings)
+        for number, step in enumerate(model.quantizer.steps):
+            known["vq.vq.mask" if single else f"vq.vq.layers.{number}.mask"] = step.bit_values
     return known
 
 
