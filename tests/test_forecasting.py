@@ -247,9 +247,15 @@ def test_netcdf_in_netcdf_out(layered: Trained, tmp_path: Path) -> None:
     expected = layered.run.forecast(given)
     given.to_netcdf(tmp_path / "all.nc")
     for name in ("t", "u10"):
-        given[[name]].to_netcdf(tmp_path / f"one_{name}.nc")
+        # Of two requests, which differ in what nobody needs.
+        given[[name]].assign_coords({"expver": len(name), f"step_{name}": 0}).to_netcdf(tmp_path / f"one_{name}.nc")
     xr.testing.assert_equal(layered.run.forecast(tmp_path / "all.nc"), expected)
     xr.testing.assert_equal(layered.run.forecast(str(tmp_path / "one_*.nc")), expected)
+    for part, units in enumerate(("K", "degC")):
+        months = given.isel(time=slice(4 * part, 4 * part + 4))
+        months.assign(t=given["t"].assign_attrs(units=units)).to_netcdf(tmp_path / f"units_{part}.nc")
+    with pytest.raises(SvqkitError, match=r"can't be put together: .*'K' and 'degC'"):
+        layered.run.forecast(str(tmp_path / "units_*.nc"))
     path = forecasting.write_forecast(expected, tmp_path / "new" / "forecast.nc")
     xr.testing.assert_equal(xr.load_dataset(path), expected)
     before = path.read_bytes()
@@ -268,7 +274,8 @@ def spoil(array: xr.DataArray) -> xr.DataArray:
     ("change", "said"),
     [
         (lambda x: x.assign_attrs(units="degC"), "t2m is in 'degC', the model was trained on 'K'"),
-        (spoil, "t2m has 1 value(s) that are NaN or infinite among the frames that are used, the first at 2010-01"),
+        (spoil, "t2m has 1 value(s) that are NaN or infinite among the"),
+        (spoil, "used, the first at time 2010-01-16T21:00, lat "),
         (lambda x: x.isel(time=slice(-3, None)), "has 3 frame(s), the model needs 4, one every 1 h"),
         (lambda x: x.isel(time=slice(None, None, 3)), "a frame every 3 h, the model was trained on one every 1 h"),
         (lambda x: x.drop_isel(time=-2), "has no frame at 2010-01-16T21:00"),
@@ -277,11 +284,11 @@ def spoil(array: xr.DataArray) -> xr.DataArray:
         (lambda x: x.drop_vars("time"), "time has no coordinate"),
         (lambda x: x.isel(lat=slice(1, None)), "another grid than the model was trained on: lat has 3 places"),
         (lambda x: x.assign_coords(lon=x["lon"] + 1), "another grid"),
-        (lambda x: x.rename("d2m"), "called 'd2m', the model forecasts 't2m'"),
+        (lambda x: x.rename("d2m"), "no variable t2m; it has d2m with the dimensions ('time', 'lat', 'lon')"),
         (lambda x: x.rename("d2m").to_dataset(), "no variable t2m; it has d2m"),
         (lambda x: x.expand_dims(member=2), "expected lat, lon, time"),
         (lambda x: x.expand_dims(level=[1]), "t2m has levels"),
-        (lambda x: x.expand_dims(channel=["u10"]), "no channel t2m; it has u10"),
+        (lambda x: x.expand_dims(channel=["u10"]), "no channel ['t2m']; it has ['u10']"),
         (lambda x: x.values, "Expected frames (T, C, H, W)"),
         (lambda x: x.values[:, None].astype(str), "must be numbers"),
         (lambda x: x.values[:3, None], "has 3 frame(s), the model needs 4"),
@@ -309,7 +316,7 @@ def test_units_that_nobody_wrote_down_show_up(hourly: Trained) -> None:
 
 
 def test_missing_levels_are_named(layered: Trained) -> None:
-    with pytest.raises(SvqkitError, match=r"no level \[500\] of t; it has \[850.0, 1000.0\]"):
+    with pytest.raises(SvqkitError, match=r"no level \(in hPa\) of t \[500\]; it has \[850, 1000\]"):
         layered.run.forecast(as_files(layered).sel(level=[850, 1000]))
     with pytest.raises(SvqkitError, match="no variable u10"):
         layered.run.forecast(as_files(layered)[["t"]])

@@ -647,7 +647,7 @@ def test_aliases_of_a_sane_size_are_read() -> None:
         "lr = 10\n" + "lr = lr * lr\n" * 40,
         "lr = 10.0\n" + "lr = lr * lr\n" * 40,
         "a = [1]\n" + "a = [a, a]\n" * 60,
-        "a = {'b': 1}\n" + "a = dict(b=a, c=a)\n" * 60,
+        "a = {'b': 1}\n" + "a = {'b': a, 'c': a}\n" * 60,
         "a = " + "[" * 5000 + "]" * 5000,
         "a = " + "-" * 100_000 + "1",
         "a = " + "9" * 5000,

@@ -105,6 +105,7 @@ def test_the_run_forecasts_as_the_reference_does_and_can_be_evaluated(folder: Fo
     [
         lambda weights: weights,
         lambda weights: OrderedDict((f"module.{name}", one) for name, one in weights.items()),
+        lambda weights: {"epoch": 3, "model_state_dict": weights},
         lambda weights: {"epoch": 3, "optimizer": {"state": {}}, "state_dict": weights, "scheduler": {"last_epoch": 2}},
     ],
 )

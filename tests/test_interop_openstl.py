@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 import torch
-from openstlcases import CASES, GOLDEN, SMALL, frames_of, precision, summary, weights_of
+from openstlcases import CASES, GOLDEN, SVQ, TRANSLATORS, frames_of, precision, summary, weights_of
 from torch import Tensor
 
 from svqkit.errors import SvqkitError
-from svqkit.interop.names import BLOCKS, pairs, renamed
+from svqkit.interop.names import renamed
 from svqkit.interop.openstl import build, load
 from svqkit.interop.settings import architecture
 from svqkit.interop.weights import entries
@@ -26,7 +26,7 @@ def complaint(config: dict[str, Any], weights: dict[str, Any]) -> list[str]:
 
 def test_there_is_a_case_for_every_translator_and_quantizer_of_the_reference() -> None:
     models = [architecture(CASES[case]) for case in CASES]
-    assert {model.model.translator for model in models} == set(OURS) == set(BLOCKS) | {"incepu"}
+    assert {model.model.translator for model in models} == set(OURS)
     assert len({type(model.quantizer) for model in models}) == 9
 
 
@@ -51,10 +51,18 @@ def test_the_numbers_are_the_references(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", ["gsta", "swin", "svq", "rvq with one codebook"])
-def test_names_may_have_the_prefix_of_a_parallel_training(case: str) -> None:
+def test_names_may_have_the_prefixes_of_a_training(case: str) -> None:
     frames, weights = frames_of(case).float(), weights_of(case)
-    some = {name if number % 2 else f"module.{name}": one for number, (name, one) in enumerate(weights.items())}
+    prefixes = ("", "module.", "model.", "_orig_mod.", "model._orig_mod.", "_orig_mod.module.model.")
+    some = {prefixes[number % 6] + name: one for number, (name, one) in enumerate(weights.items())}
     assert torch.equal(load(CASES[case], some)(frames), load(CASES[case], weights)(frames))
+
+
+def test_counters_of_batch_norm_may_be_missing() -> None:
+    weights, frames = weights_of("gsta"), frames_of("gsta").float()
+    floats = {name: one for name, one in weights.items() if one.is_floating_point()}
+    assert len(floats) < len(weights)
+    assert torch.equal(load(CASES["gsta"], floats)(frames), load(CASES["gsta"], weights)(frames))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
@@ -95,7 +103,7 @@ def test_everything_that_does_not_fit_is_listed_at_once() -> None:
         "no tensor: dec.readout.bias, expected (2,), got 'list'",
         "type of dec.readout.weight: expected a float type, got torch.int64",
         "not finite: hid.enc.0.block.layer_scale_1, 2 of 24 values",
-        "twice, with and without 'module.': enc.enc.0.conv.norm.bias",
+        "twice, with and without a prefix: enc.enc.0.conv.norm.bias",
     }
 
 
@@ -153,7 +161,29 @@ def test_steps_that_share_a_codebook_must_agree() -> None:
     assert "vq.vq.rvqs.1.layers.0._codebook.embed" in lines[1]
 
 
-def test_a_part_that_the_table_lacks_is_an_error() -> None:
-    wanted = architecture(SMALL)
-    with pytest.raises(KeyError, match=r"encoder\.2\.conv\.weight"):
-        renamed("encoder.2.conv.weight", pairs(wanted.model, wanted.quantizer))
+@pytest.mark.parametrize("codebook", [True, False])
+@pytest.mark.parametrize("projection", [True, False])
+def test_what_is_frozen_there_is_frozen_here(codebook: bool, projection: bool) -> None:
+    config = {**CASES["svq"], "vq_kwargs": {**SVQ, "freeze_codebook": codebook}, "freeze_projection": projection}
+    model = load(config, weights_of("svq"))
+    frozen = {name for name, one in model.named_parameters() if not one.requires_grad}
+    layers = {f"model.quantizer.{layer}.{part}" for layer in ("hidden", "weights") for part in ("weight", "bias")}
+    assert frozen == ({"model.quantizer.codebook"} if codebook else set()) | (layers if projection else set())
+
+
+def test_noise_is_added_while_training_only() -> None:
+    frames = frames_of("convmixer").float()
+    quiet = load(CASES["convmixer"], weights_of("convmixer"))
+    noisy = load({**CASES["convmixer"], "noise": 0.3}, weights_of("convmixer"))
+    assert torch.equal(noisy(frames), quiet(frames))
+    seen: list[Tensor] = []
+    noisy.model.encoder[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    noisy.train()(frames)
+    assert 0.25 * frames.numel() < int((seen[0] != frames[0]).sum()) <= 0.3 * frames.numel()
+
+
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_no_two_parts_have_one_name_there(name: str) -> None:
+    wanted = architecture(CASES[name])
+    ours = build(wanted, weights_of(name)).state_dict()
+    assert len({renamed(one, wanted.model.translator, wanted.quantizer) for one in ours}) == len(ours)

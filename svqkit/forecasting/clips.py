@@ -1,6 +1,6 @@
 """Clips: the last frames of a video or of a row of image files, made the model's as prepare makes its dataset's."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -46,11 +46,27 @@ def read_clip(files: Sequence[Path], data: Dataset, domain: Domain) -> tuple[np.
         SvqkitError: the run's dataset is none of pictures, there are too few frames, image files are numbered
             unevenly, or a file is damaged.
     """
-    preparation = preparation_of(data)
-    read = _of_video if files[0].suffix.lower() in CLIP_SUFFIXES else _of_images
-    pictures, notes = read(files, preparation, 1 - domain.inputs[0])
+    preparation, count = preparation_of(data), 1 - domain.inputs[0]
+    first, suffix = files[0], files[0].suffix.lower()
+    if suffix in CLIP_SUFFIXES:
+        if len(files) > 1:
+            raise SvqkitError(f"One video at a time: got {len(files)}, the first is {first}.")
+        step = preparation.step
+        stored = count_seq_frames(first) if suffix == ".seq" else inspect_video(first).frames
+        there: Sequence = range((stored - 1) % step, stored, step)
+        used = there[-count:]
+        pictures = read_seq(first, used) if suffix == ".seq" else read_video(first, preparation.colour, [used], stored)
+    else:
+        step = preparation.number_step
+        there = _every_nth(files, step)
+        pictures = (read_image(path, preparation.colour) for path in there[-count:])
+    if len(there) < count:
+        raise SvqkitError(
+            f"There are {len(there)} frame(s) from {first} on, one every {step}; the model needs {count}. Give it more."
+        )
+    notes = (more_than_used(len(there), count),) if len(there) > count else ()
     frames = np.stack([channels_first(preparation.fit(picture, domain.size)) for picture in pictures])
-    return frames[[len(frames) - 1 + offset for offset in domain.inputs]], notes
+    return frames[[count - 1 + offset for offset in domain.inputs]], notes
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -84,37 +100,6 @@ def preparation_of(data: Dataset) -> Preparation:
     raise SvqkitError(
         f"A run on source {data.source!r} forecasts no pictures. Give it an array (T, C, H, W) or, for a grid, NetCDF."
     )
-
-
-def _of_video(
-    files: Sequence[Path], preparation: Preparation, count: int
-) -> tuple[Iterable[np.ndarray], tuple[str, ...]]:
-    if len(files) > 1:
-        raise SvqkitError(f"One video at a time: got {len(files)}, the first is {files[0]}.")
-    (path,) = files
-    is_seq = path.suffix.lower() == ".seq"
-    stored = count_seq_frames(path) if is_seq else inspect_video(path).frames
-    wanted = range(stored - 1 - (count - 1) * preparation.step, stored, preparation.step)
-    if wanted.start < 0:
-        raise SvqkitError(
-            f"{path} has {stored} frame(s); the model needs {(count - 1) * preparation.step + 1}: {count}, one every "
-            f"{preparation.step}. Give it a longer clip."
-        )
-    notes = (more_than_used(stored, stored - wanted.start),) if wanted.start else ()
-    return (read_seq(path, wanted) if is_seq else read_video(path, preparation.colour, [wanted], stored)), notes
-
-
-def _of_images(
-    files: Sequence[Path], preparation: Preparation, count: int
-) -> tuple[Iterable[np.ndarray], tuple[str, ...]]:
-    files = _every_nth(files, preparation.number_step)
-    if len(files) < count:
-        raise SvqkitError(
-            f"There are {len(files)} frame(s) from {files[0]} on, one every {preparation.number_step} by number; the "
-            f"model needs {count}. Give it more."
-        )
-    notes = (more_than_used(len(files), count),) if len(files) > count else ()
-    return (read_image(path, preparation.colour) for path in files[-count:]), notes
 
 
 def _every_nth(files: Sequence[Path], step: int) -> list[Path]:

@@ -108,16 +108,11 @@ def _why_absent(times: np.ndarray, wanted: np.ndarray, absent: np.datetime64, do
 def _other_hours(last: np.datetime64, domain: Domain) -> list[str]:
     """A note when the model has never seen frames of this hour of the day."""
     whole = last.astype("datetime64[h]")
-    if domain.first_hour is None or (
-        whole == last and int(whole.astype(np.int64)) % domain.lead_step == domain.first_hour
-    ):
+    if domain.first_hour is None or (whole == last and int(whole.astype(int)) % domain.lead_step == domain.first_hour):
         return []
-    usual = ", ".join(f"{hour:02d}" for hour in range(domain.first_hour, 24, domain.lead_step))
-    if domain.lead_step == 1:
-        return [f"the last frame is of {_show(last)}; the model was trained on full hours"]
-    return [
-        f"the last frame is of {_show(last)}; the model was trained on frames at {usual} h only: cut the input there"
-    ]
+    hours = ", ".join(f"{hour:02d}" for hour in range(domain.first_hour, 24, domain.lead_step))
+    usual = "full hours" if domain.lead_step == 1 else f"frames at {hours} h only: cut the input there"
+    return [f"the last frame is of {_show(last)}; the model was trained on {usual}"]
 
 
 def _show(time: np.datetime64) -> str:
@@ -156,25 +151,14 @@ def _describe_axis(axis: np.ndarray) -> str:
     return f"has {len(axis)} places from {axis[0]:g} to {axis[-1]:g}"
 
 
-_WORDS = {
-    "kelvin": "k",
-    "degk": "k",
-    "degc": "celsius",
-    "c": "celsius",
-    "°c": "celsius",
-    "deg_c": "celsius",
-    "degree_celsius": "celsius",
-    "degrees_celsius": "celsius",
-    "percent": "%",
-    "(0 - 1)": "1",
-    "(0-1)": "1",
-    "0-1": "1",
-    "dimensionless": "1",
-    "fraction": "1",
-    "~": "1",
-    "meter": "m",
-    "metre": "m",
+_WORDS_OF_UNITS = {
+    "k": ("kelvin", "degk"),
+    "celsius": ("degc", "c", "°c", "deg_c", "degree_celsius", "degrees_celsius"),
+    "%": ("percent",),
+    "1": ("(0 - 1)", "(0-1)", "0-1", "dimensionless", "fraction", "~"),
+    "m": ("meter", "metre"),
 }
+_UNITS = {word: unit for unit, words in _WORDS_OF_UNITS.items() for word in words}
 
 
 def same_unit(first: str, second: str) -> bool:
@@ -184,14 +168,14 @@ def same_unit(first: str, second: str) -> bool:
 
 def _plain(unit: str) -> tuple[str, ...]:
     """Sorted factors with their powers: "m s**-1", "m/s" and "m.s-1" → ("m", "s-1")."""
-    unit = _WORDS.get(unit.strip().lower(), unit.strip().lower())
+    unit = _UNITS.get(unit.strip().lower(), unit.strip().lower())
     above, *below = unit.replace("**", "").replace("^", "").split("/")
     factors = _factors(above) + [_inverse(factor) for part in below for factor in _factors(part)]
     return tuple(sorted(factor for factor in factors if factor != "1"))
 
 
 def _factors(product: str) -> list[str]:
-    return [_WORDS.get(factor, factor) for factor in re.split(r"[\s.*·]+", product) if factor]
+    return [_UNITS.get(factor, factor) for factor in re.split(r"[\s.*·]+", product) if factor]
 
 
 def _inverse(factor: str) -> str:

@@ -13,9 +13,10 @@ from svqkit.data.domain import Domain
 from svqkit.data.sources.arrayfiles import NpzMember
 from svqkit.data.sources.clips import natural_key
 from svqkit.data.sources.images import SUFFIXES
-from svqkit.data.sources.weather import open_file
+from svqkit.data.sources.weather import OTHER_NAMES, open_file
 from svqkit.errors import SvqkitError
 from svqkit.forecasting.clips import CLIP_SUFFIXES, images_in, read_clip
+from svqkit.forecasting.coordinates import same_unit
 from svqkit.forecasting.inputs import ModelInput, from_array, from_model
 from svqkit.forecasting.labelled import from_labelled
 from svqkit.settings.data import Dataset, TaxiBJData, WeatherData
@@ -85,14 +86,32 @@ def _dataset(files: Sequence[Path], data: Dataset) -> xr.Dataset:
     if len(opened) == 1:
         return opened[0]
     wanted = data.variables if isinstance(data, WeatherData) else ()
-    useful = [file[[name for name in wanted if name in file]] for file in opened]
+    useful = [_only(file, [name for name in wanted if name in file], bool(wanted and data.levels)) for file in opened]
     try:
-        return xr.combine_by_coords([file for file in useful if file.data_vars], join="inner", combine_attrs="override")
+        with_values = [file for file in useful if file.data_vars]
+        return xr.combine_by_coords(with_values, join="inner", combine_attrs=_first_attributes)
     except ValueError as error:
         raise SvqkitError(
             f"The {len(files)} files from {files[0]} on can't be put together: {error}. Give files of the same times, "
             "one variable each, or one file with all."
         ) from error
+
+
+def _only(file: xr.Dataset, names: list[str], with_level: bool) -> xr.Dataset:
+    """Some variables without the coordinates that nobody needs, which may differ from file to file."""
+    chosen = file[names]
+    idle = [name for name in chosen.coords if name not in chosen.dims]
+    return chosen.drop_vars([name for name in idle if not (with_level and OTHER_NAMES.get(name, name) == "level")])
+
+
+def _first_attributes(every: Sequence[dict[str, Any]], context: object) -> dict[str, Any]:
+    """The attributes of the first of several files, which must agree on the unit."""
+    first, *others = every
+    for other in others:
+        one, another = (str(attributes.get("units", "")) for attributes in (first, other))
+        if not same_unit(one, another):
+            raise SvqkitError(f"the units {one!r} and {another!r} differ")
+    return first
 
 
 def _as_named(path: Path) -> xr.Dataset:

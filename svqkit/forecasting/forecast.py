@@ -77,13 +77,26 @@ def forecast(run: Run, x: Any, frames: int | None = None, device: str | torch.de
     """
     domain = run.domain
     ahead = _ahead(frames, domain)
-    model_input = _model_input(x, run, domain, ahead)
+    data = run.experiment.data
+    if isinstance(x, xr.DataArray | xr.Dataset):
+        model_input = from_labelled(x, data, domain, ahead)
+    elif is_files(x):
+        model_input = from_files(x, data, domain, ahead)
+    elif isinstance(x, np.ndarray | Tensor):
+        model_input = from_array(x, domain)
+    else:
+        raise SvqkitError(
+            "Expected a DataArray or Dataset of xarray, a NumPy array, a tensor, or the path of a file; got "
+            f"{type(x).__name__}."
+        )
     predicted = predict(run, model_input.frames, len(ahead), device)
     result = model_input.restore(predicted)
     if isinstance(result, xr.Dataset):
         result.attrs |= {"forecast_by": run.name, "forecast_trained_on": domain.title}
-    notes = (*model_input.notes, *far_off(model_input.frames, domain), *_simulated(domain))
-    return Forecast(result, _frames(model_input, predicted, domain, ahead), notes, model_input.last)
+    notes = [*model_input.notes, *far_off(model_input.frames, domain)]
+    if domain.simulated:
+        notes.append(f"the model was trained on this: {domain.title}")
+    return Forecast(result, _frames(model_input, predicted, domain, ahead), tuple(notes), model_input.last)
 
 
 def predict(run: Run, frames: np.ndarray, count: int, device: str | torch.device | None = None) -> np.ndarray:
@@ -110,24 +123,6 @@ def _ahead(frames: int | None, domain: Domain) -> tuple[int, ...]:
             f"back: it forecasts {len(domain.targets)} frames at most, {count} were asked for."
         )
     return domain.targets[: int(count)]
-
-
-def _model_input(x: Any, run: Run, domain: Domain, ahead: tuple[int, ...]) -> ModelInput:
-    data = run.experiment.data
-    if isinstance(x, xr.DataArray | xr.Dataset):
-        return from_labelled(x, data, domain, ahead)
-    if is_files(x):
-        return from_files(x, data, domain, ahead)
-    if isinstance(x, np.ndarray | Tensor):
-        return from_array(x, domain)
-    raise SvqkitError(
-        "Expected a DataArray or Dataset of xarray, a NumPy array, a tensor, or the path of a file; got "
-        f"{type(x).__name__}."
-    )
-
-
-def _simulated(domain: Domain) -> list[str]:
-    return [f"the model was trained on this: {domain.title}"] if domain.simulated else []
 
 
 def _device(wanted: str | torch.device | None) -> torch.device:

@@ -6,6 +6,7 @@ left out.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -14,7 +15,7 @@ from svqkit.data.domain import Domain
 from svqkit.data.sources.weather import OTHER_NAMES
 from svqkit.errors import SvqkitError, listed
 from svqkit.forecasting.coordinates import TimeSteps, in_frames, in_hours, matching_indices, same_unit
-from svqkit.forecasting.inputs import ModelInput, from_model, refuse_nan, to_model
+from svqkit.forecasting.inputs import ModelInput, from_model, place_by_index, refuse_nan, to_model
 from svqkit.settings.data import Dataset, WeatherData
 
 # Names of the two dimensions of a frame.
@@ -26,16 +27,18 @@ class Field:
     """One variable of the input, by our names of dimensions.
 
     Attributes:
-        array: as it came, but for the names of dimensions.
-        layer: "level" or "channel" where it has that dimension, else "".
-        picked: index along the layer of each channel that the model takes, in the model's order; [0] without a layer.
+        array: as it came, but for the names of dimensions, and with a level where it had none.
+        layer: "level" or "channel".
+        picked: index along the layer of each channel that the model takes, in the model's order.
         channels: numbers of these channels in the model.
+        flat: whether it came without a layer.
     """
 
     array: xr.DataArray
     layer: str
     picked: list[int]
     channels: list[int]
+    flat: bool = False
 
 
 def from_labelled(x: xr.DataArray | xr.Dataset, data: Dataset, domain: Domain, frames: Sequence[int]) -> ModelInput:
@@ -56,32 +59,32 @@ def from_labelled(x: xr.DataArray | xr.Dataset, data: Dataset, domain: Domain, f
             fit the model; a value is not finite.
     """
     names = {old: new for old, new in OTHER_NAMES.items() if old in {*x.dims, *x.coords} and new not in x.dims}
-    ours = x.rename(names)
-    fields = _fields(ours, data, domain)
+    fields = _fields(x.rename(names), data, domain)
     plane = PLANES[domain.kind]
     for field in fields:
         _check_dims(field, plane)
     steps = _time_steps(fields, domain)
-    orders = _orders(fields, domain)
-    values = np.empty((1, len(steps.indices), *domain.frame_shape), np.float32)
+    rows, columns = _orders(fields, domain)
     raw_bytes = all(field.array.dtype == np.uint8 for field in fields) and domain.scale != 1
-    values = values.astype(np.uint8) if raw_bytes else values
+    values = np.empty((1, len(steps.indices), *domain.frame_shape), np.uint8 if raw_bytes else np.float32)
     for field in fields:
-        read = _read(field, steps, plane)
+        used = field.array.isel({"time": steps.indices, field.layer: field.picked})
+        used = used.transpose("time", field.layer, *plane).load()
         if not raw_bytes:
-            _refuse_nan(field, read, steps, plane)
-        values[0][:, field.channels] = read[..., orders[0][:, None], orders[1]]
+            refuse_nan(used.values, str(used.name or "The input"), partial(_place, used))
+        values[0][:, field.channels] = used.values[..., rows[:, None], columns]
 
     def restore(forecast: np.ndarray) -> xr.DataArray | xr.Dataset:
+        own = np.empty_like(forecast[0])
+        own[..., rows[:, None], columns] = forecast[0]
         made = [
-            _written(field, from_model(forecast[0][:, field.channels], domain, raw_bytes), steps, frames, plane, orders)
+            _written(field, from_model(own[:, field.channels], domain, raw_bytes), steps, frames, plane)
             for field in fields
         ]
-        theirs = {new: old for old, new in names.items()}
-        if isinstance(x, xr.DataArray):
-            return made[0].rename({new: old for new, old in theirs.items() if new in {*made[0].dims, *made[0].coords}})
-        together = xr.Dataset({array.name: array for array in made}, attrs=x.attrs)
-        return together.rename({new: old for new, old in theirs.items() if new in {*together.dims, *together.coords}})
+        result = made[0]
+        if isinstance(x, xr.Dataset):
+            result = xr.Dataset({array.name: array for array in made}, attrs=x.attrs)
+        return result.rename({new: old for old, new in names.items() if new in {*result.dims, *result.coords}})
 
     dated = isinstance(steps.last, np.datetime64)
     return ModelInput(to_model(values, domain), restore, steps.notes, steps.last if dated else None)
@@ -89,34 +92,23 @@ def from_labelled(x: xr.DataArray | xr.Dataset, data: Dataset, domain: Domain, f
 
 def _fields(ours: xr.DataArray | xr.Dataset, data: Dataset, domain: Domain) -> list[Field]:
     """The variables that hold the model's channels."""
-    if isinstance(ours, xr.Dataset):
-        only = list(ours.data_vars.values())
-        if len(only) == 1 and "channel" in only[0].dims:
-            return [_of_channels(only[0], domain)]
-        if not isinstance(data, WeatherData):
-            raise SvqkitError(
-                f"Expected one variable with the dimensions {_dims(domain)}; the Dataset has "
-                f"{listed(map(str, ours.data_vars))}."
-            )
-        absent = [name for name in data.variables if name not in ours]
-        if absent:
-            raise SvqkitError(
-                f"The input has no variable {listed(absent)}; it has {listed(map(str, ours.data_vars))}, the model "
-                f"takes {', '.join(data.variables)}. Add what lacks, or rename it."
-            )
-        return [_of_variable(ours[name], name, data, domain) for name in data.variables]
-    if "channel" in ours.dims:
-        return [_of_channels(ours, domain)]
-    if not isinstance(data, WeatherData) or len(data.variables) > 1:
-        what = f"a Dataset with {', '.join(data.variables)}, or " if isinstance(data, WeatherData) else ""
-        raise SvqkitError(f"Expected {what}an array with the dimensions {_dims(domain)}; got {ours.dims}.")
-    (variable,) = data.variables
-    if ours.name not in (None, variable):
+    arrays = list(ours.data_vars.values()) if isinstance(ours, xr.Dataset) else [ours]
+    if len(arrays) == 1 and "channel" in arrays[0].dims:
+        return [_of_channels(arrays[0], domain)]
+    variables = data.variables if isinstance(data, WeatherData) else ()
+    if len(arrays) == len(variables) == 1 and arrays[0].name is None:
+        return [_of_variable(arrays[0], variables[0], data, domain)]
+    by_name = {str(array.name or "an array without a name"): array for array in arrays}
+    absent = [name for name in variables if name not in by_name]
+    if absent or not variables:
+        lacking = f"variable {listed(absent)}" if variables else "dimension channel"
+        dataset = f"a Dataset with {', '.join(variables)}, or " if variables else ""
         raise SvqkitError(
-            f"The input is called {ours.name!r}, the model forecasts {variable!r}. If it is the same, rename it: "
-            f"x.rename({variable!r})."
+            f"The input has no {lacking}; it has {listed(by_name)} with the dimensions {tuple(ours.dims)}. The model "
+            f"takes {dataset}one array with the dimensions time, channel, {', '.join(PLANES[domain.kind])}. Add what "
+            "lacks, or rename it, e.g. with xarray's rename."
         )
-    return [_of_variable(ours, variable, data, domain)]
+    return [_of_variable(by_name[name], name, data, domain) for name in variables]
 
 
 def _of_variable(array: xr.DataArray, variable: str, data: WeatherData, domain: Domain) -> Field:
@@ -125,21 +117,17 @@ def _of_variable(array: xr.DataArray, variable: str, data: WeatherData, domain: 
     names = [f"{variable}_{level}" for level in levels] or [variable]
     channels = [domain.channels.index(name) for name in names]
     _check_unit(array, variable, [domain.own_units[channel] for channel in channels])
-    if "level" in array.dims:
-        if not levels:
-            raise SvqkitError(f"{variable} has levels, the model was trained without. Pick one: x.isel(level=0).")
-        if "level" not in array.coords:
-            raise SvqkitError(f"{variable}: level has no coordinate that says which levels they are. Add it.")
-        there = array["level"].values.astype(float)
-        absent = [level for level in levels if not np.isclose(there, level).any()]
-        if absent:
-            raise SvqkitError(f"The input has no level {absent} of {variable}; it has {there.tolist()}. (In hPa.)")
-        return Field(array, "level", [int(np.isclose(there, level).argmax()) for level in levels], channels)
-    if len(levels) > 1:
+    flat = "level" not in array.dims
+    if flat and len(levels) > 1:
         raise SvqkitError(f"{variable} has no dimension level; the model takes the levels {levels} of it.")
-    if levels and "level" in array.coords and not np.isclose(float(array["level"]), levels[0]):
-        raise SvqkitError(f"{variable} is of level {float(array['level']):g}, the model takes level {levels[0]}.")
-    return Field(array, "", [0], channels)
+    if not flat and not levels:
+        raise SvqkitError(f"{variable} has levels, the model was trained without. Pick one: x.isel(level=0).")
+    if not flat and "level" not in array.coords:
+        raise SvqkitError(f"{variable}: level has no coordinate that says which levels they are. Add it.")
+    array = array.expand_dims("level") if flat else array
+    if not levels or "level" not in array.coords:
+        return Field(array, "level", [0], channels, flat)
+    return Field(array, "level", _picked(array["level"], levels, f"level (in hPa) of {variable}"), channels, flat)
 
 
 def _of_channels(array: xr.DataArray, domain: Domain) -> Field:
@@ -147,18 +135,23 @@ def _of_channels(array: xr.DataArray, domain: Domain) -> Field:
     count = len(domain.channels)
     everything = list(range(count))
     _check_unit(array, str(array.name or "The input"), list(domain.own_units))
-    if "channel" not in array.coords:
-        if array.sizes["channel"] != count:
-            raise SvqkitError(
-                f"The input has {array.sizes['channel']} channels without names, the model takes {count}: "
-                f"{', '.join(domain.channels)}."
-            )
-        return Field(array, "channel", everything, everything)
-    there = [str(name) for name in array["channel"].values]
-    absent = [name for name in domain.channels if name not in there]
+    if "channel" in array.coords:
+        return Field(array, "channel", _picked(array["channel"].astype(str), domain.channels, "channel"), everything)
+    if array.sizes["channel"] != count:
+        raise SvqkitError(
+            f"The input has {array.sizes['channel']} channels without names, the model takes {count}: "
+            f"{', '.join(domain.channels)}."
+        )
+    return Field(array, "channel", everything, everything)
+
+
+def _picked(coordinate: xr.DataArray, wanted: Sequence[float] | Sequence[str], what: str) -> list[int]:
+    """Where the wanted levels or channels stand along a coordinate."""
+    there = coordinate.values.tolist()
+    absent = [value for value in wanted if value not in there]
     if absent:
-        raise SvqkitError(f"The input has no channel {listed(absent)}; it has {listed(there)}.")
-    return Field(array, "channel", [there.index(name) for name in domain.channels], everything)
+        raise SvqkitError(f"The input has no {what} {absent}; it has {there}. Add what lacks.")
+    return [there.index(value) for value in wanted]
 
 
 def _check_unit(array: xr.DataArray, name: str, wanted: list[str]) -> None:
@@ -171,10 +164,11 @@ def _check_unit(array: xr.DataArray, name: str, wanted: list[str]) -> None:
 
 
 def _check_dims(field: Field, plane: tuple[str, str]) -> None:
-    expected = {"time", *plane, *([field.layer] if field.layer else [])}
-    if set(field.array.dims) != expected:
+    came = field.array.squeeze(field.layer) if field.flat else field.array
+    expected = {"time", *plane} if field.flat else {"time", *plane, field.layer}
+    if set(came.dims) != expected:
         raise SvqkitError(
-            f"{field.array.name or 'The input'} has the dimensions {field.array.dims}, expected {listed(expected)}. "
+            f"{came.name or 'The input'} has the dimensions {came.dims}, expected {listed(expected)}. "
             "Rename them, or pick one of what is too many, e.g. x.isel(member=0)."
         )
 
@@ -204,41 +198,22 @@ def _orders(fields: list[Field], domain: Domain) -> tuple[np.ndarray, np.ndarray
     return rows, matching_indices("lon", array["lon"].values, np.array(domain.lon), around=360.0)
 
 
-def _read(field: Field, steps: TimeSteps, plane: tuple[str, str]) -> np.ndarray:
-    """Read (T, channels, rows, columns) in the order of the input's grid; only what is used is read."""
-    array = field.array.isel(time=steps.indices)
-    if not field.layer:
-        return array.transpose("time", *plane).values[:, None]
-    return array.isel({field.layer: field.picked}).transpose("time", field.layer, *plane).values
-
-
-def _refuse_nan(field: Field, values: np.ndarray, steps: TimeSteps, plane: tuple[str, str]) -> None:
-    """Say where the first value lies that is not finite, by the input's own coordinates."""
-    bad = ~np.isfinite(values)
-    if not bad.any() or "time" not in field.array.coords:
-        return refuse_nan(values, str(field.array.name or "The input"))
-    frame, _, row, column = (int(axis[0]) for axis in np.nonzero(bad))
-    at = field.array.isel({"time": steps.indices[frame], plane[0]: row, plane[1]: column})
-    where = [f"{name} {at[name].values:g}" for name in plane if name in at.coords]
-    raise SvqkitError(
-        f"{field.array.name or 'The input'} has {bad.sum():,} value(s) that are NaN or infinite among the frames that "
-        f"are used, the first at {', '.join([str(at['time'].values)[:16], *where])}. Fill them first."
-    )
+def _place(array: xr.DataArray, bad: np.ndarray) -> str:
+    """Where the first bad value of (time, layer, rows, columns) lies, by the array's coordinates."""
+    if "time" not in array.coords:
+        return place_by_index(bad)
+    at = array[tuple(int(axis[0]) for axis in np.nonzero(bad))]
+    return ", ".join(f"{name} {str(at[name].values)[:16]}" for name in array.dims if name in at.coords)
 
 
 def _written(
-    field: Field,
-    values: np.ndarray,
-    steps: TimeSteps,
-    frames: Sequence[int],
-    plane: tuple[str, str],
-    orders: tuple[np.ndarray, np.ndarray],
+    field: Field, values: np.ndarray, steps: TimeSteps, frames: Sequence[int], plane: tuple[str, str]
 ) -> xr.DataArray:
-    """The forecast ``values`` (L, channels, rows, columns), in the model's order, in the form of the input."""
-    own = np.empty_like(values)
-    own[..., orders[0][:, None], orders[1]] = values
-    # The last frame, repeated, has every coordinate and attribute that goes on.
-    like = field.array.isel(time=[steps.indices[-1]] * len(frames)).drop_encoding()
+    """The forecast ``values`` (L, channels, rows, columns), on the input's grid, in the form of the input."""
+    # The last frame, repeated, has every coordinate and attribute that goes on; levels come back in the input's
+    # order, those that are not forecast left out.
+    last = {"time": [steps.indices[-1]] * len(frames), field.layer: np.sort(field.picked)}
+    like = field.array.isel(last).drop_encoding()
     varying = [name for name, coordinate in like.coords.items() if "time" in coordinate.dims and name != "time"]
     like = like.drop_vars(varying)
     for coordinate in like.coords.values():
@@ -246,15 +221,6 @@ def _written(
     times = steps.ahead(frames)
     if times is not None:
         like = like.assign_coords(time=("time", times, like["time"].attrs))
-    if not field.layer:
-        dims, own = ("time", *plane), own[:, 0]
-    else:
-        # Levels come back in the input's order, those that are not forecast left out.
-        by_index = np.argsort(field.picked)
-        like = like.isel({field.layer: np.sort(field.picked)})
-        dims, own = ("time", field.layer, *plane), own[:, by_index]
-    return like.copy(data=xr.Variable(dims, own).transpose(*like.dims).values)
-
-
-def _dims(domain: Domain) -> str:
-    return f"time, channel, {', '.join(PLANES[domain.kind])}"
+    own = xr.Variable(("time", field.layer, *plane), values[:, np.argsort(field.picked)])
+    like = like.copy(data=own.transpose(*like.dims).values)
+    return like.squeeze(field.layer) if field.flat else like

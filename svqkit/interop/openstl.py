@@ -20,14 +20,14 @@ from svqkit.atomic import replacing
 from svqkit.data.domain import Domain
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
-from svqkit.interop.configfile import read_configs
+from svqkit.interop.configfile import read_config
 from svqkit.interop.settings import Architecture, architecture
 from svqkit.interop.weights import read_state_dict, translated, turn_channels
 from svqkit.models import SimVP, refuse_larger
 from svqkit.settings.params import Experiment, Params, Training, as_tree, experiment_from_tree, load_params
 from svqkit.training.checkpoint import save_weights
 from svqkit.training.paths import run_path, store_path
-from svqkit.training.runs import open_run, write_config
+from svqkit.training.runs import write_config
 
 LOG = ["epoch", "learning_rate", "train_loss", "validation_loss"]
 
@@ -48,9 +48,10 @@ def load(config: dict[str, Any], state_dict: Mapping[str, Tensor]) -> nn.Module:
     """Build a model of the reference (method SimVP, TAU or SimVPVQ) as one of ours, with its weights.
 
     Args:
-        config: the reference's own keys, ``in_shape`` (T, C, H, W) among them; those of the training are ignored.
-            Missing keys take the reference's defaults, see :mod:`svqkit.interop.settings`.
-        state_dict: by the reference's names, each with or without a leading ``module.``, of any float type.
+        config: the reference's own keys, ``in_shape`` (T, C, H, W) among them; those that don't shape the model are
+            ignored with a warning. Missing keys take the reference's defaults, see :mod:`svqkit.interop.settings`.
+        state_dict: by the reference's names, of any float type; before them may stand ``module.``, ``model.`` and
+            ``_orig_mod.`` in any order, and batch norm's counters may be missing.
 
     Returns:
         A float32 module in eval mode that maps frames (B, T, C, H, W), normalised as in training (of Human3.6M with
@@ -59,8 +60,8 @@ def load(config: dict[str, Any], state_dict: Mapping[str, Tensor]) -> nn.Module:
         :class:`svqkit.models.SimVP`.
 
     Raises:
-        SvqkitError: the config has a key or a value that the reference doesn't know, or the weights don't fit it:
-            everything that is missing, surplus, misshapen or not finite is listed.
+        SvqkitError: the config has a value that doesn't fit or a key that is nearly one of the model's, or the weights
+            don't fit it: everything that is missing, surplus, misshapen or not finite is listed.
 
     Source: github.com/chengtan9907/OpenSTL and github.com/Pachark/SVQ-Forecasting, which pin timm 0.6.11 and ran
     with vector-quantize-pytorch 1.12.5.
@@ -106,8 +107,8 @@ def convert(
 
     Args:
         checkpoint: a .pth, see :func:`svqkit.interop.weights.read_state_dict`.
-        config: files, see :func:`svqkit.interop.configfile.read_configs`. ``in_shape`` may be missing, since the
-            reference's config files don't have it: then it is the store's.
+        config: files, see :func:`svqkit.interop.configfile.read_config`; where two set a key, the later one counts.
+            ``in_shape`` may be missing, since the reference's config files don't have it: then it is the store's.
         dataset, profile: of ``params``.
         name: of the experiment; None: ``<dataset>-openstl``.
         seed: under which the run is filed.
@@ -120,7 +121,7 @@ def convert(
     settings = load_params(params, profile)
     data = settings.dataset(dataset)
     store = Store.open(store_path(profile, dataset, stores))
-    given = read_configs(config)
+    given = {key: value for path in config for key, value in read_config(path).items()}
     shape = (data.frames_in, *store.frame_shape)
     wanted = architecture({**given, "in_shape": given.get("in_shape") or list(shape)})
     if wanted.in_shape != shape:
@@ -188,8 +189,7 @@ def main(arguments: list[str] | None = None) -> int:
     except SvqkitError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    dataset = open_run(path).experiment.dataset
-    also = f"-p dataset {dataset} -y 'more_runs: [{path}]' -p scores scratch/scores"
+    also = f"-p dataset {options.dataset} -y 'more_runs: [{path}]' -p scores scratch/scores"
     print(
         f"{path} is made. To score it beside the kit's own runs, draw it, and look into it:\n"
         f"  papermill notebooks/evaluate.ipynb out.ipynb {also}\n"

@@ -7,9 +7,11 @@ models read as gSTA. So a config of a training, which has every key of the parse
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
+from warnings import warn
 
-from svqkit.errors import SvqkitError, choose, hint, listed
+from svqkit.errors import SvqkitError, choose, listed
 from svqkit.interop.quantizers import quantizer_of
 from svqkit.settings.params import TRANSLATORS, Model
 from svqkit.settings.quantizers import NoQuantizer, Settings
@@ -30,17 +32,6 @@ SIGNATURE = {
     "noise": None,
 }
 OURS = {"method", "in_shape", "model_type", "post_vq", "vq_type", "vq_kwargs", "freeze_projection", *SIGNATURE}
-# What else a config may hold: the parser's options, what the datasets' table adds, and the training's settings.
-_OTHER_KEYS = """
-    act_inplace aft_seq_length alpha auto_resume batch_size broadcast_buffers clip_grad clip_mode config_file data_name
-    data_root dataname decay_epoch decay_rate delta deterministic device diff_seed display_step dist drop_last
-    empty_cache epoch ex_name filter_bias_and_bn final_div_factor find_unused_parameters fp16 fps idx_in idx_out
-    launcher level lista_iter local_rank log_step loss lr lr_k_decay metrics middim min_lr momentum nonlinear
-    num_workers opt opt_betas opt_eps overwrite patience port pre_seq_length res_dir resume_from sched seed step
-    stochastic_sample_codes test test_time torchscript total_length train_time use_augment use_gpu use_prefetcher
-    val_batch_size val_time warmup_epoch warmup_lr weight_decay
-"""
-IGNORED = frozenset(_OTHER_KEYS.split())
 
 
 @dataclass(frozen=True)
@@ -53,13 +44,13 @@ class Architecture:
 
 
 def architecture(config: Mapping[str, Any]) -> Architecture:
-    """Return the model that a config of the reference describes.
+    """Return the model that a config of the reference describes; a warning names the keys that don't shape it.
 
     Raises:
-        SvqkitError: a key that the reference doesn't know, a method or model type that isn't SimVP's, or a value
+        SvqkitError: a key that is nearly one of the model's, a method or model type that isn't SimVP's, or a value
             that doesn't fit.
     """
-    _refuse_unknown(config)
+    _tell_unused(config)
     method = choose(METHODS, str(config.get("method", "SimVP")).lower(), "method")
     named = config.get("model_type")
     values = {key: config.get(key, default) for key, default in SIGNATURE.items()}
@@ -81,14 +72,19 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
     return Architecture(model, quantizer, _in_shape(config.get("in_shape")))
 
 
-def _refuse_unknown(config: Mapping[str, Any]) -> None:
-    known = OURS | IGNORED
-    problems = [f"{key!r}{hint(key, known)}" for key in config if key not in known]
+def _tell_unused(config: Mapping[str, Any]) -> None:
+    """Refuse keys that are all but one of those that shape the model, and say which others are not used."""
+    by_lower = {key.lower(): key for key in OURS}
+    unused = [key for key in config if key not in OURS]
+    close = {key: get_close_matches(str(key).lower(), by_lower, 1, 0.85) for key in unused}
+    problems = [f"{key!r} (did you mean {by_lower[found[0]]!r}?)" for key, found in close.items() if found]
     if problems:
         raise SvqkitError(
-            f"The config has keys that neither the reference's models nor its training know: {', '.join(problems)}. "
-            f"Those that shape the model: {listed(OURS)}."
+            f"The config has keys that the reference's models don't know: {', '.join(problems)}. Those that shape the "
+            f"model: {listed(OURS)}."
         )
+    if unused:
+        warn(f"Keys of the config that don't shape the model are ignored: {listed(unused)}.", stacklevel=3)
 
 
 def _in_shape(given: Any) -> tuple[int, int, int, int]:

@@ -1,5 +1,7 @@
 """The reference's weights: read without running anything that is pickled in them, and put under our names."""
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,14 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from svqkit.errors import SvqkitError
-from svqkit.interop.names import copies, pairs, renamed
+from svqkit.errors import SvqkitError, shown
+from svqkit.interop.names import renamed
 from svqkit.interop.settings import Architecture
 from svqkit.models import SimVP
 from svqkit.settings.quantizers import LFQSettings, ResidualLFQSettings
 from svqkit.userfiles import refuse_packed, refuse_special
 
-PREFIX = "module."
+# What DistributedDataParallel, Lightning and torch.compile put before every name, in any order.
+PREFIXES = re.compile(r"^((module|model|_orig_mod)\.)+")
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Entry:
 
 def read_state_dict(path: Path) -> Mapping[str, Any]:
     """Read the state_dict in a .pth: a bare one, or that of {'epoch', 'optimizer', 'state_dict', 'scheduler'}.
+
+    It may also be called 'model_state_dict'.
 
     Raises:
         SvqkitError: there is no such file, it is damaged, holds no weights, or holds Python objects besides.
@@ -62,12 +67,12 @@ def read_state_dict(path: Path) -> Mapping[str, Any]:
         ) from error
     except Exception as error:  # a damaged pickle can raise anything
         raise SvqkitError(f"The checkpoint {path} is damaged or no checkpoint: {error!r}") from error
-    weights = content.get("state_dict", content) if isinstance(content, Mapping) else content
+    keys = list(content) if isinstance(content, Mapping) else []
+    weights = next((content[key] for key in ("state_dict", "model_state_dict") if key in keys), content)
     if not isinstance(weights, Mapping) or not weights:
         raise SvqkitError(
             f"{path} must hold a state_dict, names with their tensors, bare or under the key 'state_dict'; it holds "
-            f"{type(content).__name__}"
-            + (f" with {', '.join(map(repr, content)) or 'nothing'}." if isinstance(content, Mapping) else ".")
+            f"{type(content).__name__} with the keys {shown(keys)}."
         )
     return weights
 
@@ -79,9 +84,13 @@ def translated(weights: Mapping[str, Any], model: nn.Module, wanted: Architectur
         SvqkitError: entries are missing, surplus, misshapen, no tensors, not finite, or copies and constants with
             other values. All are listed, by the reference's names.
     """
-    given, problems = _bare(weights)
+    names = [PREFIXES.sub("", str(name)) for name in weights]
+    given = dict(zip(names, weights.values(), strict=True))
+    problems = [f"twice, with and without a prefix: {name}" for name, count in Counter(names).items() if count > 1]
     expected, constants = entries(model, wanted), _constants(model, wanted)
     for name, entry in expected.items():
+        if name.endswith(".num_batches_tracked"):  # some keep float tensors only; nothing is computed with it
+            given.setdefault(name, entry.like)
         problems += _misfit(name, given[name], entry) if name in given else [f"missing: {name} {entry.shape}"]
     for name, value in given.items():
         if name in constants:
@@ -115,15 +124,15 @@ def turn_channels(model: SimVP) -> None:
 
 def entries(model: nn.Module, wanted: Architecture) -> dict[str, Entry]:
     """Return what the reference's state_dict of such a model must hold, by its names."""
-    table, translator = pairs(wanted.model, wanted.quantizer), wanted.model.translator
+    translator, quantizer = wanted.model.translator, wanted.quantizer
     found = {}
     for ours, like in model.state_dict().items():
-        theirs = renamed(ours, table)
+        theirs = renamed(ours, translator, quantizer)
         found[theirs] = Entry(ours, like, _shape(theirs, like, translator))
-    for copy, first in copies(wanted.quantizer).items():
-        for theirs, entry in list(found.items()):
-            if theirs.startswith(f"{first}."):
-                found[copy + theirs.removeprefix(first)] = replace(entry, copy_of=theirs)
+    if getattr(quantizer, "shared_codebook", False):  # each step names it there
+        for theirs, entry in [item for item in found.items() if ".layers.0._codebook." in item[0]]:
+            for step in range(1, quantizer.num_quantizers):
+                found[theirs.replace(".layers.0.", f".layers.{step}.")] = replace(entry, copy_of=theirs)
     return found
 
 
@@ -148,23 +157,10 @@ def _constants(model: nn.Module, wanted: Architecture) -> dict[str, Tensor | Non
             known[f"hid.enc.{number}.block.attn.relative_position_index"] = block.attn.relative_position_index
             known[f"hid.enc.{number}.block.attn_mask"] = None
     if isinstance(wanted.quantizer, LFQSettings | ResidualLFQSettings):
-        bits = wanted.quantizer.codebook_size.bit_length() - 1
-        bit_values = 2 ** torch.arange(bits - 1, -1, -1)
-        steps = getattr(wanted.quantizer, "num_quantizers", 0)
-        known |= {f"vq.vq.layers.{step}.mask": bit_values for step in range(steps)} or {"vq.vq.mask": bit_values}
+        single = isinstance(wanted.quantizer, LFQSettings)
+        for number, step in enumerate(model.quantizer.steps):
+            known["vq.vq.mask" if single else f"vq.vq.layers.{number}.mask"] = step.bit_values
     return known
-
-
-def _bare(weights: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The entries without the prefix of a parallel training; and those that stand there twice for that reason."""
-    bare: dict[str, Any] = {}
-    problems = []
-    for name, value in weights.items():
-        short = str(name).removeprefix(PREFIX)
-        if short in bare:
-            problems.append(f"twice, with and without {PREFIX!r}: {short}")
-        bare[short] = value
-    return bare, problems
 
 
 def _misfit(name: str, value: Any, entry: Entry) -> list[str]:
@@ -181,9 +177,7 @@ def _misfit(name: str, value: Any, entry: Entry) -> list[str]:
 
 
 def _other_constant(name: str, value: Any, known: Tensor | None) -> list[str]:
-    if not isinstance(value, Tensor):
-        return [f"no tensor: {name}, got {_what(value)}"]
-    if known is None or torch.equal(value.cpu().long(), known.cpu()):
+    if known is None or (isinstance(value, Tensor) and torch.equal(value.cpu().long(), known.cpu())):
         return []
     return [f"values of {name}: a constant of the architecture is another one there; another window, or another K?"]
 
