@@ -162,15 +162,6 @@ def test_a_dry_run_lists_every_run_of_the_paper(project: Project) -> None:
     assert listed == STAGES
 
 
-def test_editing_a_figure_reruns_no_training(project: Project) -> None:
-    path = project.folder / "svqkit/plots/maps.py"
-    before = path.read_text()
-    path.write_text(f"{before}\n# edited\n")
-    stale = json.loads(project.run("dvc", "status", "--json"))
-    path.write_text(before)
-    assert stale.keys() == {"settings", "figures@weather_t2m", "figures@taxibj", *PAPER}
-
-
 def test_moved_data_another_study_or_translator_and_comments_train_nothing(project: Project) -> None:
     (project.folder / "data").rename(project.folder / "moved")
     params = project.folder / "params.yaml"
@@ -191,15 +182,6 @@ def test_moved_data_another_study_or_translator_and_comments_train_nothing(proje
     registry.write_text(code)
     assert not [stage for stage in ran if stage.startswith(("raw", "prepare", "train"))]
     assert "evaluate@taxibj" in ran
-
-
-def test_how_a_codebook_is_used_is_measured_anew_when_that_code_changes(project: Project) -> None:
-    with (project.folder / "svqkit/quantizers/usage.py").open("a") as file:
-        file.write("\nCONSTANT = 1\n")
-    stale = json.loads(project.run("dvc", "status", "--json"))
-    assert {"evaluate@taxibj", "evaluate@weather_t2m", "paper_figures"} <= stale.keys()
-    assert not [stage for stage in stale if stage.startswith("train")]
-    (project.folder / "svqkit/quantizers/usage.py").write_text((ROOT / "svqkit/quantizers/usage.py").read_text())
 
 
 def test_a_mistake_in_params_is_refused_before_anything_runs(project: Project) -> None:

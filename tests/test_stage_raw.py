@@ -10,7 +10,6 @@ from rawfiles import RawFiles
 
 from svqkit.data import rawfiles
 from svqkit.data.prepare import prepare
-from svqkit.errors import SvqkitError
 from svqkit.pipeline import stage_raw
 
 
@@ -68,13 +67,3 @@ def test_prepare_reads_no_file_a_second_time(raw: RawFiles, tmp_path: Path, monk
     stage_raw.write(raw.data(), tmp_path / "raw.json", stage_raw.prepare_path(store) / "raw.json")
     monkeypatch.setattr(rawfiles, "_digest", lambda path: pytest.fail(f"{path} was read again"))
     prepare(raw.data(), store)
-
-
-def test_missing_files_leave_the_file_as_it_was(raw: RawFiles, stage: Stage) -> None:
-    raw.write()
-    before = stage(raw.data())
-    for path in raw.root.rglob("*.nc"):
-        path.unlink()
-    with pytest.raises(SvqkitError):
-        stage(raw.data())
-    assert stage.file.read_bytes() == before

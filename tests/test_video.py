@@ -1,7 +1,7 @@
 """Videos and folders of frames: decoded as OpenCV and Pillow decode them, and refused when they were cut short."""
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import chain
 from pathlib import Path
 
@@ -104,11 +104,17 @@ def test_a_cut_video_is_refused_before_it_is_decoded(suffix: str, share: float, 
         inspect_video(cut)
 
 
-def test_an_avi_cut_within_its_index_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("damaged", "said"),
+    [
+        (lambda content: content[: (content.rfind(b"idx1") + len(content)) // 2], "truncated"),
+        (lambda content: content[:4] + bytes(4) + content[8:], "never finished"),
+    ],
+)
+def test_a_damaged_avi_is_refused(damaged: Callable[[bytes], bytes], said: str, tmp_path: Path) -> None:
     path = film(tmp_path / "film.avi")
-    content = path.read_bytes()
-    path.write_bytes(content[: (content.rfind(b"idx1") + len(content)) // 2])
-    with pytest.raises(SvqkitError, match="truncated"):
+    path.write_bytes(damaged(path.read_bytes()))
+    with pytest.raises(SvqkitError, match=said):
         inspect_video(path)
 
 
@@ -117,15 +123,6 @@ def test_bytes_behind_a_container_do_no_harm(tmp_path: Path) -> None:
         path = film(tmp_path / f"film{suffix}")
         path.write_bytes(path.read_bytes() + bytes(100))
         assert inspect_video(path).frames == FRAMES
-
-
-def test_an_avi_that_was_never_finished_is_refused(tmp_path: Path) -> None:
-    path = film(tmp_path / "film.avi")
-    content = bytearray(path.read_bytes())
-    content[4:8] = bytes(4)
-    path.write_bytes(content)
-    with pytest.raises(SvqkitError, match="never finished"):
-        inspect_video(path)
 
 
 def test_an_avi_without_a_number_of_frames_is_counted(tmp_path: Path) -> None:

@@ -317,7 +317,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "an absent level": {"variables": ("t",), "levels": (850, 925)},
     "levels that nobody named": {"variables": ("t",)},
     "levels in one file only": {"variables": ("t",), "levels": (500,)},
-    "a cadence that does not divide the wanted one": {"hours_per_frame": 6},
+    "a cadence that divides no wanted one": {"hours_per_frame": 6},
     "grids that are shifted": BOTH,
     "variables of different times": BOTH | {"gaps": "split"},
     "a period without a frame": {"gaps": "split"},

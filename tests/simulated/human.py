@@ -34,20 +34,12 @@ test.txt. To use the real data, replace all of them.
 
 @dataclass(frozen=True)
 class Walker:
-    """A person, and how it walks; lengths are shares of the picture, times are frames.
+    """A person, and how it walks; lengths are shares of the picture, times are frames, colours red, green, blue."""
 
-    Attributes:
-        height: of the person, in the middle of the room.
-        lap: frames that a circle takes; negative the other way round.
-        phase: where on the circle the person starts, in radians.
-        strides: double steps in a lap.
-        skin, shirt, trousers: red, green, blue.
-    """
-
-    height: float
-    lap: float
-    phase: float
-    strides: float
+    height: float  # of the person, in the middle of the room
+    lap: float  # frames that a circle takes; negative the other way round
+    phase: float  # where on the circle the person starts, in radians
+    strides: float  # double steps in a lap
     skin: tuple[int, int, int]
     shirt: tuple[int, int, int]
     trousers: tuple[int, int, int]

@@ -30,21 +30,13 @@ TITLE = "Simulated weather: not measurements, and not a model of the real atmosp
 
 @dataclass(frozen=True)
 class Packing:
-    """Units of a variable, and how its values become integers.
-
-    Attributes:
-        units: as ERA5 and WeatherBench write them.
-        unit: the value of one step of the file's integers.
-        zero: the value of integer 0.
-        steps: per level, the top first, the multiple of ``unit`` that it is rounded to; a single one for all.
-        chunk: levels and rows that are deflated together: of those tried, what packs tightest.
-    """
+    """Units of a variable, as ERA5 and WeatherBench write them, and how its values become integers."""
 
     units: str
-    unit: float
-    zero: float = 0.0
-    steps: tuple[int, ...] = (1,)
-    chunk: tuple[int, int] = (1, 32)
+    unit: float  # the value of one step of the file's integers
+    zero: float = 0.0  # the value of integer 0
+    steps: tuple[int, ...] = (1,)  # per level, the top first, the multiple of ``unit`` that it is rounded to
+    chunk: tuple[int, int] = (1, 32)  # levels and rows that are deflated together: what packs tightest
 
     def integers(self, values: np.ndarray) -> np.ndarray:
         """Values (time, (level,) lat, lon) as the integers that the file holds, int16."""
