@@ -170,7 +170,8 @@ def test_a_folder_that_a_kill_left_goes_with_the_next_kernel(tmp_path: Path, mon
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
     code = (
-        "import time; from svqkit.pipeline.kernel import private_folder\n"
+        "import signal, time; from svqkit.pipeline.kernel import private_folder\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # which nohup and & leave ignored
         "with private_folder() as (folder, _): print(folder, flush=True); time.sleep(600)"
     )
 
