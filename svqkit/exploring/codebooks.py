@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from svqkit import models
 from svqkit.data.store import Store
-from svqkit.data.windows import Batch, Normaliser, Windows
+from svqkit.data.windows import Batch, Normaliser
 from svqkit.errors import SvqkitError
 from svqkit.evaluation import forecasters
-from svqkit.evaluation.codebook import measures
+from svqkit.evaluation.codebook import measures, sample_frames, spread_windows
 from svqkit.plots.names import metric_name
 from svqkit.quantizers import Quantized, Quantizer, Usage
 from svqkit.quantizers.base import as_map, rows
@@ -64,12 +63,6 @@ def codes_for(kept: pd.DataFrame, error: float, how: str) -> int | None:
     part = kept[kept["kept"] == how].sort_values("codes", ascending=False)
     enough = part.loc[(part["error"] <= error).cumprod().astype(bool), "codes"]
     return int(enough.min()) if len(enough) else None
-
-
-def spread_windows(store: Store, count: int) -> Batch:
-    """Return ``count`` test windows, spread evenly, as they are stored."""
-    test = Windows(store, "test", hold=False)
-    return test.read(np.unique(np.linspace(0, len(test) - 1, count).round().astype(int)).tolist())
 
 
 class FewCodes(nn.Module):
@@ -135,7 +128,7 @@ def stages_of_training(run: Run) -> dict[str, nn.Module]:
 @torch.inference_mode()
 def usages_of(trained: Mapping[str, nn.Module], store: Store, windows: int) -> dict[str, Usage]:
     """Return the usage of each model's codebook over ``windows`` test windows, spread evenly; the same ones for all."""
-    frames = Normaliser.of(store).forward(spread_windows(store, windows).inputs)
+    frames = sample_frames(store, windows)
     return {name: model.quantizer.usage(model.latents(frames)) for name, model in trained.items()}
 
 

@@ -69,11 +69,6 @@ def inspect_video(path: Path, whole: bool = True) -> Video:
     return Video(frames, first.shape[:2])
 
 
-def count_frames(path: Path) -> int:
-    """Return how many frames the video at ``path`` promises; see :func:`inspect_video`."""
-    return inspect_video(path).frames
-
-
 def read_video(
     path: Path, colour: bool, wanted: Sequence[range] | None = None, promised: int | None = None
 ) -> Iterator[np.ndarray]:
