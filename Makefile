@@ -13,11 +13,17 @@ LOG := $(VENV)/setup.log
 
 # Stages that `make repro` runs side by side; 0: two, or one for each GPU.
 JOBS ?= 0
+# The Dask cluster that runs them, tcp://host:8786; empty: one on this machine, for this command.
+SCHEDULER ?=
+# Only the stages of this dataset, and what joins all datasets; empty: all.
+ONLY ?=
+# Seconds that one stage may take; 0: as long as it likes.
+LIMIT ?= 0
 # What `make table` and `make figure` make.
 T ?= all
 F ?= all
 # As variables of the environment they are words to the shell, whatever stands in them.
-export JOBS T F REFERENCE
+export JOBS SCHEDULER ONLY LIMIT T F REFERENCE
 
 # Stages of the pipeline start papermill, python and the like by name: ours come first.
 WITH_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
@@ -70,7 +76,8 @@ data: setup  ## fetch the tracked data, where there is none yet
 		else [ -e data ] || rm $$mark; exit 1; fi; fi
 
 repro: data  ## run every stage that is out of date, JOBS=2 at a time; the report is reports/index.html
-	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.pipeline.run_stages --jobs "$$JOBS"
+	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.pipeline.run_stages \
+		--jobs "$$JOBS" --scheduler "$$SCHEDULER" --only "$$ONLY" --limit "$$LIMIT"
 	@echo; echo "Everything is in reports/index.html"
 
 report: setup  ## make tables, figures and the report again, from the scores that there are

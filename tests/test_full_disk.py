@@ -22,7 +22,7 @@ from svqkit.evaluation.codebook import write_usage
 from svqkit.evaluation.fields import write_netcdf
 from svqkit.forecasting.write import write_forecast
 from svqkit.paper import costs
-from svqkit.pipeline.__main__ import main as notebooks
+from svqkit.pipeline.commands import main as notebooks
 from svqkit.plots.style import save
 from svqkit.quantizers.usage import hard_usage
 from svqkit.settings.data import ArrayData

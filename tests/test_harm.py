@@ -45,8 +45,8 @@ from svqkit.forecasting.files import from_files
 from svqkit.interop.configfile import read_config
 from svqkit.interop.openstl import load as load_openstl
 from svqkit.interop.weights import read_state_dict
-from svqkit.pipeline.__main__ import main as notebooks_main
-from svqkit.pipeline.__main__ import what_a_stage_runs
+from svqkit.pipeline.commands import main as notebooks_main
+from svqkit.pipeline.commands import what_a_stage_runs
 from svqkit.plots.table import escape_markdown
 from svqkit.settings import single_run
 from svqkit.settings.data import ArrayData, ClipsData, HumanData, TaxiBJData, WeatherData

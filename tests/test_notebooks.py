@@ -9,7 +9,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from svqkit.errors import SvqkitError
 from svqkit.pipeline import assigned_names, executing, refuse_unknown_parameters
-from svqkit.pipeline.__main__ import main
+from svqkit.pipeline.commands import main
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -1,74 +1,208 @@
-"""How stages are shared out among processes and GPUs, and what is said of those that fail."""
+"""DVC's graph on Dask's workers: what runs when, what is said of stages that fail, and what ends with what."""
 
-import contextlib
+import argparse
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from ruamel.yaml import YAML
+from distributed import Client, LocalCluster
 
+from svqkit.errors import SvqkitError
 from svqkit.pipeline import run_stages
 
-PRINTED = """
-Running stage 'train@a':
-> python -m svqkit.pipeline run train
-error: The loss is nan at step 3 (epoch 1); training stops.
-ERROR: failed to reproduce 'train@a': failed to run: python, exited with 1
-Running stage 'train@b':
-step 1
-Running stage 'train@c':
-ERROR: failed to reproduce 'train@c': failed to run: python, exited with 137
+ROOT = Path(__file__).parents[1]
+PATH = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+STAGES = """
+stages:
+  first: {cmd: echo one > first.txt, outs: [first.txt]}
+  raw:
+    foreach: [x, y]
+    do: {cmd: "cp first.txt raw-${item}.txt", deps: [first.txt], outs: ["raw-${item}.txt"]}
+  good:
+    foreach: [x, y]
+    do:
+      cmd: mkdir -p all; cp raw-${item}.txt all/${item}.txt; echo good-${item} >> ../order
+      deps: ["raw-${item}.txt"]
+      outs: ["all/${item}.txt"]
+  bad:
+    cmd: "test -e ../mended || { echo 'error: this is why'; exit 3; }; mkdir -p all; touch all/bad.txt"
+    deps: [first.txt]
+    outs: [all/bad.txt]
+  needs_bad: {cmd: cp all/bad.txt needs_bad.txt, deps: [all/bad.txt], outs: [needs_bad.txt]}
+  measured:
+    cmd: echo measured >> ../order; sleep 0.3; echo end of measured >> ../order; touch measured.txt
+    deps: [first.txt]
+    outs: [measured.txt]
+    meta: {alone: true}
+  joins: {cmd: cat all/* measured.txt > joined.txt, deps: [all, measured.txt], outs: [joined.txt]}
 """
 
 
-def test_each_failed_stage_has_its_own_reason() -> None:
-    assert run_stages.failures(PRINTED) == {
-        "train@a": "The loss is nan at step 3 (epoch 1); training stops.",
-        "train@c": "see above",
-    }
-    assert run_stages.failures("Running stage 'train@b':\nall is well") == {}
+def project(folder: Path, stages: str) -> Path:
+    """A project of DVC's whose stages are commands of a shell."""
+    folder.mkdir()
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q", "--no-scm"], cwd=folder, check=True)
+    for name in ("params.yaml", "trainings.yaml"):
+        (folder / name).write_bytes((ROOT / name).read_bytes())
+    (folder / "dvc.yaml").write_text(stages)
+    return folder
 
 
-@given(st.lists(st.integers(0, 30), min_size=1, max_size=5), st.integers(1, 4))
-def test_every_stage_is_in_one_task_after_what_it_needs(counts: list[int], jobs: int) -> None:
-    datasets = {f"d{number}-{index}": f"d{number}" for number, count in enumerate(counts) for index in range(count)}
-    items = [f"{kind}@d{number}" for kind in ("raw", "prepare", "evaluate", "figures") for number in range(len(counts))]
-    stages = ["notebooks", *items, *(f"train@{name}" for name in datasets), "report"]
-    tasks = run_stages.plan(stages, datasets, jobs)
-    planned = [name for task in tasks for name in task.stages]
-    assert sorted(planned) == sorted(name for name in stages if "@" in name)
-    before = {
-        name: {*task.after, *task.stages[:position]} for task in tasks for position, name in enumerate(task.stages)
-    }
-    for name, dataset in datasets.items():
-        assert f"raw@{dataset}" in before[f"prepare@{dataset}"]
-        assert f"prepare@{dataset}" in before[f"train@{name}"]
-        assert f"train@{name}" in before[f"evaluate@{dataset}"]
-        together = next(task for task in tasks if f"train@{name}" in task.stages)
-        assert f"evaluate@{dataset}" not in together.stages, "DVC would leave it out when a training fails"
-    assert all(f"evaluate@d{number}" in before[f"figures@d{number}"] for number in range(len(counts)))
-    assert tasks[0].stages[0] == f"raw@d{counts.index(max(counts))}", "the longest begins first"
+def begin(folder: Path, *arguments: str) -> subprocess.Popen:
+    """Start the pipeline there."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "svqkit.pipeline.run_stages", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": PATH},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
-def test_every_stage_of_the_pipeline_is_run() -> None:
-    stages = YAML(typ="safe").load(Path(__file__).parents[1] / "dvc.yaml")["stages"]
-    for name, stage in stages.items():
-        assert ("foreach" in stage) != (name in {*run_stages.FIRST, *run_stages.LAST}), name
-    # DVC waits for nobody: what a stage reads must have been made by those that it comes after.
-    made = {
-        name: {str(path) for out in stage["outs"] for path in out} for name, stage in stages.items() if "outs" in stage
-    }
-    for name, after in run_stages.LAST.items():
-        ahead = {*after, *(earlier for earlier_stage in after for earlier in run_stages.LAST[earlier_stage])}
-        for other in set(run_stages.LAST) - ahead:
-            assert not made[other] & {*stages[name]["deps"]}, f"{name} needs what {other} makes"
+def run(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Run the pipeline there; return its exit code and what it printed."""
+    process = begin(folder, *arguments)
+    printed = process.communicate(timeout=500)[0]
+    return process.returncode, printed
+
+
+def until(true: Callable[[], object], seconds: float = 200) -> bool:
+    """Wait for a condition; whether it came true."""
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.05)
+    return bool(true())
+
+
+def test_a_failed_stage_stops_only_what_needs_it_and_the_next_command_goes_on(tmp_path: Path) -> None:
+    folder = project(tmp_path / "project", STAGES)
+    code, printed = run(folder, "--jobs", "2")
+    said = printed[printed.rindex("stage(s) failed:") :]
+    assert code == 1
+    assert "bad: this is why" in said
+    assert "needs_bad: not tried, since it needs bad" in said
+    assert len(said.splitlines()) == 3
+    assert (folder / "joined.txt").read_text() == "one\none\n", "what joins many takes those that there are"
+    order = (tmp_path / "order").read_text().splitlines()
+    assert order[order.index("measured") + 1] == "end of measured", "it has the machine for itself"
+
+    (tmp_path / "mended").touch()
+    code, printed = run(folder, "--jobs", "2")
+    assert code == 0, printed
+    assert (folder / "needs_bad.txt").exists()
+    assert len((tmp_path / "order").read_text().splitlines()) == len(order), "what was done is not done again"
+    code, printed = run(folder)
+    assert code == 0
+    assert "Running stage" not in printed
+
+
+def test_only_one_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project(tmp_path / "project", STAGES))
+    everything, some = set(run_stages.stages_to_run()), set(run_stages.stages_to_run("x"))
+    assert everything - some == {"raw@y", "good@y"}
+    with pytest.raises(SvqkitError, match=r"'z'.*x, y"):
+        run_stages.stages_to_run("z")
+
+
+WORKER_DIES = """
+stages:
+  killer:
+    cmd: "test -e ../tried && touch done || {{ touch ../tried; kill -9 $SVQKIT_PIPELINE; sleep {seconds}; }}"
+    outs: [done]
+"""
+
+
+def test_a_stage_whose_worker_was_killed_runs_again(tmp_path: Path) -> None:
+    folder = project(tmp_path / "project", WORKER_DIES.format(seconds=61.5))
+    code, printed = run(folder, "--jobs", "1")
+    assert code == 0, printed
+    assert (folder / "done").exists()
+    assert until(lambda: not sleeping("61.5"), 10)
+
+
+HANGS = "stages:\n  hangs: {{cmd: touch ../runs; sleep {seconds}, outs: [none]}}\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_whatever_stops_the_pipeline_leaves_nothing_running(number: signal.Signals, tmp_path: Path) -> None:
+    seconds = f"6{int(number)}.25"
+    folder = project(tmp_path / "project", HANGS.format(seconds=seconds))
+    process = begin(folder, "--jobs", "2")
+    assert until((tmp_path / "runs").exists)
+    below = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    assert process.wait(60) != 0
+    assert until(lambda: not sleeping(seconds), 20)
+    assert until(lambda: not any(child.is_running() for child in below), 20), below
+    process.stdout.close()
+
+
+def test_a_stage_that_hangs_is_stopped_after_the_limit(tmp_path: Path) -> None:
+    folder = project(tmp_path / "project", HANGS.format(seconds="62.75"))
+    code, printed = run(folder, "--jobs", "1", "--limit", "5")
+    assert code == 1
+    assert "hangs: stopped after 5 s" in printed
+    assert until(lambda: not sleeping("62.75"), 10)
+
+
+def sleeping(seconds: str) -> list[int]:
+    """Processes that sleep so long."""
+    return [
+        process.pid for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == ["sleep", seconds]
+    ]
+
+
+def test_a_cluster_of_slurm_s_jobs_does_the_work(tmp_path: Path) -> None:
+    """The job script of docs/several_machines.md, as Slurm would run it."""
+    blocks = (ROOT / "docs/several_machines.md").read_text().split("```sh\n")[1:]
+    (script,) = [text for block in blocks if "dask worker" in (text := block.partition("```")[0]) and "#SBATCH" in text]
+    folder = project(tmp_path / "project", STAGES)
+    (folder / ".venv/bin").mkdir(parents=True)
+    (folder / ".venv/bin/dask").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m dask "$@"\n')
+    (folder / ".venv/bin/dask").chmod(0o755)
+    known = folder / ".dvc/tmp/scheduler.json"
+    environment = os.environ | {"SLURM_ARRAY_TASK_ID": "0", "PYTHONPATH": PATH}
+    scheduler = [".venv/bin/dask", "scheduler", "--scheduler-file", str(known), "--port", "0", "--no-dashboard"]
+    jobs = [subprocess.Popen(words, cwd=folder, env=environment) for words in (scheduler, ["bash", "-c", script])]
+    try:
+        assert until(known.exists)
+        code, printed = run(folder, "--scheduler", json.loads(known.read_text())["address"], "--only", "x")
+    finally:
+        for job in jobs:
+            job.terminate()
+        for job in jobs:
+            job.wait(60)
+    assert code == 1
+    assert "bad: this is why" in printed
+    assert (folder / "joined.txt").read_text() == "one\n"
+
+
+def test_a_cluster_that_can_t_be_used_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def use(address: str) -> None:
+        with run_stages.workers(argparse.Namespace(scheduler=address, jobs=1)):
+            pass
+
+    monkeypatch.setattr(run_stages, "PATIENCE", 1)
+    for address in ("tcp://127.0.0.1:1", "nonsense"):
+        with pytest.raises(SvqkitError, match=address):
+            use(address)
+    with LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster:
+        with pytest.raises(SvqkitError, match="no worker"):
+            use(cluster.scheduler_address)
+        cluster.scale(1)
+        with Client(cluster) as client:
+            client.wait_for_workers(1)
+        monkeypatch.setattr(Client, "run", lambda self, function: {"tcp://other:1": "9.9 (abc)"})
+        with pytest.raises(SvqkitError, match=r"9\.9 \(abc\)"):
+            use(cluster.scheduler_address)
 
 
 @pytest.mark.parametrize(
@@ -77,89 +211,6 @@ def test_every_stage_of_the_pipeline_is_run() -> None:
 def test_gpus_are_those_that_are_visible(visible: str, expected: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert run_stages.gpus() == expected
-
-
-def test_each_process_sees_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
-
-    def fake(command: list[str], env: dict[str, str], **options: object) -> object:
-        seen.append(env["CUDA_VISIBLE_DEVICES"])
-        return real([*command[:1], "-c", "import time; time.sleep(0.3)"], env=env, **options)
-
-    real = run_stages.subprocess.Popen
-    monkeypatch.setattr(run_stages.subprocess, "Popen", fake)
-    workers = run_stages.Workers(2, ["5", "7"])
-    workers.run([run_stages.Task((f"train@{name}",)) for name in "abcd"])
-    assert sorted(seen[:2]) == ["5", "7"], "the first two run side by side, one on each"
-    assert set(seen) == {"5", "7"}
-    assert len(seen) == 4
-    assert workers.failures == {}
-
-
-def test_a_process_that_dies_without_a_word_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = run_stages.subprocess.Popen
-    monkeypatch.setattr(
-        run_stages.subprocess, "Popen", lambda command, **options: real([*command[:1], "-c", "exit(3)"], **options)
-    )
-    workers = run_stages.Workers(1, [])
-    workers.run([run_stages.Task(("train@a", "train@b"))])
-    assert workers.failures == {"train@a, train@b": "it printed nothing"}
-
-
-def test_a_task_waits_for_what_it_comes_after(monkeypatch: pytest.MonkeyPatch) -> None:
-    log: list[str] = []
-
-    def repro(self: run_stages.Workers, stages: tuple[str, ...]) -> None:
-        log.append(f"begin {stages[0]}")
-        time.sleep(0.2 if stages[0] == "a" else 0.01)
-        log.append(f"end {stages[0]}")
-
-    monkeypatch.setattr(run_stages.Workers, "_repro", repro)
-    tasks = [run_stages.Task(("a",)), run_stages.Task(("b",), frozenset("a")), run_stages.Task(("c",))]
-    run_stages.Workers(2, []).run(tasks)
-    assert log.index("begin b") > log.index("end a")
-    assert log.index("begin c") < log.index("end a"), "what can run runs meanwhile"
-
-
-SLOW = """
-import subprocess, sys, time
-subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)  # of {mark}"])
-time.sleep(60)
-"""
-
-
-def test_a_pipeline_that_is_stopped_leaves_nothing_running(tmp_path: Path) -> None:
-    mark = tmp_path.as_posix()
-    program = f"""
-import signal, subprocess, sys
-from svqkit.pipeline import run_stages
-real = subprocess.Popen
-slow = [sys.executable, "-c", {SLOW.format(mark=mark)!r}]
-run_stages.subprocess.Popen = lambda command, **options: real(slow, **options)
-run_stages.load_params = lambda: type("Params", (), {{"experiments": {{}}}})
-run_stages.stage_names = lambda: ["notebooks", "settings"]
-run_stages.main(["--jobs", "2"])
-"""
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(Path(__file__).parents[1])}
-    process = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=environment)
-    while not left_of(mark):
-        assert process.poll() is None, "it ended before anything was stopped"
-        time.sleep(0.05)
-    process.terminate()
-    assert process.wait(10) == 128 + signal.SIGTERM
-    time.sleep(0.5)
-    assert not left_of(mark)
-
-
-def left_of(mark: str) -> list[int]:
-    """Processes that sleep for the test."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            words = " ".join(process.cmdline())
-            if f"# of {mark}" in words and "subprocess" not in words:
-                found.append(process.pid)
-    return found
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from svqkit.errors import SvqkitError
+from svqkit.pipeline.warm import hand_over
 
 PREFIX = "svqkit-kernel-"
 # Seconds in which a folder that nobody has locked is left alone: whoever made it may be about to.
@@ -107,16 +108,17 @@ def _remove_if_left(folder: Path) -> None:
         os.close(lock)
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     """Run IPython's kernel until it is told to stop.
 
     When it can't start, say because a port is taken, ipykernel may wait for its own sockets for ever. This one ends.
     """
     from ipykernel.kernelapp import IPKernelApp  # takes longer than the rest, which others want without it
 
-    kernel = IPKernelApp.instance()
+    # Its own default is that of the process that imported it, which a fork is not.
+    kernel = IPKernelApp.instance(parent_handle=int(os.environ.get("JPY_PARENT_PID", 0)))
     try:
-        kernel.initialize()
+        kernel.initialize(arguments)
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()
@@ -125,4 +127,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    hand_over("svqkit.pipeline.kernel:main", sys.argv[1:])
+    main(sys.argv[1:])

@@ -18,11 +18,15 @@ from pathlib import Path
 
 import psutil
 
+from svqkit.pipeline.warm import hand_over
+
 # What starts the others, as its command line tells.
-STARTERS = {"make", "gmake", "dvc", "svqkit.pipeline.run_stages"}
+STARTERS = {"make", "gmake", "dvc", "svqkit.pipeline.run_stages", "svqkit.pipeline.warm"}
 # The pipeline's process, for those below it: who finds it gone already has lost it before watching.
 PIPELINE = "SVQKIT_PIPELINE"
 SECONDS = 0.5
+# The number of the process that this one stands for, as one forked by svqkit.pipeline.warm; 0: itself.
+started_as = 0
 
 
 def watch(stop: Callable[[str], object] | None = None) -> None:
@@ -31,7 +35,11 @@ def watch(stop: Callable[[str], object] | None = None) -> None:
     Without ``stop`` the sentence is printed and the process ends. Nothing is watched where neither make nor the
     pipeline nor DVC started it.
     """
-    parents = psutil.Process().parents()
+    try:
+        this = psutil.Process(started_as or None)
+    except psutil.NoSuchProcess:
+        end("the process that this one stands for has ended: stopped.")
+    parents = this.parents()
     started = max((number for number, process in enumerate(parents, 1) if is_starter(process)), default=0)
     starters = {parent: f"{parent.name()} (process {parent.pid})" for parent in parents[:started] if lives(parent)}
     pipeline = int(os.environ.get(PIPELINE, 0))
@@ -68,12 +76,13 @@ def end(sentence: str) -> None:
     os._exit(1)
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     """Run a module as ``python -m`` does, watched."""
     watch()
-    del sys.argv[0]
-    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    sys.argv = arguments
+    runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
-    main()
+    hand_over("svqkit.pipeline.watchdog:main", sys.argv[1:])
+    main(sys.argv[1:])

@@ -1,0 +1,115 @@
+"""What a Dask worker does: stages in processes of their own, forked from a server that has the libraries already."""
+
+import contextlib
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from distributed import WorkerPlugin, get_worker
+
+import svqkit
+from svqkit.pipeline import watchdog
+from svqkit.pipeline.kernel import private_folder
+from svqkit.pipeline.warm import SOCKET
+
+_FAILED = re.compile(r"failed to reproduce '([^']+)'")
+
+
+class WarmServer(WorkerPlugin):
+    """Gives a worker a server that forks Pythons which have their libraries already, see svqkit.pipeline.warm."""
+
+    def setup(self, worker: object) -> None:
+        """Start it."""
+        self.stack = contextlib.ExitStack()
+        folder, _ = self.stack.enter_context(private_folder())
+        os.environ[SOCKET] = str(folder / "warm")
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # libraries read that when they are imported
+        command = [sys.executable, "-m", "svqkit.pipeline.warm", os.environ[SOCKET]]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE)
+
+    def teardown(self, worker: object) -> None:
+        """End it, with all that was started through it."""
+        self.process.stdin.close()
+        self.process.wait()
+        self.stack.close()
+
+
+def reproduce(stage: str, earlier: dict[str, str], needed: Sequence[str], devices: Sequence[str], limit: float) -> str:
+    """Bring one stage up to date, in a process of its own; return why it failed, or an empty text.
+
+    Args:
+        stage: its name.
+        earlier: the outcomes of those that it comes after.
+        needed: which of them it can't do without.
+        devices: the GPUs that workers share out by their numbers; none: this one sees what its environment says.
+        limit: seconds that it may take; 0: any number.
+    """
+    if failed := [name for name in needed if earlier[name]]:
+        return f"not tried, since it needs {', '.join(failed)}"
+    environment = os.environ | {watchdog.PIPELINE: str(os.getpid())}
+    if devices:
+        environment["CUDA_VISIBLE_DEVICES"] = devices[int(get_worker().name) % len(devices)]
+    command = [
+        sys.executable,
+        "-m",
+        "svqkit.pipeline.watchdog",
+        "dvc",
+        "--wait-for-lock",
+        "repro",
+        "--single-item",
+        stage,
+    ]
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0, start_new_session=True
+    )
+    hung = []
+    with contextlib.ExitStack() as stack:
+        stack.callback(end, process)
+        if limit:
+            timer = threading.Timer(limit, lambda: (hung.append(stage), end(process)))
+            timer.start()
+            stack.callback(timer.cancel)
+        printed = passed_on(process)
+    if hung:
+        return f"stopped after {limit:g} s, which is the limit that was given"
+    if not process.returncode:
+        return ""
+    errors = [line.removeprefix("error: ") for line in printed.splitlines() if line.startswith("error: ")]
+    return errors[0] if errors else "see above" if _FAILED.search(printed) else last_line(printed)
+
+
+def end(process: subprocess.Popen) -> None:
+    """End a process with everything in its group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+
+
+def passed_on(process: subprocess.Popen) -> str:
+    """Print what a process prints as it comes, and return it (bars redraw themselves without ending a line)."""
+    printed = bytearray()
+    while chunk := os.read(process.stdout.fileno(), 2**16):
+        printed += chunk
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+    process.wait()
+    return printed.decode(errors="replace")
+
+
+def last_line(printed: str) -> str:
+    """Return the last line that says something."""
+    return next((line for line in reversed(printed.splitlines()) if line.strip()), "it printed nothing")
+
+
+def code_version() -> str:
+    """Return the version of the code that this process would run, with a digest of it."""
+    root = Path(svqkit.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return f"{svqkit.__version__} ({digest.hexdigest()[:12]})"
