@@ -16,6 +16,7 @@ from distributed import Client, LocalCluster
 
 from svqkit.errors import SvqkitError
 from svqkit.pipeline import run_stages
+from svqkit.pipeline.warm import SOCKET
 
 ROOT = Path(__file__).parents[1]
 PATH = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
@@ -55,12 +56,12 @@ def project(folder: Path, stages: str) -> Path:
     return folder
 
 
-def begin(folder: Path, *arguments: str) -> subprocess.Popen:
-    """Start the pipeline there."""
+def begin(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen:
+    """Start the pipeline there; without warm starts, which take seconds to prepare, unless the environment says so."""
     return subprocess.Popen(
         [sys.executable, "-m", "svqkit.pipeline.run_stages", *arguments],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": PATH},
+        env=os.environ | {"PYTHONPATH": PATH, SOCKET: ""} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -121,11 +122,11 @@ stages:
 
 
 def test_a_stage_whose_worker_was_killed_runs_again(tmp_path: Path) -> None:
-    folder = project(tmp_path / "project", WORKER_DIES.format(seconds=61.5))
+    folder = project(tmp_path / "project", WORKER_DIES.format(seconds=f"61.{os.getpid()}"))
     code, printed = run(folder, "--jobs", "1")
     assert code == 0, printed
     assert (folder / "done").exists()
-    assert until(lambda: not sleeping("61.5"), 10)
+    assert until(lambda: not sleeping(f"61.{os.getpid()}"), 10)
 
 
 HANGS = "stages:\n  hangs: {{cmd: touch ../runs; sleep {seconds}, outs: [none]}}\n"
@@ -133,7 +134,7 @@ HANGS = "stages:\n  hangs: {{cmd: touch ../runs; sleep {seconds}, outs: [none]}}
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_whatever_stops_the_pipeline_leaves_nothing_running(number: signal.Signals, tmp_path: Path) -> None:
-    seconds = f"6{int(number)}.25"
+    seconds = f"6{int(number)}.{os.getpid()}"
     folder = project(tmp_path / "project", HANGS.format(seconds=seconds))
     process = begin(folder, "--jobs", "2")
     assert until((tmp_path / "runs").exists)
@@ -169,7 +170,7 @@ def test_a_cluster_of_slurm_s_jobs_does_the_work(tmp_path: Path) -> None:
     (folder / ".venv/bin/dask").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m dask "$@"\n')
     (folder / ".venv/bin/dask").chmod(0o755)
     known = folder / ".dvc/tmp/scheduler.json"
-    environment = os.environ | {"SLURM_ARRAY_TASK_ID": "0", "PYTHONPATH": PATH}
+    environment = os.environ | {"SLURM_ARRAY_TASK_ID": "0", "PYTHONPATH": PATH, SOCKET: ""}
     scheduler = [".venv/bin/dask", "scheduler", "--scheduler-file", str(known), "--port", "0", "--no-dashboard"]
     jobs = [subprocess.Popen(words, cwd=folder, env=environment) for words in (scheduler, ["bash", "-c", script])]
     try:

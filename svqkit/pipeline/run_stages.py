@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
             forget_the_dead(IN_USE)
             if changes := update_trainings(load_params()):
                 print(f"{TRAININGS}: {changes}")
-            return run(stages_to_run(options.only), options)
+            return run(options)
     except SvqkitError as error:
         print(f"error: {error}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -74,9 +74,9 @@ def stages_to_run(only: str = "") -> nx.DiGraph:
     Raises:
         SvqkitError: there is no dataset ``only``.
     """
-    from dvc.repo import Repo
+    from dvc.repo import Repo, lock_repo
 
-    with Repo() as repo:
+    with Repo() as repo, lock_repo(repo):  # under one lock DVC reads its files once
         stages = {stage.addressing: stage for stage in repo.index.stages if stage.cmd}
         changed = {*repo.status(), *(name for name in stages if stages[name].always_changed)}
         graph = nx.DiGraph()
@@ -100,32 +100,45 @@ def stages_to_run(only: str = "") -> nx.DiGraph:
     return graph.subgraph(stale)
 
 
-def run(graph: nx.DiGraph, options: argparse.Namespace) -> int:
-    """Bring all stages of a graph up to date; return 0 when none failed."""
-    if not graph:
+def run(options: argparse.Namespace) -> int:
+    """Bring every stage up to date; return 0 when none failed."""
+    if not (graph := stages_to_run(options.only)):
         print("Every stage is up to date.")
         return 0
     with workers(options) as client:
-        from distributed import wait
-
-        from svqkit.pipeline.worker import reproduce
-
-        print(f"{len(graph)} stages to do; what is going on is shown at {client.dashboard_link}")
-        devices = [] if options.scheduler else gpus()
-        futures = {}
-        for name in nx.topological_sort(graph.reverse()):
-            earlier = {other: futures[other] for other in graph[name]}
-            needed = [other for other in earlier if graph.edges[name, other]["needed"]]
-            futures[name] = client.submit(
-                reproduce, name, earlier, needed, devices, options.limit, key=name, pure=False, retries=0
-            )
-        wait(list(futures.values()))
-        failed = {name: reason for name, future in futures.items() if (reason := outcome(future))}
+        print(f"What is going on is shown at {client.dashboard_link}")
+        # What most others wait for runs first: often it changes nothing, and then there is nothing else to do.
+        failed, done = {}, set()
+        while not failed and (first := hubs(graph) - done):
+            failed = run_part(client, graph.subgraph(first), options)
+            graph, done = stages_to_run(options.only), done | first
+        failed = failed or run_part(client, graph, options)
     if failed:
         print(f"\n{len(failed)} stage(s) failed:")
         for name, reason in failed.items():
             print(f"  {name}: {reason}")
     return int(bool(failed))
+
+
+def hubs(graph: nx.DiGraph) -> set[str]:
+    """Return the stages that wait for nothing, and that more than half of all wait for."""
+    return {name for name in graph if not graph[name] and 2 * len(nx.ancestors(graph, name)) > len(graph)}
+
+
+def run_part(client: Any, graph: nx.DiGraph, options: argparse.Namespace) -> dict[str, str]:
+    """Bring the stages of a graph up to date; return those that failed, and why."""
+    from distributed import wait
+
+    from svqkit.pipeline.worker import reproduce
+
+    devices = [] if options.scheduler else gpus()
+    futures = {}
+    for name in nx.topological_sort(graph.reverse()):
+        earlier = {other: futures[other] for other in graph[name]}
+        needed = [other for other in earlier if graph.edges[name, other]["needed"]]
+        futures[name] = client.submit(reproduce, name, earlier, needed, devices, options.limit, key=name, pure=False)
+    wait(list(futures.values()))
+    return {name: reason for name, future in futures.items() if (reason := outcome(future))}
 
 
 def outcome(future: Any) -> str:

@@ -10,10 +10,12 @@ kernel watches its parent by itself.)
 import contextlib
 import os
 import runpy
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -69,16 +71,18 @@ def lives(process: psutil.Process) -> bool:
     return False
 
 
-def end(sentence: str) -> None:
-    """Print why, and end this process at once, whatever its other threads are doing."""
+def end(sentence: str, group: bool = False) -> None:
+    """Print why, and end this process at once, whatever its other threads are doing; or all processes of its group."""
     with contextlib.suppress(OSError):
         print(f"\nerror: {sentence}", file=sys.stderr, flush=True)
+    if group:
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
 
 
 def main(arguments: list[str]) -> None:
-    """Run a module as ``python -m`` does, watched."""
-    watch()
+    """Run a module as ``python -m`` does, watched, with all commands that it starts; it leads a group of its own."""
+    watch(partial(end, group=os.getpgid(0) == os.getpid()))
     sys.argv = arguments
     runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
 

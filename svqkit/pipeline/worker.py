@@ -3,11 +3,11 @@
 import contextlib
 import hashlib
 import os
-import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,25 +18,28 @@ from svqkit.pipeline import watchdog
 from svqkit.pipeline.kernel import private_folder
 from svqkit.pipeline.warm import SOCKET
 
-_FAILED = re.compile(r"failed to reproduce '([^']+)'")
+# What stands for the exit code of a command that took longer than it may.
+TOO_LONG = 1000
 
 
 class WarmServer(WorkerPlugin):
     """Gives a worker a server that forks Pythons which have their libraries already, see svqkit.pipeline.warm."""
 
     def setup(self, worker: object) -> None:
-        """Start it."""
+        """Start it, unless the environment names one, or none: SVQKIT_WARM= has every process start by itself."""
         self.stack = contextlib.ExitStack()
+        if SOCKET in os.environ:
+            return
         folder, _ = self.stack.enter_context(private_folder())
         os.environ[SOCKET] = str(folder / "warm")
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # libraries read that when they are imported
         command = [sys.executable, "-m", "svqkit.pipeline.warm", os.environ[SOCKET]]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE)
+        self.stack.callback(process.wait)
+        self.stack.callback(process.stdin.close)
 
     def teardown(self, worker: object) -> None:
         """End it, with all that was started through it."""
-        self.process.stdin.close()
-        self.process.wait()
         self.stack.close()
 
 
@@ -55,50 +58,48 @@ def reproduce(stage: str, earlier: dict[str, str], needed: Sequence[str], device
     environment = os.environ | {watchdog.PIPELINE: str(os.getpid())}
     if devices:
         environment["CUDA_VISIBLE_DEVICES"] = devices[int(get_worker().name) % len(devices)]
-    command = [
-        sys.executable,
-        "-m",
-        "svqkit.pipeline.watchdog",
-        "dvc",
-        "--wait-for-lock",
-        "repro",
-        "--single-item",
-        stage,
-    ]
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0, start_new_session=True
-    )
-    hung = []
-    with contextlib.ExitStack() as stack:
-        stack.callback(end, process)
-        if limit:
-            timer = threading.Timer(limit, lambda: (hung.append(stage), end(process)))
-            timer.start()
-            stack.callback(timer.cancel)
-        printed = passed_on(process)
-    if hung:
+    # DVC, asked to wait, waits for others to read its files, but not for a killed one's stage that is just ending.
+    for _ in range(10):
+        code, printed = run_dvc(["--wait-for-lock", "repro", "--single-item", stage], environment, limit)
+        if not code:
+            return ""
+        if "it is being blocked by" not in printed:
+            break
+        time.sleep(1)
+    if code == TOO_LONG:
         return f"stopped after {limit:g} s, which is the limit that was given"
-    if not process.returncode:
-        return ""
     errors = [line.removeprefix("error: ") for line in printed.splitlines() if line.startswith("error: ")]
-    return errors[0] if errors else "see above" if _FAILED.search(printed) else last_line(printed)
+    return errors[0] if errors else "see above" if "failed to reproduce" in printed else last_line(printed)
 
 
-def end(process: subprocess.Popen) -> None:
-    """End a process with everything in its group."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-
-
-def passed_on(process: subprocess.Popen) -> str:
-    """Print what a process prints as it comes, and return it (bars redraw themselves without ending a line)."""
+def run_dvc(arguments: list[str], environment: dict[str, str], limit: float) -> tuple[int, str]:
+    """Run a command of DVC's in a process group of its own; return its exit code and what it printed, as it came."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "svqkit.pipeline.watchdog", "dvc", *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        bufsize=0,
+        start_new_session=True,
+    )
+    stopped = []
+    timer = threading.Timer(limit or threading.TIMEOUT_MAX, lambda: (stopped.append(1), stop(process)))
+    timer.daemon = True
+    timer.start()
     printed = bytearray()
-    while chunk := os.read(process.stdout.fileno(), 2**16):
+    while chunk := os.read(process.stdout.fileno(), 2**16):  # bars redraw themselves without ending a line
         printed += chunk
         sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
-    process.wait()
-    return printed.decode(errors="replace")
+    timer.cancel()
+    process.stdout.close()
+    return process.wait() and (TOO_LONG if stopped else process.returncode), printed.decode(errors="replace")
+
+
+def stop(process: subprocess.Popen) -> None:
+    """End a process with everything in its group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def last_line(printed: str) -> str:
