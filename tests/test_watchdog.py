@@ -23,7 +23,14 @@ stages:
 """
 SLOW = "import time; from pathlib import Path\nPath('runs').touch()\nwhile Path('slow').exists():\n    time.sleep(0.1)"
 # The processes below each other, by what stands in their command lines.
-LINKS = ["make", "svqkit.pipeline.run_stages", "watchdog dvc", "svqkit.pipeline run", "svqkit.pipeline.kernel"]
+LINKS = [
+    "make",
+    "svqkit.pipeline.run_stages",
+    "svqkit.pipeline.warm",
+    "watchdog dvc",
+    "svqkit.pipeline run",
+    "svqkit.pipeline.kernel",
+]
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:

@@ -10,6 +10,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -115,8 +116,9 @@ def main(arguments: list[str]) -> None:
     """
     from ipykernel.kernelapp import IPKernelApp  # takes longer than the rest, which others want without it
 
-    # Its own default is that of the process that imported it, which a fork is not.
-    kernel = IPKernelApp.instance(parent_handle=int(os.environ.get("JPY_PARENT_PID", 0)))
+    parent = int(os.environ.get("JPY_PARENT_PID", 0))
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    kernel = IPKernelApp.instance(parent_handle=parent)
     try:
         kernel.initialize(arguments)
     except BaseException:
@@ -124,6 +126,16 @@ def main(arguments: list[str]) -> None:
         sys.stderr.flush()
         os._exit(1)
     kernel.start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when ``parent`` has ended. IPython does so only for a kernel that is its parent's own child."""
+    while parent:
+        time.sleep(1)
+        try:
+            os.kill(parent, 0)
+        except OSError:
+            os._exit(1)
 
 
 if __name__ == "__main__":
