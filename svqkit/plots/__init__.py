@@ -11,4 +11,4 @@ from svqkit.plots.maps import difference_map, error_maps
 from svqkit.plots.names import MEASURES, display_name, display_names, kind, line_styles, study_title
 from svqkit.plots.receptive_fields import receptive_fields_figure
 from svqkit.plots.style import heading, new_figure, save, use
-from svqkit.plots.table import caption, latex_table, markdown_table, results_table, write_table
+from svqkit.plots.table import changed, measured, show_table, words
