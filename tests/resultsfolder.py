@@ -71,9 +71,12 @@ def results_folder(
             folder / "codebook.csv", index=False
         )
         _windows(list(_each(errors, members)), noise, note).to_netcdf(folder / "windows.nc", engine="netcdf4")
-        xr.Dataset(attrs={"data": note, "windows": WINDOWS}).to_netcdf(
-            folder / "errors" / "persistence.nc", engine="netcdf4"
+        persistence = xr.Dataset(
+            coords={"channel": ["x"], "unit": ("channel", ["K"]), "lead": ("lead", [6], {"units": "hours"})},
+            attrs={"data": note, "windows": WINDOWS},
         )
+        persistence.to_netcdf(folder / "errors" / "persistence.nc", engine="netcdf4")
+        (folder / "notes.json").write_text("{}", encoding="utf-8")
         for name, seed, _ in _each(errors, members):
             path = run_path(experiments[name], seed, root / "runs")
             path.mkdir(parents=True)

@@ -38,8 +38,9 @@ FIRST = ("settings", "notebooks")
 # What joins the datasets, and what each comes after.
 LAST = {
     "costs": (),
-    "tables": ("costs",),
-    "paper_figures": ("costs",),
+    "gather": ("costs",),
+    "tables": ("gather",),
+    "paper_figures": ("gather",),
     "report": ("tables", "paper_figures"),
 }
 # The trainings of a dataset come in lots, so many for each process, none of fewer stages: each costs a start of DVC.

@@ -20,4 +20,4 @@ from svqkit.plots.names import (
 )
 from svqkit.plots.receptive_fields import receptive_fields_figure
 from svqkit.plots.style import heading, marked, new_figure, or_say_why, save, save_and_show, use
-from svqkit.plots.table import caption, latex_table, markdown_table, results_table, write_table
+from svqkit.plots.table import changed, measured, show_table, words
