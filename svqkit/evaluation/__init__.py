@@ -9,7 +9,7 @@ from svqkit.evaluation.codebook import (
     sample_frames,
     usage_tree,
 )
-from svqkit.evaluation.evaluate import errors_and_forecast, evaluate
+from svqkit.evaluation.evaluate import evaluate
 from svqkit.evaluation.explore import (
     compare_diagnoses,
     diagnose,

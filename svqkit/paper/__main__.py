@@ -1,11 +1,10 @@
-"""Tables and figures of the paper, one by one:
+"""Tables of the paper, one by one:
 
     python -m svqkit.paper table t4             one table: its files, and its text
-    python -m svqkit.paper figure f1 f3         two figures
     python -m svqkit.paper table all            every table that can be made, with the reason for each that can't
 
-Files go to ``<reports>/<profile>/tables`` and ``<reports>/<profile>/figures``. Ends with 0 when everything that was
-asked for was written, or, of "all", anything; else with 1.
+Files go to ``<reports>/<profile>/tables``; figures are made by notebooks/paper_figures.ipynb. Ends with 0 when
+everything that was asked for was written, or, of "all", anything; else with 1.
 """
 
 import argparse
@@ -24,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         results = _results(options)
         out = results.reports_root / results.profile / f"{options.what}s"
-        known, write = _tables(results, out) if options.what == "table" else _figures(results, out)
+        known, write = _tables(results, out)
     except SvqkitError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -44,8 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m svqkit.paper", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["table", "figure"])
-    parser.add_argument("keys", nargs="+", metavar="key", help="t1 to t9, f1 to f11, or all")
+    parser.add_argument("what", choices=["table"])
+    parser.add_argument("keys", nargs="+", metavar="key", help="t1 to t9, or all")
     parser.add_argument("--params", default="params.yaml", help="the settings")
     parser.add_argument("--profile", help="sample or paper; without it the one that params.yaml names")
     for name in ("runs", "scores", "stores", "reports"):
@@ -75,13 +74,6 @@ def _tables(results: Results, out: Path) -> tuple[list[str], Callable[[str], str
         return "\n".join([*map(str, write(table, out)), "", markdown(table, out)])
 
     return list(TABLES), one
-
-
-def _figures(results: Results, out: Path) -> tuple[list[str], Callable[[str], str]]:
-    """The keys of all figures, and what draws one and gives its files. Imported late: a table needs no pictures."""
-    from svqkit.paper.figures import FIGURES, write
-
-    return list(FIGURES), lambda key: "\n".join(map(str, write(key, results, out)))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError
 from svqkit.paper.claims import RULES, Answer, Finding, Verdict
-from svqkit.paper.figures import FIGURES, draw
 from svqkit.paper.provenance import Provenance
 from svqkit.paper.results import Results
 from svqkit.paper.tables import TABLES
@@ -92,7 +91,7 @@ def write_report(results: Results, verdicts: Sequence[Verdict], provenance: Prov
     Returns:
         The path of the file.
     """
-    figures = [_figure(results, key) for key in FIGURES]
+    figures = [_figure(results, key) for key in _FIGURES]
     counts = Counter(verdict.answer for verdict in verdicts)
     alone = Counter(verdict.alone for verdict in verdicts if verdict.aside)
     content = {
@@ -179,17 +178,12 @@ def _table(results: Results, key: str) -> Entry:
 
 
 def _figure(results: Results, key: str) -> Entry:
-    heading = f"Figure {key.removeprefix('f')}" + (f": {_FIGURES[key]}" if key in _FIGURES else "")
+    heading = f"Figure {key.removeprefix('f')}: {_FIGURES[key]}"
     folder = results.reports_root / results.profile / "figures"
     drawn = sorted(path for path in folder.glob("*.png") if path.stem.split("_")[0] == key)
     if drawn:
         return Entry(key, heading, pictures=tuple(_picture(results, path) for path in drawn))
-    try:
-        draw(key, results)
-        missing = f"no picture of it is in {folder}. Make it: `make figure F={key}`"
-    except SvqkitError as error:
-        missing = str(error)
-    return Entry(key, heading, missing)
+    return Entry(key, heading, f"No picture of it is in {folder}: paper_figures.ipynb in reports says why.")
 
 
 def _picture(results: Results, path: Path) -> Picture:

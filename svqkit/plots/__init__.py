@@ -19,5 +19,5 @@ from svqkit.plots.names import (
     with_units,
 )
 from svqkit.plots.receptive_fields import receptive_fields_figure
-from svqkit.plots.style import heading, marked, new_figure, or_say_why, save, save_and_show, use
+from svqkit.plots.style import by_dataset, heading, marked, new_figure, or_say_why, save, save_and_show, use
 from svqkit.plots.table import changed, measured, show_table, words

@@ -211,10 +211,11 @@ def changes(table: pd.DataFrame, label: str, title: str, panel: str = "panel", r
     every = baselines_last(table["experiment"].unique())
     styles, names = line_styles(every), display_names(every)
     several = table.groupby([panel, row]).size().max() > 1
+    space = _ROW * (0.65 if several else 1)
     panels = dict(list(table.groupby(panel, sort=False)))
     with use():
         counts = [len(part) + 0.5 * part[row].nunique() for part in panels.values()]
-        figure = new_figure(FULL_WIDTH, 1.1 + 0.25 * len(panels) + _ROW * sum(counts))
+        figure = new_figure(FULL_WIDTH, 1.1 + 0.25 * len(panels) + space * sum(counts))
         grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=counts)
         for axes, (name, part) in zip(grid[:, 0], panels.items(), strict=True):
             height, ticks = 0.0, {}

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
+import pandas as pd
 from matplotlib.figure import Figure
 
 from svqkit.atomic import replacing
@@ -133,3 +134,14 @@ def or_say_why(what: str) -> Iterator[None]:
         yield
     except SvqkitError as error:
         display(Markdown(escape_markdown(f"{what} is not drawn. {error}")))
+
+
+def by_dataset(table: pd.DataFrame, otherwise: str) -> list[tuple[str, pd.DataFrame]]:
+    """Return the rows of each dataset, in the order in which they come.
+
+    Raises:
+        SvqkitError: there is no row; the message says that there is nothing to draw, since ``otherwise``.
+    """
+    if table.empty:
+        raise SvqkitError(f"There is nothing to draw: {otherwise}. Train and score such experiments: `dvc repro`.")
+    return list(table.groupby("dataset", sort=False))
