@@ -156,7 +156,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "difference": lambda: plots.difference_maps({SVQ: weather(), NONE: weather(seed=1)}, NONE, significant=places()),
     "differences of pictures": lambda: plots.difference_maps({"a-svq": frames(RGB), "a-none": frames(RGB)}, "a-none"),
     "codes": lambda: plots.code_maps(codes("y", "x")),
-    "effects": lambda: plots.code_effects(codes("lat", "lon"), *[codes("lat", "lon")] * 2, [(1, 2)] * 4, "K"),
+    "effects": lambda: plots.code_effects(codes("lat", "lon"), *[codes("lat", "lon")] * 2, [(1, 2)] * 4, "K", 0.1),
     "mean and spread": lambda: plots.mean_and_spread(spread(RGB)),
     "strip": lambda: plots.clip_strip(clip(TRAFFIC), "A window of traffic"),
     "lines": lambda: lines(by_lead(1, 6, 12)),
@@ -308,7 +308,7 @@ def test_a_baseline_does_not_rule_the_scale_and_comes_last() -> None:
     assert [title.split(":")[0] for title in titles] == ["SVQ", "Climatology"]
 
 
-@pytest.mark.parametrize("kind", ["amount", "size", "difference"])
+@pytest.mark.parametrize("kind", ["frame", "amount", "size", "difference"])
 def test_scales_of_constant_fields_are_not_empty(kind: str) -> None:
     for value in (0.0, 7.0):
         norm = panels.Scale.of(kind, [xr.DataArray(np.full(3, value))], "").colours.norm
@@ -523,9 +523,9 @@ def test_every_code_has_a_map_and_all_share_one_scale_around_zero() -> None:
 
 def test_a_change_too_small_to_see_is_called_none() -> None:
     change = codes("y", "x") * 0 + 1
-    figure = plots.code_effects(codes("y", "x"), change, change * 1e-6, [(0, 0)] * 4, "K")
-    assert texts(figure).count("no change") == 4
-    assert texts(figure).count("largest +1 [K]") == 4
+    figure = plots.code_effects(codes("y", "x"), change, change * 1e-6, [(0, 0)] * 4, "K", 1e-3)
+    assert texts(figure).count("no change of 0.001 K") == 4
+    assert texts(figure).count("largest +1 K") == 4
 
 
 # --- what can't be drawn ----------------------------------------------------------------------------------------------
@@ -578,7 +578,7 @@ def other_units() -> xr.Dataset:
         (lambda: plots.usage_figure({SVQ: usage() | {"share": np.zeros(4)}}), "no code"),
         (lambda: plots.weights_figure({}, "Weights"), "no weights"),
         (lambda: plots.similarities({SVQ: np.ones((1, 1))}, 4, "A"), "two codes or more"),
-        (lambda: plots.code_effects(*[codes("y", "x")] * 2, codes("y", "x")[:2], [(0, 0)] * 4, ""), "same codes"),
+        (lambda: plots.code_effects(*[codes("y", "x")] * 2, codes("y", "x")[:2], [(0, 0)] * 4, "", 0), "same codes"),
     ],
 )
 def test_what_can_not_be_drawn_is_said(spoil: Callable[[], object], words: str) -> None:

@@ -98,6 +98,8 @@ def lines(
                 sns.lineplot(of_line, x=x, y=y, ax=axes, **style)
             _scale(axes, part, x, log)
             axes.set_ylim(bottom=lowest)
+            if part[y].min() < 0 < part[y].max():
+                axes.axhline(0, color="#555555", linewidth=0.8, zorder=1)
             axes.set(xlabel=labels[0], ylabel="")
         for axes in grid.flat[len(panels) :]:
             axes.set_visible(False)
@@ -151,14 +153,14 @@ def _scale(axes: Axes, part: pd.DataFrame, x: str, log: str) -> None:
             plain_ticks(getattr(axes, f"{axis}axis"))
     places = np.sort(part[x].unique())
     if "x" not in log:
-        whole = MaxNLocator(_FEW - 2, integer=True, steps=[1, 2, 5, 10])
+        whole = MaxNLocator(_FEW, integer=True, steps=[1, 2, 3, 5, 6, 10])
         axes.xaxis.set_major_locator(FixedLocator(places) if len(places) <= _FEW else whole)
 
 
 def plain_ticks(axis: Axis) -> None:
-    """Write the numbers of a logarithmic axis as they are, 1, 2, 5 and 10 of each power, or 1 where it is long."""
+    """Write the numbers of a logarithmic axis as they are: 1, 2, 5 and 10, or fewer where it is long."""
     low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,)))
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 30 * low else (1, 3) if high < 1000 * low else (1,)))
     axis.set_major_formatter("{x:,g}")
     axis.set_minor_formatter(NullFormatter())
 
@@ -221,7 +223,7 @@ def changes(table: pd.DataFrame, label: str, title: str, panel: str = "panel", r
             height, ticks = 0.0, {}
             for what, members in part.groupby(row, sort=False):
                 ticks[what] = height - (len(members) - 1) / 2
-                for found in members.itertuples():
+                for found in members.sort_values("experiment", key=lambda names: names.map(every.index)).itertuples():
                     style = styles[found.experiment] if several else LINE_STYLES[_highlighted(found.experiment)]
                     fill = {"markerfacecolor": "white"} if found.seeds == 1 else {}
                     axes.plot([found.low, found.high], [height, height], color=style.colour)
@@ -252,7 +254,7 @@ def changes(table: pd.DataFrame, label: str, title: str, panel: str = "panel", r
 
 def _highlighted(experiment: str) -> str:
     """Whose look an experiment has where all others look alike: SVQ its own, the rest that of the base."""
-    return "svq" if kind(experiment) == "svq" else "none"
+    return "svq" if kind(experiment).split("-")[0] == "svq" else "none"
 
 
 def learning_curves(logs: Mapping[str, Sequence[pd.DataFrame]], loss: str = "Loss", title: str = "") -> Figure:
