@@ -5,9 +5,12 @@ from collections.abc import Iterable
 import pandas as pd
 
 from svqkit.errors import SvqkitError
+from svqkit.paper.claims.evidence import does_svq_help as does_svq_help
 from svqkit.paper.claims.paper import CLAIMS
-from svqkit.paper.claims.rules import RULES, Answer, Claim, Evidence, Finding, Verdict, judge
-from svqkit.paper.results import Results
+from svqkit.paper.claims.rules import RULES as RULES
+from svqkit.paper.claims.rules import Answer as Answer
+from svqkit.paper.claims.rules import Claim, Evidence, Verdict, judge
+from svqkit.paper.gathered import Results
 
 
 def judge_all(results: Results) -> list[Verdict]:
@@ -29,7 +32,8 @@ def as_frame(verdicts: Iterable[Verdict]) -> pd.DataFrame:
             "claim": verdict.claim.sentence,
             "verdict": str(verdict.answer),
             "numbers alone": str(verdict.alone),
-            "why": verdict.reason,
+            "evidence": verdict.reason,
+            "what keeps it from settling the claim": ", ".join(verdict.doubts),
         }
         for verdict in verdicts
     ]
