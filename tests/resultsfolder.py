@@ -35,7 +35,9 @@ def results_folder(
     costs: pd.DataFrame | None = None,
     steps: BySeed | None = None,
 ) -> Results:
-    """Gathered results, of runs, scores, … below ``root``, in which experiments have these errors: seed 0, 1, …, in ``WINDOWS`` windows that differ at random.
+    """Gathered results in which experiments have these errors: seed 0, 1, …, in ``WINDOWS`` windows that differ at random.
+
+    Runs, scores and all else that they are gathered from lie below ``root``.
 
     Args:
         root: an empty folder.

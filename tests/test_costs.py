@@ -18,7 +18,6 @@ from benchmarks import gpu_hours
 from svqkit.errors import SvqkitError
 from svqkit.paper import costs
 from svqkit.paper.costs import Case, Ledger, PlainSVQ, Subject
-from svqkit.paper.figures import cost as figure
 from svqkit.paper.results import Results
 from svqkit.paper.tables.costs import costs_table
 from svqkit.paper.tables.formats import tidy
@@ -338,32 +337,6 @@ def test_table_says_what_is_missing_or_unfit(settings: Params, results_of: Calla
     assert "Not measured" in notes
     with pytest.raises(SvqkitError, match="no experiment of study"):
         costs_table(results_of(table.assign(experiment="other")))
-
-
-def test_figure_draws_what_was_measured(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
-    table = made_up(settings)
-    (drawn,) = figure.draw(results_of(table))
-    axes = drawn.figure.axes
-    assert len(axes) == 3
-    lines = {line.get_label(): line for line in axes[0].lines}
-    plain = lines["SVQ, plain"]
-    np.testing.assert_allclose(plain.get_ydata(), 100 + plain.get_xdata())
-    assert set(plain.get_xdata()) >= {10, 100}
-    assert list(plain.get_xdata()) == sorted(plain.get_xdata())
-    assert [line.get_ydata()[0] for line in axes[0].lines if line.get_linestyle() == "--"] == [pytest.approx(100)]
-    assert {ax.get_xscale() for ax in axes} == {ax.get_yscale() for ax in axes} == {"log"}
-    assert "random numbers" in drawn.caption
-
-
-def test_figure_leaves_out_what_did_not_fit(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
-    table = made_up(settings)
-    table.loc[table["form"] == "lista", ["step_seconds", "peak_bytes"]] = np.nan
-    (drawn,) = figure.draw(results_of(table))
-    assert [[line.get_label() for line in axes.lines].count("LISTA") for axes in drawn.figure.axes] == [0, 1, 0]
-    assert "LISTA with K = 10" in drawn.caption
-    for too_few, number in ((table["codebook_size"] == 10, 1), (table["form"] == "none", 0)):
-        with pytest.raises(SvqkitError, match=f"have {number}"):
-            figure.draw(results_of(table[too_few]))
 
 
 # Hours of a profile

@@ -188,6 +188,11 @@ def line_styles(experiments: Iterable[str]) -> dict[str, LineStyle]:
     return found
 
 
+def baselines_last(experiments: Iterable[str]) -> list[str]:
+    """Return names in the order in which they are drawn: experiments as they come, then persistence and climatology."""
+    return sorted(experiments, key=lambda name: BASELINES.index(name) if name in BASELINES else -1)
+
+
 def study_title(study: str) -> str:
     """Return what a study asks, as the heading of its table."""
     return _STUDIES.get(study, study)
@@ -226,3 +231,49 @@ def need_columns(frame: pd.DataFrame, columns: Iterable[str], what: str) -> None
         raise SvqkitError(
             f"{what} lacks the column(s) {', '.join(missing)}; it has {', '.join(map(str, frame.columns)) or 'none'}."
         )
+
+
+_FIELDS = {
+    "t2m": "2 m temperature",
+    "t": "temperature",
+    "r": "relative humidity",
+    "q": "specific humidity",
+    "u": "eastward wind",
+    "v": "northward wind",
+    "u10": "10 m eastward wind",
+    "v10": "10 m northward wind",
+    "z": "geopotential",
+    "pv": "potential vorticity",
+    "vo": "vorticity",
+    "tcc": "cloud cover",
+    "tisr": "solar irradiation",
+    "tp": "precipitation",
+}
+_DATASETS = {
+    "weather_t2m": "2 m temperature",
+    "weather_r": "Relative humidity",
+    "weather_uv10": "10 m wind",
+    "weather_tcc": "Cloud cover",
+    "weather_mv": "Humidity, temperature, wind",
+    "weather_hmv": "110 weather fields",
+    "kth": "KTH",
+    "kitticaltech": "KittiCaltech",
+    "human": "Human3.6M",
+    "taxibj": "TaxiBJ",
+}
+
+
+def field_name(channel: str) -> str:
+    """Return the name of a channel for readers: ``"t2m"`` → ``"2 m temperature"``; one not known stays as it is.
+
+    A number behind a variable is its pressure level: ``"t_850"`` → ``"temperature at 850 hPa"``.
+    """
+    variable, _, level = channel.partition("_")
+    if channel in _FIELDS or variable not in _FIELDS or not level.isdecimal():
+        return _FIELDS.get(channel, channel)
+    return f"{_FIELDS[variable]} at {level} hPa"
+
+
+def dataset_title(dataset: str) -> str:
+    """Return what a dataset is of: ``"weather_t2m"`` → ``"2 m temperature"``; one of your own keeps its name."""
+    return _DATASETS.get(dataset, dataset)
