@@ -164,10 +164,10 @@ class _Dataset:
         variables = self.scored["channel"].map(variable_of)
         own = self.scored["metric"].isin(["mae", "rmse"]) & ~variables.isin({*self.scored["channel"]})
         levels = self.scored[own].assign(channel=variables[own])
-        power = levels["metric"].map({"mae": 1, "rmse": 2})
+        power = 1 + levels["metric"].eq("rmse")
         place = ["experiment", "seed", "protocol", "channel", "metric", "lead"]
         means = levels.assign(value=levels["value"] ** power).groupby(place, sort=False)["value"].mean().reset_index()
-        return means.assign(value=means["value"] ** (1 / means["metric"].map({"mae": 1, "rmse": 2})))
+        return means.assign(value=means["value"] ** (1 / (1 + means["metric"].eq("rmse"))))
 
     def runs(self) -> pd.DataFrame:
         """A row per baseline and run."""

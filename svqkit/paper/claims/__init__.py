@@ -1,16 +1,30 @@
 """The claims of the SVQ paper, judged by what was measured; the rules are those of :mod:`svqkit.paper.claims.rules`."""
 
 from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
 
 import pandas as pd
 
 from svqkit.errors import SvqkitError
-from svqkit.paper.claims.evidence import does_svq_help as does_svq_help
-from svqkit.paper.claims.paper import CLAIMS
+from svqkit.paper.claims import evidence
 from svqkit.paper.claims.rules import RULES as RULES
 from svqkit.paper.claims.rules import Answer as Answer
 from svqkit.paper.claims.rules import Claim, Evidence, Verdict, judge
 from svqkit.paper.gathered import Results
+from svqkit.userfiles import read_yaml
+
+does_svq_help = evidence.does_svq_help
+CLAIMS = {
+    key: Claim(
+        key,
+        tree["sentence"],
+        tree["where"],
+        tree["test"],
+        partial(getattr(evidence, tree["evidence"]), **tree.get("given", {})),
+    )
+    for key, tree in read_yaml(Path(__file__).with_name("claims.yaml")).items()
+}
 
 
 def judge_all(results: Results) -> list[Verdict]:

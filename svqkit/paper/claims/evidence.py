@@ -4,7 +4,8 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import pandas as pd
 from scipy import stats
@@ -27,14 +28,15 @@ TWELVE = tuple(name for name in ANATOMY if name != "tau")
 # The quantizers that the paper compares with; others of study "quantizers" are not in it.
 RIVALS = ("vq", "multihead_vq", "residual_vq", "grouped_residual_vq", "lfq", "residual_lfq", "residual_fsq")
 
-LITTLE = 0.10  # as much as this, relative to the model without, is still little
 AS_PUBLISHED = "plain"  # the form of SVQ that the paper computes
-WORST_RISE = 1.0  # a loss that comes to more than twice what it had been is no smooth one
-LEAST_KURTOSIS = 6.0  # "well above" the 3 of a normal distribution: twice that
-LEAST_SHARE = 0.5  # of the weights below 1 % of the largest of their place
 _QUANTITIES = {"parameters": "parameters", "flops": "FLOPs", "step_seconds": "time of a training step"}
 
-Judge = Callable[[Sequence[Finding]], list[Finding]]
+JUDGES: dict[str, Callable[[Sequence[Finding]], Sequence[Finding]]] = {
+    "lower": partial(rules.effects, sign=-1),
+    "higher": partial(rules.effects, sign=1),
+    "equivalent": rules.equivalent,
+    "no_worse": rules.no_worse,
+}
 
 
 def does_svq_help(results: Results) -> dict[str, Any]:
@@ -65,24 +67,25 @@ def does_svq_help(results: Results) -> dict[str, Any]:
 
 
 def compared(
-    results: Results, which: str, judge: Judge, expected: Sequence[str] = (), by: str = "kind", holds: str = "all"
+    results: Results, which: str, judge: str, expected: str = "", by: str = "", holds: Literal["all", "any"] = "all"
 ) -> Evidence:
     """Gather comparisons of MSE on the studied dataset.
 
     Args:
         results: what was gathered.
-        which: a condition on ``results.pairs``, for pandas' ``query``; it knows ``@rivals``.
-        judge: one of the rules.
-        expected: what must be there: values of the column ``by``; empty: anything.
-        by: that column.
+        which: a condition on ``results.pairs``, for pandas' ``query``; it knows ``@twelve`` and ``@rivals``.
+        judge: which of the rules, see ``JUDGES``.
+        expected: "twelve" or "rivals", if all of these must be there; empty: anything.
+        by: the column of ``results.pairs`` in which they are.
         holds: whether the claim needs all of the comparisons or any of them.
     """
-    rows = _pairs(results, STUDIED).query(which, local_dict={"rivals": RIVALS})
-    absent = [name for name in expected if name not in set(rows[by])]
-    missing = [f"runs of {', '.join(absent)} with what they are compared with"] if absent else []
+    groups = {"twelve": TWELVE, "rivals": RIVALS, "": ()}
+    rows = _pairs(results, STUDIED).query(which, local_dict=groups)
+    absent = [name for name in groups[expected] if name not in set(rows[by])]
+    missing = (f"runs of {', '.join(absent)} with what they are compared with",) if absent else ()
     if rows.empty and not missing:
-        missing = ["the runs that it compares"]
-    return Evidence(tuple(judge(_findings(results, rows))), tuple(missing), holds)
+        missing = ("the runs that it compares",)
+    return Evidence(tuple(JUDGES[judge](_findings(results, rows))), missing, holds)
 
 
 def beats_base(results: Results, dataset: str, size: float = 0.0) -> Evidence:
@@ -125,17 +128,11 @@ def translators_on_average(results: Results, family: str, size: float) -> Eviden
 
     Each model is one training of each kind, so that the chance in training is in the t-interval over models.
     """
-    expected = [name for name in TWELVE if family in ("", FAMILIES[ANATOMY[name].family])]
-    evidence = compared(
-        results,
-        f"against == 'base' and kind == 'svq' and studies.str.contains('translators') and translator in {expected}",
-        list,
-        expected,
-        "translator",
-    )
-    found = evidence.findings
-    if evidence.missing:
-        return evidence
+    members = [name for name in TWELVE if family in ("", FAMILIES[ANATOMY[name].family])]
+    rows = _pairs(results, STUDIED).query("against == 'base' and kind == 'svq' and studies.str.contains('translators')")
+    found = _findings(results, rows[rows["translator"].isin(members)])
+    if absent := [name for name in members if name not in set(rows["translator"])]:
+        return Evidence(tuple(found), (f"runs of {', '.join(absent)} with and without SVQ",))
     what = f"{STUDIED}: mean over {len(found)} translators, MSE of SVQ against none"
     mean = _joined(found, what, mean_interval([finding.value for finding in found]), len(found))
     few = (ONE_TRAINING,) * (len(found) < FEWEST_TRAININGS)
@@ -143,8 +140,8 @@ def translators_on_average(results: Results, family: str, size: float) -> Eviden
     return Evidence((*rules.effects([mean], -1, size), *found))
 
 
-def smooth(results: Results) -> Evidence:
-    """Gather evidence that the loss never rises by more than ``WORST_RISE`` with SVQ before the translator."""
+def smooth(results: Results, worst_rise: float) -> Evidence:
+    """Gather evidence that the loss never rises by more than ``worst_rise`` with SVQ before the translator."""
     rows = results.runs[results.runs["dataset"] == STUDIED].dropna(subset="largest_rise")
     rows = rows.query("studies.str.contains('stability') and kind == 'svq' and quantize_after_translator == False")
     findings = [
@@ -160,14 +157,14 @@ def smooth(results: Results) -> Evidence:
         for _, part in rows.groupby("experiment", sort=False)
     ]
     missing = () if findings else ("runs of study stability with SVQ before the translator, and their losses by step",)
-    return Evidence(tuple(rules.between(finding, high=WORST_RISE) for finding in findings), missing)
+    return Evidence(tuple(rules.between(finding, high=worst_rise) for finding in findings), missing)
 
 
-def sparse(results: Results) -> Evidence:
+def sparse(results: Results, least_kurtosis: float, least_share: float) -> Evidence:
     """Gather evidence that most weights are near zero and few are large: kurtosis and share are above their limits."""
     svq = f"{STUDIED}-svq"
     kurtosis, share = (level(results, svq, name) for name in ("kurtosis", "near_zero_0.01"))
-    return Evidence((rules.between(kurtosis, LEAST_KURTOSIS), rules.between(share, LEAST_SHARE)))
+    return Evidence((rules.between(kurtosis, least_kurtosis), rules.between(share, least_share)))
 
 
 def mae_is_sparser(results: Results) -> Evidence:
@@ -194,8 +191,8 @@ def mae_is_sparser(results: Results) -> Evidence:
     return Evidence((*rules.effects([difference], 1), *levels))
 
 
-def little_overhead(results: Results) -> Evidence:
-    """Gather evidence that SVQ as published adds at most ``LITTLE`` to parameters, FLOPs and time; folded beside it.
+def little_overhead(results: Results, most: float) -> Evidence:
+    """Gather evidence that SVQ as published adds at most ``most`` to parameters, FLOPs and time; folded beside it.
 
     Raises:
         SvqkitError: costs of SVQ as published were not measured.
@@ -213,7 +210,7 @@ def little_overhead(results: Results) -> Evidence:
                 found.append(_mean_ratio(results, what, ratios))
     if not judged:
         raise SvqkitError(f"costs of models without SVQ and with SVQ in form {AS_PUBLISHED!r}")
-    return Evidence((*(rules.between(finding, high=LITTLE) for finding in rules.corrected(judged)), *shown))
+    return Evidence((*(rules.between(finding, high=most) for finding in rules.corrected(judged)), *shown))
 
 
 def cheaper_than_lista(results: Results) -> Evidence:
