@@ -249,7 +249,7 @@ def test_the_projection_follows_from_the_longitudes(grid: str) -> None:
     assert mapaxes.goes_round(field) == grid.startswith("world")
     assert (np.diff(field["lon"]) > 0).all()
     assert (np.diff(field["lat"]) > 0).all()
-    assert grid.startswith("world") or np.ptp(field["lon"]) < 25
+    assert grid.startswith("world") or np.ptp(field["lon"].to_numpy()) < 25
 
 
 @pytest.mark.parametrize(("view", "row"), [("world", 16), ("north", 28), ("south", 3)])
@@ -359,7 +359,9 @@ def test_a_difference_has_dots_and_says_their_share_by_area() -> None:
     said = " ".join(texts(figure).split())
     assert "SVQ better on 50%, SimVP on 50%" in said
     assert f"(dots): {share:.0%}, 0%" in said
-    assert any(len(line.get_xdata()) == 10 * 64 for axes in figure.axes for line in axes.lines)
+    assert any(
+        len(line.get_xdata()) == 64 * (GRIDS["world"][0] > 30).sum() for axes in figure.axes for line in axes.lines
+    )
 
 
 @settings(max_examples=20, deadline=None)
@@ -423,7 +425,7 @@ def test_a_strip_shows_frames_from_the_first_to_the_last(count: int, shown: int)
     dated = clip(GREY)[:2].assign_coords(time=np.array(["2020-01-01T00", "2020-01-01T06"], "datetime64[ns]"))
     assert "2020-01-01 06:00" in texts(plots.clip_strip(dated, "A clip"))
     offset = clip(GREY)[:2].assign_coords(time=("time", [-6, 0], {"units": "hours"}))
-    assert "−6 h\nlast seen" in texts(plots.clip_strip(offset, "A clip"))
+    assert [axes.get_title() for axes in pictures(plots.clip_strip(offset, "A clip"))] == ["−6 h", "last seen"]
 
 
 @pytest.mark.parametrize(
@@ -558,7 +560,7 @@ def other_units() -> xr.Dataset:
         (lambda: plots.difference_maps({SVQ: weather(), NONE: weather("region")}, NONE), "different grids"),
         (lambda: plots.difference_maps({"a": frames(), "b": frames().isel(x=slice(4))}, "b"), "pictures of one size"),
         (lambda: plots.forecasts({}), "no forecast to draw"),
-        (lambda: plots.forecasts({SVQ: weather(), NONE: frames()}), "no lead time"),
+        (lambda: plots.forecasts({SVQ: weather(), NONE: weather(seed=1) * 2}), "different frames"),
         (lambda: plots.forecasts({"a": frames(), "b": frames(seed=1)}), "different frames"),
         (lambda: plots.forecasts({SVQ: weather()}, [1, 4, 8]), "no lead time of 4, 8 h"),
         (lambda: plots.forecasts({SVQ: weather()}, []), "no lead time of none h"),

@@ -14,14 +14,15 @@
         translator, loss, …  every setting of model, training and quantizer; NaN where a quantizer has no such setting
         perplexity, …        what is known of its codebook (see svqkit.plots.MEASURES)
         largest_rise         of its training loss, see :func:`largest_rise`
-        seconds, steps, steps_per_second, peak_memory_gb, machine    of its training, where a journal tells
+        seconds, steps, steps_per_second, peak_memory_gb, machine, processor, versions
+                             of its training, where a journal tells; the digits of results depend on the processor
         parameters, flops, step_seconds, peak_bytes    of its model, where costs were measured
         data, simulated, windows, absent    what the raw files say of themselves, whether they are simulated, how many
                              test windows, and which metrics could not be computed and why
         digest, folder       of the frames that it was trained on; where it lies, seen from the project
         family               of its translator: CNN, Transformer, MLP (an MLP or pooling), or Other
         notebook             the executed one that made it, in reports/<profile>/notebooks
-        frames_in, frames_out    of a window
+        source, frames_in, frames_out    of the dataset: the kind of its raw files, the frames of a window
     changes.parquet  a row per pair that is compared, metric (mse, mae) and test over seeds and windows: dataset,
                      experiment, base, against, metric, relative (negative: better), low, high, p_value, seeds, windows.
                      ``against`` says what the base is to the experiment:
@@ -36,7 +37,6 @@
 Not every dataset need be there: whoever has the real files of one only gets tables of that one.
 """
 
-import json
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -53,8 +53,9 @@ from svqkit.atomic import replacing
 from svqkit.data.plan import declares_simulated
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.significance import compare
-from svqkit.models.translators.anatomy import ANATOMY, ATTENTION, CONVOLUTION, OTHER
+from svqkit.models.translators.anatomy import ANATOMY
 from svqkit.paper.costs import COLUMNS as COSTS
+from svqkit.plots.names import FAMILIES
 from svqkit.settings.params import Experiment, Params, as_tree, load_params
 from svqkit.training import journal
 from svqkit.training.paths import run_path, scores_path
@@ -69,7 +70,6 @@ SCORES = (
 CHANGES = (
     "dataset", "experiment", "base", "against", "metric", "relative", "low", "high", "p_value", "seeds", "windows",
 )  # fmt: skip
-FAMILIES = {CONVOLUTION: "CNN", ATTENTION: "Transformer", OTHER: "MLP"}
 _COST = ["parameters", "flops", "step_seconds", "peak_bytes"]
 
 Pair = tuple[Experiment, Experiment]
@@ -150,13 +150,24 @@ class _Dataset:
         units = {
             channel: plots.metric_units((variables | channels).get(channel, common), original) for channel in kinds
         }
-        found = self.scored.assign(
+        scored = pd.concat([self.scored, self._over_levels()], ignore_index=True)
+        found = scored.assign(
             dataset=self.name,
-            channel_kind=self.scored["channel"].map(kinds),
+            channel_kind=scored["channel"].map(kinds),
             lead_unit=str(self.errors["lead"].attrs.get("units", "")),
-            unit=[units[row.channel].get(row.metric, "") for row in self.scored.itertuples()],
+            unit=[units[row.channel].get(row.metric, "") for row in scored.itertuples()],
         )
         return found[list(SCORES)]
+
+    def _over_levels(self) -> pd.DataFrame:
+        """MAE and RMSE of variables that were scored by level only: the mean, and the root of the mean square."""
+        variables = self.scored["channel"].map(variable_of)
+        own = self.scored["metric"].isin(["mae", "rmse"]) & ~variables.isin({*self.scored["channel"]})
+        levels = self.scored[own].assign(channel=variables[own])
+        power = 1 + levels["metric"].eq("rmse")
+        place = ["experiment", "seed", "protocol", "channel", "metric", "lead"]
+        means = levels.assign(value=levels["value"] ** power).groupby(place, sort=False)["value"].mean().reset_index()
+        return means.assign(value=means["value"] ** (1 / (1 + means["metric"].eq("rmse"))))
 
     def runs(self) -> pd.DataFrame:
         """A row per baseline and run."""
@@ -167,7 +178,8 @@ class _Dataset:
             "data": str(self.errors.attrs["data"]).rstrip("."),
             "simulated": bool(self.errors.attrs.get("simulated", declares_simulated(self.errors.attrs["data"]))),
             "windows": int(self.errors.attrs["windows"]),
-            "absent": json.dumps(evaluation.read_notes(self.folder)),
+            "absent": "; ".join(f"{name}: {why}" for name, why in evaluation.read_notes(self.folder).items()),
+            "source": self.data.source,
             "frames_in": self.data.frames_in,
             "frames_out": self.data.frames_out,
             "notebook": f"evaluate-{self.name}.ipynb",
@@ -190,7 +202,8 @@ class _Dataset:
         base, svq = base_of(experiment, self.experiments), main_svq(self.experiments)
         losses = run.steps()["train_loss"]
         frames = read_config(run.path).get("made_from", {}).get("data", {})
-        took = journal.by_seed(journal.read(experiment, self.journals)).get(run.seed, {})
+        noted = journal.read(experiment, self.journals)
+        took = {**noted, **journal.by_seed(noted).get(run.seed, {})}
         return {
             "experiment": experiment.name,
             "seed": run.seed,
@@ -201,8 +214,10 @@ class _Dataset:
             "trained_for": " ".join(name for name in ("clean", "paper") if experiment.trained_for(name)),
             **settings_of(experiment),
             "largest_rise": largest_rise(losses) if len(losses) else math.nan,
-            **{name: took.get(name) for name in ("seconds", "steps", "steps_per_second", "peak_memory_gb")},
+            **{name: took.get(name, math.nan) for name in ("seconds", "steps", "steps_per_second", "peak_memory_gb")},
             "machine": machine_in_words(took.get("machine", {})),
+            "processor": processor_in_words(took),
+            "versions": ", ".join(f"{name} {version}" for name, version in took.get("versions", {}).items()),
             "digest": frames.get("frames", "") if isinstance(frames, Mapping) else str(frames),
             "folder": run.path.as_posix(),
             "family": family(experiment),
@@ -281,11 +296,7 @@ def variable_of(channel: str) -> str:
 
 
 def family(experiment: Experiment) -> str:
-    """Return what mixes positions in the translator: CNN, Transformer or MLP; "Other" for one of the user's own.
-
-    Neither the README nor the configs of the reference group the twelve; PoolFormer, whose pooling is no convolution
-    with weights and no attention, stands with MLP-Mixer here. See docs/translators.md.
-    """
+    """Return what mixes positions in the translator: CNN, Transformer or MLP; "Other" for one of the user's own."""
     anatomy = ANATOMY.get(experiment.model.translator)
     return FAMILIES[anatomy.family] if anatomy else "Other"
 
@@ -324,6 +335,14 @@ def machine_in_words(machine: Mapping[str, Any]) -> str:
     memory = f"{machine['memory_gb']:g} GB" if machine.get("memory_gb") else ""
     parts = [machine.get("gpu"), machine.get("cpu"), cores, memory, machine.get("system")]
     return ", ".join(str(part) for part in parts if part)
+
+
+def processor_in_words(took: Mapping[str, Any]) -> str:
+    """Return what the digits of a training depend on, of its journal: ``"AMD EPYC (AVX2), torch 2.15.0"``."""
+    if not (machine := took.get("machine")):
+        return ""
+    processor = machine["gpu"] or f"{machine['cpu']} ({machine.get('instructions', '?')})"
+    return f"{processor}, torch {took['versions']['torch']}"
 
 
 def main() -> int:

@@ -15,9 +15,10 @@ from svqkit.plots.names import (
     field_name,
     kind,
     line_styles,
+    metric_name,
     study_title,
     with_units,
 )
 from svqkit.plots.receptive_fields import receptive_fields_figure
 from svqkit.plots.style import by_dataset, heading, marked, new_figure, or_say_why, save, save_and_show, use
-from svqkit.plots.table import changed, measured, show_table, words
+from svqkit.plots.table import changed, cost_cells, means_over, measured, of_models, published_cells, show_table, words

@@ -68,6 +68,7 @@ def usage_figure(usage: Mapping[str, Usage], title: str = "Use of the codebook")
         for axes in (often, strong):
             axes.set(xscale="log", yscale="log")
             plain_ticks(axes.xaxis)
+            plain_ticks(axes.yaxis)
             axes.grid(True)
         often.set(xlabel="Codes, most frequent first", ylabel="Share of positions")
         often.set_title("How often a code is strongest")

@@ -87,6 +87,10 @@ _WORDS = {
     "climatology": "Climatology",
 }
 BASELINES = ("persistence", "climatology")
+# What mixes positions in a translator (svqkit.models.translators.anatomy), as the paper's Table 3 groups the twelve.
+# Neither the README nor the configs of the reference do; PoolFormer, whose pooling is no convolution with weights and
+# no attention, stands with MLP-Mixer here.
+FAMILIES = {"Convolution": "CNN", "Attention": "Transformer", "MLP and pooling": "MLP"}
 _STUDIES = {
     "main": "Main results",
     "translators": "Translators with and without SVQ",

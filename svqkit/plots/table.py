@@ -8,13 +8,14 @@ A table is made of *cells*, a tidy frame with a row for each number, as its CSV 
                  ``source``) or "text" (``text``)
     metric       what is measured; "" for numbers of which none is better
     folder, notebook         where it was made: the folder of its runs, and the executed notebook
+    alike        cells of a section with the same one share their decimals and are ranked: their column, if not said
 
 :func:`measured`, :func:`changed` and :func:`words` make them of other tidy frames, and :func:`show_table` shows them.
 """
 
 import html
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote
@@ -28,11 +29,19 @@ from pandas.io.formats.style import Styler
 
 from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError
-from svqkit.plots.names import HIGHER_IS_BETTER, METRICS, display_name, metric_label, metric_name, need_columns
+from svqkit.plots.names import (
+    HIGHER_IS_BETTER,
+    METRICS,
+    display_name,
+    display_names,
+    metric_label,
+    metric_name,
+    need_columns,
+)
 
 CELLS = (
     "section", "row", "heading", "kind", "metric", "value", "std", "seeds", "low", "high", "p_value", "windows", "base",
-    "source", "text", "folder", "notebook",
+    "source", "text", "folder", "notebook", "alike",
 )  # fmt: skip
 HOW_TO_READ = (
     "Mean ± standard deviation over seeds; a number without ± is of one training. An arrow says where better numbers "
@@ -62,29 +71,36 @@ _MARKUP = re.compile(r"&(?=#?\w+;)|[`*|$\\]|~(?=~)|(?<![^\W_])_|_(?![^\W_])|\](?
 _LEADS = re.compile(r"^(\s*\d*)(>|[#=+-]+(?=\s|$)|(?<=\d)[.)](?=\s|$))")
 
 
-def measured(values: pd.DataFrame, section: str = "dataset", row: str = "label", extra: str = "") -> pd.DataFrame:
+def measured(
+    values: pd.DataFrame, section: str = "dataset", row: str = "label", extra: str = "", alike: str = "heading"
+) -> pd.DataFrame:
     """Return cells with the mean and spread over seeds of some scores, or of other numbers of runs.
 
     Args:
-        values: experiment, seed (-1: a baseline), metric, value; and, where they are known, unit, folder, notebook, and
-            the columns that the other arguments name.
+        values: experiment, seed (-1: a baseline), metric, value; and, where they are known, unit, folder, notebook,
+            and the columns that the other arguments name.
         section, row: the columns that say where a number stands. A section that is no column is the title itself;
             without the column for rows they are called by the experiments' display names.
         extra: a column with what is added to the name of the metric in the heading, such as "frozen".
+        alike: "heading", or "row" where rows are quantities and columns are models.
 
     Raises:
-        SvqkitError: a column is missing, or a place has two values of one experiment, seed and metric.
+        SvqkitError: a column is missing, or a place has two values of one seed.
     """
     need_columns(values, ("experiment", "seed", "metric", "value"), "The table of numbers")
     there = values.dropna(subset="value").assign(
         section=lambda frame: frame.get(section, section),
-        row=lambda frame: frame[row] if row in frame else frame["experiment"].map(display_name),
+        row=lambda frame: (
+            frame[row] if row in frame else frame["experiment"].map(display_names(frame["experiment"].unique()))
+        ),
         extra=lambda frame: frame[extra] if extra else "",
     )
     place = ["section", "row", "metric", "extra"]
-    if (twice := there.duplicated([*place, "experiment", "seed"])).any():
+    if (twice := there.duplicated([*place, "seed"])).any():
         first = there[twice].iloc[0]
-        raise SvqkitError(f"{first['metric']} of {first['experiment']}, seed {first['seed']}, is there more than once.")
+        raise SvqkitError(
+            f"{first['metric']} of {first['row']} ({first['experiment']}), seed {first['seed']}, is there twice."
+        )
     rows = []
     for key, group in there.groupby(place, sort=False):
         first, values_of_seeds = group.iloc[0], group["value"].astype(float)
@@ -101,8 +117,88 @@ def measured(values: pd.DataFrame, section: str = "dataset", row: str = "label",
             }
         )
     cells = _as_cells(rows, "measured")
-    counted = cells[cells["seeds"] > 0].drop_duplicates(["section", "row"])
+    cells["alike"] = cells[alike]
+    counted = cells[(cells["seeds"] > 0) & (alike == "heading")].drop_duplicates(["section", "row"])
     return pd.concat([words(counted, SEEDS, "seeds"), cells], ignore_index=True)
+
+
+def of_models(
+    scores: pd.DataFrame,
+    changes: pd.DataFrame,
+    section: str = "dataset",
+    measures: Sequence[str] = (),
+    differs: str = "",
+) -> pd.DataFrame:
+    """Return cells with a row per model: its scores, its changes, its codebook, its settings.
+
+    Args:
+        scores: as for :func:`measured`, with what is known of their runs.
+        changes: as for :func:`changed`; those of other experiments are left out.
+        section: a column of the scores.
+        measures: columns with numbers of codebooks.
+        differs: the heading of what the settings are other than; empty: without.
+    """
+    about = scores.drop(columns=["metric", "value"]).drop_duplicates(["dataset", "experiment", "seed"])
+    places = about[[*dict.fromkeys(["dataset", "experiment", section])]].drop_duplicates()
+    others = [] if section == "dataset" else [section]
+    of_these = changes.drop(columns=others, errors="ignore").merge(places, on=["dataset", "experiment"])
+    parts = [measured(scores, section), changed(of_these, section)]
+    if there := [name for name in measures if name in about]:
+        known = [*dict.fromkeys(["experiment", "seed", "label", "folder", "notebook", section])]
+        of_codebooks = measured(about.melt(known, there, "metric"), section)
+        parts.append(of_codebooks[of_codebooks["heading"] != SEEDS])
+    if differs:
+        parts.append(words(about.assign(section=about[section], row=about["label"]), differs, "differs"))
+    return pd.concat(parts, ignore_index=True)
+
+
+def means_over(values: pd.DataFrame, by: str, base: str, other: str, section: str = "dataset") -> pd.DataFrame:
+    """Return cells with means over models, and of their changes: a row for each group of two models or more.
+
+    Args:
+        values: as for :func:`measured`, with a row name each model has in both its forms, and ``which`` of the two it
+            is: ``base`` or ``other``. A model without one of them is left out.
+        by: the column of the groups.
+        base, other: the two forms.
+        section: as for :func:`measured`.
+    """
+    there = ["unit"] if "unit" in values else []
+    both = values.pivot_table("value", [section, "metric", *there, by, "row"], "which").reindex(columns=[base, other])
+    both = both.dropna().assign(relative=lambda pair: pair[other] / pair[base] - 1)
+    groups = both.groupby([section, "metric", *there, by])
+    means = groups.mean().join(groups.size().rename("count")).query("count > 1").reset_index()
+    means = means.assign(row=means[by] + ", mean of " + means["count"].astype(str), seed=-1, experiment=means[by])
+    long = means.melt([section, "row", "metric", *there, "seed", "experiment"], [base, other], "which")
+    return pd.concat(
+        [measured(long, section, "row", "which").assign(metric=""), changed(means, section, "row", base)],
+        ignore_index=True,
+    )
+
+
+def cost_cells(costs: pd.DataFrame, quantities: Sequence[str], forms: Mapping[str, str]) -> pd.DataFrame:
+    """Return cells with what models cost: a section per quantity, a row per translator, and the median change.
+
+    Args:
+        costs: a row per ``translator`` and ``form``, with the columns ``quantities``.
+        quantities: titles of sections.
+        forms: what each form is called; the first is what the others are compared with.
+    """
+    base, *others = forms
+    found = []
+    for quantity in quantities:
+        wide = costs.pivot_table(quantity, "translator", "form", sort=False).reindex(columns=[*forms])
+        changes = wide[others].div(wide[base], axis=0) - 1
+        if len(changes) > 1:
+            changes.loc["Median"] = changes.median()
+        for form in forms:
+            part = wide[form].dropna().rename("value").rename_axis("row").reset_index()
+            found.append(_as_cells(part.assign(section=quantity, heading=forms[form]), "measured"))
+            if form != base:
+                part = changes[form].dropna().rename("value").rename_axis("row").reset_index()
+                heading = f"{forms[form]} against {forms[base]}"
+                found.append(_as_cells(part.assign(section=quantity, heading=heading, base=base), "change"))
+    cells = pd.concat(found, ignore_index=True)
+    return cells.assign(row=cells["row"].map(display_name), notebook="costs.ipynb")
 
 
 def changed(changes: pd.DataFrame, section: str = "dataset", row: str = "label", against: str = "") -> pd.DataFrame:
@@ -118,18 +214,33 @@ def changed(changes: pd.DataFrame, section: str = "dataset", row: str = "label",
         cells["section"] = section
     bases = cells.groupby("section")["base"].transform(lambda names: names.iloc[0] if names.nunique() == 1 else "")
     whom = bases.map(lambda name: against or (display_name(name) if name else "its base"))
-    return cells.assign(heading=cells["metric"].map(metric_name) + " against " + whom)
+    headings = cells["metric"].map(metric_name) + " against " + whom
+    return cells.assign(heading=headings, alike=headings)
+
+
+def published_cells(numbers: pd.DataFrame, section: str, heading: str, row: str = "row") -> pd.DataFrame:
+    """Return cells with published numbers, each once: of columns metric, value, source, and one that names its row."""
+    return _as_cells(
+        numbers.assign(section=section, heading=heading, alike=heading, row=numbers[row]).drop_duplicates(
+            ["row", "value", "source"]
+        ),
+        "published",
+    )
 
 
 def words(frame: pd.DataFrame, heading: str, text: str) -> pd.DataFrame:
     """Return cells with the text of a column in every row that a frame of cells has."""
-    return _as_cells(frame.assign(heading=heading, text=frame[text].astype(str)), "text")[
+    return _as_cells(frame.assign(heading=heading, text=frame[text].astype(str), alike=heading), "text")[
         lambda cells: cells["text"] != ""
     ].assign(metric="", value=np.nan, std=np.nan)
 
 
 def show_table(
-    cells: pd.DataFrame, title: str, path: str | Path | None = None, notes: Sequence[str] = (), by: str = "heading"
+    cells: pd.DataFrame,
+    title: str,
+    path: str | Path | None = None,
+    notes: Sequence[str] = (),
+    simulated: Collection[str] = (),
 ) -> None:
     """Show a table in a notebook and, with a ``path`` (without a suffix), write it.
 
@@ -141,13 +252,11 @@ def show_table(
         title: a few words.
         path: folder and name, such as ``reports/sample/tables/t1``; links are seen from there.
         notes: what must be said of it, below it.
-        by: numbers share their decimals, and are ranked, by "heading" or by "row" (rows that are quantities).
+        simulated: datasets whose numbers compare with no published ones: the report folds these sections away.
     """
     notes = list(notes) if len(cells) else ["Nothing was measured for it."]
     sources = list(dict.fromkeys(cells.loc[cells["kind"] == "published", "source"])) if len(cells) else []
-    parts = (
-        [_Section(name, part, sources, by) for name, part in cells.groupby("section", sort=False)] if len(cells) else []
-    )
+    parts = [Section(name, part, sources) for name, part in cells.groupby("section", sort=False)] if len(cells) else []
     if sources:
         notes.append(
             "Published: " + "; ".join(f"[{number}] {source}" for number, source in enumerate(sources, 1)) + "."
@@ -157,7 +266,7 @@ def show_table(
         "md": _markdown(title, parts, [*notes, HOW_TO_READ]),
         "csv": cells.to_csv(index=False, lineterminator="\n"),
         "tex": _latex(title, stem, parts, [*notes, HOW_TO_READ]),
-        "html": _html(parts, notes),
+        "html": _html(parts, notes, simulated),
     }
     for suffix, text in texts.items() if path else ():
         with replacing(Path(path).with_name(f"{stem}.{suffix}")) as draft:
@@ -166,22 +275,27 @@ def show_table(
     display({"text/html": page, "text/plain": _markdown(title, parts, notes)}, raw=True)
 
 
-class _Section:
+class Section:
     """A section as text: ``texts`` and ``marks`` ("best", "second", "") by row and heading; the notebooks of rows."""
 
-    def __init__(self, title: str, cells: pd.DataFrame, sources: Sequence[str], by: str) -> None:
+    def __init__(self, title: str, cells: pd.DataFrame, sources: Sequence[str]) -> None:
         self.title = title
         self.notebooks = cells[cells["notebook"] != ""].drop_duplicates("row").set_index("row")["notebook"].to_dict()
         rows = pd.concat([cells[cells["heading"] != SEEDS], cells])["row"].unique()  # not all rows have seeds
-        headings = cells["heading"].unique()
-        self.texts = pd.DataFrame("", rows, headings)
-        self.marks = pd.DataFrame("", rows, headings)
+        metrics = cells.drop_duplicates("heading").set_index("heading")["metric"]
+        # What belongs to a metric stands together.
+        ranked = sorted(metrics[metrics.map(_is_ranked)].index, key=lambda name: METRICS.index(_known(metrics[name])))
+        in_order = iter(ranked)
+        headings = [next(in_order) if name in ranked else name for name in metrics.index]
+        self.texts, self.marks = (pd.DataFrame("", rows, headings) for _ in range(2))
+        self.has_published = bool((cells["kind"] == "published").any())
         self.has_words = {name for name, part in cells.groupby("heading") if (part["kind"] == "text").all()}
-        for _, alike in cells.groupby(by, sort=False):
+        for _, alike in cells.groupby("alike", sort=False):
             marks = _marks(alike)
             for cell, text in zip(alike.itertuples(), _texts(alike, sources), strict=True):
                 before = self.texts.loc[cell.row, cell.heading]
-                self.texts.loc[cell.row, cell.heading] = f"{before}, {text}" if before else text
+                if text not in before.split(", "):
+                    self.texts.loc[cell.row, cell.heading] = f"{before}, {text}" if before else text
                 self.marks.loc[cell.row, cell.heading] = marks.get(cell.Index, "")
 
     def written(self, escape: Callable[[str], str], best: str, second: str, link: str = "{0}") -> pd.DataFrame:
@@ -198,11 +312,17 @@ class _Section:
         texts.index = [link.format(name, quote(notebook)) if notebook else name for name, notebook in names]
         return texts
 
+    def markdown(self, link: str = "{0}") -> str:
+        """Return the table in Markdown."""
+        texts = self.written(escape_markdown, "**{}**", "<u>{}</u>", link)
+        return texts.to_markdown(colalign=["left", *["right"] * len(texts.columns)], disable_numparse=True)
+
 
 def _as_cells(rows: pd.DataFrame | Sequence[dict[str, object]], kind: str) -> pd.DataFrame:
     cells = pd.DataFrame(rows).assign(kind=kind).reindex(columns=list(CELLS))
-    text = ["section", "row", "heading", "kind", "metric", "base", "source", "text", "folder", "notebook"]
-    return cells.astype({"seeds": "Int64", "windows": "Int64"}).fillna(dict.fromkeys(text, ""))
+    texts = ["section", "row", "heading", "kind", "metric", "base", "source", "text", "folder", "notebook"]
+    cells = cells.assign(alike=cells["alike"].fillna(cells["heading"]))
+    return cells.astype({"seeds": "Int64", "windows": "Int64"}).fillna(dict.fromkeys(texts, ""))
 
 
 def _heading(metric: str, extra: str, unit: str) -> str:
@@ -212,7 +332,11 @@ def _heading(metric: str, extra: str, unit: str) -> str:
 
 
 def _is_ranked(metric: str) -> bool:
-    return metric.removesuffix("_original") in METRICS
+    return _known(metric) in METRICS
+
+
+def _known(metric: str) -> str:
+    return metric.removesuffix("_original")
 
 
 def _marks(alike: pd.DataFrame) -> dict[int, str]:
@@ -244,10 +368,10 @@ def _texts(alike: pd.DataFrame, sources: Sequence[str]) -> Iterator[str]:
 
 
 def number_text(mean: float, spread: float, form: str, form_of_spread: str = "") -> str:
-    """Return ``"8.040 ± 0.452"``; without a spread (NaN) the mean only."""
+    """Return ``"8.040 ± 0.452"``; without a spread the mean only."""
     if np.isinf(mean):  # the PSNR of a forecast without any error
         return "∞" if mean > 0 else "−∞"
-    return f"{mean:{form}}" if pd.isna(spread) else f"{mean:{form}} ± {spread:{form_of_spread or form}}"
+    return f"{mean:{form}}" if pd.isna(spread) or spread == 0 else f"{mean:{form}} ± {spread:{form_of_spread or form}}"
 
 
 def change_text(relative: float, low: float = np.nan, high: float = np.nan, p_value: float = np.nan) -> str:
@@ -262,30 +386,28 @@ def change_text(relative: float, low: float = np.nan, high: float = np.nan, p_va
     return text
 
 
-def _markdown(title: str, parts: Sequence[_Section], notes: Sequence[str]) -> str:
+def _markdown(title: str, parts: Sequence[Section], notes: Sequence[str]) -> str:
     lines = [f"### {escape_markdown(title)}"]
     for part in parts:
-        texts = part.written(escape_markdown, "**{}**", "<u>{}</u>", "[{}](../notebooks/{})")
-        align = ["left", *["right"] * len(texts.columns)]
-        table = texts.to_markdown(colalign=align, disable_numparse=True)
-        lines += ["", f"**{escape_markdown(part.title)}**", "", table]
+        lines += ["", f"**{escape_markdown(part.title)}**", "", part.markdown("[{}](../notebooks/{})")]
     lines += [line for note in notes for line in ("", escape_markdown(note))]
     return "\n".join([*lines, ""])
 
 
-def _html(parts: Sequence[_Section], notes: Sequence[str]) -> str:
-    """The sections as a part of a page, which says how tables are read; what compares with published is folded away."""
+def _html(parts: Sequence[Section], notes: Sequence[str], simulated: Collection[str]) -> str:
+    """The sections as a part of a page, which says how tables are read."""
     lines = []
     for part in parts:
         texts = part.written(html.escape, "<b>{}</b>", "<u>{}</u>", '<a href="../notebooks/{1}">{0}</a>')
         table = f'<div class="scroll">{Styler(texts).to_html(exclude_styles=True)}</div>'
         title = html.escape(part.title)
-        folded = f"<details><summary>{title}</summary>{table}</details>"
-        lines.append(folded if part.title.endswith("published") else f"<h4>{title}</h4>{table}")
+        folded = part.has_published and part.title.partition(",")[0] in simulated
+        opening = f"<details><summary>{title}</summary>" if folded else f"<h4>{title}</h4>"
+        lines.append(f"{opening}{table}{'</details>' * folded}")
     return "\n".join([*lines, *(f'<p class="note">{html.escape(note)}</p>' for note in notes), ""])
 
 
-def _latex(title: str, stem: str, parts: Sequence[_Section], notes: Sequence[str]) -> str:
+def _latex(title: str, stem: str, parts: Sequence[Section], notes: Sequence[str]) -> str:
     r"""A ``table*`` per section, none wider than the text of a two-column page: what is too wide goes on below.
 
     The document needs ``\usepackage{booktabs}``.
@@ -308,7 +430,7 @@ def _latex(title: str, stem: str, parts: Sequence[_Section], notes: Sequence[str
     return "\n".join([*lines, rf"{{\footnotesize\noindent {escape_latex(' '.join(notes))}\par}}", ""])
 
 
-def _chunks(part: _Section) -> list[tuple[list[int], str]]:
+def _chunks(part: Section) -> list[tuple[list[int], str]]:
     """The columns that fit beside each other on a page, with their layout; the names of rows come first in each."""
     first = max(map(text_width, [*part.texts.index, ""])) + 2 * _SPACE
     chunks: list[tuple[list[int], str]] = []
