@@ -16,7 +16,6 @@ from svqkit.plots.names import (
     LINE_STYLES,
     LineStyle,
     baselines_last,
-    display_name,
     display_names,
     field_name,
     kind,
@@ -90,7 +89,7 @@ def lines(
                 continue
             for one, of_line in part.groupby(line, sort=False):
                 colour, marker = styles[one]
-                style = {"color": colour, "linestyle": "--" if kind(one) in BASELINES else "-", "legend": False}
+                style = {"color": colour, "linestyle": _dash(one), "legend": False}
                 if single:
                     style |= {"units": single, "estimator": None, "linewidth": 0.9}
                 else:
@@ -106,7 +105,7 @@ def lines(
         for axes in grid[:, 0]:
             axes.set_ylabel(labels[1])
         if len(every) > 1:
-            _legend(figure, [_key(names[one], styles[one], bool(single)) for one in every])
+            _legend(figure, [_key(one, names[one], styles[one], bool(single)) for one in every])
         heading(figure, title)
     return figure
 
@@ -176,11 +175,15 @@ def _side_by_side(axes: Axes, part: pd.DataFrame, y: str, line: str, every: Sequ
     axes.set(xticks=[], xlim=(-0.5, len(every) - 0.5))
 
 
-def _key(name: str, style: LineStyle, plain: bool = False) -> Line2D:
+def _dash(experiment: str) -> str:
+    """Baselines are dashed; so is a frozen codebook, or it would hide the learnable one that it lies on."""
+    return "--" if kind(experiment) in BASELINES else "-." if kind(experiment).endswith("_frozen") else "-"
+
+
+def _key(experiment: str, name: str, style: LineStyle, plain: bool = False) -> Line2D:
     """What stands for a line in the legend."""
-    dash = "--" if name in (display_name(baseline) for baseline in BASELINES) else "-"
-    marker = "" if plain else style.marker
-    return Line2D([], [], color=style.colour, linestyle=dash, marker=marker, markerfacecolor="none", label=name)
+    look = {"linestyle": _dash(experiment), "marker": "" if plain else style.marker, "markerfacecolor": "none"}
+    return Line2D([], [], color=style.colour, label=name, **look)
 
 
 def _legend(figure: Figure, keys: Sequence[Line2D]) -> None:
@@ -240,7 +243,7 @@ def changes(table: pd.DataFrame, label: str, title: str, panel: str = "panel", r
             axes.set_title(name, loc="left")
             axes.grid(True, axis="x")
         grid[-1, 0].set_xlabel(label)
-        keys = [_key(names[one], styles[one]) for one in every] if several else []
+        keys = [_key(one, names[one], styles[one]) for one in every] if several else []
         if (table["seeds"] == 1).any():
             keys.append(Line2D([], [], color="#555555", marker="o", markerfacecolor="white", label="one training only"))
         if "published" in table and table["published"].notna().any():
