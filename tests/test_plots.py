@@ -526,7 +526,7 @@ def test_every_code_has_a_map_and_all_share_one_scale_around_zero() -> None:
 def test_a_change_too_small_to_see_is_called_none() -> None:
     change = codes("y", "x") * 0 + 1
     figure = plots.code_effects(codes("y", "x"), change, change * 1e-6, [(0, 0)] * 4, "K", 1e-3)
-    assert texts(figure).count("no change of 0.001 K") == 4
+    assert texts(figure).count("none above 0.001 K") == 4
     assert texts(figure).count("largest +1 K") == 4
 
 

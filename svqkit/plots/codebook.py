@@ -257,5 +257,5 @@ def _largest(change: xr.DataArray, units: str, least: float) -> str:
     values = change.to_numpy().ravel()
     largest = float(values[np.abs(values).argmax()])
     if abs(largest) < least or largest == 0:
-        return f"no change of {least:.1g} {superscript(units)}".strip()
+        return f"none above {least:.1g} {superscript(units)}".strip()
     return f"largest {largest:+.2g} {superscript(units)}".replace("-", "−").strip()
