@@ -466,10 +466,11 @@ def test_channels_of_several_units_have_panels_of_their_own() -> None:
     ]
     scores = pd.DataFrame([*rows, ("a-svq", 0, "mean", "rmse", 6, 3.0)])
     scores.columns = ["experiment", "seed", "channel", "metric", "lead", "value"]
-    found = plots.rmse_by_lead(scores, {"t_500": "K", "t_850": "K", "z_500": "m**2 s**-2"})
+    scores = scores.assign(protocol="clean")
+    found = plots.rmse_by_variable(scores, {"t_500": "K", "t_850": "K", "z_500": "m**2 s**-2"})
     expected = {"temperature [K]": 10**0.5, "geopotential [m² s⁻²]": 3.0}
     assert found.set_index("panel")["value"].to_dict() == pytest.approx(expected)
-    assert plots.rmse_by_lead(scores, {"t_500": "K"})["value"].tolist() == [3.0]
+    assert plots.rmse_by_variable(scores, {"t_500": "K"})["value"].tolist() == [3.0]
 
 
 def test_a_change_is_against_the_mean_of_the_base_without_baselines() -> None:

@@ -55,7 +55,7 @@ from svqkit.errors import SvqkitError
 from svqkit.evaluation.significance import compare
 from svqkit.models.translators.anatomy import ANATOMY
 from svqkit.paper.costs import COLUMNS as COSTS
-from svqkit.plots.names import FAMILIES
+from svqkit.plots.names import FAMILIES, variable_of
 from svqkit.settings.params import Experiment, Params, as_tree, load_params
 from svqkit.training import journal
 from svqkit.training.paths import run_path, scores_path
@@ -287,12 +287,6 @@ def kind_of(experiment: Experiment) -> str:
 def codes(experiment: Experiment) -> int | None:
     """Return the size of its codebook; None where it has none to choose."""
     return getattr(experiment.quantizer, "codebook_size", None)
-
-
-def variable_of(channel: str) -> str:
-    """Return the variable that a channel is a level of: ``"t_850"`` → ``"t"``; ``"t2m"`` is its own."""
-    variable, _, level = channel.rpartition("_")
-    return variable if variable and level.isdecimal() else channel
 
 
 def family(experiment: Experiment) -> str:

@@ -1,7 +1,7 @@
 """Figures and tables of results, from plain xarray and pandas objects; no network is ever needed."""
 
 from svqkit.plots.codebook import code_effects, code_maps, ranks, similarities, usage_figure, weights_figure
-from svqkit.plots.curves import change_against, changes, learning_curves, lines, rmse_by_lead
+from svqkit.plots.curves import change_against, changes, learning_curves, lines, rmse_by_variable
 from svqkit.plots.fields import mean_of_seeds, metric_units, over_seeds, units_of
 from svqkit.plots.forecast import clip_strip, forecasts, mean_and_spread
 from svqkit.plots.leads import lead_units, some_leads

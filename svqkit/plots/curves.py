@@ -21,6 +21,7 @@ from svqkit.plots.names import (
     kind,
     line_styles,
     need_columns,
+    variable_of,
     with_units,
 )
 from svqkit.plots.style import COLUMN_WIDTH, FULL_WIDTH, heading, new_figure, use
@@ -110,23 +111,23 @@ def lines(
     return figure
 
 
-def rmse_by_lead(scores: pd.DataFrame, units: Mapping[str, str]) -> pd.DataFrame:
-    """Return the RMSE by lead time: columns panel, experiment, seed, lead, value.
+def rmse_by_variable(scores: pd.DataFrame, units: Mapping[str, str]) -> pd.DataFrame:
+    """Return the RMSE of variables: columns panel, experiment, seed, protocol, lead (0: all), value.
 
-    There is one panel where all channels share a unit. Else a mean over all means nothing, and each variable has a
+    There is one panel, "", where all channels share a unit. Else a mean over all means nothing, and each variable has a
     panel: the root of the mean square over its levels.
 
     Args:
-        scores: tidy, with a channel, of one dataset and one protocol.
+        scores: tidy, with a channel, of one dataset.
         units: by channel.
     """
-    by_lead = scores[(scores["lead"] > 0) & np.isfinite(scores["value"])]
+    keys = ["panel", "experiment", "seed", "protocol", "lead"]
+    finite = scores[np.isfinite(scores["value"])]
     if len(set(units.values())) == 1:
-        found = by_lead[(by_lead["metric"] == "rmse") & (by_lead["channel"] == "mean")]
-        return found.assign(panel="")[["panel", "experiment", "seed", "lead", "value"]]
-    squares = by_lead[(by_lead["metric"] == "mse") & by_lead["channel"].isin(list(units))]
-    panels = {channel: with_units(field_name(channel.split("_")[0]), unit) for channel, unit in units.items()}
-    keys = ["panel", "experiment", "seed", "lead"]
+        found = finite[(finite["metric"] == "rmse") & (finite["channel"] == "mean")]
+        return found.assign(panel="")[[*keys, "value"]]
+    squares = finite[(finite["metric"] == "mse") & finite["channel"].isin(list(units))]
+    panels = {channel: with_units(field_name(variable_of(channel)), unit) for channel, unit in units.items()}
     means = squares.assign(panel=squares["channel"].map(panels)).groupby(keys, sort=False)["value"].mean()
     return means.pow(0.5).reset_index()
 

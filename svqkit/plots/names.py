@@ -268,10 +268,16 @@ def field_name(channel: str) -> str:
 
     A number behind a variable is its pressure level: ``"t_850"`` → ``"temperature at 850 hPa"``.
     """
-    variable, _, level = channel.partition("_")
-    if channel in _FIELDS or variable not in _FIELDS or not level.isdecimal():
+    variable = variable_of(channel)
+    if channel in _FIELDS or variable not in _FIELDS:
         return _FIELDS.get(channel, channel)
-    return f"{_FIELDS[variable]} at {level} hPa"
+    return f"{_FIELDS[variable]} at {channel.rpartition('_')[2]} hPa"
+
+
+def variable_of(channel: str) -> str:
+    """Return the variable that a channel is a level of: ``"t_850"`` → ``"t"``; ``"t2m"`` is its own."""
+    variable, _, level = channel.rpartition("_")
+    return variable if variable and level.isdecimal() else channel
 
 
 def dataset_title(dataset: str) -> str:
