@@ -7,6 +7,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from htmlpage import Page
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,6 +100,7 @@ def test_every_pair_that_is_compared_is_tested_once(results: Results, root: Path
 
 
 def test_equal_results_are_equal_files(results: Results, root: Path) -> None:
+    gather_again(root, SETTINGS)
     paths = sorted((root / "results/sample").glob("*.parquet"))
     before = [path.read_bytes() for path in paths]
     gather_again(root, SETTINGS)
@@ -115,6 +117,8 @@ def test_variables_without_scores_of_their_own_are_means_over_levels(tmp_path: P
         for level, value in ((500, 1.0), (850, 7.0)) for metric in ("mae", "rmse")
     ]  # fmt: skip
     pd.DataFrame(rows).to_csv(folder / "scores.csv", index=False)
+    channels = {"channel": ["t_500", "t_850"], "unit": ("channel", ["K", "K"]), "lead": [6]}
+    xr.Dataset(coords=channels, attrs={"data": "ERA5", "windows": 9}).to_netcdf(folder / "errors/persistence.nc")
     found = gather_again(tmp_path, SETTINGS).scores.query("channel == 't'")
     assert dict(zip(found["metric"], found["value"], strict=True)) == {"mae": 4.0, "rmse": 5.0}
 

@@ -322,7 +322,8 @@ def _as_cells(rows: pd.DataFrame | Sequence[dict[str, object]], kind: str) -> pd
     cells = pd.DataFrame(rows).assign(kind=kind).reindex(columns=list(CELLS))
     texts = ["section", "row", "heading", "kind", "metric", "base", "source", "text", "folder", "notebook"]
     cells = cells.assign(alike=cells["alike"].fillna(cells["heading"]))
-    return cells.astype({"seeds": "Int64", "windows": "Int64"}).fillna(dict.fromkeys(texts, ""))
+    kinds = {"seeds": "Int64", "windows": "Int64", **dict.fromkeys(texts, object)}
+    return cells.astype(kinds).fillna(dict.fromkeys(texts, ""))
 
 
 def _heading(metric: str, extra: str, unit: str) -> str:
