@@ -136,8 +136,7 @@ def test_differences_are_those_of_settings() -> None:
     assert gather.differences(svq, svq) == ""
     assert gather.differences(changed, svq) == "noise: 0.2, learnable: no, init: xavier"
     other = gather.differences(override(svq, {"quantizer": {"name": "vq"}}), svq)
-    assert "quantizer: vq" in other
-    assert "codebook_size" in other
+    assert other == "quantizer: vq, decay: 0.8, commitment_weight: 1.0"
 
 
 @given(st.lists(st.floats(0.1, 10), min_size=1, max_size=9))
@@ -339,7 +338,7 @@ def test_the_notebook_makes_all_tables_of_one_dataset(
     known: dict[str, object] = {}
     for cell in nbformat.read(ROOT / "notebooks/tables.ipynb", as_version=4).cells:
         if cell.cell_type == "code":
-            assert len(cell.source.splitlines()) <= 20
+            assert len(cell.source.splitlines()) <= 15 or "start_notebook" in cell.source
             exec(cell.source, known)
             known |= names if "parameters" in cell.metadata.get("tags", []) else {}
     made = {path.stem: path.read_text(encoding="utf-8") for path in (tmp_path / "sample/tables").glob("*.md")}

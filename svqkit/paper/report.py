@@ -23,10 +23,10 @@ from svqkit.plots.table import HOW_TO_READ
 TABLES = {
     "t1": "Weather: SVQ and its base",
     "t2": "Video and traffic: SVQ and its base",
-    "t3": "Translators with and without SVQ",
+    "t3": "Translators, each with SVQ",
     "t4": "Kinds of vector quantization",
     "t5": "Parts of SVQ, and controls",
-    "t6": "Frozen against learnable codebooks over their size",
+    "t6": "Frozen against learnable codebooks",
     "t7": "Noise on the input, with and without SVQ",
     "t8": "Variants of SVQ",
     "t9": "Cost with and without SVQ",
