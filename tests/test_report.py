@@ -50,7 +50,9 @@ def made(root: Path, note: str = SIMULATED) -> tuple[Path, Results]:
     cells = pd.concat(
         [plots.measured(scores), plots.published_cells(theirs, "taxibj, beside published", "MSE, published")]
     )
-    plots.show_table(cells, "T1", folder / "tables/t1", ["Small & <true>."], {"taxibj"} if note is SIMULATED else set())
+    plots.show_table(
+        cells, "T1. All", folder / "tables/t1", ["Small & <true>."], {"taxibj"} if note is SIMULATED else set()
+    )
     (root / "params.yaml").write_text("lpips: '</pre><script>&amp;'\n", encoding="utf-8")
     (root / "data.dvc").write_text("outs:\n- {md5: abc.dir, path: data}\n", encoding="utf-8")
     outs = {"evaluate@taxibj": [{"path": "scores", "md5": "0f0f"}], "report": [{"path": "r", "md5": "e1e1"}]}

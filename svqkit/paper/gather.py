@@ -63,10 +63,6 @@ from svqkit.training.runs import Run, open_run, read_config
 from svqkit.userfiles import refuse_special
 
 TESTED = ("mse", "mae")  # the metrics whose errors are kept window by window
-SCORES = (
-    "dataset", "experiment", "seed", "protocol", "channel", "channel_kind", "metric", "lead", "lead_unit", "value",
-    "unit",
-)  # fmt: skip
 CHANGES = (
     "dataset", "experiment", "base", "against", "metric", "relative", "low", "high", "p_value", "seeds", "windows",
 )  # fmt: skip
@@ -151,13 +147,12 @@ class _Dataset:
             channel: plots.metric_units((variables | channels).get(channel, common), original) for channel in kinds
         }
         scored = pd.concat([self.scored, self._over_levels()], ignore_index=True)
-        found = scored.assign(
+        return scored.assign(
             dataset=self.name,
             channel_kind=scored["channel"].map(kinds),
             lead_unit=str(self.errors["lead"].attrs.get("units", "")),
             unit=[units[row.channel].get(row.metric, "") for row in scored.itertuples()],
         )
-        return found[list(SCORES)]
 
     def _over_levels(self) -> pd.DataFrame:
         """MAE and RMSE of variables that were scored by level only: the mean, and the root of the mean square."""

@@ -20,17 +20,7 @@ from svqkit.paper.claims import RULES, Answer, Verdict, does_svq_help
 from svqkit.paper.gathered import Results
 from svqkit.plots.table import HOW_TO_READ
 
-TABLES = {
-    "t1": "Weather: SVQ and its base",
-    "t2": "Video and traffic: SVQ and its base",
-    "t3": "Translators, each with SVQ",
-    "t4": "Kinds of vector quantization",
-    "t5": "Parts of SVQ, and controls",
-    "t6": "Frozen against learnable codebooks",
-    "t7": "Noise on the input, with and without SVQ",
-    "t8": "Variants of SVQ",
-    "t9": "Cost with and without SVQ",
-}
+TABLES = tuple(f"t{number}" for number in range(1, 10))
 FIGURES = {
     "f1": "What each quantizer does to the error",
     "f2": "Predicted and true frames",
@@ -89,15 +79,7 @@ def write_report(
         "rules": RULES.split("\n\n"),
         "how_to_read": HOW_TO_READ,
         "notebooks": f"{results.profile}/notebooks/",
-        "tables": [
-            {
-                "key": key,
-                "title": title,
-                "html": _table(folder, key),
-                "files": _links(reports, folder.glob(f"tables/{key}.*")),
-            }
-            for key, title in TABLES.items()
-        ],
+        "tables": [_table(reports, folder, key) for key in TABLES],
         "figures": [
             {"key": key, "title": title, "pictures": [_picture(reports, path) for path in _drawn(folder, key)]}
             for key, title in FIGURES.items()
@@ -118,10 +100,16 @@ def write_report(
     return target
 
 
-def _table(folder: Path, key: str) -> str:
-    """A table's part of a page, its links as seen from the report; empty where it was not made."""
-    path = folder / "tables" / f"{key}.html"
-    return path.read_text(encoding="utf-8").replace('href="../', f'href="{folder.name}/') if path.exists() else ""
+def _table(reports: Path, folder: Path, key: str) -> dict[str, Any]:
+    """A table's title, its part of a page with links as seen from the report, and its files; empty if not made."""
+    page, text = (folder / "tables" / f"{key}.{kind}" for kind in ("html", "md"))
+    there = page.exists()
+    return {
+        "key": key,
+        "title": text.read_text(encoding="utf-8").partition("\n")[0].partition(". ")[2] if there else "",
+        "html": page.read_text(encoding="utf-8").replace('href="../', f'href="{folder.name}/') if there else "",
+        "files": _links(reports, folder.glob(f"tables/{key}.*")),
+    }
 
 
 def _drawn(folder: Path, key: str) -> list[Path]:
