@@ -324,9 +324,9 @@ class Section:
 def _as_cells(rows: pd.DataFrame | Sequence[dict[str, object]], kind: str) -> pd.DataFrame:
     cells = pd.DataFrame(rows).assign(kind=kind).reindex(columns=list(CELLS))
     texts = ["section", "row", "heading", "kind", "metric", "base", "source", "text", "folder", "notebook"]
-    cells = cells.assign(alike=cells["alike"].fillna(cells["heading"]))
-    kinds = {"seeds": "Int64", "windows": "Int64", **dict.fromkeys(texts, object)}
-    return cells.astype(kinds).fillna(dict.fromkeys(texts, ""))
+    kinds = {"seeds": "Int64", "windows": "Int64", **dict.fromkeys([*texts, "alike"], object)}
+    cells = cells.astype(kinds).fillna(dict.fromkeys(texts, ""))
+    return cells.assign(alike=cells["alike"].where(cells["alike"].notna(), cells["heading"]))
 
 
 def _heading(metric: str, extra: str, unit: str) -> str:
