@@ -71,7 +71,7 @@ def on_another_machine(project: Path, cpu: str) -> None:
 
 
 def test_the_table_is_written_from_results(project: Path) -> None:
-    assert readme.main([]) == 0
+    assert readme.main() == 0
     page = (project / "README.md").read_text(encoding="utf-8")
     assert page.startswith("Before.\n")
     assert page.endswith("\nAfter.\n")
@@ -79,19 +79,19 @@ def test_the_table_is_written_from_results(project: Path) -> None:
     assert "Some CPU" in page
     assert "old" not in page
     assert (project / "docs/maps_rmse.png").read_bytes() == b"a map"
-    assert readme.main([]) == 0
+    assert readme.main() == 0
     assert (project / "README.md").read_text(encoding="utf-8") == page, "made twice it is the same"
 
 
 def test_another_machine_adds_its_scores_and_the_readme_says_how_far_they_are(project: Path) -> None:
-    assert readme.main([]) == 0
+    assert readme.main() == 0
     on_another_machine(project, "Other CPU")
     scores = project / "scores/sample/weather_t2m/scores.csv"
     table = pd.read_csv(scores)
     table.loc[table["experiment"] == "weather_t2m-svq", "value"] += 0.25
     table.to_csv(scores, index=False)
     gather_again(project, SETTINGS)
-    assert readme.main([]) == 0
+    assert readme.main() == 0
     page = " ".join((project / "README.md").read_text(encoding="utf-8").split())
     assert "12.75 ± 0.71" in page
     assert "SimVP 0.00, SVQ 0.25" in page
@@ -103,12 +103,12 @@ def test_what_is_missing_is_said_and_nothing_is_written(project: Path, capsys: p
     path = next((project / "journal").rglob("*svq.json"))
     path.rename(project / "away.json")
     gather_again(project, SETTINGS)
-    assert readme.main([]) == 1
+    assert readme.main() == 1
     assert "weather_t2m-svq" in capsys.readouterr().err
     (project / "away.json").rename(path)
     gather_again(project, SETTINGS)
     (project / "reports/sample/weather_t2m/maps_rmse.png").unlink()
-    assert readme.main([]) == 1
+    assert readme.main() == 1
     assert "dvc repro figures@weather_t2m" in capsys.readouterr().err
     assert (project / "README.md").read_text(encoding="utf-8") == before
     assert not (project / "docs/sample_scores.csv").exists()
