@@ -58,7 +58,11 @@ def results(root: Path) -> Results:
     costs = pd.DataFrame(steps, columns=["experiment", "form", "step_seconds"])
     costs = costs.assign(dataset=T2M, translator="gsta", codebook_size=0, parameters=1000, machine="a CPU")
     costs = costs.assign(batch_size=1, frame_shape="1 × 4 × 8").reindex(columns=list(COLUMNS))
-    return results_folder(root, ERRORS, SIMULATED, measures=measures, costs=costs, profile="sample")
+    results_folder(root, ERRORS, SIMULATED, measures=measures, costs=costs, profile="sample")
+    path = root / "scores/sample" / T2M / "scores.csv"
+    clean = pd.read_csv(path)
+    pd.concat([clean, clean.assign(protocol="paper")]).to_csv(path, index=False)
+    return gather_again(root, SETTINGS)
 
 
 # --- what is gathered ----------------------------------------------------------------------------------------------
@@ -100,7 +104,6 @@ def test_every_pair_that_is_compared_is_tested_once(results: Results, root: Path
 
 
 def test_equal_results_are_equal_files(results: Results, root: Path) -> None:
-    gather_again(root, SETTINGS)
     paths = sorted((root / "results/sample").glob("*.parquet"))
     before = [path.read_bytes() for path in paths]
     gather_again(root, SETTINGS)
@@ -299,7 +302,7 @@ def test_a_table_of_nothing_says_so_in_one_line(tmp_path: Path) -> None:
 
 
 def under_paper(results: Results, **changes: object) -> pd.DataFrame:
-    scores = results.scores.assign(protocol="paper")
+    scores = results.scores.query("protocol == 'paper'")
     return scores.merge(results.runs, on=["dataset", "experiment", "seed"]).assign(**changes)
 
 

@@ -458,7 +458,7 @@ def text_width(text: str) -> float:
     """Return the width of a text in pt, in Computer Modern at the size of LaTeX tables; others are narrower."""
     font = FT2Font(findfont(FontProperties(family="cmr10")))
     font.set_size(_SIZE, 72)
-    font.set_text("".join(sign if sign.isascii() else "+" for sign in text))
+    font.set_text("".join(sign if " " <= sign <= "~" else "+" for sign in text))
     return font.get_width_height()[0] / 64
 
 
