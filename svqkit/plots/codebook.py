@@ -12,14 +12,14 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from svqkit.errors import SvqkitError
-from svqkit.plots.names import display_names, line_styles, with_units
+from svqkit.plots.curves import plain_ticks
+from svqkit.plots.names import display_names, line_styles, superscript, with_units
 from svqkit.plots.panels import Panel, Scale, draw_panels, in_rows
-from svqkit.plots.style import DIVERGING, FULL_WIDTH, heading, new_figure, use
+from svqkit.plots.style import COLUMN_WIDTH, DIVERGING, FULL_WIDTH, heading, new_figure, use
 
 Usage = Mapping[str, Any]
 
 _FLOOR = 1e-5  # of a density: below it there are only single weights
-_NOTICED = 0.01  # of the largest change: a smaller one is called none
 
 
 def ranks(usage: Mapping[str, Usage]) -> pd.DataFrame:
@@ -65,13 +65,16 @@ def usage_figure(usage: Mapping[str, Usage], title: str = "Use of the codebook")
             if one.get("strength") is not None:
                 strength = np.sort(np.asarray(one["strength"]))[::-1]
                 strong.plot(np.arange(1, len(strength) + 1), strength, color=colour, marker=_marker(strength))
-        often.set(xscale="log", yscale="log", xlabel="Codes, most frequent first", ylabel="Share of positions")
+        for axes in (often, strong):
+            axes.set(xscale="log", yscale="log")
+            plain_ticks(axes.xaxis)
+            plain_ticks(axes.yaxis)
+            axes.grid(True)
+        often.set(xlabel="Codes, most frequent first", ylabel="Share of positions")
         often.set_title("How often a code is strongest")
-        strong.set(xscale="log", yscale="log", xlabel="Codes, strongest first", ylabel="Mean |weight|")
+        strong.set(xlabel="Codes, strongest first", ylabel="Mean |weight|")
         strong.set_title("How strong a code is")
         _draw_weights(weights, usage)
-        for axes in (often, strong):
-            axes.grid(True)
         if not strong.has_data():
             _say_hard(strong)
         figure.legend(*often.get_legend_handles_labels(), loc="outside lower center")
@@ -119,7 +122,7 @@ def similarities(matrices: Mapping[str, np.ndarray], width: int, title: str) -> 
         raise SvqkitError("Similarity is of two codes or more: give a matrix (n, n) of them for one quantizer or more.")
     names = display_names(matrices)
     with use():
-        figure = new_figure(FULL_WIDTH, 3.0)
+        figure = new_figure(FULL_WIDTH if len(matrices) > 1 else COLUMN_WIDTH, 3.0)
         (row,) = figure.subplots(1, len(matrices), squeeze=False)
         for axes, (name, matrix) in zip(row, matrices.items(), strict=True):
             ends = (0.5, len(matrix) + 0.5, len(matrix) + 0.5, 0.5)
@@ -150,13 +153,14 @@ def code_effects(
     local: xr.DataArray,
     cells: Sequence[tuple[int, int]],
     units: str,
+    noticeable: float,
     title: str = "What the most frequent codes do",
 ) -> Figure:
     """Draw a row for each code: where it is at work, and what it decodes to when added everywhere or in one place.
 
     Where it is at work is its mean weight at each cell minus the mean over all cells, which stands above the panel: a
-    code may be on everywhere. Both changes share one scale; the largest stands above each, or "none" where it is less
-    than a hundredth of the largest of all.
+    code may be on everywhere. Both changes share one scale; the largest stands above each, or that there is none to
+    speak of.
 
     Args:
         activity: mean weight (code, lat, lon) or (code, y, x) on the cells of the latent map, of
@@ -165,6 +169,7 @@ def code_effects(
             (code, y, x), of :func:`svqkit.evaluation.codebook.decode_codes`.
         cells: for each code the latent cell (row, column) that ``local`` is of; it gets a cross in the first column.
         units: of the changes.
+        noticeable: the smallest change that counts, such as a thousandth of how the frames vary.
         title: what the figure shows.
 
     Raises:
@@ -175,15 +180,15 @@ def code_effects(
         raise SvqkitError("What is active and what it decodes to must be of the same codes, in the same order.")
     means = activity.mean(activity.dims[1:])
     at_work = Scale.of("difference", [activity - means], "Weight minus its mean")
-    change = Scale.of("difference", [everywhere, local], with_units("Change of the forecast", units))
-    least = _NOTICED * max(float(abs(field).max()) for field in (everywhere, local))
+    label = with_units("Change of the forecast", units)
+    change = Scale.of("difference", [everywhere, local], label, least=noticeable)
     rows = {}
     for number, code in enumerate(codes):
         mean = f"Where at work\nmean weight {float(means[number]):.2f}".replace("-", "−")
         rows[f"Code {code}"] = [
             Panel(activity[number] - means[number], at_work, mean, cross=cells[number]),
-            Panel(everywhere[number], change, f"Added everywhere\n{_largest(everywhere[number], units, least)}"),
-            Panel(local[number], change, f"Added at the cross\n{_largest(local[number], units, least)}"),
+            Panel(everywhere[number], change, f"Added everywhere\n{_largest(everywhere[number], units, noticeable)}"),
+            Panel(local[number], change, f"Added at the cross\n{_largest(local[number], units, noticeable)}"),
         ]
     return draw_panels(rows, title)
 
@@ -202,7 +207,7 @@ def _facts(name: str, usage: Usage) -> str:
     perplexity = float(usage["perplexity"])
     facts = f"{name}: {size - never:,} of {size:,} codes are ever the strongest, perplexity {perplexity:.1f}"
     mixed = usage.get("codes_per_position")
-    return facts if mixed is None else f"{facts}; {float(mixed):.0f} weigh at a place in effect"
+    return facts if mixed is None else f"{facts}; in effect {float(mixed):.0f} at each place"
 
 
 def _marker(amounts: Sequence[float]) -> str:
@@ -249,7 +254,8 @@ def _say_hard(axes: Axes) -> None:
 
 
 def _largest(change: xr.DataArray, units: str, least: float) -> str:
-    largest = float(change.to_numpy().flat[int(abs(change).argmax())])
+    values = change.to_numpy().ravel()
+    largest = float(values[np.abs(values).argmax()])
     if abs(largest) < least or largest == 0:
-        return "no change"
-    return with_units(f"largest {largest:+.2g}".replace("-", "−"), units)
+        return f"no change of {least:.1g} {superscript(units)}".strip()
+    return f"largest {largest:+.2g} {superscript(units)}".replace("-", "−").strip()

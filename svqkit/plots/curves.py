@@ -16,7 +16,6 @@ from svqkit.plots.names import (
     LINE_STYLES,
     LineStyle,
     baselines_last,
-    display_name,
     display_names,
     field_name,
     kind,
@@ -90,7 +89,7 @@ def lines(
                 continue
             for one, of_line in part.groupby(line, sort=False):
                 colour, marker = styles[one]
-                style = {"color": colour, "linestyle": "--" if kind(one) in BASELINES else "-", "legend": False}
+                style = {"color": colour, "linestyle": _dash(one), "legend": False}
                 if single:
                     style |= {"units": single, "estimator": None, "linewidth": 0.9}
                 else:
@@ -98,13 +97,15 @@ def lines(
                 sns.lineplot(of_line, x=x, y=y, ax=axes, **style)
             _scale(axes, part, x, log)
             axes.set_ylim(bottom=lowest)
+            if part[y].min() < 0 < part[y].max():
+                axes.axhline(0, color="#555555", linewidth=0.8, zorder=1)
             axes.set(xlabel=labels[0], ylabel="")
         for axes in grid.flat[len(panels) :]:
             axes.set_visible(False)
         for axes in grid[:, 0]:
             axes.set_ylabel(labels[1])
         if len(every) > 1:
-            _legend(figure, [_key(names[one], styles[one], bool(single)) for one in every])
+            _legend(figure, [_key(one, names[one], styles[one], bool(single)) for one in every])
         heading(figure, title)
     return figure
 
@@ -151,14 +152,14 @@ def _scale(axes: Axes, part: pd.DataFrame, x: str, log: str) -> None:
             plain_ticks(getattr(axes, f"{axis}axis"))
     places = np.sort(part[x].unique())
     if "x" not in log:
-        whole = MaxNLocator(_FEW - 2, integer=True, steps=[1, 2, 5, 10])
+        whole = MaxNLocator(_FEW, integer=True, steps=[1, 2, 3, 5, 6, 10])
         axes.xaxis.set_major_locator(FixedLocator(places) if len(places) <= _FEW else whole)
 
 
 def plain_ticks(axis: Axis) -> None:
-    """Write the numbers of a logarithmic axis as they are, 1, 2, 5 and 10 of each power, or 1 where it is long."""
+    """Write the numbers of a logarithmic axis as they are: 1, 2, 5 and 10, or fewer where it is long."""
     low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,)))
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 30 * low else (1, 3) if high < 1000 * low else (1,)))
     axis.set_major_formatter("{x:,g}")
     axis.set_minor_formatter(NullFormatter())
 
@@ -174,11 +175,15 @@ def _side_by_side(axes: Axes, part: pd.DataFrame, y: str, line: str, every: Sequ
     axes.set(xticks=[], xlim=(-0.5, len(every) - 0.5))
 
 
-def _key(name: str, style: LineStyle, plain: bool = False) -> Line2D:
+def _dash(experiment: str) -> str:
+    """Baselines are dashed; so is a frozen codebook, or it would hide the learnable one that it lies on."""
+    return "--" if kind(experiment) in BASELINES else "-." if kind(experiment).endswith("_frozen") else "-"
+
+
+def _key(experiment: str, name: str, style: LineStyle, plain: bool = False) -> Line2D:
     """What stands for a line in the legend."""
-    dash = "--" if name in (display_name(baseline) for baseline in BASELINES) else "-"
-    marker = "" if plain else style.marker
-    return Line2D([], [], color=style.colour, linestyle=dash, marker=marker, markerfacecolor="none", label=name)
+    look = {"linestyle": _dash(experiment), "marker": "" if plain else style.marker, "markerfacecolor": "none"}
+    return Line2D([], [], color=style.colour, label=name, **look)
 
 
 def _legend(figure: Figure, keys: Sequence[Line2D]) -> None:
@@ -221,7 +226,7 @@ def changes(table: pd.DataFrame, label: str, title: str, panel: str = "panel", r
             height, ticks = 0.0, {}
             for what, members in part.groupby(row, sort=False):
                 ticks[what] = height - (len(members) - 1) / 2
-                for found in members.itertuples():
+                for found in members.sort_values("experiment", key=lambda names: names.map(every.index)).itertuples():
                     style = styles[found.experiment] if several else LINE_STYLES[_highlighted(found.experiment)]
                     fill = {"markerfacecolor": "white"} if found.seeds == 1 else {}
                     axes.plot([found.low, found.high], [height, height], color=style.colour)
@@ -238,7 +243,7 @@ def changes(table: pd.DataFrame, label: str, title: str, panel: str = "panel", r
             axes.set_title(name, loc="left")
             axes.grid(True, axis="x")
         grid[-1, 0].set_xlabel(label)
-        keys = [_key(names[one], styles[one]) for one in every] if several else []
+        keys = [_key(one, names[one], styles[one]) for one in every] if several else []
         if (table["seeds"] == 1).any():
             keys.append(Line2D([], [], color="#555555", marker="o", markerfacecolor="white", label="one training only"))
         if "published" in table and table["published"].notna().any():
@@ -252,7 +257,7 @@ def changes(table: pd.DataFrame, label: str, title: str, panel: str = "panel", r
 
 def _highlighted(experiment: str) -> str:
     """Whose look an experiment has where all others look alike: SVQ its own, the rest that of the base."""
-    return "svq" if kind(experiment) == "svq" else "none"
+    return "svq" if kind(experiment).split("-")[0] == "svq" else "none"
 
 
 def learning_curves(logs: Mapping[str, Sequence[pd.DataFrame]], loss: str = "Loss", title: str = "") -> Figure:

@@ -70,7 +70,8 @@ def forecasts(
         errors[row] = error if on_earth else _one_value(abs(error))
     units = unit_of(truth, otherwise=str(case.attrs.get("units", "")))
     subject = subject_of(truth) or str(case.attrs.get("long_name", ""))
-    scale = Scale.of("amount", frames.values(), with_units(subject or "value", units))
+    without = "" if units or is_colour(truth) else " (no unit)"
+    scale = Scale.of("frame", frames.values(), with_units(subject or "value", units) + without)
     wrong = Scale.of("difference" if on_earth else "size", errors.values(), with_units("Error", units))
     rows = {"Observed": _last_seen(case, channel, name, len(leads), scale)} if not on_earth else {}
     for row, field in frames.items():
@@ -101,7 +102,7 @@ def clip_strip(frames: xr.DataArray, title: str, channel: int | str | None = Non
     frames = pick_or_colour(frames, channel, title)
     chosen = spread(frames.sizes["time"], _MOST)
     words, shown = _times(frames), frames.isel(time=chosen)
-    scale = Scale.of("amount", [shown], _label(frames))
+    scale = Scale.of("frame", [shown], _label(frames))
     panels = [Panel(frame, scale, words[number]) for frame, number in zip(shown, chosen, strict=True)]
     return draw_panels(in_rows(panels, 4), title)
 
@@ -117,7 +118,7 @@ def mean_and_spread(fields: xr.Dataset, title: str | None = None, channel: int |
     """
     mean, std = (pick_or_colour(fields[name], channel, "The dataset") for name in ("mean", "std"))
     panels = [
-        Panel(mean, Scale.of("amount", [mean], _label(mean)), "Mean"),
+        Panel(mean, Scale.of("frame", [mean], _label(mean)), "Mean"),
         Panel(_one_value(std), Scale.of("amount", [_one_value(std)], _label(std)), "Standard deviation"),
     ]
     return draw_panels(in_rows(panels), title or "The training period")

@@ -107,7 +107,7 @@ def draw_map(axes: GeoAxes, field: xr.DataArray, colours: ScalarMappable) -> Non
     elif goes_round(field):
         axes.set_global()
     else:
-        middle = axes.projection.proj4_params["lon_0"]
+        middle = (lon[0] + lon[-1]) / 2
         axes.set(xlim=(lon[0] - middle, lon[-1] - middle), ylim=(lat[0], lat[-1]), aspect=_stretch(lat))
     add_coastlines(axes)
 

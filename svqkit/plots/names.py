@@ -176,12 +176,12 @@ def display_names(experiments: Iterable[str]) -> dict[str, str]:
 
 
 def line_styles(experiments: Iterable[str]) -> dict[str, LineStyle]:
-    """Colour and marker by experiment; a known kind has the same ones in every figure."""
+    """Return colour and marker by experiment; a known kind has the same in every figure, unless it is there twice."""
     found: dict[str, LineStyle] = {}
     unknown = 0
     for experiment in experiments:
         style = LINE_STYLES.get(kind(experiment))
-        if style is None:
+        if style is None or style in found.values():  # of two seeds, or datasets, only the first
             style = _SPARE_STYLES[unknown % len(_SPARE_STYLES)]
             unknown += 1
         found[experiment] = style
@@ -190,7 +190,7 @@ def line_styles(experiments: Iterable[str]) -> dict[str, LineStyle]:
 
 def baselines_last(experiments: Iterable[str]) -> list[str]:
     """Return names in the order in which they are drawn: experiments as they come, then persistence and climatology."""
-    return sorted(experiments, key=lambda name: BASELINES.index(name) if name in BASELINES else -1)
+    return sorted(experiments, key=lambda name: BASELINES.index(kind(name)) if kind(name) in BASELINES else -1)
 
 
 def study_title(study: str) -> str:

@@ -23,17 +23,20 @@ from svqkit.plots.style import COLUMN_WIDTH, DIVERGING, ERROR, FULL_WIDTH, MISSI
 
 _TAIL = 1.0  # percent of the values at each end that a scale leaves out: few cells would leave all others pale
 _HIGHEST = 8.4  # inches of panels that fit on a page
-_TITLE, _BAR = 0.32, 1.1  # inches above each panel; for the heading and the bars below
+_TITLE, _BAR, _LINE = 0.32, 0.9, 0.17  # inches above each panel; for the bars below; for a line of the heading
 _LETTER = 0.062  # inches, how wide one is on average
 _MOST_DOTS = 96  # in a row
-_COLOURS = {"amount": SEQUENTIAL, "size": ERROR, "difference": DIVERGING}
+_COLOURS = {"frame": SEQUENTIAL, "amount": SEQUENTIAL, "size": ERROR, "difference": DIVERGING}
 _GREY = ScalarMappable(Normalize(0, 1), "gray")
+
+Kind = Literal["frame", "amount", "size", "difference"]
 
 
 @dataclass(frozen=True, eq=False)
 class Scale:
     """What colours mean: values up to the limits of ``colours``, and beyond at the ends that ``extend`` names."""
 
+    kind: Kind
     label: str
     colours: ScalarMappable
     extend: str
@@ -41,19 +44,22 @@ class Scale:
     @classmethod
     def of(
         cls,
-        kind: Literal["amount", "size", "difference"],
+        kind: Kind,
         fields: Iterable[xr.DataArray],
         label: str,
         shown: Iterable[xr.DataArray] = (),
+        least: float = 0.0,
     ) -> "Scale":
         """Return a scale that shows nearly all values of ``fields`` (any shapes).
 
         Args:
-            kind: an "amount" from the lowest to the highest, the "size" of an error from 0, or a "difference" with 0
-                in the middle: blue below, red above.
+            kind: an "amount" from the lowest to the highest; a "frame", which is the same, but a picture in grey or
+                in colour looks as it is; the "size" of an error from 0; or a "difference" with 0 in the middle: blue
+                below, red above.
             fields: what the scale is made for.
             label: what is written beside its bar.
             shown: all that is drawn on it, where that is more.
+            least: how far a difference goes at least, so that nothing to speak of stays pale.
 
         Raises:
             SvqkitError: no field has a finite value.
@@ -64,7 +70,7 @@ class Scale:
         every = _finite(shown) if shown else values
         low, high = np.percentile(values, [_TAIL, 100 - _TAIL])
         if kind == "difference":
-            high = np.percentile(abs(values), 100 - _TAIL) or abs(values).max() or 1.0
+            high = max(np.percentile(abs(values), 100 - _TAIL) or abs(values).max(), least) or 1.0
             low = -high
         elif kind == "size":  # where nearly all is right, the few errors there are still get colours
             low, high = 0.0, high or values.max() or 1.0
@@ -72,7 +78,7 @@ class Scale:
             low, high = low - 0.5, high + 0.5
         beyond = bool(every.min() < low), bool(every.max() > high)
         extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[beyond]
-        return cls(label, ScalarMappable(Normalize(low, high), _COLOURS[kind]), extend)
+        return cls(kind, label, ScalarMappable(Normalize(low, high), _COLOURS[kind]), extend)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +87,7 @@ class Panel:
 
     Attributes:
         field: what is drawn.
-        scale: its colours; red, green and blue, and grey, are drawn from 0, dark, to 1 without one.
+        scale: its colours; frames of red, green and blue, or grey, are drawn from 0, dark, to 1 without one.
         title: written above it.
         dots: places (bool, on the field's plane) that get a small black dot.
         cross: the place (row, column) that gets a cross.
@@ -108,6 +114,7 @@ def draw_panels(rows: Mapping[str, Sequence[Panel]], title: str, projection: Vie
     columns, (kind, aspect) = max(map(len, rows.values())), _geometry(panels[0].field, projection)
     width = min(FULL_WIDTH / columns, COLUMN_WIDTH, (_HIGHEST / len(rows) - _TITLE) / aspect)
     size = max(columns * width, COLUMN_WIDTH), len(rows) * (width * aspect + _TITLE) + _BAR
+    size = size[0], size[1] + _LINE * (len(title) + 20) / (12.5 * size[0])
     with use():
         figure = Figure(figsize=size, layout="compressed")
         grid = figure.subplots(len(rows), columns, squeeze=False, subplot_kw={"projection": kind})
@@ -120,7 +127,7 @@ def draw_panels(rows: Mapping[str, Sequence[Panel]], title: str, projection: Vie
                 panel = row[column]
                 _draw(axes, panel, projection, left=column == 0, bottom=number == len(rows) - 1)
                 axes.set_title("\n".join(textwrap.fill(line, int(width / _LETTER)) for line in panel.title.split("\n")))
-                if not (is_colour(panel.field) or is_grey(panel.field)):
+                if not _looks_as_it_is(panel):
                     places.setdefault(panel.scale, []).append((number, axes))
             if not name.startswith(" "):
                 clear = 30 if _has_degrees(grid[number, 0]) else 5
@@ -163,6 +170,10 @@ def area_mean(field: xr.DataArray, of_squares: bool = False) -> float:
     return float(field.weighted(np.cos(np.deg2rad(field["lat"])).clip(min=0)).mean())
 
 
+def _looks_as_it_is(panel: Panel) -> bool:
+    return is_colour(panel.field) or (panel.scale.kind == "frame" and is_grey(panel.field))
+
+
 def _finite(fields: Iterable[xr.DataArray]) -> np.ndarray:
     values = np.concatenate([np.empty(0), *(np.asarray(field, dtype=float).ravel() for field in fields)])
     return values[np.isfinite(values)]
@@ -191,7 +202,7 @@ def _draw(axes: Axes, panel: Panel, projection: View, left: bool, bottom: bool) 
         opaque = np.isfinite(values).all(axis=-1, keepdims=True)
         axes.imshow(np.concatenate([np.nan_to_num(values).clip(0, 1), opaque], axis=-1))
     else:
-        colours = _GREY if is_grey(field) else panel.scale.colours
+        colours = _GREY if _looks_as_it_is(panel) else panel.scale.colours
         axes.imshow(field.transpose("y", "x").to_numpy(), cmap=colours.cmap, norm=colours.norm)
     if not is_lat_lon(field):
         axes.set(xticks=[], yticks=[], facecolor=MISSING)
