@@ -54,6 +54,8 @@ def made(root: Path, note: str = SIMULATED) -> tuple[Path, Results]:
     plots.show_table(
         cells, "T1. All", folder / "tables/t1", ["Small & <true>."], {"taxibj"} if note is SIMULATED else set()
     )
+    asked = [{"cell_type": "markdown", "source": ["## T1: Is it <better>?\n", "\n", "Look & see."]}]
+    (folder / "notebooks/tables.ipynb").write_text(json.dumps({"cells": asked}))
     (root / "params.yaml").write_text("lpips: '</pre><script>&amp;'\n", encoding="utf-8")
     (root / "data.dvc").write_text("outs:\n- {md5: abc.dir, path: data}\n", encoding="utf-8")
     outs = {"evaluate@taxibj": [{"path": "scores", "md5": "0f0f"}], "report": [{"path": "r", "md5": "e1e1"}]}
@@ -121,7 +123,15 @@ def test_every_anchor_and_every_link_leads_somewhere(path: Path, page: Page) -> 
 
 
 def test_signs_are_words_and_not_html(page: Page) -> None:
-    for words in ("<Theirs> & more", "a <paper>", "Small & <true>.", "A & B", "</pre><script>&amp;"):
+    for words in (
+        "A & B",
+        "<Theirs> & more",
+        "a <paper>",
+        "Small & <true>.",
+        "T1 Is it <better>?",
+        "Look & see.",
+        "</pre><script>&amp;",
+    ):
         assert words in page.text
     assert not page.tags["paper"]
 

@@ -4,6 +4,7 @@ The look is inside; pictures lie beside it and nothing is fetched from elsewhere
 what provenance measured.
 """
 
+import json
 import os
 import re
 import struct
@@ -79,7 +80,7 @@ def write_report(
         "rules": RULES.split("\n\n"),
         "how_to_read": HOW_TO_READ,
         "notebooks": f"{results.profile}/notebooks/",
-        "tables": [_table(reports, folder, key) for key in TABLES],
+        "tables": _tables(reports, folder),
         "figures": [
             {"key": key, "title": title, "pictures": [_picture(reports, path) for path in _drawn(folder, key)]}
             for key, title in FIGURES.items()
@@ -100,16 +101,20 @@ def write_report(
     return target
 
 
-def _table(reports: Path, folder: Path, key: str) -> dict[str, Any]:
-    """A table's title, its part of a page with links as seen from the report, and its files; empty if not made."""
-    page, text = (folder / "tables" / f"{key}.{kind}" for kind in ("html", "md"))
-    there = page.exists()
-    return {
-        "key": key,
-        "title": text.read_text(encoding="utf-8").partition("\n")[0].partition(". ")[2] if there else "",
-        "html": page.read_text(encoding="utf-8").replace('href="../', f'href="{folder.name}/') if there else "",
-        "files": _links(reports, folder.glob(f"tables/{key}.*")),
-    }
+def _tables(reports: Path, folder: Path) -> list[dict[str, Any]]:
+    """Of each table what it answers, as its notebook says, its part of a page with links from here, its files."""
+    notebook = folder / "notebooks" / "tables.ipynb"
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"] if notebook.exists() else []
+    sections = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    asked = dict(section.removeprefix("## ").split(": ", 1) for section in sections if section.startswith("## T"))
+    found = []
+    for key in TABLES:
+        question, _, words = asked.get(key.upper(), "").partition("\n\n")
+        page = folder / "tables" / f"{key}.html"
+        table = page.read_text(encoding="utf-8").replace('href="../', f'href="{folder.name}/') if page.exists() else ""
+        files = _links(reports, folder.glob(f"tables/{key}.*"))
+        found.append({"key": key, "title": question, "words": words, "html": table, "files": files})
+    return found
 
 
 def _drawn(folder: Path, key: str) -> list[Path]:
