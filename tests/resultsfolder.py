@@ -35,7 +35,7 @@ def results_folder(
     costs: pd.DataFrame | None = None,
     steps: BySeed | None = None,
 ) -> Results:
-    """Gathered results in which experiments have these errors: seed 0, 1, …, in ``WINDOWS`` windows that differ at random.
+    """Gathered results in which experiments have these errors: seed 0, 1, …, in ``WINDOWS`` random windows.
 
     Runs, scores and all else that they are gathered from lie below ``root``.
 

@@ -63,10 +63,6 @@ from svqkit.training.runs import Run, open_run, read_config
 from svqkit.userfiles import refuse_special
 
 TESTED = ("mse", "mae")  # the metrics whose errors are kept window by window
-SCORES = (
-    "dataset", "experiment", "seed", "protocol", "channel", "channel_kind", "metric", "lead", "lead_unit", "value",
-    "unit",
-)  # fmt: skip
 CHANGES = (
     "dataset", "experiment", "base", "against", "metric", "relative", "low", "high", "p_value", "seeds", "windows",
 )  # fmt: skip
@@ -120,7 +116,7 @@ def read_costs(path: Path) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame(columns=list(COSTS))
     refuse_special(path)
-    return pd.read_csv(path)
+    return pd.read_csv(path, dtype={"note": "str"})
 
 
 class _Dataset:
@@ -145,19 +141,18 @@ class _Dataset:
         channels = dict(zip(self.errors["channel"].values.tolist(), self.errors["unit"].values.tolist(), strict=True))
         variables = {variable_of(channel): unit for channel, unit in channels.items()}
         kinds = dict.fromkeys(channels, "channel") | dict.fromkeys(variables, "variable") | {"mean": "mean"}
-        common = ", ".join(dict.fromkeys(unit for unit in channels.values() if unit))
+        common = next(iter(channels.values())) if len(set(channels.values())) == 1 else ""
         original = str(self.errors.attrs.get("original_units", ""))
         units = {
             channel: plots.metric_units((variables | channels).get(channel, common), original) for channel in kinds
         }
         scored = pd.concat([self.scored, self._over_levels()], ignore_index=True)
-        found = scored.assign(
+        return scored.assign(
             dataset=self.name,
             channel_kind=scored["channel"].map(kinds),
             lead_unit=str(self.errors["lead"].attrs.get("units", "")),
             unit=[units[row.channel].get(row.metric, "") for row in scored.itertuples()],
         )
-        return found[list(SCORES)]
 
     def _over_levels(self) -> pd.DataFrame:
         """MAE and RMSE of variables that were scored by level only: the mean, and the root of the mean square."""
@@ -296,18 +291,23 @@ def family(experiment: Experiment) -> str:
 
 
 def settings_of(experiment: Experiment) -> dict[str, Any]:
-    """Return every setting of model, training and quantizer by its name; of lists as text."""
-    trees = [as_tree(getattr(experiment, part)) for part in ("model", "training", "quantizer")]
-    flat = {key: value for tree in trees for key, value in tree.items()}
-    flat["quantizer"] = flat.pop("name")
+    """Return every setting of model, quantizer and training by its name; of lists as text."""
+    quantizer = as_tree(experiment.quantizer)
+    named = {"quantizer": quantizer.pop("name"), **quantizer}
+    flat = as_tree(experiment.model) | named | as_tree(experiment.training)
     return {key: " ".join(map(str, value)) if isinstance(value, list) else value for key, value in flat.items()}
 
 
 def differences(experiment: Experiment, reference: Experiment) -> str:
-    """Return the settings of model, quantizer and training that ``reference`` does not have: ``"init: kaiming"``."""
+    """Return the settings that ``reference`` has not, or not so: ``"init: kaiming"``.
+
+    Of another quantizer these are its name and the settings that the reference's has not at all.
+    """
     ours, others = settings_of(experiment), settings_of(reference)
-    if ours["quantizer"] != others["quantizer"]:  # its settings are other ones, whatever their names
-        others = {**others, **dict.fromkeys(as_tree(reference.quantizer)), "quantizer": others["quantizer"]}
+    if ours["quantizer"] != others["quantizer"]:
+        ours = {
+            key: value for key, value in ours.items() if key == "quantizer" or not hasattr(reference.quantizer, key)
+        }
     found = {key: value for key, value in ours.items() if value != others.get(key)}
     words = {True: "yes", False: "no"}
     return ", ".join(f"{key}: {words[value] if isinstance(value, bool) else value}" for key, value in found.items())

@@ -1,10 +1,10 @@
 """What others reported: the model zoo of OpenSTL, what is known here of the SVQ paper's own numbers, and later work.
 
 The numbers lie as they were found in the folder ``published``, each with its source: ``openstl.csv`` has a row per
-dataset, variable and method, the others a row per number. ``counterparts.csv`` says which methods are ours, where that
-is certain. (Not there: TAU, which was trained with a further loss that ours has not; "SimVP+SVQ", of which the index
-that lists it does not say whether its codebook learned.) Three things are said differently here, none of them another
-number:
+dataset, variable and method, the others a row per number. ``frames.csv`` says how many frames go in and out: scores of
+other lengths don't compare. ``counterparts.csv`` says which methods are ours, where that is certain. (Not there: TAU,
+which was trained with a further loss that ours has not; "SimVP+SVQ", of which the index that lists it does not say
+whether its codebook learned.) Three things are said differently here, none of them another number:
 
 - published SSIM was computed with a data range of 2 on frames in [0, 1], so its metric is our ``ssim_published``;
 - the zoo's "sum" over the variables of weather_mv is their mean (a test holds each to it), our channel "mean";
@@ -27,18 +27,6 @@ _FILES = ("openstl.csv", "svq_paper.csv", "svq_paper_more.csv", "later_work.csv"
 _COLUMNS = ["dataset", "variable", "method", "metric", "value", "source", "setting"]
 # Columns of the zoo: scores; millions of parameters, billions of operations a sample, samples a second on a V100.
 _ZOO = ["mse", "mae", "rmse", "ssim", "psnr", "lpips", "params_m", "flops_g", "fps_v100"]
-# Frames in and out of the published settings; scores of other lengths don't compare.
-FRAMES = {
-    "weather_t2m": (12, 12),
-    "weather_r": (12, 12),
-    "weather_uv10": (12, 12),
-    "weather_tcc": (12, 12),
-    "weather_mv": (4, 4),
-    "human": (4, 4),
-    "kth": (10, 20),
-    "kitticaltech": (10, 1),
-    "taxibj": (4, 4),
-}
 
 
 @cache
@@ -51,9 +39,7 @@ def read() -> pd.DataFrame:
     """
     numbers = pd.concat([read_file(FOLDER / name) for name in _FILES], ignore_index=True)
     ours = pd.read_csv(FOLDER / "counterparts.csv", dtype={"codebook_size": "Int64"})
-    frames = pd.DataFrame(
-        [(name, *both) for name, both in FRAMES.items()], columns=["dataset", "frames_in", "frames_out"]
-    )
+    frames = pd.read_csv(FOLDER / "frames.csv")
     doubtful = numbers["source"].str.contains("check before use")
     return numbers.assign(doubtful=doubtful).merge(ours, "left", "method").merge(frames, "left", "dataset")
 
@@ -129,8 +115,8 @@ def beside(scores: pd.DataFrame, metrics: list[str], others: bool = True) -> pd.
         ours = ours if others else ours[ours["seed"] >= 0]
         numbers = read()[read()["dataset"].eq(dataset) & ~read()["doubtful"] & read()["metric"].isin(metrics)]
         numbers = numbers[numbers["variable"].isin(ours["channel"])]
-        frames = tuple(ours[["frames_in", "frames_out"]].iloc[0])
-        if numbers.empty or FRAMES.get(dataset) != frames:
+        numbers = numbers.merge(ours[["frames_in", "frames_out"]].drop_duplicates())
+        if numbers.empty:
             continue
         labels = counterparts(ours)
         numbers = numbers.assign(row=numbers["method"].map(labels))

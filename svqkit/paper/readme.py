@@ -6,7 +6,6 @@ scores, and says how far they are from the others'. (An older processor is had b
 ONEDNN_MAX_CPU_ISA=AVX2. Rows of machines that have not trained with today's code are to be deleted.)
 """
 
-import argparse
 import shutil
 import sys
 import textwrap
@@ -25,15 +24,11 @@ BEGIN, END = "<!-- Written by `make readme`, from docs/sample_scores.csv: -->", 
 COLUMNS = ["machine", "experiment", "seed", "metric", "value"]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return 1 after an error that is meant for the user."""
-    parser = argparse.ArgumentParser(prog="python -m svqkit.paper.readme", description=__doc__.split("\n\n")[0])
-    for name in ("results", "reports"):
-        parser.add_argument(f"--{name}", type=Path, default=Path(name), help=f"folder of the {name}")
-    options = parser.parse_args(arguments)
+def main() -> int:
+    """Run the command; return 1 after an error that is meant for the user."""
     try:
-        results = Results.read("sample", options.results)
-        picture = options.reports / results.profile / DATASET / MAP.name
+        results = Results.read("sample")
+        picture = Path("reports") / results.profile / DATASET / MAP.name
         if not picture.exists():
             raise SvqkitError(f"There is no map at {picture}. Draw it first: `dvc repro figures@{DATASET}`.")
         scores = quoted(results)

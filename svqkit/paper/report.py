@@ -4,6 +4,7 @@ The look is inside; pictures lie beside it and nothing is fetched from elsewhere
 what provenance measured.
 """
 
+import json
 import os
 import re
 import struct
@@ -20,17 +21,7 @@ from svqkit.paper.claims import RULES, Answer, Verdict, does_svq_help
 from svqkit.paper.gathered import Results
 from svqkit.plots.table import HOW_TO_READ
 
-TABLES = {
-    "t1": "Weather: SVQ and its base",
-    "t2": "Video and traffic: SVQ and its base",
-    "t3": "Translators with and without SVQ",
-    "t4": "Kinds of vector quantization",
-    "t5": "Parts of SVQ, and controls",
-    "t6": "Frozen against learnable codebooks over their size",
-    "t7": "Noise on the input, with and without SVQ",
-    "t8": "Variants of SVQ",
-    "t9": "Cost with and without SVQ",
-}
+TABLES = tuple(f"t{number}" for number in range(1, 10))
 FIGURES = {
     "f1": "What each quantizer does to the error",
     "f2": "Predicted and true frames",
@@ -89,15 +80,7 @@ def write_report(
         "rules": RULES.split("\n\n"),
         "how_to_read": HOW_TO_READ,
         "notebooks": f"{results.profile}/notebooks/",
-        "tables": [
-            {
-                "key": key,
-                "title": title,
-                "html": _table(folder, key),
-                "files": _links(reports, folder.glob(f"tables/{key}.*")),
-            }
-            for key, title in TABLES.items()
-        ],
+        "tables": _tables(reports, folder),
         "figures": [
             {"key": key, "title": title, "pictures": [_picture(reports, path) for path in _drawn(folder, key)]}
             for key, title in FIGURES.items()
@@ -118,10 +101,20 @@ def write_report(
     return target
 
 
-def _table(folder: Path, key: str) -> str:
-    """A table's part of a page, its links as seen from the report; empty where it was not made."""
-    path = folder / "tables" / f"{key}.html"
-    return path.read_text(encoding="utf-8").replace('href="../', f'href="{folder.name}/') if path.exists() else ""
+def _tables(reports: Path, folder: Path) -> list[dict[str, Any]]:
+    """Of each table what it answers, as its notebook says, its part of a page with links from here, its files."""
+    notebook = folder / "notebooks" / "tables.ipynb"
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"] if notebook.exists() else []
+    sections = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    asked = dict(section.removeprefix("## ").split(": ", 1) for section in sections if section.startswith("## T"))
+    found = []
+    for key in TABLES:
+        question, _, words = asked.get(key.upper(), "").partition("\n\n")
+        page = folder / "tables" / f"{key}.html"
+        table = page.read_text(encoding="utf-8").replace('href="../', f'href="{folder.name}/') if page.exists() else ""
+        files = _links(reports, folder.glob(f"tables/{key}.*"))
+        found.append({"key": key, "title": question, "words": words, "html": table, "files": files})
+    return found
 
 
 def _drawn(folder: Path, key: str) -> list[Path]:

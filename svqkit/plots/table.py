@@ -118,7 +118,7 @@ def measured(
         )
     cells = _as_cells(rows, "measured")
     cells["alike"] = cells[alike]
-    counted = cells[(cells["seeds"] > 0) & (alike == "heading")].drop_duplicates(["section", "row"])
+    counted = cells[(cells["seeds"] > 0) & (alike == "heading")]
     return pd.concat([words(counted, SEEDS, "seeds"), cells], ignore_index=True)
 
 
@@ -230,13 +230,14 @@ def published_cells(numbers: pd.DataFrame, section: str, heading: str, row: str 
 
 def words(frame: pd.DataFrame, heading: str, text: str) -> pd.DataFrame:
     """Return cells with the text of a column in every row that a frame of cells has."""
-    return _as_cells(frame.assign(heading=heading, text=frame[text].astype(str), alike=heading), "text")[
-        lambda cells: cells["text"] != ""
-    ].assign(metric="", value=np.nan, std=np.nan)
+    said = frame.assign(
+        heading=heading, alike=heading, text=frame[text].astype(str), metric="", value=np.nan, std=np.nan
+    )
+    return _as_cells(said[said["text"] != ""].drop_duplicates(["section", "row"]), "text")
 
 
 def show_table(
-    cells: pd.DataFrame,
+    cells: pd.DataFrame | Sequence[pd.DataFrame],
     title: str,
     path: str | Path | None = None,
     notes: Sequence[str] = (),
@@ -245,15 +246,17 @@ def show_table(
     """Show a table in a notebook and, with a ``path`` (without a suffix), write it.
 
     Written are ``.md`` and ``.tex`` for readers, ``.html`` for the report (a part of a page) and ``.csv``, the cells
-    with every digit. A table without cells says in one line that there is nothing to show.
+    with every digit.
 
     Args:
-        cells: what it shows, in order.
+        cells: what it shows, in order; without any the table says that.
         title: a few words.
         path: folder and name, such as ``reports/sample/tables/t1``; links are seen from there.
         notes: what must be said of it, below it.
         simulated: datasets whose numbers compare with no published ones: the report folds these sections away.
     """
+    parts = [cells] if isinstance(cells, pd.DataFrame) else cells
+    cells = pd.concat([pd.DataFrame(), *parts], ignore_index=True)
     notes = list(notes) if len(cells) else ["Nothing was measured for it."]
     sources = list(dict.fromkeys(cells.loc[cells["kind"] == "published", "source"])) if len(cells) else []
     parts = [Section(name, part, sources) for name, part in cells.groupby("section", sort=False)] if len(cells) else []
@@ -321,8 +324,9 @@ class Section:
 def _as_cells(rows: pd.DataFrame | Sequence[dict[str, object]], kind: str) -> pd.DataFrame:
     cells = pd.DataFrame(rows).assign(kind=kind).reindex(columns=list(CELLS))
     texts = ["section", "row", "heading", "kind", "metric", "base", "source", "text", "folder", "notebook"]
-    cells = cells.assign(alike=cells["alike"].fillna(cells["heading"]))
-    return cells.astype({"seeds": "Int64", "windows": "Int64"}).fillna(dict.fromkeys(texts, ""))
+    kinds = {"seeds": "Int64", "windows": "Int64", **dict.fromkeys([*texts, "alike"], object)}
+    cells = cells.astype(kinds).fillna(dict.fromkeys(texts, ""))
+    return cells.assign(alike=cells["alike"].where(cells["alike"].notna(), cells["heading"]))
 
 
 def _heading(metric: str, extra: str, unit: str) -> str:
@@ -454,7 +458,7 @@ def text_width(text: str) -> float:
     """Return the width of a text in pt, in Computer Modern at the size of LaTeX tables; others are narrower."""
     font = FT2Font(findfont(FontProperties(family="cmr10")))
     font.set_size(_SIZE, 72)
-    font.set_text("".join(sign if sign.isascii() else "+" for sign in text))
+    font.set_text("".join(sign if " " <= sign <= "~" else "+" for sign in text))
     return font.get_width_height()[0] / 64
 
 

@@ -46,21 +46,21 @@ def does_svq_help(results: Results) -> dict[str, Any]:
     """
     names = results.runs["dataset"].unique().tolist()
     rows, _ = _against_base(results, names, "mse")
-    found = rules.effects(_findings(results, rows), -1)
-    better = sum(finding.answer is Answer.REPRODUCED for finding in found)
-    worse = sum(finding.p_value < rules.SIGNIFICANT and finding.value > 0 for finding in found)
-    answers = {
-        (True, False): "Yes",
-        (False, True): "No",
-        (True, True): "It depends",
-        (False, False): "It can't be told",
-    }
+    found = _findings(results, rows)
+    judged = rules.effects(found, -1)
+    better = sum(finding.answer is Answer.REPRODUCED for finding in judged)
+    worse = sum(finding.p_value < rules.SIGNIFICANT and finding.value > 0 for finding in judged)
+    if better and worse:
+        answer = "It depends" if better == worse else "Mostly" if better > worse else "Mostly not"
+    else:
+        answer = "Yes" if better else "No" if worse else "It can't be told"
     sentence = (
         f"Of {len(found)} dataset{'s' * (len(found) != 1)}, SVQ lowers the error (MSE) of the same model without it on "
-        f"{better} and raises it on {worse}; on {len(found) - better - worse} chance may explain the difference."
+        f"{better} and raises it on {worse}; on {len(found) - better - worse} chance may explain the difference "
+        "(p corrected for their number)."
     )
     return {
-        "answer": answers[better > 0, worse > 0],
+        "answer": answer,
         "sentence": sentence if found else "SVQ and the same model without it were not both scored on any dataset.",
         "finding": next((one for one in found if one.what.startswith(f"{STUDIED}:")), found[0] if found else None),
     }
