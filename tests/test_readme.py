@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from resultsfolder import SETTINGS, results_folder
+from resultsfolder import SETTINGS, gather_again, results_folder
 
 from svqkit import evaluation
 from svqkit.data.bundled import bundled_files
