@@ -146,9 +146,11 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "forecast from above": lambda: plots.forecasts({SVQ: weather()}, [1, 12], projection="north"),
     "forecast in grey": lambda: plots.forecasts({"kth-svq": frames(clip="person17_boxing_d1")}),
     "forecast in colour": lambda: plots.forecasts({"human-svq": frames(RGB, 4), "human-none": frames(RGB, 4)}),
+    "forecasts of many": lambda: plots.forecasts({f"kth-{name}": frames() for name in ("none", "svq", "svq_frozen")}),
     "forecast of one frame": lambda: plots.forecasts({"kitticaltech-svq": frames(RGB, 1)}),
     "forecast of traffic": lambda: plots.forecasts({"taxibj-svq": frames(TRAFFIC, 4, units=CARS)}),
     "errors": lambda: plots.error_maps({SVQ: weather(), "climatology": weather(seed=1), NONE: weather()}, "rmse"),
+    "errors of many": lambda: plots.error_maps({f"a-{name}-svq_frozen": frames() for name in ("convnext", *"abcdef")}),
     "errors by lead": lambda: plots.error_maps(
         {"kth-svq": frames(), "a_long_name_of_mine": frames()}, leads=[1, 9, 20]
     ),
@@ -306,6 +308,14 @@ def test_a_baseline_does_not_rule_the_scale_and_comes_last() -> None:
     assert first[0].vmax == first[1].vmax
     titles = [axes.get_title() for axes in both.axes if axes.get_title()]
     assert [title.split(":")[0] for title in titles] == ["SVQ", "Climatology"]
+
+
+@pytest.mark.parametrize(
+    ("value", "sign", "text"),
+    [(1.5, "", "1.50"), (-0.04214, "+", "−0.0421"), (123.4, "+", "+123"), (1234.5, "", "1,234")],
+)
+def test_numbers_above_panels_have_three_digits(value: float, sign: str, text: str) -> None:
+    assert panels.three_digits(value, sign) == text
 
 
 @pytest.mark.parametrize("kind", ["frame", "amount", "size", "difference"])

@@ -250,7 +250,8 @@ def _say_hard(axes: Axes) -> None:
     """Say that there are no weights, in an empty panel."""
     words = "hard assignment: one code per position"
     axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", color="#555555")
-    axes.set(xticks=[], yticks=[], xscale="linear", yscale="linear")
+    axes.set(xscale="linear", yscale="linear")
+    axes.set(xticks=[], yticks=[])
 
 
 def _largest(change: xr.DataArray, units: str, least: float) -> str:

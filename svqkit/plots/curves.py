@@ -87,6 +87,7 @@ def lines(
             if part[x].nunique() == 1 and not single:
                 _side_by_side(axes, part, y, line, every)
                 axes.set_xlabel(f"{labels[0]}: {part[x].iloc[0]:g}")
+                axes.set_ylim(bottom=lowest)
                 continue
             for one, of_line in part.groupby(line, sort=False):
                 colour, marker = styles[one]

@@ -20,7 +20,7 @@ from svqkit.plots.fields import (
 from svqkit.plots.leads import HOURS, ahead, lead_units, one_lead, pick_leads, short_units, some_leads, spread
 from svqkit.plots.mapaxes import View, on_map
 from svqkit.plots.names import display_names, superscript, with_units
-from svqkit.plots.panels import Panel, Scale, area_mean, draw_panels, in_rows
+from svqkit.plots.panels import Panel, Scale, area_mean, draw_panels, in_rows, three_digits
 
 _MOST = 8  # frames of a clip
 
@@ -159,7 +159,7 @@ def _time(time: object) -> str:
 
 
 def _size(error: xr.DataArray, on_earth: bool, units: str) -> str:
-    number = f"{area_mean(error, of_squares=on_earth):#.3g}".rstrip(".")
+    number = three_digits(area_mean(error, of_squares=on_earth))
     return f"{'RMSE' if on_earth else 'MAE'} {number} {superscript(units)}".strip()
 
 

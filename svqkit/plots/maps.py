@@ -11,7 +11,7 @@ from svqkit.plots.fields import error_map, is_colour, is_lat_lon, pick_or_colour
 from svqkit.plots.leads import lead_units, lead_words, leads_of, one_lead
 from svqkit.plots.mapaxes import View, on_map, polar_words
 from svqkit.plots.names import BASELINES, baselines_last, display_names, superscript, with_units
-from svqkit.plots.panels import Panel, Scale, area_mean, draw_panels, in_rows
+from svqkit.plots.panels import Panel, Scale, area_mean, draw_panels, in_rows, three_digits
 
 _MEANING = {"bias": "Bias: forecast minus truth", "mae": "MAE", "rmse": "RMSE"}
 
@@ -134,7 +134,7 @@ def _what(name: str, lead: list[int], columns: list[list[int]], errors: xr.Datas
 def _mean(field: xr.DataArray, variable: str, units: str) -> str:
     """``"mean +0.12 K"``: over the area; of an RMSE, the root of the mean square."""
     mean = area_mean(field, of_squares=variable == "rmse")
-    number = f"{mean:{'+' if variable == 'bias' else ''}#.3g}".rstrip(".").replace("-", "−")
+    number = three_digits(mean, "+" if variable == "bias" else "")
     return f"mean {number} {superscript(units)}".strip()
 
 

@@ -24,7 +24,9 @@ from svqkit.plots.style import COLUMN_WIDTH, DIVERGING, ERROR, FULL_WIDTH, MISSI
 _TAIL = 1.0  # percent of the values at each end that a scale leaves out: few cells would leave all others pale
 _HIGHEST = 8.4  # inches of panels that fit on a page
 _TITLE, _BAR, _LINE = 0.32, 0.9, 0.17  # inches above each panel; for the bars below; for a line of the heading
-_LETTER = 0.062  # inches, how wide one is on average
+_BESIDE = 0.8  # inches for the bars and names beside rows
+_LETTER, _SMALL_LETTER = 0.064, 0.047  # inches, how wide one is on average, at 8 and at 6 points
+_NARROW = 1.2  # inches: titles of narrower panels are small
 _MOST_DOTS = 96  # in a row
 _COLOURS = {"frame": SEQUENTIAL, "amount": SEQUENTIAL, "size": ERROR, "difference": DIVERGING}
 _GREY = ScalarMappable(Normalize(0, 1), "gray")
@@ -112,8 +114,11 @@ def draw_panels(rows: Mapping[str, Sequence[Panel]], title: str, projection: Vie
     if not panels:
         raise SvqkitError("There is nothing to draw: no field was given.")
     columns, (kind, aspect) = max(map(len, rows.values())), _geometry(panels[0].field, projection)
-    width = min(FULL_WIDTH / columns, COLUMN_WIDTH, (_HIGHEST / len(rows) - _TITLE) / aspect)
-    size = max(columns * width, COLUMN_WIDTH), len(rows) * (width * aspect + _TITLE) + _BAR
+    room = FULL_WIDTH - _BESIDE * (len(rows) > 1)
+    width = min(room / columns, COLUMN_WIDTH, (_HIGHEST / len(rows) - _TITLE) / aspect)
+    small = width < _NARROW
+    letters = int(width / (_SMALL_LETTER if small else _LETTER))
+    size = max(columns * width + FULL_WIDTH - room, COLUMN_WIDTH), len(rows) * (width * aspect + _TITLE) + _BAR
     size = size[0], size[1] + _LINE * (len(title) + 20) / (12.5 * size[0])
     with use():
         figure = Figure(figsize=size, layout="compressed")
@@ -126,7 +131,8 @@ def draw_panels(rows: Mapping[str, Sequence[Panel]], title: str, projection: Vie
                     continue
                 panel = row[column]
                 _draw(axes, panel, projection, left=column == 0, bottom=number == len(rows) - 1)
-                axes.set_title("\n".join(textwrap.fill(line, int(width / _LETTER)) for line in panel.title.split("\n")))
+                said = "\n".join(textwrap.fill(line, letters) for line in panel.title.split("\n"))
+                axes.set_title(said, **({"size": 6} if small else {}))
                 if not _looks_as_it_is(panel):
                     places.setdefault(panel.scale, []).append((number, axes))
             if not name.startswith(" "):
@@ -177,6 +183,12 @@ def _looks_as_it_is(panel: Panel) -> bool:
 def _finite(fields: Iterable[xr.DataArray]) -> np.ndarray:
     values = np.concatenate([np.empty(0), *(np.asarray(field, dtype=float).ravel() for field in fields)])
     return values[np.isfinite(values)]
+
+
+def three_digits(value: float, sign: str = "") -> str:
+    """Return ``"1.50"``, ``"−0.0421"``, ``"1,234"``; with ``sign`` "+" also that of positive numbers."""
+    form = f"{sign},.0f" if abs(value) >= 1000 else f"{sign}#.3g"
+    return f"{value:{form}}".rstrip(".").replace("-", "−")
 
 
 def _geometry(field: xr.DataArray, projection: View) -> tuple[object, float]:
