@@ -128,7 +128,7 @@ def test_signs_are_words_and_not_html(page: Page) -> None:
         "<Theirs> & more",
         "a <paper>",
         "Small & <true>.",
-        "T1 Is it <better>?",
+        "T1: Is it <better>?",
         "Look & see.",
         "</pre><script>&amp;",
     ):

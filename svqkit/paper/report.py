@@ -21,20 +21,9 @@ from svqkit.paper.claims import RULES, Answer, Verdict, does_svq_help
 from svqkit.paper.gathered import Results
 from svqkit.plots.table import HOW_TO_READ
 
-TABLES = tuple(f"t{number}" for number in range(1, 10))
-FIGURES = {
-    "f1": "What each quantizer does to the error",
-    "f2": "Predicted and true frames",
-    "f3": "Maps of temperature, its error and the difference",
-    "f4": "Error over lead time",
-    "f5": "Error over the size of the codebook",
-    "f6": "Stability of training",
-    "f7": "Distribution of the code weights",
-    "f8": "Use of the codebook",
-    "f9": "Cost over the size of the codebook",
-    "f10": "Robustness to noise",
-    "f11": "What the published protocol does to scores",
-}
+TABLES, FIGURES = (
+    tuple(f"{letter}{number}" for number in range(1, count + 1)) for letter, count in (("t", 9), ("f", 11))
+)
 CSS = {Answer.REPRODUCED: "yes", Answer.NOT_REPRODUCED: "no", Answer.OPEN: "open"}
 
 
@@ -82,8 +71,8 @@ def write_report(
         "notebooks": f"{results.profile}/notebooks/",
         "tables": _tables(reports, folder),
         "figures": [
-            {"key": key, "title": title, "pictures": [_picture(reports, path) for path in _drawn(folder, key)]}
-            for key, title in FIGURES.items()
+            {**asked, "pictures": [_picture(reports, path) for path in _drawn(folder, asked["key"])]}
+            for asked in _asked(folder / "notebooks" / "paper_figures.ipynb", FIGURES)
         ],
         "provenance": provenance,
     }
@@ -101,20 +90,24 @@ def write_report(
     return target
 
 
-def _tables(reports: Path, folder: Path) -> list[dict[str, Any]]:
-    """Of each table what it answers, as its notebook says, its part of a page with links from here, its files."""
-    notebook = folder / "notebooks" / "tables.ipynb"
+def _asked(notebook: Path, keys: Sequence[str]) -> list[dict[str, Any]]:
+    """The question that each section of an executed notebook answers, and its words; none where it has not run."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"] if notebook.exists() else []
-    sections = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
-    asked = dict(section.removeprefix("## ").split(": ", 1) for section in sections if section.startswith("## T"))
-    found = []
-    for key in TABLES:
-        question, _, words = asked.get(key.upper(), "").partition("\n\n")
-        page = folder / "tables" / f"{key}.html"
-        table = page.read_text(encoding="utf-8").replace('href="../', f'href="{folder.name}/') if page.exists() else ""
-        files = _links(reports, folder.glob(f"tables/{key}.*"))
-        found.append({"key": key, "title": question, "words": words, "html": table, "files": files})
-    return found
+    sections = ["".join(cell["source"]).split("\n\n", 1) for cell in cells if cell["cell_type"] == "markdown"]
+    said = {heading.partition(":")[0].removeprefix("## ").lower(): (heading, words) for heading, *words in sections}
+    found = ((key, *said.get(key, (key.upper(), []))) for key in keys)
+    return [{"key": key, "title": heading.removeprefix("## "), "words": words} for key, heading, words in found]
+
+
+def _tables(reports: Path, folder: Path) -> list[dict[str, Any]]:
+    """Of each table what it answers, its part of a page with links as seen from here, and its files."""
+    tables = _asked(folder / "notebooks" / "tables.ipynb", TABLES)
+    for table in tables:
+        page = folder / "tables" / f"{table['key']}.html"
+        text = page.read_text(encoding="utf-8") if page.exists() else ""
+        table["html"] = text.replace('href="../', f'href="{folder.name}/')
+        table["files"] = _links(reports, folder.glob(f"tables/{table['key']}.*"))
+    return tables
 
 
 def _drawn(folder: Path, key: str) -> list[Path]:
