@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = 5
 _SCALE = LogNorm(1e-4, 1)
-_LETTERS = 30  # of the small text, on a line as wide as a panel
+_LETTERS = 27  # of the small text, on a line as wide as a panel
 
 
 def receptive_fields_figure(
