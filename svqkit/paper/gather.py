@@ -42,6 +42,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -235,28 +236,30 @@ class _Dataset:
 
 def compared(experiments: Sequence[Experiment]) -> dict[str, list[Pair]]:
     """Return the pairs (experiment, base) of a dataset that tables, figures and claims compare, by what the base is."""
+
+    def of(*studies: str) -> list[Experiment]:
+        return [one for one in experiments if set(studies) & set(one.studies)]
+
     svq = main_svq(experiments)
-    variants, rivals, places, sizes, twins = [], [], [], [], []
-    for one in experiments:
-        if svq and one.name != svq.name and {"init", "relu", "parts"} & set(one.studies):
-            variants.append((one, svq))
-        if svq and one.name != svq.name and {"quantizers", "controls", "loss"} & set(one.studies):
-            rivals.append((svq, one))
-    of_stability = [one for one in experiments if "stability" in one.studies]
-    for one, other in ((one, other) for one in of_stability for other in of_stability):
-        behind = one.model.quantize_after_translator and not other.model.quantize_after_translator
-        if behind and kind_of(one) == kind_of(other) != "none":
-            places.append((one, other))
-    of_size = [one for one in experiments if "codebook_size" in one.studies and codes(one)]
-    for one in of_size:
-        alike = [other for other in of_size if kind_of(other) == kind_of(one)]
-        if one is max(alike, key=codes):
-            sizes += [(one, other) for other in alike if other is not one]
-    for one, other in ((one, other) for one in experiments for other in experiments):
-        if kind_of(one) == "svq" and kind_of(other) == "svq_frozen" and differences(one, other) == "learnable: yes":
-            twins.append((one, other))
-    bases = [(one, base) for one in experiments if (base := base_of(one, experiments))]
-    return {"base": bases, "svq": variants, "frozen": twins, "smaller": sizes, "before": places, "rival": rivals}
+    sized = [one for one in of("codebook_size") if codes(one)]
+    largest = {kind_of(one): one for one in sorted(reversed(sized), key=codes)}
+    return {
+        "base": [(one, base) for one in experiments if (base := base_of(one, experiments))],
+        "svq": [(one, svq) for one in of("init", "relu", "parts") if svq and one.name != svq.name],
+        "frozen": [
+            (one, other)
+            for one, other in permutations(experiments, 2)
+            if kind_of(one) == "svq" and kind_of(other) == "svq_frozen" and differences(one, other) == "learnable: yes"
+        ],
+        "smaller": [(largest[kind_of(one)], one) for one in sized if largest[kind_of(one)] is not one],
+        "before": [
+            (one, other)
+            for one, other in permutations(of("stability"), 2)
+            if one.model.quantize_after_translator and not other.model.quantize_after_translator
+            if kind_of(one) == kind_of(other) != "none"
+        ],
+        "rival": [(svq, one) for one in of("quantizers", "controls", "loss") if svq and one.name != svq.name],
+    }
 
 
 def base_of(experiment: Experiment, among: Iterable[Experiment]) -> Experiment | None:

@@ -183,22 +183,17 @@ def cost_cells(costs: pd.DataFrame, quantities: Sequence[str], forms: Mapping[st
         quantities: titles of sections.
         forms: what each form is called; the first is what the others are compared with.
     """
-    base, *others = forms
-    found = []
-    for quantity in quantities:
-        wide = costs.pivot_table(quantity, "translator", "form", sort=False).reindex(columns=[*forms])
-        changes = wide[others].div(wide[base], axis=0) - 1
-        if len(changes) > 1:
-            changes.loc["Median"] = changes.median()
-        for form in forms:
-            part = wide[form].dropna().rename("value").rename_axis("row").reset_index()
-            found.append(_as_cells(part.assign(section=quantity, heading=forms[form]), "measured"))
-            if form != base:
-                part = changes[form].dropna().rename("value").rename_axis("row").reset_index()
-                heading = f"{forms[form]} against {forms[base]}"
-                found.append(_as_cells(part.assign(section=quantity, heading=heading, base=base), "change"))
-    cells = pd.concat(found, ignore_index=True)
-    return cells.assign(row=cells["row"].map(display_name), notebook="costs.ipynb")
+    base = next(iter(forms))
+    long = costs.melt(["translator", "form"], list(quantities), "section").dropna(subset="value")
+    long = long.assign(row=long["translator"].map(display_name), heading=long["form"].map(forms))
+    of_base = long[long["form"] == base].set_index(["section", "translator"])["value"].rename("before")
+    changes = long[long["form"] != base].join(of_base, ["section", "translator"]).dropna(subset="before")
+    headings = changes["heading"] + " against " + forms[base]
+    changes = changes.assign(value=changes["value"] / changes["before"] - 1, heading=headings, base=base)
+    medians = changes.groupby(["section", "heading", "base"], sort=False)["value"].median().reset_index()
+    changes = pd.concat([changes, medians.assign(row="Median")])
+    cells = pd.concat([_as_cells(long, "measured"), _as_cells(changes, "change")], ignore_index=True)
+    return cells.assign(notebook="costs.ipynb")
 
 
 def changed(changes: pd.DataFrame, section: str = "dataset", row: str = "label", against: str = "") -> pd.DataFrame:
