@@ -242,7 +242,7 @@ def compared(experiments: Sequence[Experiment]) -> dict[str, list[Pair]]:
 
     svq = main_svq(experiments)
     sized = [one for one in of("codebook_size") if codes(one)]
-    largest = {kind_of(one): one for one in sorted(sized[::-1], key=codes)}
+    largest = {kind_of(one): one for one in sorted(sized, key=codes)}
     return {
         "base": [(one, base) for one in experiments if (base := base_of(one, experiments))],
         "svq": [(one, svq) for one in of("init", "relu", "parts") if svq and one.name != svq.name],
