@@ -11,7 +11,7 @@
         base                 the experiment with the same model and no quantizer, "" without another one
         differs              the settings that the main SVQ of the dataset does not have
         trained_for          "clean", "paper" or "clean paper": the protocols whose windows are as those of its training
-        translator, loss, …  every setting of model, training and quantizer; NaN where a quantizer has no such setting
+        translator, loss, …  every setting of model, training and quantizers; NaN where one has no such setting
         perplexity, …        what is known of its codebook (see svqkit.plots.MEASURES)
         largest_rise         of its training loss, see :func:`largest_rise`
         seconds, steps, steps_per_second, peak_memory_gb, machine, processor, versions
@@ -40,7 +40,7 @@ Not every dataset need be there: whoever has the real files of one only gets tab
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from itertools import permutations
 from pathlib import Path
@@ -58,6 +58,7 @@ from svqkit.models.translators.anatomy import ANATOMY
 from svqkit.paper.costs import COLUMNS as COSTS
 from svqkit.plots.names import FAMILIES, variable_of
 from svqkit.settings.params import Experiment, Params, as_tree, load_params
+from svqkit.settings.quantizers import QUANTIZERS
 from svqkit.training import journal
 from svqkit.training.paths import run_path, scores_path
 from svqkit.training.runs import Run, open_run, read_config
@@ -97,6 +98,9 @@ def gather(
     measured = read_costs(Path(costs) / f"{profile}.csv")
     parts = [_Dataset(settings, name, Path(runs), Path(scores), Path(journals)) for name in there]
     rows = pd.concat([part.runs() for part in parts], ignore_index=True)
+    # Also the settings and measures that none of these runs has: whoever asks for them finds that there are none.
+    known = [field.name for kind in QUANTIZERS.values() for field in fields(kind) if field.name != "name"]
+    rows = rows.reindex(columns=[*dict.fromkeys([*rows.columns, *known, *plots.MEASURES])])
     cheapest = measured[measured["form"].isin(("none", "folded"))].drop_duplicates(["dataset", "experiment"])
     tables = {
         "scores": pd.concat([part.scores() for part in parts], ignore_index=True),

@@ -143,9 +143,9 @@ def of_models(
     others = [] if section == "dataset" else [section]
     of_these = changes.drop(columns=others, errors="ignore").merge(places, on=["dataset", "experiment"])
     parts = [measured(scores, section), changed(of_these, section)]
-    if there := [name for name in measures if name in about]:
+    if measures:
         known = [*dict.fromkeys(["experiment", "seed", "label", "folder", "notebook", section])]
-        of_codebooks = measured(about.melt(known, there, "metric"), section)
+        of_codebooks = measured(about.melt(known, measures, "metric"), section)
         parts.append(of_codebooks[of_codebooks["heading"] != SEEDS])
     if differs:
         parts.append(words(about.assign(section=about[section], row=about["label"]), differs, "differs"))
