@@ -450,8 +450,8 @@ def _chunks(part: Section) -> list[tuple[list[int], str]]:
 
 @cache
 def text_width(text: str) -> float:
-    """Return the width of a text in pt, in Computer Modern at the size of LaTeX tables; others are narrower."""
-    font = FT2Font(findfont(FontProperties(family="cmr10")))
+    """Return the width of a text in pt, in bold Computer Modern at the size of LaTeX tables; others are narrower."""
+    font = FT2Font(findfont(FontProperties(family="cmb10")))
     font.set_size(_SIZE, 72)
     font.set_text("".join(sign if " " <= sign <= "~" else "+" for sign in text))
     return font.get_width_height()[0] / 64
