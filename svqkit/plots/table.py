@@ -450,11 +450,14 @@ def _chunks(part: Section) -> list[tuple[list[int], str]]:
 
 @cache
 def text_width(text: str) -> float:
-    """Return the width of a text in pt, in bold Computer Modern at the size of LaTeX tables; others are narrower."""
-    font = FT2Font(findfont(FontProperties(family="cmb10")))
-    font.set_size(_SIZE, 72)
+    """Return the width of a text in pt, in bold Computer Modern at the size of LaTeX tables; others are narrower.
+
+    Computer Modern 10 is at hand; bold letters drawn for 8 pt are 18 % wider (a digit takes 0.59 em, not 0.5).
+    """
+    font = FT2Font(findfont(FontProperties(family="cmr10")))
+    font.set_size(100 * _SIZE, 72)  # large, so that no width is rounded
     font.set_text("".join(sign if " " <= sign <= "~" else "+" for sign in text))
-    return font.get_width_height()[0] / 64
+    return 1.18 * font.get_width_height()[0] / 6400
 
 
 def escape_latex(text: str) -> str:
