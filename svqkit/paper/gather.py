@@ -11,7 +11,7 @@
         base                 the experiment with the same model and no quantizer, "" without another one
         differs              the settings that the main SVQ of the dataset does not have
         trained_for          "clean", "paper" or "clean paper": the protocols whose windows are as those of its training
-        translator, loss, …  every setting of model, training and quantizer; NaN where a quantizer has no such setting
+        translator, loss, …  every setting of model, training and quantizers; NaN where one has no such setting
         perplexity, …        what is known of its codebook (see svqkit.plots.MEASURES)
         largest_rise         of its training loss, see :func:`largest_rise`
         seconds, steps, steps_per_second, peak_memory_gb, machine, processor, versions
@@ -40,8 +40,9 @@ Not every dataset need be there: whoever has the real files of one only gets tab
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ from svqkit.models.translators.anatomy import ANATOMY
 from svqkit.paper.costs import COLUMNS as COSTS
 from svqkit.plots.names import FAMILIES, variable_of
 from svqkit.settings.params import Experiment, Params, as_tree, load_params
+from svqkit.settings.quantizers import QUANTIZERS
 from svqkit.training import journal
 from svqkit.training.paths import run_path, scores_path
 from svqkit.training.runs import Run, open_run, read_config
@@ -96,6 +98,9 @@ def gather(
     measured = read_costs(Path(costs) / f"{profile}.csv")
     parts = [_Dataset(settings, name, Path(runs), Path(scores), Path(journals)) for name in there]
     rows = pd.concat([part.runs() for part in parts], ignore_index=True)
+    # Also the settings and measures that none of these runs has: whoever asks for them finds that there are none.
+    known = [field.name for kind in QUANTIZERS.values() for field in fields(kind) if field.name != "name"]
+    rows = rows.reindex(columns=[*dict.fromkeys([*rows.columns, *known, *plots.MEASURES])])
     cheapest = measured[measured["form"].isin(("none", "folded"))].drop_duplicates(["dataset", "experiment"])
     tables = {
         "scores": pd.concat([part.scores() for part in parts], ignore_index=True),
@@ -235,28 +240,30 @@ class _Dataset:
 
 def compared(experiments: Sequence[Experiment]) -> dict[str, list[Pair]]:
     """Return the pairs (experiment, base) of a dataset that tables, figures and claims compare, by what the base is."""
+
+    def of(*studies: str) -> list[Experiment]:
+        return [one for one in experiments if set(studies) & set(one.studies)]
+
     svq = main_svq(experiments)
-    variants, rivals, places, sizes, twins = [], [], [], [], []
-    for one in experiments:
-        if svq and one.name != svq.name and {"init", "relu", "parts"} & set(one.studies):
-            variants.append((one, svq))
-        if svq and one.name != svq.name and {"quantizers", "controls", "loss"} & set(one.studies):
-            rivals.append((svq, one))
-    of_stability = [one for one in experiments if "stability" in one.studies]
-    for one, other in ((one, other) for one in of_stability for other in of_stability):
-        behind = one.model.quantize_after_translator and not other.model.quantize_after_translator
-        if behind and kind_of(one) == kind_of(other) != "none":
-            places.append((one, other))
-    of_size = [one for one in experiments if "codebook_size" in one.studies and codes(one)]
-    for one in of_size:
-        alike = [other for other in of_size if kind_of(other) == kind_of(one)]
-        if one is max(alike, key=codes):
-            sizes += [(one, other) for other in alike if other is not one]
-    for one, other in ((one, other) for one in experiments for other in experiments):
-        if kind_of(one) == "svq" and kind_of(other) == "svq_frozen" and differences(one, other) == "learnable: yes":
-            twins.append((one, other))
-    bases = [(one, base) for one in experiments if (base := base_of(one, experiments))]
-    return {"base": bases, "svq": variants, "frozen": twins, "smaller": sizes, "before": places, "rival": rivals}
+    sized = [one for one in of("codebook_size") if codes(one)]
+    largest = {kind_of(one): one for one in sorted(sized, key=codes)}
+    return {
+        "base": [(one, base) for one in experiments if (base := base_of(one, experiments))],
+        "svq": [(one, svq) for one in of("init", "relu", "parts") if svq and one.name != svq.name],
+        "frozen": [
+            (one, other)
+            for one, other in permutations(experiments, 2)
+            if kind_of(one) == "svq" and kind_of(other) == "svq_frozen" and differences(one, other) == "learnable: yes"
+        ],
+        "smaller": [(largest[kind_of(one)], one) for one in sized if largest[kind_of(one)] is not one],
+        "before": [
+            (one, other)
+            for one, other in permutations(of("stability"), 2)
+            if one.model.quantize_after_translator and not other.model.quantize_after_translator
+            if kind_of(one) == kind_of(other) != "none"
+        ],
+        "rival": [(svq, one) for one in of("quantizers", "controls", "loss") if svq and one.name != svq.name],
+    }
 
 
 def base_of(experiment: Experiment, among: Iterable[Experiment]) -> Experiment | None:

@@ -83,13 +83,13 @@ def counterparts(runs: pd.DataFrame) -> dict[str, str]:
         runs: of one dataset, see :mod:`svqkit.paper.gather`.
     """
     plain = (
-        ~runs.get("stochastic", pd.Series(False, runs.index)).eq(True)
-        & ~runs.get("learnable_projection", pd.Series(True, runs.index)).eq(False)
+        runs["stochastic"].ne(True)
+        & runs["learnable_projection"].ne(False)
         & runs["quantize_after_translator"].eq(False)
         & runs["noise"].eq(0)
     )
     found: dict[str, str] = {}
-    ours = runs[plain].assign(learnable=~runs.get("learnable", pd.Series(True, runs.index)).eq(False))
+    ours = runs[plain].assign(learnable=runs["learnable"].ne(False))
     methods = (
         read().dropna(subset="translator").drop_duplicates("method")[["method", "translator", "quantizer", "learnable"]]
     )

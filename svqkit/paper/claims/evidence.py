@@ -256,7 +256,7 @@ def values_of(results: Results, experiment: str, metric: str) -> list[float]:
         SvqkitError: it was not measured; the message names it, for a list of what is missing.
     """
     rows = results.runs[results.runs["experiment"] == experiment]
-    values = rows[metric].dropna().tolist() if metric in rows else []
+    values = rows[metric].dropna().tolist()
     if not values:
         raise SvqkitError(f"{metric_name(metric)} of {experiment}")
     return values
