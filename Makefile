@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup data repro report table figure readme test bench lint lab lock clean
+.PHONY: help setup data repro report readme test bench lint lab lock clean
 
 # Any Python from 3.11 on will do: make setup PYTHON=/path/to/python
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -19,11 +19,8 @@ SCHEDULER ?=
 ONLY ?=
 # Seconds that one stage may take; 0: as long as it likes.
 LIMIT ?= 0
-# What `make table` and `make figure` make.
-T ?= all
-F ?= all
 # As variables of the environment they are words to the shell, whatever stands in them.
-export JOBS SCHEDULER ONLY LIMIT T F REFERENCE
+export JOBS SCHEDULER ONLY LIMIT REFERENCE
 
 # Stages of the pipeline start papermill, python and the like by name: ours come first.
 WITH_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
@@ -81,13 +78,7 @@ repro: data  ## run every stage that is out of date, JOBS=2 at a time; the repor
 	@echo; echo "Everything is in reports/index.html"
 
 report: setup  ## make tables, figures and the report again, from the scores that there are
-	@$(WITH_VENV) $(VENV_PYTHON) -m dvc repro --single-item settings notebooks tables paper_figures report
-
-table: setup  ## make one of the paper's tables again, T=t1 to t9
-	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.paper table $$T
-
-figure: setup  ## make one of the paper's figures again, F=f1 to f11
-	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.paper figure $$F
+	@$(WITH_VENV) $(VENV_PYTHON) -m dvc repro --single-item settings notebooks gather tables paper_figures report
 
 readme: setup  ## write the README's table and map anew, from the results of profile sample
 	@$(VENV_PYTHON) -m svqkit.paper.readme

@@ -10,7 +10,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from svqkit.paper.results import Results
+from svqkit.paper.gather import gather
+from svqkit.paper.gathered import Results
 from svqkit.settings.params import Loss, Params, load_params
 from svqkit.training.paths import run_path, scores_path
 from svqkit.training.runs import write_config
@@ -31,8 +32,12 @@ def results_folder(
     losses: Mapping[str, Loss] | None = None,
     noise: float = 0.02,
     profile: str = "paper",
+    costs: pd.DataFrame | None = None,
+    steps: BySeed | None = None,
 ) -> Results:
-    """Results in which experiments have these errors: seed 0, 1, …, in ``WINDOWS`` windows that differ at random.
+    """Gathered results in which experiments have these errors: seed 0, 1, …, in ``WINDOWS`` random windows.
+
+    Runs, scores and all else that they are gathered from lie below ``root``.
 
     Args:
         root: an empty folder.
@@ -42,6 +47,8 @@ def results_folder(
         losses: what experiments were trained with, if not as in params.yaml.
         noise: spread of a run's windows around what all runs have in common, relative to the error.
         profile: what the settings are said to be of.
+        costs: what models cost.
+        steps: training losses by reading, the same of each seed, by experiment.
     """
     experiments = {
         name: replace(SETTINGS.experiment(name), seeds=tuple(range(len(values))), profile=profile)
@@ -71,16 +78,30 @@ def results_folder(
             folder / "codebook.csv", index=False
         )
         _windows(list(_each(errors, members)), noise, note).to_netcdf(folder / "windows.nc", engine="netcdf4")
-        xr.Dataset(attrs={"data": note, "windows": WINDOWS}).to_netcdf(
-            folder / "errors" / "persistence.nc", engine="netcdf4"
+        persistence = xr.Dataset(
+            coords={"channel": ["x"], "unit": ("channel", ["K"]), "lead": ("lead", [6], {"units": "hours"})},
+            attrs={"data": note, "windows": WINDOWS},
         )
+        persistence.to_netcdf(folder / "errors" / "persistence.nc", engine="netcdf4")
+        (folder / "notes.json").write_text("{}", encoding="utf-8")
         for name, seed, _ in _each(errors, members):
             path = run_path(experiments[name], seed, root / "runs")
             path.mkdir(parents=True)
             write_config(path, experiments[name], seed, ("x",), (4, 8))
-    return Results(
-        settings, root / "runs", root / "scores", root / "costs", root / "reports", stores_root=root / "stores"
-    )
+            if name in (steps or {}):
+                losses = pd.DataFrame({"train_loss": steps[name]}).rename_axis("step").reset_index()
+                losses.to_csv(path / "steps.csv", index=False)
+    if costs is not None:
+        (root / "costs").mkdir()
+        costs.to_csv(root / "costs" / f"{profile}.csv", index=False)
+    return gather_again(root, settings)
+
+
+def gather_again(root: Path, settings: Params) -> Results:
+    """Gather what lies below ``root``."""
+    folders = [root / name for name in ("runs", "scores", "costs", "journal", "results")]
+    gather(settings, *folders)
+    return Results.read(settings.profile, folders[-1])
 
 
 def window_errors(runs: Sequence[tuple[str, int]], errors: np.ndarray, **attrs: object) -> xr.Dataset:

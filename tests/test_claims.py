@@ -15,11 +15,18 @@ from scipy import stats
 from svqkit.errors import SvqkitError
 from svqkit.paper import claims
 from svqkit.paper.claims import rules
-from svqkit.paper.claims.accuracy import VIDEO
-from svqkit.paper.claims.evidence import ONE_TRAINING, OTHER_SETTINGS, mean_of, mean_over_models
-from svqkit.paper.claims.overhead import cheaper_than_lista, little_overhead
+from svqkit.paper.claims.evidence import (
+    ONE_TRAINING,
+    OTHER_SETTINGS,
+    TWELVE,
+    VIDEO,
+    cheaper_than_lista,
+    little_overhead,
+    mean_of,
+)
 from svqkit.paper.claims.rules import Answer, Claim, Evidence, Finding, Verdict
-from svqkit.paper.results import Results
+from svqkit.paper.costs import COLUMNS
+from svqkit.paper.gathered import Results
 
 YES, NO, OPEN = Answer.REPRODUCED, Answer.NOT_REPRODUCED, Answer.OPEN
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=8)
@@ -71,9 +78,9 @@ def test_as_good_as_and_no_worse_than(low: float, high: float, same: Answer, no_
 
 def test_a_level_lies_beyond_its_limit_with_its_whole_interval() -> None:
     one = finding(4.0, 3.5, 4.5)
-    assert [rules.above(one, limit).answer for limit in (3, 4, 5)] == [YES, OPEN, NO]
-    assert [rules.below(one, limit).answer for limit in (3, 4, 5)] == [NO, OPEN, YES]
-    assert rules.above(replace(one, low=math.nan), 3).answer is OPEN
+    assert [rules.between(one, low=limit).answer for limit in (3, 4, 5)] == [YES, OPEN, NO]
+    assert [rules.between(one, high=limit).answer for limit in (3, 4, 5)] == [NO, OPEN, YES]
+    assert rules.between(replace(one, low=math.nan, high=math.nan), 3).answer is OPEN
 
 
 def test_the_rules_that_are_shown_are_those_of_the_code() -> None:
@@ -151,8 +158,7 @@ def test_doubtful_numbers_settle_nothing_but_are_told() -> None:
     assert (judged(sure).answer, judged(sure).alone) == (YES, YES)
     verdict = judged(sure, doubtful)
     assert (verdict.answer, verdict.alone) == (OPEN, YES)
-    assert verdict.aside == "on the simulated data the numbers alone would say: reproduced"
-    assert judged(sure).aside == ""
+    assert verdict.doubts == (rules.SIMULATED,)
     # what is certain and against the claim refutes it, whatever is doubtful beside it
     assert judged(replace(sure, answer=NO), doubtful).answer is NO
     # numbers that are shown only decide nothing
@@ -183,11 +189,15 @@ def test_mean_of_independent_changes_by_hand() -> None:
     assert mean.p_value < 1e-6
 
 
-def test_models_of_one_seed_each_are_several_trainings_together() -> None:
-    models = [finding(value, value, value, doubts=(ONE_TRAINING,)) for value in (-0.1, -0.2, -0.3)]
-    mean = mean_over_models(models, "all")
-    assert (mean.value, mean.trainings, mean.doubts) == (pytest.approx(-0.2), 3, ())
-    assert mean_over_models(models[:1], "one").doubts == (ONE_TRAINING,)
+def test_models_of_one_seed_each_are_several_trainings_together(tmp_path: Path) -> None:
+    names = ("gsta", *(name for name in TWELVE if name != "gsta"))
+    errors = {f"{T2M}-{name}-{kind}".replace("-gsta", ""): [1.0] for name in names for kind in ("none", "svq")}
+    errors |= {name: [0.9] for name in errors if name.endswith("-svq")}
+    found = verdicts(results_folder(tmp_path, errors))
+    mean = found["translators_all"].findings[0]
+    assert (mean.value, mean.trainings, mean.doubts) == (pytest.approx(-0.1, abs=1e-3), 12, ())
+    assert found["each_translator"].doubts == (ONE_TRAINING,)
+    assert len(found["translators_mlp"].findings) == 3  # the mean, and each of the two
 
 
 def test_real_data_with_seeds_reproduce_what_was_made_so(tmp_path: Path) -> None:
@@ -196,11 +206,11 @@ def test_real_data_with_seeds_reproduce_what_was_made_so(tmp_path: Path) -> None
     assert found[T2M].answer is YES
     assert found["frozen_as_good"].answer is YES
     assert found[T2M].findings[0].value == pytest.approx(-0.1, abs=1e-4)
-    assert found[T2M].findings[0].links == (f"{tmp_path}/runs/paper/{T2M}/{SVQ}", f"{tmp_path}/runs/paper/{T2M}/{BASE}")
+    assert found[T2M].findings[0].links == (f"train-{SVQ}.ipynb", f"train-{BASE}.ipynb")
     # the others were not run
     assert found["kth"].answer is OPEN
     assert "scores of kth" in found["kth"].reason
-    assert "costs/paper.csv" in found["little_cost"].reason
+    assert "costs of models" in found["little_cost"].reason
 
 
 def test_a_base_of_the_same_loss_is_shown_beside(tmp_path: Path) -> None:
@@ -229,9 +239,9 @@ def test_simulated_data_single_seeds_small_models_are_open(tmp_path: Path, note:
     errors = {BASE: [1.0, 1.01, 0.99][:seeds], SVQ: [0.8, 0.81, 0.79][:seeds]}
     verdict = verdicts(results_folder(tmp_path, errors, note, profile=profile))[T2M]
     assert (verdict.answer, verdict.alone) == (OPEN, YES)
-    assert ("simulated data" in verdict.reason) == (note is SIMULATED)
-    assert (ONE_TRAINING in verdict.reason) == (seeds == 1)
-    assert (OTHER_SETTINGS in verdict.reason) == (profile == "sample")
+    assert (rules.SIMULATED in verdict.doubts) == (note is SIMULATED)
+    assert (ONE_TRAINING in verdict.doubts) == (seeds == 1)
+    assert (OTHER_SETTINGS in verdict.doubts) == (profile == "sample")
 
 
 def test_every_claim_has_a_verdict_of_anything(tmp_path: Path) -> None:
@@ -277,7 +287,7 @@ def test_kurtosis_of_two_losses_is_compared_by_welch(tmp_path: Path) -> None:
     assert one.answer is YES
 
 
-def write_costs(results: Results, plain_step: float) -> None:
+def costs_of(plain_step: float) -> pd.DataFrame:
     rows = [
         {
             "translator": translator, "quantizer": quantizer, "form": form, "codebook_size": size,
@@ -294,15 +304,13 @@ def write_costs(results: Results, plain_step: float) -> None:
         for size in (64, 128)
     ]
     rows += [{**rows[2], "codebook_size": 128, "step_seconds": 3.0}]
-    results.costs_root.mkdir()
-    pd.DataFrame(rows).to_csv(results.costs_root / f"{results.profile}.csv", index=False)
+    return pd.DataFrame(rows).assign(dataset=T2M, experiment="any").reindex(columns=list(COLUMNS))
 
 
 @pytest.mark.parametrize(("plain_step", "answer"), [(1.05, YES), (1.5, NO)])
 def test_cost_is_that_of_svq_as_published(tmp_path: Path, plain_step: float, answer: Answer) -> None:
-    results = results_folder(tmp_path, {BASE: [1.0], SVQ: [1.0]}, SIMULATED)
-    write_costs(results, plain_step)
-    evidence = little_overhead(results)
+    results = results_folder(tmp_path, {BASE: [1.0], SVQ: [1.0]}, SIMULATED, costs=costs_of(plain_step))
+    evidence = little_overhead(results, 0.1)
     asked = {number.what: number for number in evidence.findings if number.answer is not None}
     assert len(asked) == 3
     assert all("plain" in what and "3 translators" in what for what in asked)
@@ -314,23 +322,33 @@ def test_cost_is_that_of_svq_as_published(tmp_path: Path, plain_step: float, ans
 
 
 def test_costs_of_small_models_settle_nothing(tmp_path: Path) -> None:
-    results = results_folder(tmp_path, {BASE: [1.0], SVQ: [1.0]}, profile="sample")
-    write_costs(results, 1.05)
+    results = results_folder(tmp_path, {BASE: [1.0], SVQ: [1.0]}, profile="sample", costs=costs_of(1.05))
     verdict = verdicts(results)["little_cost"]
     assert (verdict.answer, verdict.alone) == (OPEN, YES)
-    assert OTHER_SETTINGS in verdict.reason
+    assert OTHER_SETTINGS in verdict.doubts
 
 
-def test_stability_needs_records_of_steps(tmp_path: Path) -> None:
-    results = results_folder(tmp_path, {SVQ: [1.0, 1.0], f"{T2M}-vq": [1.0, 1.0]})
-    assert verdicts(results)["stable"].answer is OPEN
-    for seed, losses in enumerate(([3.0, 1.0, 1.5], [3.0, 2.0, 1.0])):
-        path = results.runs_root / "paper" / T2M / SVQ / f"seed{seed}" / "steps.csv"
-        pd.DataFrame({"step": [25, 50, 75], "train_loss": losses}).to_csv(path, index=False)
-    verdict = verdicts(results)["stable"]
-    assert (verdict.answer, verdict.findings[0].value) == (YES, pytest.approx(0.5))
-    pd.DataFrame({"step": [25, 50], "train_loss": [1.0, 10.0]}).to_csv(path, index=False)
-    assert verdicts(results)["stable"].answer is NO
+@pytest.mark.parametrize(
+    ("losses", "answer", "rise"), [([3.0, 1.0, 1.5], YES, 0.5), ([1.0, 10.0], NO, 9.0), (None, OPEN, None)]
+)
+def test_stability_is_the_largest_rise_of_a_loss(
+    tmp_path: Path, losses: list[float] | None, answer: Answer, rise: float | None
+) -> None:
+    steps = {SVQ: losses} if losses else None
+    verdict = verdicts(results_folder(tmp_path, {SVQ: [1.0, 1.0], f"{T2M}-vq": [1.0, 1.0]}, steps=steps))["stable"]
+    assert verdict.answer is answer
+    assert [number.value for number in verdict.findings] == ([pytest.approx(rise)] if rise else [])
+
+
+@pytest.mark.parametrize(
+    ("errors", "word"),
+    [([0.9, 0.91], "Yes"), ([1.1, 1.11], "No"), ([1.0, 1.0], "It can't be told"), ([], "It can't be told")],
+)
+def test_the_answer_in_a_word(tmp_path: Path, errors: list[float], word: str) -> None:
+    both = {"taxibj-none": [1.0, 1.01], "taxibj-svq": errors} if errors else {"taxibj-none": [1.0]}
+    short = claims.does_svq_help(results_folder(tmp_path, both))
+    assert short["answer"] == word
+    assert (short["finding"] is None) == (not errors)
 
 
 def test_an_error_of_the_user_is_missing_any_other_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,11 +18,8 @@ from benchmarks import gpu_hours
 from svqkit.errors import SvqkitError
 from svqkit.paper import costs
 from svqkit.paper.costs import Case, Ledger, PlainSVQ, Subject
-from svqkit.paper.figures import cost as figure
-from svqkit.paper.results import Results
-from svqkit.paper.tables.costs import costs_table
-from svqkit.paper.tables.formats import tidy
-from svqkit.paper.tables.table import Change, Number
+from svqkit.paper.gather import read_costs
+from svqkit.plots import cost_cells, display_name
 from svqkit.quantizers import SVQ
 from svqkit.settings.params import Experiment, Params, load_params, override
 
@@ -245,9 +242,8 @@ def test_rows_are_in_the_order_of_the_cases_and_say_what_was_measured(three: lis
     assert set(table["batch_size"]) == {2}
     assert set(table["note"]) == {""}
     assert (table[["flops", "step_seconds", "forward_seconds", "peak_bytes"]] > 0).all(axis=None)
-    place = costs.measured_where(table)
-    assert costs.machine("cpu") in place
-    assert "1 × 8 × 8" in place
+    assert set(table["machine"]) == {costs.machine("cpu")}
+    assert set(table["frame_shape"]) == {"1 × 8 × 8"}
 
 
 def test_a_model_that_does_not_fit_says_so_and_the_others_go_on(
@@ -295,75 +291,27 @@ def made_up(settings: Params, sizes: tuple[int, ...] = (10, 100)) -> pd.DataFram
     return pd.DataFrame(rows, columns=list(costs.COLUMNS))
 
 
-@pytest.fixture
-def results_of(settings: Params, tmp_path: Path) -> Callable[[pd.DataFrame], Results]:
-    """Results with some costs, written and read again."""
-    return lambda table: Results(settings, costs_root=costs.write(table, tmp_path / "costs" / "sample.csv").parent)
-
-
-def test_what_is_written_comes_back(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
+def test_what_is_written_comes_back(settings: Params, tmp_path: Path) -> None:
     table = made_up(settings).assign(parameters=12_758_305)
-    back = results_of(table).costs
+    back = read_costs(costs.write(table, tmp_path / "costs" / "sample.csv"))
     pd.testing.assert_frame_equal(back.fillna({"note": ""}), table, check_dtype=False)
+    assert read_costs(tmp_path / "none.csv").empty
 
 
-def test_table_holds_translators_and_changes(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
-    table = costs_table(results_of(made_up(settings)))
-    assert table.key == "t9"
-    assert "a machine" in table.caption
-    step = table.sections[0]
-    *translators, median = step.rows
-    cases = costs.translator_cases(settings, "weather_t2m")
-    assert len(translators) == len(cases)
-    for row, (none, _, plain) in zip(translators, cases.values(), strict=True):
-        assert row.cells["none"] == Number(pytest.approx(100))
-        assert row.cells["folded_change"] == Change(pytest.approx(0.1), base=none.experiment.name)
-        assert row.cells["plain_change"].relative == pytest.approx(plain.codebook_size / 100)
-    assert median.cells["folded_change"].relative == pytest.approx(0.1)
-    assert "none" not in median.cells
-    assert len(tidy(table)) > 0
-
-
-def test_table_says_what_is_missing_or_unfit(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
-    table = made_up(settings)
-    first, second, *_ = dict.fromkeys(table["translator"])
-    table = table[table["translator"] != second]
-    unfit = (table["translator"] == first) & (table["form"] == "plain")
-    table.loc[unfit, ["step_seconds", "forward_seconds", "peak_bytes", "flops"]] = np.nan
-    table.loc[unfit, "note"] = "does not fit: a reason"
-    made = costs_table(results_of(table))
-    assert "plain" not in made.sections[0].rows[0].cells
-    notes = " ".join(made.sections[-1].notes)
-    assert "does not fit: a reason" in notes
-    assert "Not measured" in notes
-    with pytest.raises(SvqkitError, match="no experiment of study"):
-        costs_table(results_of(table.assign(experiment="other")))
-
-
-def test_figure_draws_what_was_measured(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
-    table = made_up(settings)
-    (drawn,) = figure.draw(results_of(table))
-    axes = drawn.figure.axes
-    assert len(axes) == 3
-    lines = {line.get_label(): line for line in axes[0].lines}
-    plain = lines["SVQ, plain"]
-    np.testing.assert_allclose(plain.get_ydata(), 100 + plain.get_xdata())
-    assert set(plain.get_xdata()) >= {10, 100}
-    assert list(plain.get_xdata()) == sorted(plain.get_xdata())
-    assert [line.get_ydata()[0] for line in axes[0].lines if line.get_linestyle() == "--"] == [pytest.approx(100)]
-    assert {ax.get_xscale() for ax in axes} == {ax.get_yscale() for ax in axes} == {"log"}
-    assert "random numbers" in drawn.caption
-
-
-def test_figure_leaves_out_what_did_not_fit(settings: Params, results_of: Callable[[pd.DataFrame], Results]) -> None:
-    table = made_up(settings)
-    table.loc[table["form"] == "lista", ["step_seconds", "peak_bytes"]] = np.nan
-    (drawn,) = figure.draw(results_of(table))
-    assert [[line.get_label() for line in axes.lines].count("LISTA") for axes in drawn.figure.axes] == [0, 1, 0]
-    assert "LISTA with K = 10" in drawn.caption
-    for too_few, number in ((table["codebook_size"] == 10, 1), (table["form"] == "none", 0)):
-        with pytest.raises(SvqkitError, match=f"have {number}"):
-            figure.draw(results_of(table[too_few]))
+def test_the_table_has_translators_changes_and_their_median(settings: Params) -> None:
+    forms = {"none": "SimVP", "folded": "folded", "plain": "plain"}
+    made = made_up(settings).query("form != 'lista'").drop_duplicates(["translator", "form"])
+    first, second, *_ = made["translator"].unique()
+    made.loc[made["translator"].eq(first) & made["form"].eq("plain"), "step_seconds"] = np.nan  # it did not fit
+    made = made[made["translator"] != second]
+    cells = cost_cells(made.rename(columns={"step_seconds": "Step [s]"}), ["Step [s]"], forms)
+    values = cells.pivot_table("value", "row", "heading")
+    translators = values.drop(index="Median")
+    assert len(translators) == len(costs.translator_cases(settings, "weather_t2m")) - 1
+    assert translators["SimVP"].tolist() == pytest.approx([0.1] * len(translators))
+    assert values["folded against SimVP"].tolist() == pytest.approx([0.1] * len(values))
+    assert np.isnan(values.loc[display_name(first), "plain against SimVP"])
+    assert np.isnan(values.loc["Median", "SimVP"])
 
 
 # Hours of a profile

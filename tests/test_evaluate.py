@@ -339,15 +339,6 @@ def test_the_first_seed_stands_for_an_experiment() -> None:
     assert list(evaluation.first_seeds(runs).items()) == [("b", 2), ("persistence", 3), ("a", 4)]
 
 
-def test_a_closer_look_is_what_evaluate_wrote(output: Path, runs: list[Run], store: Store) -> None:
-    for what, name in (("climatology", "climatology"), (runs[1], runs[1].name)):
-        fields, case = evaluation.errors_and_forecast(what, store)
-        xr.testing.assert_allclose(fields, evaluation.read_errors(output)[name])
-        xr.testing.assert_allclose(case, evaluation.read_forecasts(output)[name])
-    with pytest.raises(SvqkitError, match=r"Unknown baseline 'persistance' \(did you mean 'persistence'\?\)"):
-        evaluation.errors_and_forecast("persistance", store)
-
-
 def test_what_cannot_be_scored_under_paper_is_scored_under_clean_and_says_why(tmp_path: Path) -> None:
     """A test period in which nothing changes has no spread to divide by."""
     still = RawFiles(tmp_path / "still")

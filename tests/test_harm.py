@@ -681,15 +681,11 @@ def test_a_compressed_checkpoint_is_refused(tmp_path: Path) -> None:
      ("&lt;b&gt;", r"(?<!\\)&lt;"), ("a | b", r"(?<!\\)\| b"), ("> q", "(?m)^> q"), ("# H", "(?m)^# H"),
      ("1. x", r"(?m)^1\. x")],
 )  # fmt: skip
-def test_titles_and_units_are_text_in_markdown(text: str, not_in: str) -> None:
-    table = plots.results_table(
-        pd.DataFrame(
-            {"experiment": ["a", "b"], "seed": 0, "protocol": "clean", "metric": "mse", "lead": 0, "value": 1.0}
-        )
-    )
-    written = plots.markdown_table(table, text, {"mse": text.replace("|", "")})
-    caption, rest = written.split("\n", 1)
-    assert not re.search(not_in, caption)
+def test_titles_and_units_are_text_in_markdown(text: str, not_in: str, tmp_path: Path) -> None:
+    values = pd.DataFrame({"experiment": ["a", "b"], "seed": 0, "dataset": "d", "metric": "mse", "value": 1.0})
+    plots.show_table(plots.measured(values.assign(unit=text.replace("|", ""))), text, tmp_path / "t")
+    title, rest = (tmp_path / "t.md").read_text(encoding="utf-8").removeprefix("### ").split("\n", 1)
+    assert not re.search(not_in, title)
     header = next(line for line in rest.splitlines() if line.startswith("|"))
     assert not re.search(not_in, header.replace(" | ", ""))
     assert "MSE" in header

@@ -13,7 +13,7 @@ import zarr
 from svqkit import data
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
-from svqkit.exploring.choosing import comparable
+from svqkit.evaluation import open_comparable
 from svqkit.settings.params import Data, Experiment, as_tree, load_params, override
 from svqkit.training import journal, loop
 from svqkit.training.paths import run_path
@@ -285,7 +285,8 @@ def test_runs_that_were_trained_before_and_after_a_move_can_be_compared(experime
     there = {"data": {"root": "/mnt/elsewhere"}, "seeds": [1], "studies": ["noise"]}
     plain = override(experiment, {"quantizer": {"name": "none"}, "name": "weather_t2m-none", **there})
     train(plain)
-    compared = comparable(root=train.folder / "runs")
+    folders = [run_path(one, 0, train.folder / "runs").parent for one in (plain, experiment)]
+    compared = open_comparable(folders)
     assert [run.name for run in compared] == ["weather_t2m-none-seed1", "weather_t2m-svq-seed0"]
 
 

@@ -14,7 +14,7 @@ FILES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted((ROOT / "svqkit").rglob("*.py"))
 }
-WING = {"plots", "paper", "pipeline", "forecasting", "interop", "exploring", "samples"}
+WING = {"plots", "paper", "pipeline", "forecasting", "interop", "samples"}
 
 
 def imported(module: str, by_strings: bool = False) -> Iterator[str]:

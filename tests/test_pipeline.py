@@ -23,7 +23,7 @@ EXPERIMENTS = (
     "weather_t2m-vq",
     "weather_t2m-swin-svq",
 )
-PAPER = {"tables", "paper_figures", "report"}
+PAPER = {"gather", "tables", "paper_figures", "report"}
 STAGES = {
     "notebooks",
     "settings",

@@ -6,9 +6,19 @@ from svqkit.evaluation.codebook import (
     codebook_usage,
     describe_usage,
     read_usage,
+    sample_frames,
     usage_tree,
 )
-from svqkit.evaluation.evaluate import errors_and_forecast, evaluate
+from svqkit.evaluation.evaluate import evaluate
+from svqkit.evaluation.explore import (
+    compare_diagnoses,
+    diagnose,
+    error_by_codes_kept,
+    forecast_window,
+    open_comparable,
+    window_rmse,
+    worst_windows,
+)
 from svqkit.evaluation.forecasters import BASELINES
 from svqkit.evaluation.reading import (
     first_seeds,

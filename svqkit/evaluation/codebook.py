@@ -226,12 +226,11 @@ def measures(usage: Usage) -> dict[str, float]:
 def describe_usage(usage: Usage) -> pd.DataFrame:
     """Return the numbers of a usage as a table for reading."""
     active = {
-        f"codes above {threshold:g} of the position's largest (mean over positions)": round(count, 1)
+        f"codes above {threshold:g} of the largest at a place": round(count, 1)
         for threshold, count in usage.active_codes.items()
     }
     near_zero = {
-        f"share of weights below {threshold:g} of the position's largest": round(share, 4)
-        for threshold, share in usage.near_zero.items()
+        f"share of weights below {threshold:g} of it": round(share, 4) for threshold, share in usage.near_zero.items()
     }
     stages = {
         f"perplexity of stage {stage} alone": round(value, 1)
@@ -240,15 +239,15 @@ def describe_usage(usage: Usage) -> pd.DataFrame:
     rows = {
         "codes": len(usage.share),
         "perplexity (effective number of winning codes)": round(usage.perplexity, 1),
-        "dead codes (never the strongest)": usage.dead_codes,
-        "codes per position (effective number mixed)": round(usage.codes_per_position, 1),
+        "codes that are never the strongest": usage.dead_codes,
+        "codes at a place (effective number)": round(usage.codes_per_position, 1),
         **active,
         **near_zero,
         **(stages if len(stages) > 1 else {}),
     }
     if usage.kurtosis is not None:
         rows["kurtosis of the weights (normal: 3)"] = round(usage.kurtosis, 2)
-    return pd.DataFrame({"value": rows})
+    return pd.DataFrame({"value": pd.Series(rows, dtype=object)})  # whole numbers stay whole
 
 
 def write_codebooks(runs: Sequence[Run], store: Store, folder: Path) -> None:

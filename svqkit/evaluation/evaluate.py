@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-import xarray as xr
 
 from svqkit.atomic import replacing
 from svqkit.data.store import Store
@@ -78,18 +77,6 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
         for name, values in summary(table).items():
             _write_json(values, draft / "metrics" / f"{name}.json")
     return table
-
-
-def errors_and_forecast(contestant: Run | str, store: Store) -> tuple[xr.Dataset, xr.Dataset]:
-    """Compute the error fields and the sample forecast of one run, or of a baseline by name, under protocol clean.
-
-    Raises:
-        SvqkitError: the store has no such baseline.
-    """
-    test = TestSet(store, "clean")
-    forecaster = test.forecaster(contestant)
-    result = test.evaluate(forecaster, *_experiment_and_seed(contestant))
-    return error_fields(result.errors, store), sample_forecast(test, forecaster)
 
 
 def summary(scores: pd.DataFrame) -> dict[str, dict[str, float]]:

@@ -48,7 +48,8 @@ def pictures(run: Run, made: Forecast) -> list[Figure]:
     title = f"the last frames seen, then the forecast of {name}{issued}{simulated}"
     if is_colour(shown):
         return [plots.clip_strip(shown, title[0].upper() + title[1:])]
-    return [plots.clip_strip(shown, f"{channel}: {title}", channel) for channel in map(str, shown["channel"].values)]
+    names = map(str, shown["channel"].values)
+    return [plots.clip_strip(shown, f"{plots.field_name(channel)}: {title}", channel) for channel in names]
 
 
 def default_path(run: Run, result: Any, folder: str | Path = "scratch/forecasts") -> Path:

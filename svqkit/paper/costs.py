@@ -233,16 +233,6 @@ def write(costs: pd.DataFrame, path: str | Path) -> Path:
     return Path(path)
 
 
-def measured_where(costs: pd.DataFrame) -> str:
-    """Say on what data and machine a table of ``measure`` was made, for captions."""
-    names = ("machine", "batch_size", "frame_shape", "dataset")
-    machines, batches, shapes, datasets = (", ".join(map(str, costs[name].unique())) for name in names)
-    return (
-        f"measured on {machines}, with batches of {batches} samples of random numbers in the shape of {datasets} "
-        f"({shapes} a frame)"
-    )
-
-
 def machine(device: str) -> str:
     """Return the name of the processor that computes, a CPU's with the number of its threads in use."""
     about = journal.machine()

@@ -1,205 +1,173 @@
-"""What others reported: the model zoo of OpenSTL and what is known here of the SVQ paper's own numbers.
+"""What others reported: the model zoo of OpenSTL, what is known here of the SVQ paper's own numbers, and later work.
 
-The numbers lie as they were found in ``published/openstl.csv`` (one row per dataset, variable and method) and
-``published/svq_paper.csv`` (one row per number), each with its source. Three things are said differently here, none of
-them another number:
+The numbers lie as they were found in the folder ``published``, each with its source: ``openstl.csv`` has a row per
+dataset, variable and method, the others a row per number. ``frames.csv`` says how many frames go in and out: scores of
+other lengths don't compare. ``counterparts.csv`` says which methods are ours, where that is certain. (Not there: TAU,
+which was trained with a further loss that ours has not; "SimVP+SVQ", of which the index that lists it does not say
+whether its codebook learned.) Three things are said differently here, none of them another number:
 
-- the zoo's SSIM was computed with a data range of 2 on frames in [0, 1], so its metric is our ``ssim_published``;
+- published SSIM was computed with a data range of 2 on frames in [0, 1], so its metric is our ``ssim_published``;
 - the zoo's "sum" over the variables of weather_mv is their mean (a test holds each to it), our channel "mean";
 - a number whose source says "check before use" is ``doubtful``: tables name it in a note, not in a column.
 """
 
-import math
-from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from svqkit.errors import SvqkitError
-from svqkit.settings.params import Data, Experiment
+from svqkit.plots import measured
+from svqkit.plots.names import METRICS, metric_name
+from svqkit.plots.table import published_cells
 
-_ZOO_METRICS = {
-    "mse": "mse",
-    "mae": "mae",
-    "rmse": "rmse",
-    "ssim": "ssim_published",
-    "psnr": "psnr",
-    "lpips": "lpips",
-    "params_m": "params_m",  # millions of parameters
-    "flops_g": "flops_g",  # billions of operations for one sample
-    "fps_v100": "fps_v100",  # samples a second on a V100
-}
-_CHECK = "check before use"
-# Frames in and out of the published settings; scores of other lengths don't compare.
-FRAMES = {
-    "weather_t2m": (12, 12),
-    "weather_r": (12, 12),
-    "weather_uv10": (12, 12),
-    "weather_tcc": (12, 12),
-    "weather_mv": (4, 4),
-    "human": (4, 4),
-    "kth": (10, 20),
-    "kitticaltech": (10, 1),
-    "taxibj": (4, 4),
-}
-
-
-@dataclass(frozen=True)
-class Quote:
-    """One published number.
-
-    Attributes:
-        dataset: one of ours.
-        variable: a variable of weather_mv, else "mean": our channel of that name.
-        method: as the source calls it.
-        metric: as we call it.
-        value: as published, in our units.
-        source: where it stands, and what is not certain of it.
-        setting: what the source says of the training, such as "50 epoch".
-    """
-
-    dataset: str
-    variable: str
-    method: str
-    metric: str
-    value: float
-    source: str
-    setting: str = ""
-
-    @property
-    def doubtful(self) -> bool:
-        """Whether its source says that it must be checked before use."""
-        return _CHECK in self.source
-
-
-@dataclass(frozen=True)
-class Counterpart:
-    """Which of our experiments a published method is: its translator, its quantizer, whether that learns its codes."""
-
-    translator: str
-    quantizer: str = "none"
-    learnable: bool = True
-    codebook_size: int | None = None
-
-    def is_like(self, experiment: Experiment) -> bool:
-        """Return whether an experiment is the same method, whatever its sizes, its training and its dataset."""
-        model, quantizer = experiment.model, experiment.quantizer
-        return (
-            (self.translator, self.quantizer) == (model.translator, quantizer.name)
-            and self.learnable == getattr(quantizer, "learnable", True)
-            and getattr(quantizer, "learnable_projection", True)
-            and not getattr(quantizer, "stochastic", False)
-            and not model.quantize_after_translator
-            and model.noise == 0
-        )
-
-
-# Only what is certain. Not here: TAU, which was trained with a further loss that ours has not; "SimVP+SVQ", of which
-# the index that lists it does not say whether its codebook learned.
-COUNTERPARTS = {
-    "IncepU (SimVPv1)": Counterpart("incepu"),
-    "SimVP+IncepU": Counterpart("incepu"),
-    "gSTA (SimVPv2)": Counterpart("gsta"),
-    "SimVP+gSTA-S": Counterpart("gsta"),
-    "ViT": Counterpart("vit"),
-    "Swin Transformer": Counterpart("swin"),
-    "Uniformer": Counterpart("uniformer"),
-    "MLP-Mixer": Counterpart("mlpmixer"),
-    "ConvMixer": Counterpart("convmixer"),
-    "Poolformer": Counterpart("poolformer"),
-    "ConvNeXt": Counterpart("convnext"),
-    "VAN": Counterpart("van"),
-    "HorNet": Counterpart("hornet"),
-    "MogaNet": Counterpart("moganet"),
-    "SimVP (gSTA)": Counterpart("gsta"),
-    "SimVP+SVQ learnable, K=10000": Counterpart("gsta", "svq", True, 10_000),
-    "SimVP+SVQ frozen, K=10000": Counterpart("gsta", "svq", False, 10_000),
-    "SimVP+VQ": Counterpart("gsta", "vq"),
-    "SimVP+Residual VQ": Counterpart("gsta", "residual_vq"),
-    "SimVP+Grouped Residual VQ": Counterpart("gsta", "grouped_residual_vq"),
-}
-
-
-def quotes(dataset: str) -> list[Quote]:
-    """Return the published numbers of a dataset, the model zoo's first; none for a dataset that nobody published on."""
-    return [quote for quote in _all() if quote.dataset == dataset]
-
-
-def compares(dataset: str, data: Data) -> bool:
-    """Return whether published scores of a dataset are of as many frames in and out as ``data`` asks for."""
-    return FRAMES.get(dataset) == (data.frames_in, data.frames_out)
-
-
-def read_zoo(path: str | Path) -> list[Quote]:
-    """Read the numbers of a table with a row per dataset, variable and method, and a column per metric.
-
-    Raises:
-        SvqkitError: a column is missing, a source is, or a number is none.
-    """
-    frame = _read(path, {"dataset", "variable", "method", "setting", "source", *_ZOO_METRICS})
-    return [
-        Quote(
-            row["dataset"],
-            {"": "mean", "sum": "mean"}.get(row["variable"], row["variable"]),
-            row["method"],
-            metric,
-            _number(row[column], path, row["method"]),
-            row["source"],
-            row["setting"],
-        )
-        for row in frame.to_dict("records")
-        for column, metric in _ZOO_METRICS.items()
-        if row[column]
-    ]
-
-
-def read_paper(path: str | Path) -> list[Quote]:
-    """Read the numbers of a table with a row per number: dataset, method, metric, value, source.
-
-    Raises:
-        SvqkitError: a column is missing, a source is, or a number is none.
-    """
-    frame = _read(path, {"dataset", "method", "metric", "value", "source"})
-    return [
-        Quote(
-            row["dataset"],
-            "mean",
-            row["method"],
-            _ZOO_METRICS.get(row["metric"], row["metric"]),
-            _number(row["value"], path, row["method"]),
-            row["source"],
-        )
-        for row in frame.to_dict("records")
-    ]
+FOLDER = Path(__file__).parent / "published"
+_FILES = ("openstl.csv", "svq_paper.csv", "svq_paper_more.csv", "later_work.csv")
+_COLUMNS = ["dataset", "variable", "method", "metric", "value", "source", "setting"]
+# Columns of the zoo: scores; millions of parameters, billions of operations a sample, samples a second on a V100.
+_ZOO = ["mse", "mae", "rmse", "ssim", "psnr", "lpips", "params_m", "flops_g", "fps_v100"]
 
 
 @cache
-def _all() -> tuple[Quote, ...]:
-    folder = resources.files("svqkit.paper") / "published"
-    with resources.as_file(folder / "openstl.csv") as zoo, resources.as_file(folder / "svq_paper.csv") as paper:
-        return (*read_zoo(zoo), *read_paper(paper))
+def read() -> pd.DataFrame:
+    """Return all published numbers, the model zoo's first; not to be changed.
+
+    Columns: dataset, variable ("mean": our channel of that name), method (as the source calls it), metric, value,
+    source, setting (what the source says of the training), doubtful, frames_in, frames_out (of models whose scores
+    compare); and of methods that are certainly ours translator, quantizer, learnable, codebook_size.
+    """
+    numbers = pd.concat([read_file(FOLDER / name) for name in _FILES], ignore_index=True)
+    ours = pd.read_csv(FOLDER / "counterparts.csv", dtype={"codebook_size": "Int64"})
+    frames = pd.read_csv(FOLDER / "frames.csv")
+    doubtful = numbers["source"].str.contains("check before use")
+    return numbers.assign(doubtful=doubtful).merge(ours, "left", "method").merge(frames, "left", "dataset")
 
 
-def _read(path: str | Path, columns: set[str]) -> pd.DataFrame:
+def read_file(path: str | Path) -> pd.DataFrame:
+    """Read one file of published numbers.
+
+    Raises:
+        SvqkitError: a column is missing, a name or a source is, or a number is none.
+    """
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise SvqkitError(f"Published numbers can't be read from {path}: {error}. Install svqkit anew.") from error
-    if missing := sorted(columns - set(frame.columns)):
+    if set(_ZOO) <= set(frame):
+        about = [name for name in _COLUMNS if name in frame]
+        frame = frame.melt(about, _ZOO, "metric", ignore_index=False).sort_index(kind="stable")
+        frame = frame[frame["value"] != ""].reset_index(drop=True)
+    needed = {"dataset", "method", "metric", "value", "source"}
+    if missing := sorted(needed - set(frame)):
         raise SvqkitError(f"{path} lacks the column(s) {', '.join(missing)}; it has {', '.join(frame.columns)}.")
-    for number, row in enumerate(frame.to_dict("records"), 2):
-        if not (row["dataset"] and row["method"] and row["source"]):
-            raise SvqkitError(f"{path}, line {number}: dataset, method and source must be filled in, got {row}.")
-    return frame
+    frame = frame.reindex(columns=_COLUMNS, fill_value="")
+    if not (named := (frame[sorted(needed)] != "").all(axis=1)).all():
+        number = int(named.idxmin())
+        raise SvqkitError(f"{path}, number {number + 1}: {', '.join(sorted(needed))} must be filled in.")
+    values = pd.to_numeric(frame["value"], errors="coerce")
+    if not np.isfinite(values).all():
+        wrong = frame[~np.isfinite(values)].iloc[0]
+        raise SvqkitError(f"{path}: expected a finite number of {wrong['method']}, got {wrong['value']!r}.")
+    return frame.assign(
+        value=values,
+        metric=frame["metric"].replace("ssim", "ssim_published"),
+        variable=frame["variable"].replace({"": "mean", "sum": "mean"}),
+    )
 
 
-def _number(text: str, path: str | Path, method: str) -> float:
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise SvqkitError(f"{path}: expected a number of {method}, got {text!r}.") from error
-    if not math.isfinite(value):
-        raise SvqkitError(f"{path}: expected a finite number of {method}, got {text!r}.")
-    return value
+def counterparts(runs: pd.DataFrame) -> dict[str, str]:
+    """Return which of our experiments, by their labels, published methods certainly are, whatever their sizes.
+
+    Args:
+        runs: of one dataset, see :mod:`svqkit.paper.gather`.
+    """
+    plain = (
+        runs["stochastic"].ne(True)
+        & runs["learnable_projection"].ne(False)
+        & runs["quantize_after_translator"].eq(False)
+        & runs["noise"].eq(0)
+    )
+    found: dict[str, str] = {}
+    ours = runs[plain].assign(learnable=runs["learnable"].ne(False))
+    methods = (
+        read().dropna(subset="translator").drop_duplicates("method")[["method", "translator", "quantizer", "learnable"]]
+    )
+    for row in methods.merge(ours, on=["translator", "quantizer", "learnable"]).itertuples():
+        found.setdefault(row.method, row.label)
+    return found
+
+
+def beside(scores: pd.DataFrame, metrics: list[str], others: bool = True) -> pd.DataFrame:
+    """Return cells with our scores under protocol paper beside the published ones, a section per dataset that compares.
+
+    Args:
+        scores: ours under protocol paper, over all lead times, with what is known of their runs; those of single
+            variables get columns of their own.
+        metrics: what is shown.
+        others: baselines, and methods that are none of ours, get rows of their own; not those with a quantizer that
+            none of ours has, which another table shows.
+    """
+    found = [pd.DataFrame()]
+    for dataset, all_ours in scores[scores["metric"].isin(metrics)].groupby("dataset", sort=False):
+        variables = set(all_ours["channel"]) - {"mean"}
+        ours = all_ours[all_ours["channel"].eq("mean") | (len(variables) > 1)]
+        ours = ours if others else ours[ours["seed"] >= 0]
+        numbers = read()[read()["dataset"].eq(dataset) & ~read()["doubtful"] & read()["metric"].isin(metrics)]
+        numbers = numbers[numbers["variable"].isin(ours["channel"])]
+        numbers = numbers.merge(ours[["frames_in", "frames_out"]].drop_duplicates())
+        if numbers.empty:
+            continue
+        labels = counterparts(ours)
+        numbers = numbers.assign(row=numbers["method"].map(labels))
+        elsewhere = numbers["quantizer"].notna() & ~numbers["quantizer"].isin(["none", *ours["kind"]])
+        numbers = numbers[numbers["row"].notna() | (others & ~elsewhere)]
+        numbers = numbers.assign(row=numbers["row"].fillna(numbers["method"]))
+        for (channel, metric), part in ours.groupby(["channel", "metric"], sort=False):
+            quoted = numbers[(numbers["variable"] == channel) & (numbers["metric"] == metric)]
+            if channel == "mean":
+                section, of_variable = f"{dataset}, beside published", ""
+            elif quoted.empty:
+                continue
+            else:
+                section, of_variable = (
+                    f"{dataset}, {metric_name(metric)} by variable, beside published",
+                    f" of {channel}",
+                )
+            found += [
+                measured(part.assign(extra=f"protocol paper{of_variable}"), section, extra="extra"),
+                published_cells(quoted, section, f"{metric_name(metric)}{of_variable}, published"),
+            ]
+    return pd.concat(found, ignore_index=True)
+
+
+def sizes_beside(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return cells with the MSE of SVQ by the size of its codebook, ours under protocol paper beside published ones.
+
+    Args:
+        scores: as for :func:`beside`, with what each row is called, and ``which`` kind of SVQ it is.
+    """
+    found = [pd.DataFrame()]
+    sizes = read().query("quantizer == 'svq' and metric == 'mse' and not doubtful").dropna(subset="codebook_size")
+    for dataset, ours in scores[scores["metric"] == "mse"].groupby("dataset", sort=False):
+        section = f"{dataset}, beside published"
+        theirs = sizes[sizes["dataset"] == dataset].merge(ours[["frames_in", "frames_out"]].drop_duplicates())
+        if theirs.empty:
+            continue
+        theirs = theirs.assign(row=theirs["codebook_size"].map("K = {:,}".format))
+        for learnable, which in ((True, "SVQ"), (False, "SVQ frozen")):
+            part = ours[ours["which"] == which]
+            found.append(measured(part.assign(extra=f"{which}, protocol paper"), section, "row", "extra"))
+            found.append(published_cells(theirs[theirs["learnable"] == learnable], section, f"MSE, {which}, published"))
+    return pd.concat(found, ignore_index=True)
+
+
+def notes(datasets: list[str]) -> list[str]:
+    """Return what is published of datasets and is no score to stand in a column, or is to be doubted."""
+    numbers = read()[read()["dataset"].map(lambda names: not set(datasets).isdisjoint(names.split("+")))]
+    aside = numbers[numbers["doubtful"] | ~numbers["metric"].isin([*METRICS, *_ZOO])]
+    return [
+        f"Published, not in a column: {row.dataset}, {row.method}: {metric_name(row.metric).replace('_', ' ')} "
+        f"{row.value:.10g} ({row.source})."
+        for row in aside.itertuples()
+    ]

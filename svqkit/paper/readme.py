@@ -6,21 +6,17 @@ scores, and says how far they are from the others'. (An older processor is had b
 ONEDNN_MAX_CPU_ISA=AVX2. Rows of machines that have not trained with today's code are to be deleted.)
 """
 
-import argparse
 import shutil
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from svqkit import evaluation, plots
+from svqkit import plots
 from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError
-from svqkit.paper.results import Results
-from svqkit.settings.params import load_params
-from svqkit.training import journal
+from svqkit.paper.gathered import Results
 
 DATASET, UNIT = "weather_t2m", "K"
 PAGE, RECORD, MAP = Path("README.md"), Path("docs/sample_scores.csv"), Path("docs/maps_rmse.png")
@@ -28,18 +24,14 @@ BEGIN, END = "<!-- Written by `make readme`, from docs/sample_scores.csv: -->", 
 COLUMNS = ["machine", "experiment", "seed", "metric", "value"]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return 1 after an error that is meant for the user."""
-    parser = argparse.ArgumentParser(prog="python -m svqkit.paper.readme", description=__doc__.split("\n\n")[0])
-    for name in ("runs", "scores", "reports", "journal"):
-        parser.add_argument(f"--{name}", type=Path, default=Path(name), help=f"folder of the {name}")
-    options = parser.parse_args(arguments)
+def main() -> int:
+    """Run the command; return 1 after an error that is meant for the user."""
     try:
-        results = Results(load_params(profile="sample"), options.runs, options.scores, reports_root=options.reports)
-        picture = results.reports_root / results.profile / DATASET / MAP.name
+        results = Results.read("sample")
+        picture = Path("reports") / results.profile / DATASET / MAP.name
         if not picture.exists():
             raise SvqkitError(f"There is no map at {picture}. Draw it first: `dvc repro figures@{DATASET}`.")
-        scores = quoted(results, options.journal)
+        scores = quoted(results)
         before = read_record() if RECORD.exists() else scores[:0]
         record = pd.concat([before[~before["machine"].isin(scores["machine"])], scores], ignore_index=True)
         with replacing(RECORD) as draft:
@@ -55,21 +47,22 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def quoted(results: Results, journals: str | Path = "journal") -> pd.DataFrame:
+def quoted(results: Results) -> pd.DataFrame:
     """Return the scores of the README's table: machine, experiment, seed (-1: a baseline), metric, value.
 
     Raises:
-        SvqkitError: scores are missing, or the journal does not tell on which machine they were trained.
+        SvqkitError: no journal tells on which machine they were trained.
     """
-    runs = results.runs(DATASET, "main")
-    scores = evaluation.mean_over_channels(evaluation.read_scores(results.folder(DATASET)))
-    scores = evaluation.scores_of_runs(scores, runs)
-    scores = scores[(scores["protocol"] == "clean") & (scores["lead"] == 0)]
-    notes = {run.experiment.name: journal.read(run.experiment, journals) for run in runs}
-    if unknown := [name for name, note in notes.items() if not note]:
-        raise SvqkitError(f"No journal in {journals} tells where {', '.join(unknown)} was trained: `dvc repro`.")
-    machines = " and ".join(sorted({_machine(note) for note in notes.values()}))
-    return scores.assign(machine=machines)[COLUMNS]
+    runs = results.runs[results.runs["dataset"] == DATASET]
+    main = runs[runs["studies"].str.contains("main")]
+    if unknown := main.loc[main["processor"].eq(""), "experiment"].unique().tolist():
+        raise SvqkitError(f"No journal tells where {', '.join(unknown)} was trained: `dvc repro`.")
+    machines = " and ".join(sorted(set(main["processor"])))
+    scores = results.scores[results.scores["dataset"] == DATASET].query(
+        "protocol == 'clean' and channel == 'mean' and lead == 0"
+    )
+    wanted = scores["experiment"].isin(main["experiment"]) | (scores["seed"] < 0)
+    return scores[wanted].assign(machine=machines)[COLUMNS]
 
 
 def read_record(path: Path = RECORD) -> pd.DataFrame:
@@ -80,11 +73,11 @@ def read_record(path: Path = RECORD) -> pd.DataFrame:
 def block(record: pd.DataFrame) -> str:
     """Return what stands in the README: the table of the latest machine, and what other machines change."""
     latest = record["machine"].iloc[-1]
-    table = plots.results_table(record[record["machine"] == latest].assign(protocol="clean", lead=0))
-    text = plots.markdown_table(table, "", plots.metric_units(UNIT))
-    rows = [line for line in text.splitlines() if line.startswith("|")]
+    shown = record[record["machine"] == latest]
+    cells = plots.measured(shown.assign(unit=shown["metric"].map(plots.metric_units(UNIT)).fillna("")), DATASET)
+    table = plots.table.Section(DATASET, cells, []).markdown()
     about = f"Mean ± standard deviation over seeds; simulated data. {_of_machines(record, latest)}"
-    return "\n".join([*rows, "", textwrap.fill(about, 120, break_on_hyphens=False)])
+    return "\n".join([table, "", textwrap.fill(about, 120, break_on_hyphens=False)])
 
 
 def with_block(page: str, text: str) -> str:
@@ -96,13 +89,6 @@ def with_block(page: str, text: str) -> str:
     if page.count(BEGIN) != 1 or page.count(END) != 1:
         raise SvqkitError(f"{PAGE} must have the lines {BEGIN} and {END} once, for the table to stand between.")
     return f"{page.split(BEGIN)[0]}{BEGIN}\n\n{text}\n\n{END}{page.split(END)[1]}"
-
-
-def _machine(note: dict[str, Any]) -> str:
-    """What the digits of a training depend on, of its journal."""
-    machine = note["machine"]
-    processor = machine["gpu"] or f"{machine['cpu']} ({machine.get('instructions', '?')})"
-    return f"{processor}, torch {note['versions']['torch']}"
 
 
 def _of_machines(record: pd.DataFrame, latest: str) -> str:

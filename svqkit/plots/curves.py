@@ -1,43 +1,271 @@
-"""Curves: how the loss falls during training, and how the error grows with lead time."""
+"""Lines with their bands over seeds, changes with their intervals, and the loss during training."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter
 
 from svqkit.errors import SvqkitError
-from svqkit.plots.leads import short_units
 from svqkit.plots.names import (
     BASELINES,
-    HIGHER_IS_BETTER,
+    LINE_STYLES,
     LineStyle,
+    baselines_last,
     display_names,
+    field_name,
     kind,
     line_styles,
-    metric_label,
-    metric_name,
     need_columns,
+    variable_of,
+    with_units,
 )
-from svqkit.plots.style import COLUMN_WIDTH, heading, new_figure, use
+from svqkit.plots.style import COLUMN_WIDTH, FULL_WIDTH, heading, new_figure, use
 
-_LOG_FROM = 4.0  # losses that fall by this factor or more get a logarithmic axis
-_TICKS = 6  # so many numbers stand below a narrow panel
-_RANGE = ("pi", 100)  # seaborn's name for a band from the lowest to the highest
-_BAND = {"alpha": 0.2, "linewidth": 0}
+_LOG_FROM = 4.0  # a loss that falls by this factor or more gets a logarithmic axis
+_FEW = 6  # so many numbers stand below a narrow panel
+_MOST_COLUMNS = 4
+_ROW = 0.17  # inches
+_BAND = {"errorbar": ("pi", 100), "err_kws": {"alpha": 0.2, "linewidth": 0}}  # from the lowest to the highest
 _DASHES = {"train_loss": "--", "validation_loss": "-"}
 
 
-def learning_curves(
-    logs: Mapping[str, Sequence[pd.DataFrame]], loss: str = "MSE loss", title: str | None = None
+def lines(
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    labels: tuple[str, str],
+    title: str,
+    panel: str = "",
+    line: str = "experiment",
+    log: str = "",
+    single: str = "",
+    lowest: float | None = None,
 ) -> Figure:
+    """Draw lines over ``x``: the mean over all rows of the same x, with a band from the lowest to the highest.
+
+    Each panel has its own scale. Names, colours and markers are those of all figures; baselines are dashed. Where a
+    panel has a single x, there is no line to draw: the values stand side by side.
+
+    Args:
+        table: a row for each value.
+        x, y: its columns with the place and the height.
+        labels: of the two axes, with units.
+        title: what the figure shows.
+        panel: the column with the name of the panel; without one there is one panel.
+        line: the column with the experiment, or with any other name of a line.
+        log: "x", "y" or "xy": the axes that are logarithmic.
+        single: the column that tells single lines of one name from each other, such as "seed", to be drawn without
+            markers instead of their mean and band.
+        lowest: the lower end of the y-axes.
+
+    Raises:
+        SvqkitError: a column is missing, or no row has a finite value.
+    """
+    import seaborn as sns  # here, since it takes half a second that only drawing needs
+
+    need_columns(table, [x, y, line, *filter(None, (panel, single))], f"The table for {title!r}")
+    table = table[np.isfinite(table[y].astype(float))]
+    if table.empty:
+        raise SvqkitError(f"There is nothing to draw for {title!r}: no value is finite.")
+    every = baselines_last(table[line].unique())
+    styles, names = line_styles(every), display_names(every)
+    panels = dict(list(table.groupby(panel, sort=False))) if panel else {"": table}
+    with use():
+        rows = -(-len(panels) // _MOST_COLUMNS)
+        columns = -(-len(panels) // rows)
+        width = COLUMN_WIDTH if columns == 1 else FULL_WIDTH
+        figure = new_figure(width, 0.6 + 0.1 * len(every) + rows * (2.2 if columns < 3 else 1.7))
+        grid = figure.subplots(rows, columns, squeeze=False)
+        for axes, (name, part) in zip(grid.flat, panels.items(), strict=False):
+            axes.set_title(name)
+            axes.grid(True)
+            if part[x].nunique() == 1 and not single:
+                _side_by_side(axes, part, y, line, every)
+                axes.set_xlabel(f"{labels[0]}: {part[x].iloc[0]:g}")
+                axes.set_ylim(bottom=lowest)
+                continue
+            for one, of_line in part.groupby(line, sort=False):
+                colour, marker = styles[one]
+                style = {"color": colour, "linestyle": _dash(one), "legend": False}
+                if single:
+                    style |= {"units": single, "estimator": None, "linewidth": 0.9}
+                else:
+                    style |= {"marker": marker, "markerfacecolor": "none", "markeredgecolor": colour, **_BAND}
+                sns.lineplot(of_line, x=x, y=y, ax=axes, **style)
+            _scale(axes, part, x, log)
+            axes.set_ylim(bottom=lowest)
+            if part[y].min() < 0 < part[y].max():
+                axes.axhline(0, color="#555555", linewidth=0.8, zorder=1)
+            axes.set(xlabel=labels[0], ylabel="")
+        for axes in grid.flat[len(panels) :]:
+            axes.set_visible(False)
+        for axes in grid[:, 0]:
+            axes.set_ylabel(labels[1])
+        if len(every) > 1:
+            _legend(figure, [_key(one, names[one], styles[one], bool(single)) for one in every])
+        heading(figure, title)
+    return figure
+
+
+def rmse_by_variable(scores: pd.DataFrame, units: Mapping[str, str]) -> pd.DataFrame:
+    """Return the RMSE of variables: columns panel, experiment, seed, protocol, lead (0: all), value.
+
+    There is one panel, "", where all channels share a unit. Else a mean over all means nothing, and each variable has a
+    panel: the root of the mean square over its levels.
+
+    Args:
+        scores: tidy, with a channel, of one dataset.
+        units: by channel.
+    """
+    keys = ["panel", "experiment", "seed", "protocol", "lead"]
+    finite = scores[np.isfinite(scores["value"])]
+    if len(set(units.values())) == 1:
+        found = finite[(finite["metric"] == "rmse") & (finite["channel"] == "mean")]
+        return found.assign(panel="")[[*keys, "value"]]
+    squares = finite[(finite["metric"] == "mse") & finite["channel"].isin(list(units))]
+    panels = {channel: with_units(field_name(variable_of(channel)), unit) for channel, unit in units.items()}
+    means = squares.assign(panel=squares["channel"].map(panels)).groupby(keys, sort=False)["value"].mean()
+    return means.pow(0.5).reset_index()
+
+
+def change_against(table: pd.DataFrame, base: str) -> pd.DataFrame:
+    """Return the change of each model against the mean of the base at the same panel and lead, ``change`` in percent.
+
+    Baselines are left out: beside them models would look alike.
+    """
+    models = table[~table["experiment"].map(kind).isin(BASELINES)]
+    theirs = (
+        models[models["experiment"] == base].groupby(["panel", "lead"])["value"].mean().rename("base").reset_index()
+    )
+    models = models[models["experiment"] != base].merge(theirs, on=["panel", "lead"])
+    return models.assign(change=100 * (models["value"] / models["base"] - 1))
+
+
+def _scale(axes: Axes, part: pd.DataFrame, x: str, log: str) -> None:
+    """Logarithmic axes with ticks 1, 2, 5, 10; or few x as ticks of their own."""
+    for axis, scale in (("x", axes.set_xscale), ("y", axes.set_yscale)):
+        if axis in log:
+            scale("log")
+            plain_ticks(getattr(axes, f"{axis}axis"))
+    places = np.sort(part[x].unique())
+    if "x" not in log:
+        whole = MaxNLocator(_FEW, integer=True, steps=[1, 2, 3, 5, 6, 10])
+        axes.xaxis.set_major_locator(FixedLocator(places) if len(places) <= _FEW else whole)
+
+
+def plain_ticks(axis: Axis) -> None:
+    """Write the numbers of a logarithmic axis as they are: 1, 2, 5 and 10, or fewer where it is long."""
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 30 * low else (1, 3) if high < 1000 * low else (1,)))
+    axis.set_major_formatter("{x:,g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _side_by_side(axes: Axes, part: pd.DataFrame, y: str, line: str, every: Sequence[str]) -> None:
+    """The values of one x: a mark at each mean, with a line from the lowest to the highest."""
+    styles = line_styles(every)
+    for place, one in enumerate(every):
+        values = part.loc[part[line] == one, y]
+        if len(values):
+            axes.plot([place, place], [values.min(), values.max()], color=styles[one].colour)
+            axes.plot(place, values.mean(), styles[one].marker, color=styles[one].colour, markerfacecolor="none")
+    axes.set(xticks=[], xlim=(-0.5, len(every) - 0.5))
+
+
+def _dash(experiment: str) -> str:
+    """Baselines are dashed; so is a frozen codebook, or it would hide the learnable one that it lies on."""
+    return "--" if kind(experiment) in BASELINES else "-." if kind(experiment).endswith("_frozen") else "-"
+
+
+def _key(experiment: str, name: str, style: LineStyle, plain: bool = False) -> Line2D:
+    """What stands for a line in the legend."""
+    look = {"linestyle": _dash(experiment), "marker": "" if plain else style.marker, "markerfacecolor": "none"}
+    return Line2D([], [], color=style.colour, label=name, **look)
+
+
+def _legend(figure: Figure, keys: Sequence[Line2D]) -> None:
+    """Draw a legend below the panels, in as many columns as fit."""
+    longest = max(len(str(key.get_label())) for key in keys) * 0.055 + 0.5  # inches
+    columns = max(1, min(len(keys), int(figure.get_figwidth() / longest)))
+    figure.legend(handles=keys, loc="outside lower center", ncols=columns)
+
+
+def changes(table: pd.DataFrame, label: str, title: str, panel: str = "panel", row: str = "row") -> Figure:
+    """Draw changes with their intervals, a row each: a mark, a bar from ``low`` to ``high``, its numbers at the right.
+
+    Each panel has a scale of its own, with a line at 0. Marks are hollow where one training was compared with one, so
+    that the bar leaves out the chance in training.
+
+    Args:
+        table: columns ``value``, ``low``, ``high`` in percent, ``experiment`` (its colour and name), ``seeds`` (how
+            many trainings), the two named below, and ``published``, the published change, which may be NaN or absent.
+        label: of the x-axis.
+        title: what the figure shows.
+        panel: the column with the heading of a panel.
+        row: the column with the name of a row; experiments of one row stand close together.
+
+    Raises:
+        SvqkitError: there is no row, or a column is missing.
+    """
+    need_columns(table, ("value", "low", "high", "experiment", "seeds", panel, row), f"The table for {title!r}")
+    if table.empty:
+        raise SvqkitError(f"There is nothing to draw for {title!r}: no experiment was compared with another.")
+    every = baselines_last(table["experiment"].unique())
+    styles, names = line_styles(every), display_names(every)
+    several = table.groupby([panel, row]).size().max() > 1
+    space = _ROW * (0.65 if several else 1)
+    panels = dict(list(table.groupby(panel, sort=False)))
+    with use():
+        counts = [len(part) + 0.5 * part[row].nunique() for part in panels.values()]
+        figure = new_figure(FULL_WIDTH, 1.1 + 0.25 * len(panels) + space * sum(counts))
+        grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=counts)
+        for axes, (name, part) in zip(grid[:, 0], panels.items(), strict=True):
+            height, ticks = 0.0, {}
+            for what, members in part.groupby(row, sort=False):
+                ticks[what] = height - (len(members) - 1) / 2
+                for found in members.sort_values("experiment", key=lambda names: names.map(every.index)).itertuples():
+                    style = styles[found.experiment] if several else LINE_STYLES[_highlighted(found.experiment)]
+                    fill = {"markerfacecolor": "white"} if found.seeds == 1 else {}
+                    axes.plot([found.low, found.high], [height, height], color=style.colour)
+                    axes.plot(found.value, height, style.marker, color=style.colour, **fill)
+                    if pd.notna(getattr(found, "published", np.nan)):
+                        axes.plot(found.published, height, "d", color="black", markerfacecolor="none")
+                    words = f"{found.value:+z.1f} % [{found.low:+z.1f}, {found.high:+z.1f}]".replace("-", "−")
+                    axes.text(1.01, height, words, transform=axes.get_yaxis_transform(), va="center", size=6.5)
+                    height -= 1
+                height -= 0.5
+            axes.set_yticks(list(ticks.values()), list(ticks))
+            axes.set_ylim(height + 0.5, 0.7)
+            axes.axvline(0, color="#555555", linewidth=0.8, zorder=1)
+            axes.set_title(name, loc="left")
+            axes.grid(True, axis="x")
+        grid[-1, 0].set_xlabel(label)
+        keys = [_key(one, names[one], styles[one]) for one in every] if several else []
+        if (table["seeds"] == 1).any():
+            keys.append(Line2D([], [], color="#555555", marker="o", markerfacecolor="white", label="one training only"))
+        if "published" in table and table["published"].notna().any():
+            hollow = {"marker": "d", "markerfacecolor": "none", "linestyle": ""}
+            keys.append(Line2D([], [], color="black", label="published, on real data", **hollow))
+        if keys:
+            _legend(figure, keys)
+        heading(figure, title)
+    return figure
+
+
+def _highlighted(experiment: str) -> str:
+    """Whose look an experiment has where all others look alike: SVQ its own, the rest that of the base."""
+    return "svq" if kind(experiment).split("-")[0] == "svq" else "none"
+
+
+def learning_curves(logs: Mapping[str, Sequence[pd.DataFrame]], loss: str = "Loss", title: str = "") -> Figure:
     """Draw training (dashed) and validation loss (solid) by epoch, with the learning rate below.
 
-    Each experiment has a thin line for each seed and a thick one for their mean; the band goes from the
-    lowest to the highest validation loss of its seeds.
+    The line is the mean over seeds, the band goes from the lowest to the highest validation loss.
 
     Args:
         logs: by experiment, one table for each seed with the columns ``epoch``, ``learning_rate``,
@@ -48,6 +276,8 @@ def learning_curves(
     Raises:
         SvqkitError: there are no logs, or one lacks a column, has no finite loss or repeats an epoch.
     """
+    import seaborn as sns
+
     runs = {name: _seeds_together(name, tables) for name, tables in logs.items()}
     if not runs:
         raise SvqkitError("There are no training logs to draw: give one experiment or more.")
@@ -56,110 +286,30 @@ def learning_curves(
         figure = new_figure(COLUMN_WIDTH, 3.5)
         axes, rate_axes = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
         for name, table in runs.items():
-            _draw_losses(axes, table, styles[name].colour)
-            rate = table.groupby("epoch")["learning_rate"].mean()
-            rate_axes.plot(rate.index, rate, color=styles[name].colour, linewidth=1)
-        losses = np.concatenate([table[list(_DASHES)].to_numpy().ravel() for table in runs.values()])
-        scale_losses(axes, losses)
+            colour = styles[name].colour
+            for column, dash in _DASHES.items():
+                band = _BAND if column == "validation_loss" else {"errorbar": None}
+                sns.lineplot(table, x="epoch", y=column, color=colour, linestyle=dash, ax=axes, **band)
+            sns.lineplot(table, x="epoch", y="learning_rate", errorbar=None, color=colour, linewidth=1, ax=rate_axes)
+        losses = pd.concat(runs.values())[list(_DASHES)].to_numpy()
+        if np.nanmin(losses) > 0 and np.nanmax(losses) > _LOG_FROM * np.nanmin(losses):
+            axes.set_yscale("log")
+            plain_ticks(axes.yaxis)
         axes.set_ylabel(loss)
         axes.grid(True, axis="y")
-        rate_axes.set_ylabel("Learning\nrate")
-        rate_axes.set_xlabel("Epoch")
+        rate_axes.set(ylabel="Learning\nrate", xlabel="Epoch")
         rate_axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         rate_axes.ticklabel_format(axis="y", style="sci", scilimits=(0, 0), useMathText=True)
-        experiments = [Line2D([], [], color=styles[name].colour, label=names[name]) for name in runs]
-        dashes = [
-            Line2D(
-                [],
-                [],
-                color="#555555",
-                linestyle=dash,
-                label=column.removesuffix("_loss").replace("train", "training"),
-            )
-            for column, dash in _DASHES.items()
-        ]
-        figure.legend(handles=[*dashes, *experiments], loc="outside lower center", ncols=3)
+        keys = [Line2D([], [], color=styles[name].colour, label=names[name]) for name in runs]
+        for words, dash in (("training", "--"), ("validation", "-")):
+            keys.append(Line2D([], [], color="#555555", linestyle=dash, label=words))
+        _legend(figure, keys)
         heading(figure, title or "Loss during training")
     return figure
 
 
-def scale_losses(axes: Axes, losses: np.ndarray) -> None:
-    """Make the y-axis logarithmic where losses (any shape) are positive and fall by a factor of 4 or more."""
-    finite = losses[np.isfinite(losses)]
-    if finite.size and finite.min() > 0 and finite.max() / finite.min() >= _LOG_FROM:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter(NullFormatter())
-
-
-def error_over_lead(
-    scores: pd.DataFrame,
-    metric: str = "rmse",
-    protocol: str = "clean",
-    units: str | None = None,
-    title: str | None = None,
-    lead_units: str = "h",
-) -> Figure:
-    """Draw a metric by lead time: mean over seeds, with a band from the lowest to the highest; baselines dashed.
-
-    Where the baselines are so bad that the models' lines lie on one another, leave their rows out.
-
-    Args:
-        scores: columns ``experiment``, ``seed``, ``protocol``, ``metric``, ``lead`` (0, which is over all leads, is
-            left out) and ``value``.
-        metric: which metric.
-        protocol: which protocol.
-        units: the metric's units, such as ``"K"``.
-        title: what the figure shows.
-        lead_units: what the lead times count, "h" (or "hours") or "frames".
-
-    Raises:
-        SvqkitError: the scores lack a column, or have no finite value for this metric and protocol by lead.
-    """
-    chosen = _scores_by_lead(scores, metric, protocol)
-    experiments = list(chosen["experiment"].unique())
-    styles, names = line_styles(experiments), display_names(experiments)
-    with use():
-        figure = new_figure(COLUMN_WIDTH, 2.9)
-        axes = figure.subplots()
-        lines_by_lead(axes, chosen, styles, names)
-        axes.set_xlabel(f"Lead time [{short_units(lead_units)}]")
-        better = "higher" if metric in HIGHER_IS_BETTER else "lower"
-        axes.set_ylabel(f"{metric_label(metric, units)} ({better} is better)")
-        figure.legend(loc="outside lower center", ncols=3)
-        heading(figure, title or f"{metric_name(metric)} by lead time")
-    return figure
-
-
-def lines_by_lead(axes: Axes, scores: pd.DataFrame, styles: Mapping[str, LineStyle], names: Mapping[str, str]) -> None:
-    """Draw a line over lead time for each experiment: mean over seeds, a band from the lowest to the highest.
-
-    Args:
-        axes: where; it gets a grid and the lead times as ticks, or whole numbers where these are many. Its labels are
-            left to the caller.
-        scores: columns ``experiment``, ``seed``, ``lead`` and ``value``, of one metric.
-        styles, names: colour and marker, and name in the legend, by experiment; baselines are dashed.
-    """
-    import seaborn as sns  # here, since it takes half a second that only drawing needs
-
-    for name, of_seeds in scores.groupby("experiment", sort=False):
-        colour, marker = styles[name]
-        dash = "--" if kind(name) in BASELINES else "-"
-        # hollow markers: of two lines that lie on one another both are seen
-        hollow = {"marker": marker, "markerfacecolor": "none", "markeredgecolor": colour}
-        style = {"color": colour, "linestyle": dash, "label": names[name], "legend": False, **hollow}
-        # without their names, which would label the axes
-        x, y = of_seeds[["lead", "value"]].to_numpy().T
-        sns.lineplot(x=x, y=y, errorbar=_RANGE, err_kws=_BAND, ax=axes, **style)
-    axes.grid(True)
-    leads = np.unique(scores["lead"])
-    few = len(leads) <= _TICKS
-    axes.xaxis.set_major_locator(FixedLocator(leads) if few else MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-
-
 def _seeds_together(name: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The logs of an experiment's seeds in one table, with a column ``seed``."""
+    """The logs of an experiment's seeds in one table."""
     if not tables:
         raise SvqkitError(f"{name} has no training log: give one table or more.")
     for table in tables:
@@ -168,30 +318,5 @@ def _seeds_together(name: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
         if empty:
             raise SvqkitError(f"A training log of {name} has no finite number in {', '.join(empty)}.")
         if table["epoch"].duplicated().any():
-            epoch = table.loc[table["epoch"].duplicated(), "epoch"].iloc[0]
-            raise SvqkitError(f"A training log of {name} holds epoch {epoch} more than once.")
-    return pd.concat([table.assign(seed=seed) for seed, table in enumerate(tables)], ignore_index=True)
-
-
-def _draw_losses(axes: Axes, table: pd.DataFrame, colour: str) -> None:
-    import seaborn as sns
-
-    for column, dash in _DASHES.items():
-        style = {"x": "epoch", "y": column, "color": colour, "linestyle": dash, "ax": axes}
-        if table["seed"].nunique() > 1:
-            sns.lineplot(table, units="seed", estimator=None, linewidth=0.4, alpha=0.6, **style)
-        band = _RANGE if column == "validation_loss" else None
-        sns.lineplot(table, errorbar=band, err_kws=_BAND, **style)
-
-
-def _scores_by_lead(scores: pd.DataFrame, metric: str, protocol: str) -> pd.DataFrame:
-    need_columns(scores, ("experiment", "seed", "protocol", "metric", "lead", "value"), "The table of scores")
-    finite = scores[(scores["lead"] > 0) & np.isfinite(scores["value"])]
-    chosen = finite[(finite["metric"] == metric) & (finite["protocol"] == protocol)]
-    if chosen.empty:
-        pairs = sorted({f"{row.metric} ({row.protocol})" for row in finite.itertuples()})
-        raise SvqkitError(
-            f"There are no scores by lead time for {metric} ({protocol}); there are some for: "
-            f"{', '.join(pairs) or 'nothing'}."
-        )
-    return chosen
+            raise SvqkitError(f"A training log of {name} holds an epoch more than once.")
+    return pd.concat(tables, ignore_index=True)

@@ -7,7 +7,7 @@ import xarray as xr
 
 from svqkit.errors import SvqkitError
 from svqkit.plots.leads import pick_leads
-from svqkit.plots.names import NO_UNITS
+from svqkit.plots.names import NO_UNITS, baselines_last, field_name
 
 _RGB = ["red", "green", "blue"]
 _MAP, _PICTURE = ("lat", "lon"), ("y", "x")
@@ -70,6 +70,12 @@ def channel_of(field: xr.DataArray) -> str | None:
     """Return the name of the one channel that a field was picked from, where it had a name."""
     channel = field.coords.get("channel")
     return str(channel.item()) if channel is not None and channel.ndim == 0 and channel.dtype.kind in "UOT" else None
+
+
+def subject_of(field: xr.DataArray) -> str:
+    """Return what a field is of, for titles: ``"2 m temperature"``; of a colour picture nothing."""
+    channel = channel_of(field)
+    return field_name(channel) if channel and not is_grey(field) else ""
 
 
 def unit_of(field: xr.DataArray, otherwise: str = "") -> str:
@@ -163,6 +169,17 @@ def over_seeds(errors: Sequence[xr.Dataset]) -> xr.Dataset:
     if "rmse" in shared:
         together["rmse"] = (np.square(runs["rmse"]).mean("run") ** 0.5).assign_attrs(errors[0]["rmse"].attrs)
     return together.assign_attrs(errors[0].attrs)
+
+
+def mean_of_seeds(by_run: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+    """Return the error fields of each experiment over all its seeds, by its name; baselines come last.
+
+    ``{"a-seed0": …, "a-seed1": …, "persistence": …}`` → ``{"a": …, "persistence": …}``.
+    """
+    seeds: dict[str, list[xr.Dataset]] = {}
+    for name, fields in by_run.items():
+        seeds.setdefault(name.rpartition("-seed")[0] or name, []).append(fields)
+    return {name: over_seeds(seeds[name]) for name in baselines_last(seeds)}
 
 
 def need_variable(data: xr.Dataset, variable: str, name: str) -> xr.DataArray:

@@ -1,29 +1,17 @@
-"""Where forecasts go wrong, on Earth or in a frame: bias and RMSE, and the difference between two models."""
+"""Where forecasts go wrong, on Earth or in a frame: bias and RMSE, and the difference to another model."""
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import xarray as xr
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from svqkit.errors import SvqkitError
-from svqkit.plots.drawing import area_mean, draw_field, geometry_of, same_geometry
-from svqkit.plots.fields import channel_of, error_map, is_colour, is_lat_lon, pick_or_colour
+from svqkit.plots.fields import error_map, is_colour, is_lat_lon, pick_or_colour, plane_of, subject_of
 from svqkit.plots.leads import lead_units, lead_words, leads_of, one_lead
-from svqkit.plots.mapaxes import View, polar_words, seen
-from svqkit.plots.names import display_names, with_units
-from svqkit.plots.panels import (
-    colour_bar,
-    decimals_for,
-    draw_dots,
-    field_panels,
-    one_panel_each,
-    robust_scale,
-    symmetric_scale,
-    title_panel,
-    trim,
-)
-from svqkit.plots.style import COLUMN_WIDTH, DIVERGING, FULL_WIDTH, SEQUENTIAL, heading, use
+from svqkit.plots.mapaxes import View, on_map, polar_words
+from svqkit.plots.names import BASELINES, baselines_last, display_names, superscript, with_units
+from svqkit.plots.panels import Panel, Scale, area_mean, draw_panels, in_rows, three_digits
 
 _MEANING = {"bias": "Bias: forecast minus truth", "mae": "MAE", "rmse": "RMSE"}
 
@@ -36,17 +24,18 @@ def error_maps(
     title: str | None = None,
     projection: View = "world",
 ) -> Figure:
-    """Draw maps, or pictures, of the errors of several models, all with one colour scale and the mean above each.
+    """Draw maps, or pictures, of the errors of several models, all on one scale, the mean above each.
+
+    The scale is that of the models: a baseline may lie beyond it, or models would look alike.
 
     Args:
         errors: by experiment, ``bias``, ``mae`` or ``rmse`` (channel, lead, lat, lon) or (channel, lead, y, x), with
-            the attributes ``units`` and ``long_name``. The coordinate ``lead`` is in what its attribute ``units``
-            says, "hours" or "frames". A coordinate ``unit`` along ``channel`` holds units by channel.
+            the coordinates ``lead`` (its attribute ``units`` says "hours" or "frames") and ``unit`` along ``channel``.
         variable: ``"bias"`` (scale symmetric around zero), ``"mae"`` or ``"rmse"``.
         channel: position or name of the channel; when ``None`` the first, but red, green and blue together.
-        leads: one row for each model and one column for each of these lead times; when ``None``, one map for each
-            model, over all lead times that the first one has. One alone gives one map for each model, too.
-        title: what the figure shows; made from ``long_name`` and the lead times when ``None``.
+        leads: a row for each model and a column for each of these lead times; when ``None``, one map for each model,
+            over all lead times that the first one has.
+        title: what the figure shows; made from the channel and the lead times when ``None``.
         projection: "world" (all that the grid covers), or "north" or "south": the Earth from above that pole, down to
             30 degrees. Means are of what is seen.
 
@@ -54,140 +43,131 @@ def error_maps(
         SvqkitError: a variable, channel or lead isn't there, all values are NaN, the units differ, or a region or
             pictures are to be seen from above a pole.
     """
-    _check(errors, variable)
-    every = leads_of(next(iter(errors.values())))
-    columns = [every] if leads is None else [[lead] for lead in leads]
-    if not columns:
-        raise SvqkitError("There is no lead time to draw: give one or more, or None for all together.")
+    if variable not in _MEANING:
+        raise SvqkitError(f"Unknown error field {variable!r}. Valid: {', '.join(_MEANING)}.")
+    if not errors or (leads is not None and not len(leads)):
+        raise SvqkitError("There are no error fields or no lead times to draw: give one or more.")
+    first = next(iter(errors.values()))
+    columns = [leads_of(first)] if leads is None else [[lead] for lead in leads]
     maps = {
-        name: [_in_view(error_map(run, variable, channel, lead, name), projection) for lead in columns]
-        for name, run in errors.items()
+        name: [_seen(error_map(errors[name], variable, channel, lead, name), projection) for lead in columns]
+        for name in baselines_last(errors)
     }
-    first = next(iter(maps.values()))[0]
-    units, in_leads = _common_units(maps), lead_units(next(iter(errors.values())))
-    values = [field.to_numpy() for row in maps.values() for field in row]
-    signed = variable == "bias"
-    scale, colours = (symmetric_scale(values), DIVERGING) if signed else (robust_scale(values), SEQUENTIAL)
-    names = display_names(errors)
-
-    with use():
-        if len(columns) == 1:
-            figure, axes = one_panel_each(first, len(maps), projection)
-        else:
-            figure, axes = field_panels(first, len(maps), len(leads), FULL_WIDTH, list(names.values()), projection)
-        panels = iter(axes.flat)
-        for name, row in maps.items():
-            for lead, field in zip(columns, row, strict=True):
-                ax = next(panels)
-                draw_field(ax, field, colours, scale)
-                what = names[name] if len(columns) == 1 else one_lead(lead[0], in_leads)
-                title_panel(ax, what, _mean_words(field, variable, scale), units)
-        for ax in panels:
-            ax.set_visible(False)
-        colour_bar(axes.flat, scale, colours, values, with_units(_MEANING[variable], units))
-        over = _over(columns, in_leads)
-        colour = channel is None and is_colour(next(iter(errors.values()))[variable])
-        heading(figure, title or _title(first, variable, over, colour))
-        trim(figure, axes)
-    return figure
+    units = _common_units(maps)
+    every = [field for row in maps.values() for field in row]
+    of_models = [field for name, row in maps.items() for field in row if name not in BASELINES]
+    kind = "difference" if variable == "bias" else "amount"
+    scale = Scale.of(kind, of_models or every, with_units(_MEANING[variable], units), every)
+    names = display_names(maps)
+    rows = {
+        names[name]: [
+            Panel(field, scale, f"{_what(names[name], lead, columns, first)}: {_mean(field, variable, units)}")
+            for lead, field in zip(columns, row, strict=True)
+        ]
+        for name, row in maps.items()
+    }
+    if len(columns) == 1:
+        rows = in_rows([panel for row in rows.values() for panel in row], 4 * (projection != "world"))
+    over = " by lead time" if len(columns) > 1 else f", {lead_words(columns[0], lead_units(first))}"
+    colour = channel is None and is_colour(first[variable])
+    subject = "red, green and blue" if colour else subject_of(every[0])
+    what = {"bias": "mean error"}.get(variable, variable.upper())
+    return draw_panels(rows, title or f"{_capital(f'{subject}: {what}' if subject else what)}{over}", projection)
 
 
-def difference_map(
-    a: xr.Dataset,
-    b: xr.Dataset,
-    name_a: str,
-    name_b: str,
+def difference_maps(
+    errors: Mapping[str, xr.Dataset],
+    base: str,
     channel: int | str | None = None,
     leads: Sequence[int] | None = None,
     title: str | None = None,
     projection: View = "world",
-    significant: xr.DataArray | None = None,
+    significant: Mapping[str, xr.DataArray] | None = None,
 ) -> Figure:
-    """Draw the RMSE of model ``a`` minus that of ``b``, place by place: blue where ``a`` is better, red where ``b`` is.
+    """Draw the RMSE of each experiment minus that of ``base``, place by place: blue where it is better than the base.
 
     Args:
-        a, b: fields ``rmse`` (channel, lead, lat, lon) or (channel, lead, y, x), both on the same grid or of the same
-            size, as for ``error_maps``.
-        name_a, name_b: their experiments' names.
-        channel: position or name of the channel, as for ``error_maps``.
+        errors: by experiment, of the base and of one or more others, as for :func:`error_maps`, on the same places.
+        base: the name that the others are compared with.
+        channel, title, projection: as for :func:`error_maps`; the shares above the maps are of what is seen.
         leads: lead times, taken together; all when ``None``.
-        title: what the figure shows; made from the names when ``None``.
-        projection: as for ``error_maps``. The shares above the map are of what is seen.
-        significant: whether the difference is significant, bool (channel, lat, lon) or (channel, y, x), with or without
-            channels, such as :func:`svqkit.evaluation.significance.significant_places` tells. Such places get a dot,
-            and the share of the area that they are is written above. It must be of the same lead times.
+        significant: by experiment, whether the difference is significant, bool (channel, lat, lon) or (channel, y, x),
+            with or without channels, of the same lead times: see
+            :func:`svqkit.evaluation.significance.significant_places`. Such places get a dot.
 
     Raises:
-        SvqkitError: the grids or sizes differ, something isn't there, as for ``error_maps``, or ``significant`` is of
-            another grid or of single channels of a colour picture.
+        SvqkitError: the places differ, something isn't there, as for ``error_maps``, or ``significant`` is of another
+            grid or of single channels of a colour picture.
     """
-    leads = leads_of(a) if leads is None else leads
-    first, second = (error_map(run, "rmse", channel, leads, name) for run, name in ((a, name_a), (b, name_b)))
-    units = _common_units({name_a: [first], name_b: [second]})
-    if not same_geometry(first, second):
-        raise SvqkitError(
-            f"{name_a} and {name_b} are on different grids: a difference needs the same lat and lon, or pictures of "
-            "one size."
-        )
-    difference = _in_view(first - second, projection)
-    dots = None if significant is None else _in_view(_significant(significant, channel, first), projection)
-    values = [difference.to_numpy()]
-    scale = symmetric_scale(values)
-    short_a, short_b = display_names([name_a, name_b]).values()
-    whole = geometry_of(difference).whole if projection == "world" else f"area {polar_words(projection)}"
-    headline = [f"{short_a} is better on {_share(difference < 0, difference)} of the {whole}"]
-    if dots is not None:
-        better, worse = (_share(dots & side, difference) for side in (difference < 0, difference > 0))
-        headline.append(f"significantly (dots): {short_a} on {better}, {short_b} on {worse}")
-
-    with use():
-        figure, axes = field_panels(difference, 1, 1, COLUMN_WIDTH, projection=projection)
-        draw_field(axes[0, 0], difference, DIVERGING, scale)
-        if dots is not None:
-            draw_dots(axes[0, 0], dots)
-        axes[0, 0].set_title("\n".join(headline))
-        meaning = with_units("Difference of RMSE", units)
-        colour_bar(
-            axes.flat,
-            scale,
-            DIVERGING,
-            values,
-            f"{meaning}\n← {short_a} better      {short_b} better →",
-        )
-        which = f"{channel_of(difference)}: " if channel_of(difference) else ""
-        over = lead_words(leads, lead_units(a))
-        heading(figure, title or f"{which}RMSE of {short_a} minus RMSE of {short_b}, {over}")
-        trim(figure, axes)
-    return figure
+    leads = leads_of(errors[base]) if leads is None else leads
+    maps = {name: [error_map(run, "rmse", channel, leads, name)] for name, run in errors.items()}
+    units, (theirs,) = _common_units(maps), maps.pop(base)
+    if not maps:
+        raise SvqkitError(f"There is nothing to compare {base} with: give the error fields of another run.")
+    differences, dots = {}, {}
+    for name, (field,) in maps.items():
+        if not _same_places(field, theirs):
+            raise SvqkitError(
+                f"{name} and {base} are on different grids: a difference needs the same lat and lon, or pictures of "
+                "one size."
+            )
+        differences[name] = _seen(field - theirs, projection)
+        if significant and name in significant:
+            dots[name] = _seen(_dots(significant[name], channel, field), projection)
+    names = display_names(errors)
+    scale = Scale.of("difference", differences.values(), with_units(f"RMSE minus that of {names[base]}", units))
+    panels = [
+        Panel(field, scale, _headline(names[name], names[base], field, dots.get(name)), dots.get(name))
+        for name, field in differences.items()
+    ]
+    subject = subject_of(theirs)
+    what = f"{subject}: change of the RMSE" if subject else "change of the RMSE"
+    seen = "" if projection == "world" else f", {polar_words(projection)}"
+    title = title or f"{_capital(what)} against {names[base]}, {lead_words(leads, lead_units(errors[base]))}{seen}"
+    return draw_panels(in_rows(panels), title, projection)
 
 
-def _check(errors: Mapping[str, xr.Dataset], variable: str) -> None:
-    if variable not in _MEANING:
-        raise SvqkitError(f"Unknown error field {variable!r}. Valid: {', '.join(_MEANING)}.")
-    if not errors:
-        raise SvqkitError("There are no error fields to draw: give one dataset or more.")
+def _what(name: str, lead: list[int], columns: list[list[int]], errors: xr.Dataset) -> str:
+    return name if len(columns) == 1 else one_lead(lead[0], lead_units(errors))
 
 
-def _in_view(field: xr.DataArray, projection: View) -> xr.DataArray:
+def _mean(field: xr.DataArray, variable: str, units: str) -> str:
+    """``"mean +0.12 K"``: over the area; of an RMSE, the root of the mean square."""
+    mean = area_mean(field, of_squares=variable == "rmse")
+    number = three_digits(mean, "+" if variable == "bias" else "")
+    return f"mean {number} {superscript(units)}".strip()
+
+
+def _headline(name: str, base: str, field: xr.DataArray, dots: xr.DataArray | None) -> str:
+    """On how much of the area an experiment is better, and on how much the difference is more than chance."""
+
+    def share(where: xr.DataArray) -> str:
+        return f"{area_mean(where.where(field.notnull())):.0%}"
+
+    words = f"{name} better on {share(field < 0)}, {base} on {share(field > 0)}"
+    if dots is None:
+        return words
+    return f"{words}\nmore than chance (dots): {share(dots & (field < 0))}, {share(dots & (field > 0))}"
+
+
+def _seen(field: xr.DataArray, projection: View) -> xr.DataArray:
     """What of a field is seen: all of it, or the rows around a pole."""
-    if projection != "world" and not is_lat_lon(field):
-        raise SvqkitError(f"Pictures have no pole to be seen from above: leave out projection {projection!r}.")
-    return seen(field, projection) if is_lat_lon(field) else field
+    return on_map(field, projection) if is_lat_lon(field) else field
 
 
-def _significant(significant: xr.DataArray, channel: int | str | None, difference: xr.DataArray) -> xr.DataArray:
-    """The places with a dot (lat, lon) or (y, x), on the ground of ``difference``."""
+def _dots(significant: xr.DataArray, channel: int | str | None, difference: xr.DataArray) -> xr.DataArray:
+    """The places with a dot, (lat, lon) or (y, x), on the places of ``difference``."""
     dots = pick_or_colour(significant, channel, "The field of significant places")
     if "channel" in dots.dims:
         raise SvqkitError("Significance is told channel by channel: name the channel of a colour picture to draw it.")
-    if not same_geometry(dots, difference):
+    if not _same_places(dots, difference):
         raise SvqkitError("The significant places lie on another grid than the difference: give those of these errors.")
     return dots.astype(bool)
 
 
-def _share(where: xr.DataArray, field: xr.DataArray) -> str:
-    """The share of the area of all that ``field`` has values for, ``"62%"``."""
-    return f"{area_mean(where.where(field.notnull())):.0%}"
+def _same_places(a: xr.DataArray, b: xr.DataArray) -> bool:
+    # pixels have no coordinates: xarray numbers them
+    return plane_of(a) == plane_of(b) and all(np.array_equal(a[dim], b[dim]) for dim in plane_of(a))
 
 
 def _common_units(maps: Mapping[str, Sequence[xr.DataArray]]) -> str:
@@ -195,30 +175,9 @@ def _common_units(maps: Mapping[str, Sequence[xr.DataArray]]) -> str:
     units = {name: str(row[0].attrs["units"]) for name, row in maps.items()}
     if len(set(units.values())) > 1:
         found = ", ".join(f"{name} in {unit or 'no units'}" for name, unit in units.items())
-        raise SvqkitError(f"Maps with one colour scale need the same units; there are {found}.")
+        raise SvqkitError(f"Maps on one scale need the same units; there are {found}.")
     return next(iter(units.values()))
 
 
-def _mean_words(field: xr.DataArray, variable: str, scale: Normalize) -> str:
-    """``"mean +0.12"``: over the area; of an RMSE, the root of the mean square."""
-    mean = area_mean(field, of_squares=variable == "rmse")
-    # no more decimals than the colours can show
-    decimals = decimals_for(max(abs(scale.vmin), abs(scale.vmax)))
-    mean = round(mean, decimals) + 0.0  # never −0
-    number = f"{mean:{'+' if variable == 'bias' else ''}.{decimals}f}".replace("-", "−")
-    return f"mean {number}"
-
-
-def _over(columns: list[list[int]], units: str) -> str:
-    """Which lead times the columns of a figure are for."""
-    if len(columns) > 1:
-        return " by lead time"
-    return f", {'over ' if len(columns[0]) > 1 else ''}{lead_words(columns[0], units)}"
-
-
-def _title(field: xr.DataArray, variable: str, over: str, colour: bool) -> str:
-    """What error maps show; ``over`` says for which lead times."""
-    what = field.attrs.get("long_name") or ("bias" if variable == "bias" else variable.upper())
-    which = "red, green and blue" if colour else channel_of(field)
-    subject = f"{which}: {what}" if which else what[:1].upper() + what[1:]
-    return f"{subject}{over}"
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

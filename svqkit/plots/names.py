@@ -87,6 +87,10 @@ _WORDS = {
     "climatology": "Climatology",
 }
 BASELINES = ("persistence", "climatology")
+# What mixes positions in a translator (svqkit.models.translators.anatomy), as the paper's Table 3 groups the twelve.
+# Neither the README nor the configs of the reference do; PoolFormer, whose pooling is no convolution with weights and
+# no attention, stands with MLP-Mixer here.
+FAMILIES = {"Convolution": "CNN", "Attention": "Transformer", "MLP and pooling": "MLP"}
 _STUDIES = {
     "main": "Main results",
     "translators": "Translators with and without SVQ",
@@ -172,16 +176,21 @@ def display_names(experiments: Iterable[str]) -> dict[str, str]:
 
 
 def line_styles(experiments: Iterable[str]) -> dict[str, LineStyle]:
-    """Colour and marker by experiment; a known kind has the same ones in every figure."""
+    """Return colour and marker by experiment; a known kind has the same in every figure, unless it is there twice."""
     found: dict[str, LineStyle] = {}
     unknown = 0
     for experiment in experiments:
         style = LINE_STYLES.get(kind(experiment))
-        if style is None:
+        if style is None or style in found.values():  # of two seeds, or datasets, only the first
             style = _SPARE_STYLES[unknown % len(_SPARE_STYLES)]
             unknown += 1
         found[experiment] = style
     return found
+
+
+def baselines_last(experiments: Iterable[str]) -> list[str]:
+    """Return names in the order in which they are drawn: experiments as they come, then persistence and climatology."""
+    return sorted(experiments, key=lambda name: BASELINES.index(kind(name)) if kind(name) in BASELINES else -1)
 
 
 def study_title(study: str) -> str:
@@ -222,3 +231,55 @@ def need_columns(frame: pd.DataFrame, columns: Iterable[str], what: str) -> None
         raise SvqkitError(
             f"{what} lacks the column(s) {', '.join(missing)}; it has {', '.join(map(str, frame.columns)) or 'none'}."
         )
+
+
+_FIELDS = {
+    "t2m": "2 m temperature",
+    "t": "temperature",
+    "r": "relative humidity",
+    "q": "specific humidity",
+    "u": "eastward wind",
+    "v": "northward wind",
+    "u10": "10 m eastward wind",
+    "v10": "10 m northward wind",
+    "z": "geopotential",
+    "pv": "potential vorticity",
+    "vo": "vorticity",
+    "tcc": "cloud cover",
+    "tisr": "solar irradiation",
+    "tp": "precipitation",
+}
+_DATASETS = {
+    "weather_t2m": "2 m temperature",
+    "weather_r": "Relative humidity",
+    "weather_uv10": "10 m wind",
+    "weather_tcc": "Cloud cover",
+    "weather_mv": "Humidity, temperature, wind",
+    "weather_hmv": "110 weather fields",
+    "kth": "KTH",
+    "kitticaltech": "KittiCaltech",
+    "human": "Human3.6M",
+    "taxibj": "TaxiBJ",
+}
+
+
+def field_name(channel: str) -> str:
+    """Return the name of a channel for readers: ``"t2m"`` → ``"2 m temperature"``; one not known stays as it is.
+
+    A number behind a variable is its pressure level: ``"t_850"`` → ``"temperature at 850 hPa"``.
+    """
+    variable = variable_of(channel)
+    if channel in _FIELDS or variable not in _FIELDS:
+        return _FIELDS.get(channel, channel)
+    return f"{_FIELDS[variable]} at {channel.rpartition('_')[2]} hPa"
+
+
+def variable_of(channel: str) -> str:
+    """Return the variable that a channel is a level of: ``"t_850"`` → ``"t"``; ``"t2m"`` is its own."""
+    variable, _, level = channel.rpartition("_")
+    return variable if variable and level.isdecimal() else channel
+
+
+def dataset_title(dataset: str) -> str:
+    """Return what a dataset is of: ``"weather_t2m"`` → ``"2 m temperature"``; one of your own keeps its name."""
+    return _DATASETS.get(dataset, dataset)

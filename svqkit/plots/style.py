@@ -6,9 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
+import pandas as pd
 from matplotlib.figure import Figure
 
 from svqkit.atomic import replacing
+from svqkit.errors import SvqkitError
+from svqkit.plots.table import escape_markdown
 
 COLUMN_WIDTH = 3.35  # inches: one column of a two-column page
 FULL_WIDTH = 7.0  # inches: both columns
@@ -78,15 +81,24 @@ def heading(figure: Figure, text: str) -> None:
     figure.suptitle("\n".join(lines(narrowest)))
 
 
-def save(figure: Figure, path_without_suffix: str | Path) -> list[Path]:
+def marked(figure: Figure, simulated: bool) -> Figure:
+    """Return the figure; where its data are simulated, with a heading that says so."""
+    if simulated and "(simulated data)" not in figure.get_suptitle():
+        with use():
+            heading(figure, f"{' '.join(figure.get_suptitle().split())} (simulated data)")
+    return figure
+
+
+def save(figure: Figure, path_without_suffix: str | Path, caption: str = "") -> list[Path]:
     """Write ``figure`` as PNG (200 dots per inch) and PDF; the same figure gives the same bytes each time.
 
     Args:
         figure: what one of the functions of this package returned.
         path_without_suffix: folder and name, such as ``reports/bias``; folders are made as needed.
+        caption: what is to be said of it; goes into a file of its own.
 
     Returns:
-        The paths written: ``[….png, ….pdf]``.
+        The paths written: ``[….png, ….pdf]``, and ``….txt`` with the caption.
     """
     stem = Path(path_without_suffix)
     # without these entries the files hold no date and no program version
@@ -95,6 +107,41 @@ def save(figure: Figure, path_without_suffix: str | Path) -> list[Path]:
     for kind, entries in metadata.items():
         target = stem.with_name(f"{stem.name}.{kind}")
         with use(), replacing(target) as draft:
-            figure.savefig(draft, format=kind, dpi=PNG_DPI, metadata=entries)
+            figure.savefig(draft, format=kind, dpi=PNG_DPI, metadata=entries, bbox_inches="tight", pad_inches=0.04)
         written.append(target)
+    if caption:
+        written.append(stem.with_name(f"{stem.name}.txt"))
+        with replacing(written[-1]) as draft:
+            draft.write_text(f"{caption}\n", encoding="utf-8", newline="\n")
     return written
+
+
+def save_and_show(figure: Figure, path_without_suffix: str | Path, caption: str = "") -> None:
+    """Write a figure with its caption, see :func:`save`, and show both in a notebook."""
+    from IPython.display import Image, Markdown, display
+
+    display(Image(str(save(figure, path_without_suffix, caption)[0])))
+    if caption:
+        display(Markdown(f"> {escape_markdown(caption)}"))
+
+
+@contextmanager
+def or_say_why(what: str) -> Iterator[None]:
+    """Show in one line of a notebook why ``what`` is not there, when the block raises an SvqkitError; then go on."""
+    from IPython.display import Markdown, display
+
+    try:
+        yield
+    except SvqkitError as error:
+        display(Markdown(escape_markdown(f"{what} is not drawn. {error}")))
+
+
+def by_dataset(table: pd.DataFrame, otherwise: str) -> list[tuple[str, pd.DataFrame]]:
+    """Return the rows of each dataset, in the order in which they come.
+
+    Raises:
+        SvqkitError: there is no row; the message says that there is nothing to draw, since ``otherwise``.
+    """
+    if table.empty:
+        raise SvqkitError(f"There is nothing to draw: {otherwise}. Train and score such experiments: `dvc repro`.")
+    return list(table.groupby("dataset", sort=False))

@@ -1,19 +1,36 @@
-"""Tables of results: the mean and spread of each metric over seeds, written as Markdown, CSV and LaTeX."""
+"""The one style of tables: mean ± spread over seeds, the best marked, changes with intervals, published numbers apart.
 
+A table is made of *cells*, a tidy frame with a row for each number, as its CSV has it:
+
+    section, row, heading    where it stands; sections are tables of their own, one below the other
+    kind         "measured" (``value`` ± ``std`` over ``seeds``), "change" (``value``, relative to ``base``, its 95 %
+                 interval ``low`` to ``high``, ``p_value``, ``seeds`` and ``windows``), "published" (``value``, from
+                 ``source``) or "text" (``text``)
+    metric       what is measured; "" for numbers of which none is better
+    folder, notebook         where it was made: the folder of its runs, and the executed notebook
+    alike        cells of a section with the same one share their decimals and are ranked: their column, if not said
+
+:func:`measured`, :func:`changed` and :func:`words` make them of other tidy frames, and :func:`show_table` shows them.
+"""
+
+import html
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
+from IPython.display import display
+from matplotlib.font_manager import FontProperties, findfont
+from matplotlib.ft2font import FT2Font
+from pandas.io.formats.style import Styler
 
 from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError
 from svqkit.plots.names import (
     HIGHER_IS_BETTER,
-    MEASURES,
     METRICS,
     display_name,
     display_names,
@@ -22,22 +39,31 @@ from svqkit.plots.names import (
     need_columns,
 )
 
-OUR_RUN = "this run"
+CELLS = (
+    "section", "row", "heading", "kind", "metric", "value", "std", "seeds", "low", "high", "p_value", "windows", "base",
+    "source", "text", "folder", "notebook", "alike",
+)  # fmt: skip
+HOW_TO_READ = (
+    "Mean ± standard deviation over seeds; a number without ± is of one training. An arrow says where better numbers "
+    "are; of what was measured here the best is bold and the second best underlined. A change is relative to the mean "
+    "error of what it is compared with, negative is better: between runs of the same seed in the same test windows, "
+    "with its 95 % interval and a two-sided p by a bootstrap over seeds and blocks of time, or whole clips; with one "
+    "seed it leaves out the chance in training, and with few windows it is too short. Published numbers are not "
+    "ranked; those beside them are measured under protocol paper. Scores are of the test split, all lead times "
+    "together, under protocol clean unless a heading says otherwise."
+)
+SEEDS = "Seeds"
 
-_DIGITS = 4  # significant ones, of a typical value of each metric
-_MOST_DECIMALS = 6
-_MEAN_NOTE = "Mean ± standard deviation over seeds."
-_RANK_NOTE = "The best value among our rows is bold, the second best underlined; published numbers are not ranked."
+_DIGITS, _MOST_DECIMALS = 4, 6  # significant ones of a typical value of a column, and the most after the point
+_PLAIN = (1e-3, 1e6)  # numbers that are typically smaller or larger are written with an exponent
+# LaTeX: the text width of a two-column page, the size of the tables' font, space at each side of a column, all in pt.
+_PAGE, _SIZE, _SPACE, _WORDS_WIDTH = 500.0, 8.0, 3.0, 130.0
 _LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}",
-    "<": "$<$", ">": "$>$",
-    "\n": " ", "\r": " ",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "⁻": "$^-$",
-    "±": r"$\pm$", "–": "--", "−": "$-$", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
-    "∞": r"$\infty$", "°": r"$^\circ$", "·": r"$\cdot$", "×": r"$\times$", "→": r"$\rightarrow$", "…": r"\dots{}",
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "<": "$<$", ">": "$>$", "\n": " ", "\r": " ", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "⁻": "$^-$",
+    "±": r"$\pm$", "–": "--", "−": "$-$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "∞": r"$\infty$",
+    "°": r"$^\circ$", "·": r"$\cdot$", "×": r"$\times$", "→": r"$\rightarrow$", "…": r"\dots{}",
 } | {sign: f"$^{number}$" for number, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}  # fmt: skip
-
 _BREAKS = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 # A link ends with "](", "][" or "]:"; a tag, or an address in angles, begins with "<" and no space.
 _MARKUP = re.compile(r"&(?=#?\w+;)|[`*|$\\]|~(?=~)|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])|<(?=\S)")
@@ -45,184 +71,393 @@ _MARKUP = re.compile(r"&(?=#?\w+;)|[`*|$\\]|~(?=~)|(?<![^\W_])_|_(?![^\W_])|\](?
 _LEADS = re.compile(r"^(\s*\d*)(>|[#=+-]+(?=\s|$)|(?<=\d)[.)](?=\s|$))")
 
 
-def results_table(
-    scores: pd.DataFrame,
-    metrics: Sequence[str] | None = None,
-    published: pd.DataFrame | None = None,
-    protocol: str = "clean",
-    lead: int = 0,
+def measured(
+    values: pd.DataFrame, section: str = "dataset", row: str = "label", extra: str = "", alike: str = "heading"
 ) -> pd.DataFrame:
-    """Tabulate one row for each experiment, with the mean and spread of each metric over its seeds.
+    """Return cells with the mean and spread over seeds of some scores, or of other numbers of runs.
 
     Args:
-        scores: columns ``experiment``, ``seed`` (-1 for baselines), ``protocol``, ``metric``, ``lead``
-            (hours or frames; 0 over all) and ``value``.
-        metrics: the metrics to show, in order; when ``None`` all that the scores hold, in the order of
-            ``names.METRICS`` and then that of the scores.
-        published: numbers that others reported, to stand below: columns ``experiment``, ``metric``, ``value``
-            and, if known, ``source``.
-        protocol: which protocol of the scores.
-        lead: which lead time of the scores; 0 for all together.
-
-    Returns:
-        Index ``experiment`` (names for readers, in the order of the scores); columns ``source`` ("this run",
-        or where a published number is from), ``seeds`` (how many; 0 for a baseline, missing when
-        published), and for each metric ``<metric>_mean`` and ``<metric>_std`` (sample standard deviation
-        over seeds; NaN for fewer than two, or where a value is infinite). A metric that an experiment has no
-        score for is NaN.
+        values: experiment, seed (-1: a baseline), metric, value; and, where they are known, unit, folder, notebook,
+            and the columns that the other arguments name.
+        section, row: the columns that say where a number stands. A section that is no column is the title itself;
+            without the column for rows they are called by the experiments' display names.
+        extra: a column with what is added to the name of the metric in the heading, such as "frozen".
+        alike: "heading", or "row" where rows are quantities and columns are models.
 
     Raises:
-        SvqkitError: a column is missing, there are no such scores, or an experiment has two values for one
-            seed and metric.
+        SvqkitError: a column is missing, or a place has two values of one seed.
     """
-    need_columns(scores, ("experiment", "seed", "protocol", "metric", "lead", "value"), "The table of scores")
-    chosen = scores[(scores["protocol"] == protocol) & (scores["lead"] == lead)]
-    metrics = _metrics_in(chosen) if metrics is None else metrics
-    chosen = chosen[chosen["metric"].isin(metrics)]
-    if chosen.empty:
+    need_columns(values, ("experiment", "seed", "metric", "value"), "The table of numbers")
+    there = values.dropna(subset="value").assign(
+        section=lambda frame: frame.get(section, section),
+        row=lambda frame: (
+            frame[row] if row in frame else frame["experiment"].map(display_names(frame["experiment"].unique()))
+        ),
+        extra=lambda frame: frame[extra] if extra else "",
+    )
+    place = ["section", "row", "metric", "extra"]
+    if (twice := there.duplicated([*place, "seed"])).any():
+        first = there[twice].iloc[0]
         raise SvqkitError(
-            f"There are no scores for protocol {protocol!r}, lead {lead} and {', '.join(metrics) or 'any metric'}."
+            f"{first['metric']} of {first['row']} ({first['experiment']}), seed {first['seed']}, is there twice."
         )
-    twice = chosen[chosen.duplicated(["experiment", "seed", "metric"])]
-    if not twice.empty:
-        row = twice.iloc[0]
-        raise SvqkitError(f"The scores hold {row.metric} of {row.experiment}, seed {row.seed}, more than once.")
-
-    names = display_names(chosen["experiment"].unique())
-    rows = [
-        {
-            "experiment": names[name],
-            "source": OUR_RUN,
-            "seeds": int(group.loc[group["seed"] >= 0, "seed"].nunique()),
-            **_over_seeds(group, metrics),
-        }
-        for name, group in chosen.groupby("experiment", sort=False)
-    ]
-    if published is not None:
-        rows += _published_rows(published, metrics)
-    return pd.DataFrame(rows).set_index("experiment").astype({"seeds": "Int64"})
-
-
-def metrics_of(table: pd.DataFrame) -> list[str]:
-    """Return the metrics of a table of ``results_table``, in order."""
-    return [column.removesuffix("_mean") for column in table.columns if column.endswith("_mean")]
+    rows = []
+    for key, group in there.groupby(place, sort=False):
+        first, values_of_seeds = group.iloc[0], group["value"].astype(float)
+        rows.append(
+            {
+                **dict(zip(place, key, strict=True)),
+                "heading": _heading(key[2], key[3], first.get("unit", "")),
+                "value": values_of_seeds.mean(),
+                # Around an infinite value there is no spread.
+                "std": np.nan if np.isinf(values_of_seeds).any() else values_of_seeds.std(ddof=1),
+                "seeds": int((group["seed"] >= 0).sum()),
+                "folder": re.sub(r"/seed\d+$", "", first.get("folder", "")),
+                "notebook": first.get("notebook", ""),
+            }
+        )
+    cells = _as_cells(rows, "measured")
+    cells["alike"] = cells[alike]
+    counted = cells[(cells["seeds"] > 0) & (alike == "heading")]
+    return pd.concat([words(counted, SEEDS, "seeds"), cells], ignore_index=True)
 
 
-def _metrics_in(scores: pd.DataFrame) -> list[str]:
-    """The metrics that the scores hold, the well-known ones first."""
-    there = list(scores["metric"].unique())
-    return [*(metric for metric in METRICS if metric in there), *(metric for metric in there if metric not in METRICS)]
-
-
-def _over_seeds(scores: pd.DataFrame, metrics: Sequence[str]) -> dict[str, float]:
-    by_metric = {metric: scores.loc[scores["metric"] == metric, "value"] for metric in metrics}
-    return {
-        f"{metric}_{what}": float(value)
-        for metric, values in by_metric.items()
-        for what, value in (("mean", values.mean()), ("std", _spread(values)))
-    }
-
-
-def _spread(values: pd.Series) -> float:
-    """Sample standard deviation; around an infinite value there is none."""
-    return float("nan") if np.isinf(values).any() else float(values.std(ddof=1))
-
-
-def _published_rows(published: pd.DataFrame, metrics: Sequence[str]) -> list[dict[str, object]]:
-    need_columns(published, ("experiment", "metric", "value"), "The table of published numbers")
-    if "source" not in published:
-        published = published.assign(source="published")
-    published = published[published["metric"].isin(metrics)]
-    return [
-        {
-            "experiment": display_name(name),
-            "source": source,
-            "seeds": pd.NA,
-            **_over_seeds(numbers, metrics),
-            **{f"{metric}_std": np.nan for metric in metrics},
-        }
-        for (name, source), numbers in published.groupby(["experiment", "source"], sort=False)
-    ]
-
-
-@dataclass(frozen=True)
-class Markup:
-    """How one kind of text writes plain words, the best value, the second best, and where a number is from."""
-
-    plain: Callable[[str], str]
-    best: Callable[[str], str]
-    second: Callable[[str], str]
-    link: Callable[[str, str], str] = lambda text, target: text
-
-    def marked(self, text: str, mark: str) -> str:
-        """Mark ``text`` as "best", "second" or, for "", as it is."""
-        return {"best": self.best, "second": self.second, "": lambda text: text}[mark](text)
-
-
-def write_table(
-    table: pd.DataFrame, path_without_suffix: str | Path, caption: str, units: Mapping[str, str] | None = None
-) -> list[Path]:
-    """Write a table of ``results_table`` as Markdown and LaTeX for readers, and as CSV with all digits.
+def of_models(
+    scores: pd.DataFrame,
+    changes: pd.DataFrame,
+    section: str = "dataset",
+    measures: Sequence[str] = (),
+    differs: str = "",
+) -> pd.DataFrame:
+    """Return cells with a row per model: its scores, its changes, its codebook, its settings.
 
     Args:
-        table: from ``results_table``.
-        path_without_suffix: folder and name, such as ``reports/results``; folders are made as needed.
-        caption: what the table shows, as plain text.
-        units: units by metric, such as ``{"mse": "K²", "rmse": "K"}``; the PSNR's are known.
-
-    Returns:
-        The paths written: ``[….md, ….csv, ….tex]``.
+        scores: as for :func:`measured`, with what is known of their runs.
+        changes: as for :func:`changed`; those of other experiments are left out.
+        section: a column of the scores.
+        measures: columns with numbers of codebooks.
+        differs: the heading of what the settings are other than; empty: without.
     """
+    about = scores.drop(columns=["metric", "value"]).drop_duplicates(["dataset", "experiment", "seed"])
+    places = about[[*dict.fromkeys(["dataset", "experiment", section])]].drop_duplicates()
+    others = [] if section == "dataset" else [section]
+    of_these = changes.drop(columns=others, errors="ignore").merge(places, on=["dataset", "experiment"])
+    parts = [measured(scores, section), changed(of_these, section)]
+    if measures:
+        known = [*dict.fromkeys(["experiment", "seed", "label", "folder", "notebook", section])]
+        of_codebooks = measured(about.melt(known, measures, "metric"), section)
+        parts.append(of_codebooks[of_codebooks["heading"] != SEEDS])
+    if differs:
+        parts.append(words(about.assign(section=about[section], row=about["label"]), differs, "differs"))
+    return pd.concat(parts, ignore_index=True)
+
+
+def means_over(values: pd.DataFrame, by: str, base: str, other: str, section: str = "dataset") -> pd.DataFrame:
+    """Return cells with means over models, and of their changes: a row for each group of two models or more.
+
+    Args:
+        values: as for :func:`measured`, with a row name each model has in both its forms, and ``which`` of the two it
+            is: ``base`` or ``other``. A model without one of them is left out.
+        by: the column of the groups.
+        base, other: the two forms.
+        section: as for :func:`measured`.
+    """
+    there = ["unit"] if "unit" in values else []
+    both = values.pivot_table("value", [section, "metric", *there, by, "row"], "which").reindex(columns=[base, other])
+    both = both.dropna().assign(relative=lambda pair: pair[other] / pair[base] - 1)
+    groups = both.groupby([section, "metric", *there, by])
+    means = groups.mean().join(groups.size().rename("count")).query("count > 1").reset_index()
+    means = means.assign(row=means[by] + ", mean of " + means["count"].astype(str), seed=-1, experiment=means[by])
+    long = means.melt([section, "row", "metric", *there, "seed", "experiment"], [base, other], "which")
+    return pd.concat(
+        [measured(long, section, "row", "which").assign(metric=""), changed(means, section, "row", base)],
+        ignore_index=True,
+    )
+
+
+def cost_cells(costs: pd.DataFrame, quantities: Sequence[str], forms: Mapping[str, str]) -> pd.DataFrame:
+    """Return cells with what models cost: a section per quantity, a row per translator, and the median change.
+
+    Args:
+        costs: a row per ``translator`` and ``form``, with the columns ``quantities``.
+        quantities: titles of sections.
+        forms: what each form is called; the first is what the others are compared with.
+    """
+    base = next(iter(forms))
+    long = costs.melt(["translator", "form"], list(quantities), "section").dropna(subset="value")
+    long = long.assign(row=long["translator"].map(display_name), heading=long["form"].map(forms))
+    of_base = long[long["form"] == base].set_index(["section", "translator"])["value"].rename("before")
+    changes = long[long["form"] != base].join(of_base, ["section", "translator"]).dropna(subset="before")
+    headings = changes["heading"] + " against " + forms[base]
+    changes = changes.assign(value=changes["value"] / changes["before"] - 1, heading=headings, base=base)
+    medians = changes.groupby(["section", "heading", "base"], sort=False)["value"].median().reset_index()
+    changes = pd.concat([changes, medians.assign(row="Median")])
+    cells = pd.concat([_as_cells(long, "measured"), _as_cells(changes, "change")], ignore_index=True)
+    return cells.assign(notebook="costs.ipynb")
+
+
+def changed(changes: pd.DataFrame, section: str = "dataset", row: str = "label", against: str = "") -> pd.DataFrame:
+    """Return cells with how experiments differ from what they are compared with.
+
+    Args:
+        changes: experiment, base, metric, relative, low, high, p_value, seeds, windows, see svqkit.paper.gather.
+        section, row: as for :func:`measured`.
+        against: what they are compared with, for the headings; empty: the base, where all of a section have one.
+    """
+    cells = _as_cells(changes.rename(columns={section: "section", row: "row", "relative": "value"}), "change")
+    if section not in changes:
+        cells["section"] = section
+    bases = cells.groupby("section")["base"].transform(lambda names: names.iloc[0] if names.nunique() == 1 else "")
+    whom = bases.map(lambda name: against or (display_name(name) if name else "its base"))
+    headings = cells["metric"].map(metric_name) + " against " + whom
+    return cells.assign(heading=headings, alike=headings)
+
+
+def published_cells(numbers: pd.DataFrame, section: str, heading: str, row: str = "row") -> pd.DataFrame:
+    """Return cells with published numbers, each once: of columns metric, value, source, and one that names its row."""
+    return _as_cells(
+        numbers.assign(section=section, heading=heading, alike=heading, row=numbers[row]).drop_duplicates(
+            ["row", "value", "source"]
+        ),
+        "published",
+    )
+
+
+def words(frame: pd.DataFrame, heading: str, text: str) -> pd.DataFrame:
+    """Return cells with the text of a column in every row that a frame of cells has."""
+    said = frame.assign(
+        heading=heading, alike=heading, text=frame[text].astype(str), metric="", value=np.nan, std=np.nan
+    )
+    return _as_cells(said[said["text"] != ""].drop_duplicates(["section", "row"]), "text")
+
+
+def show_table(
+    cells: pd.DataFrame | Sequence[pd.DataFrame],
+    title: str,
+    path: str | Path | None = None,
+    notes: Sequence[str] = (),
+    simulated: Collection[str] = (),
+) -> None:
+    """Show a table in a notebook and, with a ``path`` (without a suffix), write it.
+
+    Written are ``.md`` and ``.tex`` for readers, ``.html`` for the report (a part of a page) and ``.csv``, the cells
+    with every digit.
+
+    Args:
+        cells: what it shows, in order; without any the table says that.
+        title: a few words.
+        path: folder and name, such as ``reports/sample/tables/t1``; links are seen from there.
+        notes: what must be said of it, below it.
+        simulated: datasets whose numbers compare with no published ones: the report folds these sections away.
+    """
+    parts = [cells] if isinstance(cells, pd.DataFrame) else cells
+    cells = pd.concat([pd.DataFrame(), *parts], ignore_index=True)
+    notes = list(notes) if len(cells) else ["Nothing was measured for it."]
+    sources = list(dict.fromkeys(cells.loc[cells["kind"] == "published", "source"])) if len(cells) else []
+    parts = [Section(name, part, sources) for name, part in cells.groupby("section", sort=False)] if len(cells) else []
+    if sources:
+        notes.append(
+            "Published: " + "; ".join(f"[{number}] {source}" for number, source in enumerate(sources, 1)) + "."
+        )
+    stem = Path(path).name if path else "table"
     texts = {
-        "md": markdown_table(table, caption, units),
-        "csv": table.to_csv(lineterminator="\n"),
-        "tex": latex_table(table, caption, units),
+        "md": _markdown(title, parts, [*notes, HOW_TO_READ]),
+        "csv": cells.to_csv(index=False, lineterminator="\n"),
+        "tex": _latex(title, stem, parts, [*notes, HOW_TO_READ]),
+        "html": _html(parts, notes, simulated),
     }
-    return write_texts(path_without_suffix, texts)
-
-
-def write_texts(path_without_suffix: str | Path, texts: Mapping[str, str]) -> list[Path]:
-    """Write texts by the suffix of their file, and return the paths."""
-    stem = Path(path_without_suffix)
-    written = []
-    for suffix, text in texts.items():
-        target = stem.with_name(f"{stem.name}.{suffix}")
-        with replacing(target) as draft:
+    for suffix, text in texts.items() if path else ():
+        with replacing(Path(path).with_name(f"{stem}.{suffix}")) as draft:
             draft.write_text(text, encoding="utf-8", newline="\n")
-        written.append(target)
-    return written
+    page = f"<p><b>{html.escape(title)}</b></p>{texts['html']}"
+    display({"text/html": page, "text/plain": _markdown(title, parts, notes)}, raw=True)
 
 
-def markdown_table(table: pd.DataFrame, caption: str, units: Mapping[str, str] | None = None) -> str:
-    """Return a table of ``results_table`` as Markdown, with its caption above and a note on the marks below."""
-    header, *rows = _cells(table, units or {}, MARKDOWN)
-    return "\n".join([escape_markdown(caption), "", *pipe_table(header, rows), "", _note(table), ""])
+class Section:
+    """A section as text: ``texts`` and ``marks`` ("best", "second", "") by row and heading; the notebooks of rows."""
+
+    def __init__(self, title: str, cells: pd.DataFrame, sources: Sequence[str]) -> None:
+        self.title = title
+        self.notebooks = cells[cells["notebook"] != ""].drop_duplicates("row").set_index("row")["notebook"].to_dict()
+        rows = pd.concat([cells[cells["heading"] != SEEDS], cells])["row"].unique()  # not all rows have seeds
+        metrics = cells.drop_duplicates("heading").set_index("heading")["metric"]
+        # What belongs to a metric stands together.
+        ranked = sorted(metrics[metrics.map(_is_ranked)].index, key=lambda name: METRICS.index(_known(metrics[name])))
+        in_order = iter(ranked)
+        headings = [next(in_order) if name in ranked else name for name in metrics.index]
+        self.texts, self.marks = (pd.DataFrame("", rows, headings) for _ in range(2))
+        self.has_published = bool((cells["kind"] == "published").any())
+        self.has_words = {name for name, part in cells.groupby("heading") if (part["kind"] == "text").all()}
+        for _, alike in cells.groupby("alike", sort=False):
+            marks = _marks(alike)
+            for cell, text in zip(alike.itertuples(), _texts(alike, sources), strict=True):
+                before = self.texts.loc[cell.row, cell.heading]
+                if text not in before.split(", "):
+                    self.texts.loc[cell.row, cell.heading] = f"{before}, {text}" if before else text
+                self.marks.loc[cell.row, cell.heading] = marks.get(cell.Index, "")
+
+    def written(self, escape: Callable[[str], str], best: str, second: str, link: str = "{0}") -> pd.DataFrame:
+        """Return the texts in a markup, whose rows are links to their notebooks where it has any."""
+        wraps = {"best": best, "second": second, "": "{}"}
+        texts = pd.DataFrame(
+            [
+                [wraps[mark].format(escape(text)) for text, mark in zip(row, marks, strict=True)]
+                for row, marks in zip(self.texts.to_numpy(), self.marks.to_numpy(), strict=True)
+            ],
+            columns=[escape(heading) for heading in self.texts.columns],
+        )
+        names = ((escape(row), self.notebooks.get(row, "")) for row in self.texts.index)
+        texts.index = [link.format(name, quote(notebook)) if notebook else name for name, notebook in names]
+        return texts
+
+    def markdown(self, link: str = "{0}") -> str:
+        """Return the table in Markdown."""
+        texts = self.written(escape_markdown, "**{}**", "<u>{}</u>", link)
+        return texts.to_markdown(colalign=["left", *["right"] * len(texts.columns)], disable_numparse=True)
 
 
-def pipe_table(header: list[str], rows: Iterable[list[str]]) -> list[str]:
-    """Return the lines of a Markdown table, its first column to the left and all others to the right."""
-    ruler = [":--", *["--:"] * (len(header) - 1)]
-    return ["| " + " | ".join(cells) + " |" for cells in (header, ruler, *rows)]
+def _as_cells(rows: pd.DataFrame | Sequence[dict[str, object]], kind: str) -> pd.DataFrame:
+    cells = pd.DataFrame(rows).assign(kind=kind).reindex(columns=list(CELLS))
+    texts = ["section", "row", "heading", "kind", "metric", "base", "source", "text", "folder", "notebook"]
+    kinds = {"seeds": "Int64", "windows": "Int64", **dict.fromkeys([*texts, "alike"], object)}
+    cells = cells.astype(kinds).fillna(dict.fromkeys(texts, ""))
+    return cells.assign(alike=cells["alike"].where(cells["alike"].notna(), cells["heading"]))
 
 
-def latex_table(table: pd.DataFrame, caption: str, units: Mapping[str, str] | None = None) -> str:
-    r"""Return a table of ``results_table`` as a LaTeX ``table``; the document needs ``\usepackage{booktabs}``."""
-    header, *rows = ([" & ".join(cells) + r" \\"] for cells in _cells(table, units or {}, LATEX))
-    columns = "l" + "r" * (1 + len(metrics_of(table)))
-    lines = [
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{escape_latex(f'{caption} {_note(table)}')}}}",
-        rf"\begin{{tabular}}{{{columns}}}",
-        r"\toprule",
-        *header,
-        r"\midrule",
-        *(line for row in rows for line in row),
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
+def _heading(metric: str, extra: str, unit: str) -> str:
+    name, bracket, unit = metric_label(metric, unit).partition(" [")
+    arrow = "" if not _is_ranked(metric) else " ↑" if metric in HIGHER_IS_BETTER else " ↓"
+    return f"{name}, {extra}{bracket}{unit}{arrow}" if extra else f"{name}{bracket}{unit}{arrow}"
+
+
+def _is_ranked(metric: str) -> bool:
+    return _known(metric) in METRICS
+
+
+def _known(metric: str) -> str:
+    return metric.removesuffix("_original")
+
+
+def _marks(alike: pd.DataFrame) -> dict[int, str]:
+    """The best and the second best of our numbers, by the label of their cell; equal ones share a mark."""
+    ours = alike[(alike["kind"] == "measured") & alike["metric"].map(_is_ranked)]
+    if ours["value"].nunique() < 2:
+        return {}
+    order = ours["value"].rank(method="dense", ascending=ours["metric"].iloc[0] not in HIGHER_IS_BETTER)
+    return order.map({1.0: "best", 2.0: "second"}).dropna().to_dict()
+
+
+def _texts(alike: pd.DataFrame, sources: Sequence[str]) -> Iterator[str]:
+    """Cells as text, their numbers with the same decimals, or with an exponent."""
+    numbers = alike.loc[alike["kind"].isin(("measured", "published")), "value"].astype(float)
+    sizes = numbers.abs()[lambda size: (size > 0) & np.isfinite(size)]
+    whole = sizes.map(float.is_integer).all()
+    typical = 1.0 if sizes.empty else sizes.median()
+    form = "e" if not whole and not _PLAIN[0] <= typical < _PLAIN[1] else "f"
+    decimals = 0 if whole else 3 if form == "e" else int(np.clip(_DIGITS - 1 - np.floor(np.log10(typical)), 0, 6))
+    for cell in alike.itertuples():
+        if cell.kind == "measured":
+            yield number_text(cell.value, cell.std, f".{decimals}{form}", ".1e" if form == "e" else "")
+        elif cell.kind == "published":
+            yield f"{cell.value:.10g} [{sources.index(cell.source) + 1}]"
+        elif cell.kind == "change":
+            yield change_text(cell.value, cell.low, cell.high, cell.p_value)
+        else:
+            yield cell.text
+
+
+def number_text(mean: float, spread: float, form: str, form_of_spread: str = "") -> str:
+    """Return ``"8.040 ± 0.452"``; without a spread the mean only."""
+    if np.isinf(mean):  # the PSNR of a forecast without any error
+        return "∞" if mean > 0 else "−∞"
+    return f"{mean:{form}}" if pd.isna(spread) or spread == 0 else f"{mean:{form}} ± {spread:{form_of_spread or form}}"
+
+
+def change_text(relative: float, low: float = np.nan, high: float = np.nan, p_value: float = np.nan) -> str:
+    """Return ``"−12.3 % [−15.0, −9.1], p = 0.004"``; without what is NaN."""
+    percents = [f"{100 * share:+.1f}".replace("-", "−") for share in (relative, low, high)]
+    percents = [text[1:] if text[1:] == "0.0" else text for text in percents]
+    text = f"{percents[0]} %"
+    if np.isfinite(low) and np.isfinite(high):
+        text += f" [{percents[1]}, {percents[2]}]"
+    if np.isfinite(p_value):
+        text += ", p < 0.001" if p_value < 0.001 else f", p = {p_value:.3f}"
+    return text
+
+
+def _markdown(title: str, parts: Sequence[Section], notes: Sequence[str]) -> str:
+    lines = [f"### {escape_markdown(title)}"]
+    for part in parts:
+        lines += ["", f"**{escape_markdown(part.title)}**", "", part.markdown("[{}](../notebooks/{})")]
+    lines += [line for note in notes for line in ("", escape_markdown(note))]
+    return "\n".join([*lines, ""])
+
+
+def _html(parts: Sequence[Section], notes: Sequence[str], simulated: Collection[str]) -> str:
+    """The sections as a part of a page, which says how tables are read."""
+    lines = []
+    for part in parts:
+        texts = part.written(html.escape, "<b>{}</b>", "<u>{}</u>", '<a href="../notebooks/{1}">{0}</a>')
+        table = f'<div class="scroll">{Styler(texts).to_html(exclude_styles=True)}</div>'
+        title = html.escape(part.title)
+        folded = part.has_published and part.title.partition(",")[0] in simulated
+        opening = f"<details><summary>{title}</summary>" if folded else f"<h4>{title}</h4>"
+        lines.append(f"{opening}{table}{'</details>' * folded}")
+    return "\n".join([*lines, *(f'<p class="note">{html.escape(note)}</p>' for note in notes), ""])
+
+
+def _latex(title: str, stem: str, parts: Sequence[Section], notes: Sequence[str]) -> str:
+    r"""A ``table*`` per section, none wider than the text of a two-column page: what is too wide goes on below.
+
+    The document needs ``\usepackage{booktabs}``.
+    """
+    lines = []
+    for number, part in enumerate(parts, 1):
+        texts = part.written(escape_latex, r"\textbf{{{}}}", r"\underline{{{}}}")
+        texts.index = [f"{{}}{text}" if text[:1] in ("[", "*") else text for text in texts.index]
+        tabulars = [
+            Styler(texts.iloc[:, places]).to_latex(hrules=True, column_format=layout)
+            for places, layout in _chunks(part)
+        ]
+        lines += [
+            r"\begin{table*}",
+            rf"\centering\footnotesize\setlength{{\tabcolsep}}{{{_SPACE:g}pt}}",
+            rf"\caption{{{escape_latex(f'{title}: {part.title}')}.}}",
+            rf"\label{{tab:{stem}-{number}}}",
+            "\\\\[4pt]\n".join(tabulars) + r"\end{table*}",
+        ]
+    return "\n".join([*lines, rf"{{\footnotesize\noindent {escape_latex(' '.join(notes))}\par}}", ""])
+
+
+def _chunks(part: Section) -> list[tuple[list[int], str]]:
+    """The columns that fit beside each other on a page, with their layout; the names of rows come first in each."""
+    first = max(map(text_width, [*part.texts.index, ""])) + 2 * _SPACE
+    chunks: list[tuple[list[int], str]] = []
+    left = 0.0
+    for place, heading in enumerate(part.texts.columns):
+        width, layout = max(map(text_width, [heading, *part.texts[heading]])), "r"
+        if heading in part.has_words and width > _WORDS_WIDTH:
+            width, layout = _WORDS_WIDTH, rf"p{{{_WORDS_WIDTH:g}pt}}"
+        width += 2 * _SPACE
+        if width > left:
+            chunks.append(([], "l"))
+            left = _PAGE - first
+        columns, before = chunks[-1]
+        chunks[-1] = ([*columns, place], before + layout)
+        left -= width
+    return chunks
+
+
+@cache
+def text_width(text: str) -> float:
+    """Return the width of a text in pt, in bold Computer Modern at the size of LaTeX tables; others are narrower.
+
+    Computer Modern 10 is at hand; bold letters drawn for 8 pt are 18 % wider (a digit takes 0.59 em, not 0.5).
+    """
+    font = FT2Font(findfont(FontProperties(family="cmr10")))
+    font.set_size(100 * _SIZE, 72)  # large, so that no width is rounded
+    font.set_text("".join(sign if " " <= sign <= "~" else "+" for sign in text))
+    return 1.18 * font.get_width_height()[0] / 6400
 
 
 def escape_latex(text: str) -> str:
@@ -236,97 +471,3 @@ def escape_markdown(text: str) -> str:
     An underscore within a word, or a bracket that begins no link, is none.
     """
     return _LEADS.sub(r"\1\\\2", _MARKUP.sub(r"\\\g<0>", _BREAKS.sub(" ", text)))
-
-
-MARKDOWN = Markup(
-    escape_markdown,
-    lambda text: f"**{text}**",
-    lambda text: f"<u>{text}</u>",
-    lambda text, target: f"[{text}]({quote(target)})",
-)
-LATEX = Markup(escape_latex, lambda text: rf"\textbf{{{text}}}", lambda text: rf"\underline{{{text}}}")
-
-
-def best_and_second(values: pd.Series, higher_is_better: bool) -> pd.Series:
-    """Return ``"best"``, ``"second"`` or ``""``; equal values share a mark, NaN and a lone value get none."""
-    order = values.rank(method="dense", ascending=not higher_is_better)
-    if values.notna().sum() < 2:
-        return order.map(lambda _: "")
-    return order.map({1.0: "best", 2.0: "second"}).fillna("")
-
-
-def _cells(table: pd.DataFrame, units: Mapping[str, str], markup: Markup) -> list[list[str]]:
-    """The header and the rows as text, cell by cell."""
-    metrics = metrics_of(table)
-    header = ["Experiment", "Seeds", *(_metric_heading(metric, units.get(metric)) for metric in metrics)]
-    names = [
-        name if source == OUR_RUN else f"{name} ({source})"
-        for name, source in zip(table.index, table["source"], strict=True)
-    ]
-    seeds = ["–" if pd.isna(count) or count == 0 else str(count) for count in table["seeds"]]
-    columns = [_metric_cells(table, metric, markup) for metric in metrics]
-    plain = [[markup.plain(text) for text in column] for column in (names, seeds)]
-    return [
-        [markup.plain(text) for text in header],
-        *(list(row) for row in zip(*plain, *columns, strict=True)),
-    ]
-
-
-def _note(table: pd.DataFrame) -> str:
-    return _MEAN_NOTE if set(metrics_of(table)) <= set(MEASURES) else f"{_MEAN_NOTE} {_RANK_NOTE}"
-
-
-def _metric_heading(metric: str, units: str | None) -> str:
-    if metric in MEASURES:
-        return metric_label(metric, units)
-    return f"{metric_label(metric, units)} {'↑' if metric in HIGHER_IS_BETTER else '↓'}"
-
-
-def _metric_cells(table: pd.DataFrame, metric: str, markup: Markup) -> list[str]:
-    means, spreads = table[f"{metric}_mean"], table[f"{metric}_std"]
-    ours = means.where((table["source"] == OUR_RUN).to_numpy())
-    marks = best_and_second(ours, metric in HIGHER_IS_BETTER) if metric not in MEASURES else ours.map(lambda _: "")
-    decimals = decimals_of(means)
-    texts = [markup.plain(number_text(mean, spread, decimals)) for mean, spread in zip(means, spreads, strict=True)]
-    return [markup.marked(text, mark) for mark, text in zip(marks, texts, strict=True)]
-
-
-def decimals_of(values: pd.Series) -> int:
-    """Return decimals for a whole column, such that its typical value has four significant digits; at most six."""
-    sizes = values.abs()
-    typical = sizes[(sizes > 0) & np.isfinite(sizes)].median()
-    if not np.isfinite(typical):
-        return 2
-    return int(np.clip(_DIGITS - 1 - np.floor(np.log10(typical)), 0, _MOST_DECIMALS))
-
-
-def number_text(mean: float, spread: float, decimals: int) -> str:
-    """Return ``"8.040 ± 0.452"``; without a spread (NaN) the mean only, and ``"–"`` where there is none."""
-    if pd.isna(mean):
-        return "–"
-    if np.isinf(mean):  # the PSNR of a forecast without any error
-        return "∞" if mean > 0 else "−∞"
-    number = f"{mean:.{decimals}f}"
-    return number if pd.isna(spread) else f"{number} ± {spread:.{decimals}f}"
-
-
-def caption(dataset: str, scores: pd.DataFrame, data: str, absent: Mapping[str, str]) -> str:
-    """Say which dataset and split, how metrics are summed, what could not be computed and why, what the data are.
-
-    Args:
-        dataset: its name.
-        scores: the tidy scores that the table is made from.
-        data: what the raw files say of themselves.
-        absent: per metric that could not be computed the reason.
-    """
-    sentences = [f"{dataset}, test split, all lead times"]
-    if "psnr" in set(scores["metric"]):
-        sentences.append("MSE and MAE are sums over a frame in [0, 1], as published")
-    reasons: dict[str, list[str]] = {}
-    for metric, reason in absent.items():
-        reasons.setdefault(reason, []).append(metric_name(metric))
-    for reason, metrics in reasons.items():
-        named = ", ".join(metrics)
-        sentences.append(reason if reason.startswith(named) else f"{named}: {reason}")
-    sentences.append(data)
-    return " ".join(f"{sentence.rstrip('.')}." for sentence in sentences if sentence)

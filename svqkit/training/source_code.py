@@ -1,7 +1,7 @@
 """Which modules of a package some code uses, found by reading it, and digests of what these modules do.
 
 Imports are followed wherever they stand, also within functions, and so are strings that say where something is, as
-registries have them ("svqkit.paper.figures.maps:draw"). A package's ``__init__`` that offers a name of another module
+registries have them ("svqkit.quantizers.svq:SVQ"). A package's ``__init__`` that offers a name of another module
 leads there only when somebody asks for that name: who uses ``svqkit.quantizers.SVQ`` does not use its rivals.
 
 A digest is of the code alone: comments, docstrings, layout and what an ``__init__`` merely offers don't count.

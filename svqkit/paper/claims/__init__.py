@@ -1,13 +1,30 @@
 """The claims of the SVQ paper, judged by what was measured; the rules are those of :mod:`svqkit.paper.claims.rules`."""
 
 from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
 
 import pandas as pd
 
 from svqkit.errors import SvqkitError
-from svqkit.paper.claims.paper import CLAIMS
-from svqkit.paper.claims.rules import RULES, Answer, Claim, Evidence, Finding, Verdict, judge
-from svqkit.paper.results import Results
+from svqkit.paper.claims import evidence
+from svqkit.paper.claims.rules import RULES as RULES
+from svqkit.paper.claims.rules import Answer as Answer
+from svqkit.paper.claims.rules import Claim, Evidence, Verdict, judge
+from svqkit.paper.gathered import Results
+from svqkit.userfiles import read_yaml
+
+does_svq_help = evidence.does_svq_help
+CLAIMS = {
+    key: Claim(
+        key,
+        tree["sentence"],
+        tree["where"],
+        tree["test"],
+        partial(getattr(evidence, tree["evidence"]), **tree.get("given", {})),
+    )
+    for key, tree in read_yaml(Path(__file__).with_name("claims.yaml")).items()
+}
 
 
 def judge_all(results: Results) -> list[Verdict]:
@@ -29,7 +46,8 @@ def as_frame(verdicts: Iterable[Verdict]) -> pd.DataFrame:
             "claim": verdict.claim.sentence,
             "verdict": str(verdict.answer),
             "numbers alone": str(verdict.alone),
-            "why": verdict.reason,
+            "evidence": verdict.reason,
+            "what keeps it from settling the claim": ", ".join(verdict.doubts),
         }
         for verdict in verdicts
     ]

@@ -34,7 +34,7 @@ from typing import Literal
 
 from scipy import stats
 
-from svqkit.paper.results import Results
+from svqkit.paper.gathered import Results
 
 SIGNIFICANT = 0.05
 RELEVANT = 0.01
@@ -63,7 +63,7 @@ class Finding:
         relative: whether the number is a relative change (0.01 is 1 %) or a number as it is.
         trainings, counted: how many trainings of each kind the interval knows of, and what they differ in.
         windows: test windows; 0 where there are none.
-        links: folders of the runs, from the project's folder.
+        links: the executed notebooks that made it.
         doubts: why the number can't settle a claim of the paper, whatever it is.
         answer: what the number alone says of the claim; None: shown for information.
     """
@@ -145,16 +145,16 @@ class Verdict:
     Attributes:
         answer: what can be said.
         alone: what the numbers alone would say; another answer only where there are doubts of them.
-        aside: that in words, if it is another answer.
-        reason: in one or two sentences.
+        reason: what it rests on, in a line.
+        doubts: why that can't settle the claim.
         findings, missing: what it rests on, and what is not there.
     """
 
     claim: Claim
     answer: Answer
     alone: Answer
-    aside: str
     reason: str
+    doubts: tuple[str, ...]
     findings: tuple[Finding, ...]
     missing: tuple[str, ...]
 
@@ -179,39 +179,20 @@ def _effect(finding: Finding, sign: int, size: float) -> Answer:
 
 def equivalent(findings: Sequence[Finding]) -> list[Finding]:
     """Return findings with the answer to "there is no difference"."""
-    return [
-        replace(
-            finding,
-            answer=_within(
-                finding, finding.low > -SAME and finding.high < SAME, finding.low > SAME or finding.high < -SAME
-            ),
-        )
-        for finding in corrected(findings)
-    ]
+    return [between(finding, -SAME, SAME) for finding in corrected(findings)]
 
 
 def no_worse(findings: Sequence[Finding]) -> list[Finding]:
     """Return findings, changes of an error, with the answer to "it is no larger"."""
-    return [
-        replace(finding, answer=_within(finding, finding.high < SAME, finding.low > SAME))
-        for finding in corrected(findings)
-    ]
+    return [between(finding, high=SAME) for finding in corrected(findings)]
 
 
-def above(finding: Finding, limit: float) -> Finding:
-    """Return a finding with the answer to "it is above the limit"."""
-    return replace(finding, answer=_within(finding, finding.low > limit, finding.high < limit))
-
-
-def below(finding: Finding, limit: float) -> Finding:
-    """Return a finding with the answer to "it is below the limit"."""
-    return replace(finding, answer=_within(finding, finding.high < limit, finding.low > limit))
-
-
-def _within(finding: Finding, inside: bool, outside: bool) -> Answer:
-    if math.isnan(finding.low):
-        return Answer.OPEN
-    return Answer.REPRODUCED if inside else Answer.NOT_REPRODUCED if outside else Answer.OPEN
+def between(finding: Finding, low: float = -math.inf, high: float = math.inf) -> Finding:
+    """Return a finding with the answer to "it lies between these limits"; its whole interval must."""
+    if finding.low > low and finding.high < high:
+        return replace(finding, answer=Answer.REPRODUCED)
+    outside = finding.low > high or finding.high < low
+    return replace(finding, answer=Answer.NOT_REPRODUCED if outside else Answer.OPEN)
 
 
 def corrected(findings: Sequence[Finding]) -> list[Finding]:
@@ -278,12 +259,9 @@ def judge(claim: Claim, evidence: Evidence) -> Verdict:
     asked = [finding for finding in evidence.findings if finding.answer is not None]
     alone = together([finding.answer for finding in asked], evidence.holds, not evidence.missing)
     answer = together([finding.firm_answer for finding in asked], evidence.holds, not evidence.missing)
+    doubts = tuple(dict.fromkeys(doubt for finding in asked for doubt in finding.doubts))
     reason = " ".join(_reasons(asked, evidence.missing))
-    aside = ""
-    if answer is not alone:
-        simulated = any(SIMULATED in finding.doubts for finding in asked)
-        aside = f"{'on the simulated data ' * simulated}the numbers alone would say: {alone}"
-    return Verdict(claim, answer, alone, aside, reason, evidence.findings, evidence.missing)
+    return Verdict(claim, answer, alone, reason, doubts, evidence.findings, evidence.missing)
 
 
 def _reasons(asked: Sequence[Finding], missing: Sequence[str]) -> Iterable[str]:
@@ -293,8 +271,6 @@ def _reasons(asked: Sequence[Finding], missing: Sequence[str]) -> Iterable[str]:
         counts = [(sum(finding.answer is outcome for finding in asked), words) for outcome, words in _OUTCOMES.items()]
         told = ", ".join(f"{count} {words}" for count, words in counts if count)
         yield f"Of {len(asked)} numbers: {told}."
-    if doubts := dict.fromkeys(doubt for finding in asked for doubt in finding.doubts):
-        yield f"What keeps that from settling the claim: {', '.join(doubts)}."
     if missing:
         yield f"Missing: {'; '.join(name.rstrip('.') for name in missing)}."
 

@@ -1,0 +1,56 @@
+"""The tables that :mod:`svqkit.paper.gather` wrote, read again; what their columns are stands there."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import pandas as pd
+
+from svqkit.errors import SvqkitError
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """The tables of a profile, as :mod:`svqkit.paper.gather` has them."""
+
+    profile: str
+    scores: pd.DataFrame
+    runs: pd.DataFrame
+    changes: pd.DataFrame
+    costs: pd.DataFrame
+
+    @classmethod
+    def read(cls, profile: str, folder: str | Path = "results") -> Self:
+        """Read the tables in ``<folder>/<profile>``.
+
+        Raises:
+            SvqkitError: it is not there.
+        """
+        tables = [Path(folder) / profile / f"{name}.parquet" for name in ("scores", "runs", "changes", "costs")]
+        if absent := [path for path in tables if not path.exists()]:
+            raise SvqkitError(f"There is no {absent[0]}. Gather the results first: `dvc repro gather`.")
+        return cls(profile, *map(pd.read_parquet, tables))
+
+    @cached_property
+    def experiments(self) -> pd.DataFrame:
+        """The first row of each experiment and baseline in ``runs``."""
+        return self.runs.drop_duplicates(["dataset", "experiment"])
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """``changes`` with what is known of the experiment and, in columns that end in _of_base, of its base."""
+        about = self.experiments.drop(columns=["base", "windows"])
+        bases = about.add_suffix("_of_base").rename(
+            columns={"dataset_of_base": "dataset", "experiment_of_base": "base"}
+        )
+        return self.changes.merge(about, "left", ["dataset", "experiment"]).merge(bases, "left", ["dataset", "base"])
+
+    def notes(self, datasets: Iterable[str]) -> list[str]:
+        """Return what must be said of datasets below a table: windows, what the data are, what was not computed."""
+        about = self.runs.drop_duplicates("dataset")
+        return [
+            f"{row.dataset}: {row.windows:,} test windows. {row.data}. {row.absent}".strip()
+            for row in about[about["dataset"].isin(set(datasets))].itertuples()
+        ]
