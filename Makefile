@@ -74,7 +74,7 @@ repro: data  ## run every stage that is out of date, JOBS=2 at a time; the repor
 	@echo; echo "Everything is in reports/index.html"
 
 report: setup  ## make tables, figures and the report again, from the scores that there are
-	@$(WITH_VENV) $(VENV_PYTHON) -m dvc repro --single-item settings notebooks tables paper_figures report
+	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.pipeline.run_stages --only settings notebooks tables paper_figures report
 
 table: setup  ## make one of the paper's tables again, T=t1 to t9
 	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.paper table $$T

@@ -16,6 +16,7 @@ from svqkit.evaluation.codebook import write_codebooks
 from svqkit.evaluation.fields import error_fields, window_errors, write_netcdf
 from svqkit.evaluation.forecasters import baselines
 from svqkit.evaluation.image_metrics import Lpips, alexnet_file, lpips_reason
+from svqkit.evaluation.reading import ROWS, read_measures
 from svqkit.evaluation.testset import TestSet, sample_forecast
 from svqkit.settings.params import Protocol
 from svqkit.training.runs import Run
@@ -30,8 +31,8 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
     In the folder ``output``: scores.csv (tidy, both protocols), metrics/<experiment>.json (a summary for
     `dvc metrics show`), errors/<name>.nc (error fields) and forecasts/<name>.nc (one sample forecast) of the baselines
     and of the runs of the study "main", windows.nc (the error of every run in every window), codebook.csv (perplexity,
-    sparsity, … of every run with codes, tidy) and codebook.npz (the distributions behind it), notes.json (what could
-    not be computed, and why).
+    sparsity, … of every run with codes, tidy) and codebook.npz (the distributions behind it), rows.json (how many rows
+    the tables have), notes.json (what could not be computed, and why).
     The folder is written whole or not at all.
 
     Args:
@@ -74,6 +75,8 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
         write_codebooks([run for run in runs if run.has_codebook], store, draft)
         table = pd.concat([part for parts in scores.values() for part in parts], ignore_index=True)
         table.to_csv(draft / "scores.csv", index=False)
+        rows = {"scores.csv": len(table), "codebook.csv": len(read_measures(draft))}
+        _write_json(rows, draft / ROWS)
         _write_json(absent, draft / "notes.json")
         for name, values in summary(table).items():
             _write_json(values, draft / "metrics" / f"{name}.json")

@@ -16,12 +16,11 @@ from svqkit.evaluation.fields import common_unit, coordinates, stretches
 from svqkit.evaluation.forecasters import Forecaster
 from svqkit.evaluation.image_metrics import Lpips
 from svqkit.evaluation.metrics import GridErrors
+from svqkit.evaluation.reading import SCORES
 from svqkit.evaluation.scoring import GridScores, ImageScores
 from svqkit.progress import progress
 from svqkit.settings.params import Protocol
 from svqkit.training.runs import Run
-
-COLUMNS = ["experiment", "seed", "protocol", "channel", "metric", "lead", "value"]
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ class TestSet:
                     scores.add(prediction, self.truth(batch.targets), climatology)
                     bar.update(len(prediction))
                 scores.grids.end_stretch()
-        table = scores.table().assign(experiment=name, seed=seed, protocol=self.protocol)[COLUMNS]
+        table = scores.table().assign(experiment=name, seed=seed, protocol=self.protocol)[list(SCORES)]
         return Evaluation(table, scores.grids, scores.of_windows(), scores.absent)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, choose, listed
 from svqkit.settings.params import Data, Experiment
 
 _ZOO_METRICS = {
@@ -136,7 +136,7 @@ def read_zoo(path: str | Path) -> list[Quote]:
     """Read the numbers of a table with a row per dataset, variable and method, and a column per metric.
 
     Raises:
-        SvqkitError: a column is missing, a source is, or a number is none.
+        SvqkitError: a column is missing or unknown, a dataset is unknown, a source is missing, or a number is none.
     """
     frame = _read(path, {"dataset", "variable", "method", "setting", "source", *_ZOO_METRICS})
     return [
@@ -159,7 +159,8 @@ def read_paper(path: str | Path) -> list[Quote]:
     """Read the numbers of a table with a row per number: dataset, method, metric, value, source.
 
     Raises:
-        SvqkitError: a column is missing, a source is, or a number is none.
+        SvqkitError: a column is missing or unknown, a dataset or metric is unknown, a source is missing, or a number is
+            none.
     """
     frame = _read(path, {"dataset", "method", "metric", "value", "source"})
     return [
@@ -167,7 +168,7 @@ def read_paper(path: str | Path) -> list[Quote]:
             row["dataset"],
             "mean",
             row["method"],
-            _ZOO_METRICS.get(row["metric"], row["metric"]),
+            choose(_ZOO_METRICS, row["metric"], f"metric in {path}"),
             _number(row["value"], path, row["method"]),
             row["source"],
         )
@@ -187,11 +188,12 @@ def _read(path: str | Path, columns: set[str]) -> pd.DataFrame:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise SvqkitError(f"Published numbers can't be read from {path}: {error}. Install svqkit anew.") from error
-    if missing := sorted(columns - set(frame.columns)):
-        raise SvqkitError(f"{path} lacks the column(s) {', '.join(missing)}; it has {', '.join(frame.columns)}.")
+    if columns != set(frame.columns):
+        raise SvqkitError(f"{path} must have the columns {listed(columns)}; it has {listed(frame.columns)}.")
     for number, row in enumerate(frame.to_dict("records"), 2):
         if not (row["dataset"] and row["method"] and row["source"]):
             raise SvqkitError(f"{path}, line {number}: dataset, method and source must be filled in, got {row}.")
+        choose(FRAMES, row["dataset"], f"dataset in {path}, line {number},")
     return frame
 
 

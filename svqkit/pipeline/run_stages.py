@@ -28,7 +28,7 @@ from queue import SimpleQueue
 import psutil
 
 from svqkit.atomic import alone
-from svqkit.errors import SvqkitError
+from svqkit.errors import exit_status
 from svqkit.pipeline import watchdog
 from svqkit.pipeline.stage_settings import TRAININGS, update_trainings
 from svqkit.settings.params import load_params
@@ -62,31 +62,34 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0 when every stage is up to date."""
     parser = argparse.ArgumentParser(prog="python -m svqkit.pipeline.run_stages", description=__doc__)
     parser.add_argument("--jobs", type=int, default=0, help="stages at a time; 0: one per GPU, without any two")
-    devices = gpus()
-    jobs = parser.parse_args(arguments).jobs or max(2, len(devices))
+    parser.add_argument("--only", nargs="+", metavar="STAGE", help="these alone, one after the other")
+    options, devices = parser.parse_args(arguments), gpus()
+    jobs = options.jobs or max(2, len(devices))
     with alone(HELD, "running the pipeline here; it is stopped with `kill` and its number") as held:
-        return run(jobs, devices, held)
+        return exit_status(lambda: run(jobs, devices, held, options.only))
 
 
-def run(jobs: int, devices: Sequence[str], held: int) -> int:
-    """Run every stage that is out of date; 0 when none failed. Children keep the lock ``held`` while they live."""
+def run(jobs: int, devices: Sequence[str], held: int, only: Sequence[str] | None = None) -> int:
+    """Run every stage that is out of date, or those of ``only``; return 0 when none failed.
+
+    Children keep the lock ``held`` while they live.
+
+    Raises:
+        SvqkitError: params.yaml does not fit.
+    """
     workers = Workers(jobs, devices, held)
     # A pipeline that is stopped must not leave trainings behind that nobody sees.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _: (workers.stop(), os._exit(128 + number)))
     watchdog.watch(lambda sentence: (workers.stop(), watchdog.end(sentence)))
     forget_the_dead(IN_USE)
-    try:
-        settings = load_params()
-    except SvqkitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    settings = load_params()
     if changes := update_trainings(settings):
         print(f"{TRAININGS}: {changes}")
     datasets = {name: experiment.dataset for name, experiment in settings.experiments.items()}
     stages = stage_names()
-    workers.run([Task(tuple(name for name in stages if name in FIRST))])
-    if not workers.failures:
+    workers.run([Task(tuple(only or (name for name in stages if name in FIRST)))])
+    if not workers.failures and not only:
         workers.run(plan(stages, datasets, jobs))
         workers.run([Task((name,), frozenset(LAST[name])) for name in stages if name in LAST])
     if workers.failures:
