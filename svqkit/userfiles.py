@@ -92,7 +92,7 @@ def read_text(path: str | Path, most: int = MOST_TEXT) -> str:
 
     Raises:
         SvqkitError: it is no plain file, larger than ``most`` bytes, or no permission is given to read it.
-        FileNotFoundError: there is none.
+        FileNotFoundError, NotADirectoryError: there is none.
         UnicodeDecodeError: it is no UTF-8.
     """
     path = Path(path)
@@ -101,7 +101,7 @@ def read_text(path: str | Path, most: int = MOST_TEXT) -> str:
         if (size := path.stat().st_size) > most:
             raise SvqkitError(f"{path} has {size:,} bytes; a file of this kind has at most {most:,}. Name another one.")
         return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise
     except OSError as error:
         raise SvqkitError(f"{path} can't be read: {error.strerror}. Let this user read it.") from error

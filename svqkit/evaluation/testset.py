@@ -22,6 +22,8 @@ from svqkit.progress import progress
 from svqkit.settings.params import Protocol
 from svqkit.training.runs import Run
 
+COLUMNS = list(SCORES)
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -123,7 +125,7 @@ class TestSet:
                     scores.add(prediction, self.truth(batch.targets), climatology)
                     bar.update(len(prediction))
                 scores.grids.end_stretch()
-        table = scores.table().assign(experiment=name, seed=seed, protocol=self.protocol)[list(SCORES)]
+        table = scores.table().assign(experiment=name, seed=seed, protocol=self.protocol)[COLUMNS]
         return Evaluation(table, scores.grids, scores.of_windows(), scores.absent)
 
 

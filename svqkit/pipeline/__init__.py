@@ -61,11 +61,11 @@ def fitted_parameters(cells: list[str], values: Mapping[str, Any]) -> dict[str, 
     Raises:
         SvqkitError: with the unknown name, and the names that there are; or with the value that is of another type.
     """
-    for before, cell in pairwise(cells):
+    for before, cell in reversed(list(pairwise(cells))):  # the last one, where a kernel has run several notebooks
         if cell.startswith(INJECTED):
-            defaults, given = assigned_values(before), list(assigned_values(cell))
+            defaults, given = assigned_values(before), assigned_values(cell)
             check_parameters(given, defaults)
-            return {name: fitted(name, values[name], defaults[name]) for name in given}
+            return {name: fitted(name, values[name], defaults[name]) for name in given if name in values}
     return {}
 
 
