@@ -78,7 +78,6 @@ READERS: dict[str, Callable[[Path], Any]] = {
     f"{RUN}/steps.csv": lambda folder: open_run(folder / RUN).steps(),
     f"{SCORES}/scores.csv": lambda folder: evaluation.read_scores(folder / SCORES),
     f"{SCORES}/codebook.csv": lambda folder: evaluation.read_measures(folder / SCORES),
-    f"{SCORES}/rows.json": lambda folder: evaluation.read_scores(folder / SCORES),
     f"{SCORES}/notes.json": lambda folder: evaluation.read_notes(folder / SCORES),
     f"{SCORES}/windows.nc": lambda folder: evaluation.read_windows(folder / SCORES),
     f"{SCORES}/errors/persistence.nc": lambda folder: evaluation.read_errors(folder / SCORES),
@@ -119,8 +118,7 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
     "a folder": folder_in_its_place,
 }
 # Earlier versions did not write these.
-MAY_BE_ABSENT = {f"{RUN}/steps.csv", f"{SCORES}/rows.json", JOURNAL, f"{SCORES}/errors/persistence.nc",
-                 f"{SCORES}/forecasts/persistence.nc"}  # fmt: skip
+MAY_BE_ABSENT = {f"{RUN}/steps.csv", JOURNAL, f"{SCORES}/errors/persistence.nc", f"{SCORES}/forecasts/persistence.nc"}
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -204,7 +202,6 @@ def edit_text(path: Path, change: Callable[[list[str]], Any]) -> None:
     path.write_text("".join(lines))
 
 
-LAST = -1
 LINES: dict[str, Callable[[list[str]], Any]] = {
     "the last line is cut": lambda lines: lines.append(lines.pop()[:-3]),
     "no line break at the end": lambda lines: lines.append(lines.pop().rstrip("\n")),
@@ -231,7 +228,7 @@ def test_a_table_that_is_cut_between_two_lines_is_refused(file: str, folder: Pat
 
 
 def test_scores_of_earlier_versions_are_read(folder: Path) -> None:
-    (folder / SCORES / "rows.json").unlink()
+    (folder / SCORES / "windows.nc").unlink()
     before = evaluation.read_scores(folder / SCORES)
     edit_text(folder / SCORES / "scores.csv", lambda lines: lines.pop())
     pd.testing.assert_frame_equal(evaluation.read_scores(folder / SCORES), before[:-1])
@@ -240,9 +237,8 @@ def test_scores_of_earlier_versions_are_read(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "value"),
     [
-        (f"{SCORES}/notes.json", ["lpips"]), (f"{SCORES}/notes.json", {"lpips": 1}), (f"{SCORES}/rows.json", 3),
-        (f"{SCORES}/rows.json", {"scores.csv": "many"}), (JOURNAL, []), (JOURNAL, {"machine": 3}),
-        (JOURNAL, {"runs": {"first": {}}}), (JOURNAL, {"runs": {"seed0": 3}}), (JOURNAL, {"versions": {"torch": 2}}),
+        (f"{SCORES}/notes.json", ["lpips"]), (f"{SCORES}/notes.json", {"lpips": 1}), (JOURNAL, []),
+        (JOURNAL, {"machine": 3}), (JOURNAL, {"runs": {"first": {}}}), (JOURNAL, {"runs": {"seed0": 3}}), (JOURNAL, {"versions": {"torch": 2}}),
         (JOURNAL, {"seconds": 3}),
     ],
 )  # fmt: skip

@@ -97,7 +97,7 @@ class Store:
             frames = store.frames.shape
         except Exception as error:  # damaged metadata can raise anything in Zarr
             raise SvqkitError(f"No prepared store at {path} ({shown(error)}). {AGAIN}") from error
-        told = checked(Attributes, dict(store.group.attrs), f"{path}, no store of this version,")
+        told = checked(Attributes, dict(store.group.attrs), f"No prepared store at {path}: its metadata")
         if missing := max(0, told.files - count_files(path)):  # Zarr would read zeros in their place
             raise SvqkitError(f"{path} lacks {missing:,} of its files. {AGAIN}")
         if cut := store.cut_chunk():

@@ -281,7 +281,7 @@ def read_usage(folder: str | Path) -> dict[str, dict[str, object]]:
         SvqkitError: it is not there, or damaged.
     """
     usage: dict[str, dict[str, object]] = {}
-    for key, values in read_arrays(Path(folder) / "codebook.npz").items():
+    for key, values in read_arrays(Path(folder) / "codebook.npz", "Run the evaluate stage: `dvc repro`.").items():
         name, _, field = key.rpartition("/")
         usage.setdefault(name, {})[field] = values
     for tree in usage.values():

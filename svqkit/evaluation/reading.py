@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from svqkit.errors import SvqkitError
-from svqkit.ownfiles import AGAIN, read_netcdf, read_table, read_tree
+from svqkit.ownfiles import read_netcdf, read_table, read_tree
 from svqkit.training.runs import Run
 
 T = TypeVar("T")
@@ -23,8 +23,7 @@ SCORES = {
     "value": float,
 }
 MEASURES = {"experiment": str, "seed": int, "metric": str, "value": float}
-# How many rows the tables have, by name of the file.
-ROWS = "rows.json"
+AGAIN = "Run the evaluate stage: `dvc repro`."
 
 
 def read_scores(folder: str | Path) -> pd.DataFrame:
@@ -51,11 +50,8 @@ def read_windows(folder: str | Path) -> xr.Dataset:
     Raises:
         SvqkitError: there are none.
     """
-    variables, attributes = (
-        ("mse", "mae", "experiment", "seed", "block", "start"),
-        ("kind", "frames_per_window", "data"),
-    )
-    return read_netcdf(Path(folder) / "windows.nc", variables, attributes)
+    variables = ("mse", "mae", "experiment", "seed", "block", "start")
+    return read_netcdf(Path(folder) / "windows.nc", variables, ("kind", "frames_per_window", "data"), AGAIN)
 
 
 def read_notes(folder: str | Path) -> dict[str, str]:
@@ -64,7 +60,7 @@ def read_notes(folder: str | Path) -> dict[str, str]:
     Raises:
         SvqkitError: they are not there, or damaged.
     """
-    return read_tree(Path(folder) / "notes.json", dict[str, str])
+    return read_tree(Path(folder) / "notes.json", dict[str, str], AGAIN)
 
 
 def read_errors(folder: str | Path) -> dict[str, xr.Dataset]:
@@ -114,11 +110,16 @@ def of_runs(by_experiment: Mapping[str, T], runs: Iterable[Run]) -> dict[str, T]
     return {name: entry for name, entry in by_experiment.items() if name in wanted}
 
 
+def rows_of(name: str) -> str:
+    """Return the attribute of windows.nc that holds how many rows a table has."""
+    return f"rows_of_{Path(name).stem}"
+
+
 def _table(folder: str | Path, name: str, columns: Mapping[str, type]) -> pd.DataFrame:
     """A table that the evaluate stage wrote, with all of the rows that it wrote; earlier versions didn't count them."""
     path = Path(folder) / name
-    table, counted = read_table(path, columns), path.with_name(ROWS)
-    rows = read_tree(counted, dict[str, int]).get(name, 0) if counted.exists() else 0
+    table, windows = read_table(path, columns, AGAIN), path.with_name("windows.nc")
+    rows = read_netcdf(windows, (), (), AGAIN).attrs.get(rows_of(name), 0) if windows.exists() else 0
     if len(table) < rows:
         raise SvqkitError(f"{path} has {len(table):,} rows, {rows:,} were written: it is cut. {AGAIN}")
     return table
@@ -127,5 +128,5 @@ def _table(folder: str | Path, name: str, columns: Mapping[str, type]) -> pd.Dat
 def _read_all(folder: Path, variables: Collection[str]) -> dict[str, xr.Dataset]:
     paths = sorted(folder.glob("*.nc"))
     if not paths:
-        raise SvqkitError(f"No files in {folder}. Run the evaluate stage: `dvc repro`.")
-    return {path.stem: read_netcdf(path, variables, ["data"]) for path in paths}
+        raise SvqkitError(f"No files in {folder}. {AGAIN}")
+    return {path.stem: read_netcdf(path, variables, ["data"], AGAIN) for path in paths}

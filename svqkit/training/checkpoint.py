@@ -106,14 +106,15 @@ def load_weights(model: nn.Module, path: Path) -> None:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise SvqkitError(f"No readable weights at {path}: {error}. Train the model again.") from error
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise SvqkitError(f"{path} holds the weights of another model. {str(error)[:MOST_CHARACTERS]}") from error
     expected = model.state_dict()
-    problems = [f"surplus: {name} {tuple(tensor.shape)}" for name, tensor in tensors.items() if name not in expected]
-    for name, like in expected.items():
-        problems += misfit(name, tensors[name], like, like.shape) if name in tensors else [f"missing: {name}"]
+    problems = [line for name in expected for line in misfit(name, tensors[name], expected[name], expected[name].shape)]
     if problems:
         listed = "\n  ".join(problems)[:MOST_CHARACTERS]
-        raise SvqkitError(f"{path} does not hold the weights of this model, but of another model or none:\n  {listed}")
-    model.load_state_dict(tensors)
+        raise SvqkitError(f"{path} holds weights that are none; train the model again:\n  {listed}")
 
 
 def misfit(name: str, value: Any, like: Tensor, shape: Sequence[int]) -> list[str]:

@@ -10,7 +10,7 @@ import os
 import platform
 import resource
 from collections.abc import Mapping
-from dataclasses import asdict, field
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +22,7 @@ from pydantic.dataclasses import dataclass
 from svqkit.atomic import replacing
 from svqkit.ownfiles import read_tree
 from svqkit.settings.params import Experiment
-from svqkit.settings.types import STRICT
+from svqkit.settings.types import STRICT, checked
 from svqkit.training.checkpoint import Progress
 from svqkit.training.paths import journal_path
 from svqkit.training.runs import versions
@@ -72,7 +72,11 @@ def read(experiment: Experiment, root: str | Path = "journal") -> dict[str, Any]
         SvqkitError: what is there is no journal.
     """
     path = journal_path(experiment, root)
-    return {key: value for key, value in asdict(read_tree(path, Journal)).items() if value} if path.exists() else {}
+    if not path.exists():
+        return {}
+    tree = read_tree(path, dict[str, Any])
+    checked(Journal, tree, str(path))
+    return tree
 
 
 def by_seed(tree: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
