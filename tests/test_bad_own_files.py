@@ -238,8 +238,8 @@ def test_scores_of_earlier_versions_are_read(folder: Path) -> None:
     ("file", "value"),
     [
         (f"{SCORES}/notes.json", ["lpips"]), (f"{SCORES}/notes.json", {"lpips": 1}), (JOURNAL, []),
-        (JOURNAL, {"machine": 3}), (JOURNAL, {"runs": {"first": {}}}), (JOURNAL, {"runs": {"seed0": 3}}), (JOURNAL, {"versions": {"torch": 2}}),
-        (JOURNAL, {"seconds": 3}),
+        (JOURNAL, {"machine": 3}), (JOURNAL, {"runs": {"first": {}}}), (JOURNAL, {"runs": {"seed0": 3}}),
+        (JOURNAL, {"versions": {"torch": 2}}), (JOURNAL, {"seconds": 3}),
     ],
 )  # fmt: skip
 def test_json_of_another_kind_is_refused(file: str, value: object, folder: Path) -> None:
