@@ -25,8 +25,7 @@ MOST_TIMES, HARMLESS = 1032, 2**26
 
 # The types of YAML that settings have; others, such as !!binary and !!set, would arrive as text that nobody wrote.
 PLAIN_TAGS = {
-    f"tag:yaml.org,2002:{name}"
-    for name in ("null", "bool", "int", "float", "str", "timestamp", "seq", "map", "merge", "value")
+    f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "timestamp", "seq", "map", "merge")
 }
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
 # Where a DVC cache keeps a file: `cache.type symlink` makes every tracked file a link into it.
