@@ -145,3 +145,11 @@ def test_a_variant_can_be_compared_as_readme_says(project: Project) -> None:
     scores = [line for line in lines if line[0].startswith("scores/")]
     assert {Path(line[0]).parts[2] for line in scores} == {"taxibj"}
     assert {line[1] for line in scores} == {"mse"}, "scores that differ, and no other"
+
+
+def test_a_part_alone_also_of_an_experiment_that_dvc_does_not_know_yet(project: Project) -> None:
+    """As `make report` does it."""
+    project.change(**{"experiments__taxibj-more": {"dataset": "taxibj"}})
+    printed = project.run("svqkit.pipeline.run_stages", "--only", "settings", "tables")
+    assert "trainings.yaml: added: taxibj-more" in printed
+    assert stages_in(printed) == {"settings", "tables"}
