@@ -78,7 +78,8 @@ repro: data  ## run every stage that is out of date, JOBS=2 at a time; the repor
 	@echo; echo "Everything is in reports/index.html"
 
 report: setup  ## make tables, figures and the report again, from the scores that there are
-	@$(WITH_VENV) $(VENV_PYTHON) -m dvc repro --single-item settings notebooks gather tables paper_figures report
+	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.pipeline.run_stages \
+		--only settings notebooks gather tables paper_figures report
 
 readme: setup  ## write the README's table and map anew, from the results of profile sample
 	@$(VENV_PYTHON) -m svqkit.paper.readme

@@ -1,10 +1,24 @@
 """The error that is meant for the user, and words for it: valid names, the closest one."""
 
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+def exit_status(command: Callable[[], object], failed: int = 1) -> int:
+    """Run a command line's work; return the number that it returns, else 0, or ``failed`` after an error of ours.
+
+    That error, which is meant for the user, is printed in one line that begins with "error: ".
+    """
+    try:
+        returned = command()
+    except SvqkitError as error:
+        print(f"\nerror: {error}", file=sys.stderr)
+        return failed
+    return returned if isinstance(returned, int) else 0
 
 
 def choose(registry: Mapping[str, T], name: object, what: str) -> T:

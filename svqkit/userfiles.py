@@ -23,6 +23,10 @@ MOST_VALUES, MOST_CHARACTERS, MOST_DIGITS = 10**6, 4000, 100
 # DEFLATE, which npz, HDF5 and NetCDF use, makes of a byte at most 1032. Below the second number nobody is harmed.
 MOST_TIMES, HARMLESS = 1032, 2**26
 
+# The types of YAML that settings have; others, such as !!binary and !!set, would arrive as text that nobody wrote.
+PLAIN_TAGS = {
+    f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "timestamp", "seq", "map", "merge")
+}
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
 # Where a DVC cache keeps a file: `cache.type symlink` makes every tracked file a link into it.
 _IN_DVC_CACHE = re.compile(r".*/files/md5/[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?")
@@ -86,22 +90,28 @@ def read_text(path: str | Path, most: int = MOST_TEXT) -> str:
     """Return the text of a UTF-8 file.
 
     Raises:
-        SvqkitError: it is no plain file, or larger than ``most`` bytes.
-        OSError, UnicodeDecodeError: it can't be read.
+        SvqkitError: it is no plain file, larger than ``most`` bytes, or no permission is given to read it.
+        FileNotFoundError, NotADirectoryError: there is none.
+        UnicodeDecodeError: it is no UTF-8.
     """
     path = Path(path)
     refuse_special(path)
-    if (size := path.stat().st_size) > most:
-        raise SvqkitError(f"{path} has {size:,} bytes; a file of this kind has at most {most:,}. Name another one.")
-    return path.read_text(encoding="utf-8")
+    try:
+        if (size := path.stat().st_size) > most:
+            raise SvqkitError(f"{path} has {size:,} bytes; a file of this kind has at most {most:,}. Name another one.")
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise SvqkitError(f"{path} can't be read: {error.strerror}. Let this user read it.") from error
 
 
 def read_json(path: str | Path) -> Any:
     """Return what a JSON file holds.
 
     Raises:
-        SvqkitError: it is no plain file, too large, or no JSON.
-        OSError: it can't be read.
+        SvqkitError: it is no plain file, can't be read, is too large, or no JSON.
+        FileNotFoundError: there is none.
     """
     try:
         return json.loads(read_text(path))
@@ -115,8 +125,8 @@ def read_yaml(path: str | Path) -> Any:
     """Return what a YAML file holds, as plain dicts, lists and values.
 
     Raises:
-        SvqkitError: it is no plain file, too large, or no YAML, or it is much larger than it looks.
-        OSError: it can't be read.
+        SvqkitError: it is no plain file, can't be read, is too large, or no YAML, or much larger than it looks.
+        FileNotFoundError: there is none.
     """
     try:
         text = read_text(path, MOST_YAML)
@@ -129,7 +139,8 @@ def parse_yaml(text: str, where: str) -> Any:
     """Return the value that a YAML text writes; ``where`` is how errors call it.
 
     Raises:
-        SvqkitError: it is no YAML, nested too deeply, or its aliases or numbers make it much larger than it looks.
+        SvqkitError: it is no YAML, nested too deeply, its aliases or numbers make it much larger than it looks, or it
+            has values of a type that settings don't have, such as ``!!binary``.
     """
     yaml = YAML(typ="safe", pure=True)
     try:
@@ -156,6 +167,12 @@ def _refuse_doubling(root: Node, where: str) -> None:
                 raise SvqkitError(f"{where}: a value contains itself (line {node.start_mark.line + 1}). Write it out.")
             return counts[id(node)]
         counts[id(node)] = 0
+        if node.tag not in PLAIN_TAGS:
+            kind, line = node.tag.rpartition(":")[2], node.start_mark.line + 1
+            raise SvqkitError(
+                f"{where}, line {line}: a value of type {kind!r}; expected text, a number, true or false, a list or a "
+                "mapping. Write one of these."
+            )
         if isinstance(node, ScalarNode):
             number = node.tag.endswith((":int", ":float"))
             if len(node.value) > (MOST_DIGITS if number else MOST_CHARACTERS):

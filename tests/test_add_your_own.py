@@ -83,7 +83,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.mark.parametrize(
     ("section", "experiment", "part"),
     [
-        (TRANSLATOR, "weather_t2m-separable-svq", {"model": {"translator": "separable"}}),
+        pytest.param(
+            TRANSLATOR, "weather_t2m-separable-svq", {"model": {"translator": "separable"}}, marks=pytest.mark.slow
+        ),
         (SHORT_TRANSLATOR, "weather_t2m-fnet-svq", {"model": {"translator": "fnet"}}),
         (QUANTIZER, "weather_t2m-topk", {"quantizer": {"name": "topk", "codebook_size": 256, "k": 8}}),
     ],

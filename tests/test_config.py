@@ -469,6 +469,9 @@ WRONG_ENTRIES: list[tuple[Place, object, list[str]]] = [
     ((*PAPER, "quantizer"), {"name": "vq"}, ["paper.quantizer.name: unknown key 'name'"]),
     ((*PAPER[:-1], "sample"), {"training": {"epochs": 0}}, [f"{SVQ}.profiles.sample.training.epochs", "got 0"]),
     (("experiments", "a b"), {"dataset": DATASET}, ["'a b' names folders", "letters, digits, '_' and '-'"]),
+    *((("lpips_alexnet",), value, ["1 problem(s)", "lpips_alexnet", f"got {value!r}"]) for value in ([], ["a"], 0, 3)),
+    ((*EXPERIMENT, "seeds"), [2**70], ["1 problem(s)", f"experiments.{SVQ}.seeds.0", "less than or equal to"]),
+    (("datasets", DATASET, "root"), "", [f"{DATASET}.root", "at least 1 character"]),
 ]
 
 
@@ -510,6 +513,8 @@ def test_all_mistakes_are_listed_at_once(tree: Tree, tmp_path: Path) -> None:
         (b"profile: sample\nprofile: paper", "is not valid YAML"),
         (b"\xff\xfe\xfa", "is not valid YAML"),
         (b"- a list", "must be a mapping"),
+        (b"profile: !!binary aGVsbG8=", "line 1: a value of type 'binary'"),
+        (b"profile:\n  !!set {a}", "line 2: a value of type 'set'"),
         (b"", "Unknown profile None"),
     ],
 )

@@ -1,13 +1,10 @@
-"""Every dataset of the paper on its bundled sample: nothing leaks into training, and `train` runs on its own."""
+"""Every dataset of the paper on its bundled sample: it has the published shape, and nothing leaks into training."""
 
 import re
-import shutil
-from collections.abc import Callable, Iterator
 from itertools import combinations
 
 import pytest
-from nbformat import NotebookNode
-from projectcopy import ROOT, Project, outputs_of
+from projectcopy import ROOT
 
 from svqkit.data import sources
 from svqkit.data.plan import Plan
@@ -79,28 +76,3 @@ def person(clip: str) -> str | None:
     """``person01`` of KTH, ``S1`` of Human3.6M."""
     found = re.search(r"person\d\d|\bS\d+(?=_)", clip)
     return found.group() if found else None
-
-
-@pytest.fixture(scope="module")
-def execute(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., NotebookNode]]:
-    """Executes notebooks of a fresh copy of the project, without data: the notebook fetches them."""
-    project = Project(tmp_path_factory.mktemp("project"))
-    with project.kernel() as execute:
-        yield execute
-    shutil.rmtree(project.folder)
-
-
-# The others of weather are read and drawn as the two that are left.
-LIKE_ANOTHER = ("weather_r", "weather_uv10", "weather_tcc", "weather_hmv")
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LIKE_ANOTHER)) for name in NAMES]
-)
-def test_train_on_its_own_ends_with_scores_and_pictures(name: str, execute: Callable[..., NotebookNode]) -> None:
-    short = {"training": {"epochs": 1, "steps_per_epoch": 2}}
-    texts, pictures = outputs_of(execute("train", dataset=name, overrides=short))
-    assert "mse_mean" in texts
-    assert "Persistence" in texts
-    assert "SVQ" in texts
-    assert pictures >= 3, "the curves, a forecast beside the truth, where the error is"

@@ -264,6 +264,15 @@ def test_runs_stand_in_the_studies_that_params_yaml_has_now(experiment: Experime
     assert by_study([run]) == {"noise": [run], "relu": [run]}
 
 
+def test_what_is_trained_is_found_and_what_is_not_is_named(
+    experiment: Experiment, train: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(experiment)
+    (run,) = find_runs([override(experiment, {"seeds": [0, 1]})], train.folder / "runs")
+    assert run.seed == 0
+    assert f"not trained: {train.run(experiment, 1)}" in capsys.readouterr().out
+
+
 def test_moved_raw_files_are_the_same(experiment: Experiment, store: Store, train: Trained, tmp_path: Path) -> None:
     """As `papermill notebooks/train.ipynb` does it, which prepares by itself."""
     before = train(experiment)

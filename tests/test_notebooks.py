@@ -8,7 +8,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from svqkit.errors import SvqkitError
-from svqkit.pipeline import assigned_names, executing, refuse_unknown_parameters
+from svqkit.pipeline import executing, fitted_parameters
 from svqkit.pipeline.commands import main
 
 ROOT = Path(__file__).parents[1]
@@ -65,16 +65,40 @@ def test_strip_gives_the_same_bytes_before_and_after_a_notebook_was_run(tmp_path
     assert (tmp_path / "out" / "a.ipynb").read_bytes() != before
 
 
-def test_assigned_names() -> None:
-    assert assigned_names("a = 1\nb: int = 2\nc = d = 3\nprint(a)\nif a:\n    e = 1") == ["a", "b", "c", "d"]
-
-
 def test_an_unknown_parameter_is_refused_with_the_known_ones() -> None:
     cells = ["", "dataset = 'a'\nseed = 0", "# Parameters\ndatset = 'b'\n", "start()"]
     with pytest.raises(SvqkitError, match=r"no parameter 'datset' \(did you mean 'dataset'\?\). It has: dataset, seed"):
-        refuse_unknown_parameters(cells)
-    refuse_unknown_parameters(["", cells[1], "# Parameters\nseed = 3", "start()"])
-    refuse_unknown_parameters(["", cells[1], "start()", "later = 1"])
+        fitted_parameters(cells, {})
+    assert fitted_parameters(["", cells[1], "start()", "later = 1"], {}) == {}
+
+
+DEFAULTS = "text = ''\nnumber: int = 0\nshare = other = 0.5\nyes = False\nmany = []\ntree = {}\nseed = None"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        ("yes", "false", False), ("yes", "True", True), ("yes", True, True), ("text", 2020, "2020"), ("text", None, ""),
+        ("text", ["a", "b"], ["a", "b"]), ("many", "a", ["a"]), ("number", 3, 3), ("share", 1, 1), ("other", 0.1, 0.1),
+        ("tree", {"a": 1}, {"a": 1}), ("seed", 3, 3), ("seed", "x", "x"),
+    ],
+)  # fmt: skip
+def test_a_value_is_of_the_type_of_its_parameter(name: str, given: object, expected: object) -> None:
+    cells = ["", DEFAULTS, f"# Parameters\n{name} = {given!r}"]
+    assert fitted_parameters(cells, {name: given}) == {name: expected}
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("yes", "maybe"), ("yes", 1), ("yes", None), ("text", 1e5), ("text", True), ("text", {}), ("number", "three"),
+        ("number", 0.5), ("number", True), ("number", None), ("share", "half"), ("share", False), ("many", 3),
+        ("many", {}), ("tree", "{'a': 1}"), ("tree", []),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_type_is_refused_with_its_name(name: str, given: object) -> None:
+    with pytest.raises(SvqkitError, match=f"parameter `{name}` must be"):
+        fitted_parameters(["", DEFAULTS, f"# Parameters\n{name} = {given!r}"], {name: given})
 
 
 def test_run_passes_output_through_and_repeats_to_the_byte(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:

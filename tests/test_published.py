@@ -159,6 +159,9 @@ GOOD = "dataset,method,metric,value,source\nkth,A,mse,1.5,somewhere\n"
         (GOOD.replace("1.5", "about 2"), "about 2"),
         (GOOD.replace("1.5", "inf"), "finite"),
         (GOOD.replace("kth", ""), "dataset"),
+        (GOOD.replace("kth", "kht"), "kht"),
+        (GOOD.replace("mse", "msee"), "msee"),
+        (GOOD.replace(",source", ",source,more").replace("somewhere", "somewhere,1"), "columns"),
     ],
 )
 def test_a_file_with_a_fault_is_refused(text: str, message: str, tmp_path: Path) -> None:

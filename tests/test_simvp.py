@@ -163,3 +163,12 @@ def test_every_weight_learns(N_S: int, post: bool) -> None:
     model = simvp(SVQ(4, 30, 8), N_S=N_S, quantize_after_translator=post)
     model(torch.randn(2, 3, 1, 16, 16)).frames.square().mean().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())
+
+
+def test_a_single_sample_with_latents_of_a_single_place_trains_no_batch_normalisation() -> None:
+    model, x = simvp(N_S=4), torch.randn(1, 3, 1, 4, 3)
+    with pytest.raises(SvqkitError, match=r"Frames of 4 × 3 .*`batch_size`"):
+        model(x)
+    model(x.expand(2, -1, -1, -1, -1))
+    simvp(N_S=4, translator="convnext")(x)
+    model.eval()(x)

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from svqkit.data.check import as_text, check
-from svqkit.errors import SvqkitError
+from svqkit.errors import exit_status
 from svqkit.settings.params import load_params
 
 
@@ -37,12 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--names", action="store_true", help="every missing file by its name")
     parser.add_argument("-v", "--verbose", action="store_true", help="the bundled sample beside the published data")
     options = parser.parse_intermixed_args(arguments)
-    try:
-        used, published = load_params(options.params, options.profile), load_params(options.params, "paper")
-        reports = check(options.root, published, options.datasets, used)
-    except SvqkitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return exit_status(lambda: _check(options), failed=2)
+
+
+def _check(options: argparse.Namespace) -> int:
+    used, published = load_params(options.params, options.profile), load_params(options.params, "paper")
+    reports = check(options.root, published, options.datasets, used)
     _say(as_text(reports, options.stores, options.names, options.verbose or options.names))
     there = [report for report in reports if report.folder or report.dataset in options.datasets]
     return 0 if there and all(report.complete for report in there) else 1

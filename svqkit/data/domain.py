@@ -1,19 +1,18 @@
 """What the frames of a run are: all that a forecast needs to know of the data that a model was trained on."""
 
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from svqkit.data.plan import Kind, declares_simulated
+from svqkit.data.plan import Kind
 from svqkit.data.store import Store
 from svqkit.data.windows import Normaliser
 from svqkit.settings.params import Protocol
-from svqkit.settings.types import Names, Positive, Size, checked
+from svqkit.settings.types import Names, Positive, Size
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, allow_inf_nan=False))
@@ -103,17 +102,6 @@ class Domain:
             original=dict(store.extra),
             raw=dict(store.settings.get("raw", {})),
         )
-
-    @classmethod
-    def from_tree(cls, tree: Mapping[str, Any]) -> "Domain":
-        """Return the domain whose fields ``tree`` holds; runs of earlier versions have only their title of "simulated".
-
-        Raises:
-            KeyError: something is missing.
-            SvqkitError: something does not fit.
-        """
-        tree = {"simulated": declares_simulated(tree["title"]), **tree}
-        return checked(cls, {field.name: tree[field.name] for field in fields(cls)}, "The domain of the run")
 
     @property
     def normaliser(self) -> Normaliser:

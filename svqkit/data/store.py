@@ -20,17 +20,61 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import pydantic.dataclasses
 import zarr
+from pydantic import ConfigDict, Field
 
 from svqkit.data.plan import Clip, Kind, Plan, declares_simulated
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, shown
+from svqkit.settings.data import Offsets
 from svqkit.settings.params import Protocol, Split, without_root
+from svqkit.settings.types import Names, Positive, checked
 
 CHUNK_BYTES = 2**20
+AGAIN = "Run the prepare stage: `dvc repro`."
+ANY = ConfigDict(strict=True, extra="ignore")
 UNITS = {"time": "hours since 1970-01-01", "lat": "degrees_north", "lon": "degrees_east"}
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=ANY)
+class Statistics:
+    """Mean and standard deviation of each channel."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=ANY)
+class Attributes:
+    """What the attributes of a store must be, for :meth:`Store.open` to check."""
+
+    title: str
+    kind: Kind
+    channels: Names
+    units: tuple[str, ...]
+    scale: Annotated[float, Field(gt=0)]
+    lead_step: Positive
+    lead_units: str
+    groups: tuple[str, ...]
+    extra: dict[str, float | str]
+    notes: tuple[str, ...]
+    clip_names: tuple[tuple[str, int, int], ...]
+    offsets: dict[Protocol, Offsets]
+    blue_first: dict[Protocol, tuple[Split, ...]]
+    clips: dict[Protocol, dict[Split, tuple[tuple[int, int], ...]]]
+    statistics: dict[Protocol, dict[Split, Statistics]]
+    settings: dict[str, Any]
+    files: Positive
+
+    @pydantic.model_validator(mode="after")
+    def _is_of_clean(self) -> "Attributes":
+        for name in ("offsets", "blue_first", "clips", "statistics"):
+            if "clean" not in getattr(self, name):
+                raise ValueError(f"{name} has nothing of protocol 'clean'")
+        return self
 
 
 @dataclass(frozen=True)
@@ -49,15 +93,19 @@ class Store:
         """
         path = Path(path)
         try:
-            group = zarr.open_group(path, mode="r")
-            store = cls(path, group)
-            # One that lacks any of these was not made by prepare, or by that of an earlier version.
-            store.frames, store.settings, store.group.attrs["blue_first"]
-            missing = group.attrs["files"] - count_files(path)
-        except (OSError, KeyError, ValueError) as error:
-            raise SvqkitError(f"No prepared store at {path} ({error}). Run the prepare stage: `dvc repro`.") from error
-        if missing > 0:  # Zarr would read zeros in their place
-            raise SvqkitError(f"{path} lacks {missing:,} of its files. Run the prepare stage: `dvc repro`.")
+            store = cls(path, zarr.open_group(path, mode="r"))
+            frames = store.frames.shape
+        except Exception as error:  # damaged metadata can raise anything in Zarr
+            raise SvqkitError(f"No prepared store at {path} ({shown(error)}). {AGAIN}") from error
+        told = checked(Attributes, dict(store.group.attrs), f"No prepared store at {path}: its metadata")
+        if missing := max(0, told.files - count_files(path)):  # Zarr would read zeros in their place
+            raise SvqkitError(f"{path} lacks {missing:,} of its files. {AGAIN}")
+        if cut := store.cut_chunk():
+            raise SvqkitError(f"{cut} has {cut.stat().st_size:,} bytes, a chunk of another size: it is cut. {AGAIN}")
+        axes = {name: array.shape for name, array in store.group.arrays() if name in UNITS}
+        rows, columns = axes.get("lat", frames[2:3]), axes.get("lon", frames[3:])
+        if len(frames) != 4 or frames != (*axes.get("time", frames[:1]), len(told.channels), *rows, *columns):
+            raise SvqkitError(f"{path}: frames {frames} don't fit {len(told.channels)} channels and {axes}. {AGAIN}")
         return store
 
     @property
@@ -159,17 +207,17 @@ class Store:
     @cached_property
     def times(self) -> np.ndarray:
         """(N,) datetime64[h]; of a record with times."""
-        return self.group["time"][:].astype("datetime64[h]")
+        return self._values("time").astype("datetime64[h]")
 
     @cached_property
     def lat(self) -> np.ndarray:
         """(H,) degrees north; of a lat-lon record."""
-        return self.group["lat"][:]
+        return self._values("lat")
 
     @cached_property
     def lon(self) -> np.ndarray:
         """(W,) degrees east; of a lat-lon record."""
-        return self.group["lon"][:]
+        return self._values("lon")
 
     @property
     def spatial_coords(self) -> tuple[tuple[str, str], dict[str, np.ndarray]]:
@@ -184,7 +232,11 @@ class Store:
 
     def starts(self, split: Split, protocol: Protocol = "clean") -> np.ndarray:
         """Return the frame at which each window of a split starts, (n,)."""
-        return self.group[f"windows/{protocol}/{split}"][:]
+        starts = self._values(f"windows/{protocol}/{split}")
+        frames, last = self.frames.shape[0], self.offsets(protocol)[1][-1]
+        if starts.ndim != 1 or (len(starts) and not 0 <= starts.min() <= starts.max() < frames - last):
+            raise SvqkitError(f"{self.path}: windows of {split} lie outside of its {frames:,} frames. {AGAIN}")
+        return starts
 
     def offsets(self, protocol: Protocol = "clean") -> tuple[np.ndarray, np.ndarray]:
         """Return the input and target frames of a window, counted from its start."""
@@ -221,7 +273,25 @@ class Store:
     @cached_property
     def climatology_table(self) -> np.ndarray:
         """(week, slot, C, H, W)."""
-        return self.group["climatology"][:]
+        return self._values("climatology")
+
+    def _values(self, name: str) -> np.ndarray:
+        """All values of an array."""
+        try:
+            return self.group[name][:]
+        except Exception as error:  # damaged chunks can raise anything in Zarr
+            raise SvqkitError(f"{self.path}: {name} is missing or damaged ({shown(error)}). {AGAIN}") from error
+
+    def cut_chunk(self) -> Path | None:
+        """Return a chunk of the frames, which are not compressed, that has another size than all have."""
+        frames = self.frames
+        size = frames.dtype.itemsize * int(np.prod(frames.chunks))
+        for folder, _, names in os.walk(self.path / "frames") if not frames.compressors else ():
+            for name in names:
+                file = Path(folder, name)
+                if name != "zarr.json" and not name.startswith(".") and file.stat().st_size != size:
+                    return file
+        return None
 
 
 def week_of_year(times: np.ndarray) -> np.ndarray:

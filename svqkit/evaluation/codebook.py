@@ -17,9 +17,9 @@ from svqkit.errors import SvqkitError
 from svqkit.evaluation.fields import coordinates
 from svqkit.models.rollout import roll_out
 from svqkit.models.simvp import SimVP
+from svqkit.ownfiles import read_arrays
 from svqkit.quantizers import MultiheadVQ, Quantized, Quantizer, Usage
 from svqkit.training.runs import Run
-from svqkit.userfiles import refuse_special
 
 # Windows looked at, spread evenly over the test split: a codebook of 10,000 takes seconds, not minutes.
 WINDOWS = 2
@@ -274,13 +274,15 @@ def write_usage(usage: Mapping[str, Usage], path: Path) -> None:
 
 
 def read_usage(folder: str | Path) -> dict[str, dict[str, object]]:
-    """Read what ``write_usage`` wrote into a folder of scores: per run the tree of its usage."""
+    """Read what ``write_usage`` wrote into a folder of scores: per run the tree of its usage.
+
+    Raises:
+        SvqkitError: it is not there, or damaged.
+    """
     usage: dict[str, dict[str, object]] = {}
-    refuse_special(Path(folder) / "codebook.npz")
-    with np.load(Path(folder) / "codebook.npz", allow_pickle=False) as file:
-        for key in file.files:
-            name, field = key.rsplit("/", 1)
-            usage.setdefault(name, {})[field] = file[key]
+    for key, values in read_arrays(Path(folder) / "codebook.npz", "Run the evaluate stage: `dvc repro`.").items():
+        name, _, field = key.rpartition("/")
+        usage.setdefault(name, {})[field] = values
     for tree in usage.values():
         if "histogram" in tree:
             tree["histogram"] = tree.pop("edges"), tree["histogram"]

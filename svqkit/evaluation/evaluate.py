@@ -15,6 +15,7 @@ from svqkit.evaluation.codebook import write_codebooks
 from svqkit.evaluation.fields import error_fields, window_errors, write_netcdf
 from svqkit.evaluation.forecasters import baselines
 from svqkit.evaluation.image_metrics import Lpips, alexnet_file, lpips_reason
+from svqkit.evaluation.reading import read_measures, rows_of
 from svqkit.evaluation.testset import TestSet, sample_forecast
 from svqkit.settings.params import Protocol
 from svqkit.training.runs import Run
@@ -28,9 +29,9 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
 
     In the folder ``output``: scores.csv (tidy, both protocols), metrics/<experiment>.json (a summary for
     `dvc metrics show`), errors/<name>.nc (error fields) and forecasts/<name>.nc (one sample forecast) of the baselines
-    and of the runs of the study "main", windows.nc (the error of every run in every window), codebook.csv (perplexity,
-    sparsity, … of every run with codes, tidy) and codebook.npz (the distributions behind it), notes.json (what could
-    not be computed, and why).
+    and of the runs of the study "main", windows.nc (the error of every run in every window, and how many rows the
+    tables have), codebook.csv (perplexity, sparsity, … of every run with codes, tidy) and codebook.npz (the
+    distributions behind it), notes.json (what could not be computed, and why).
     The folder is written whole or not at all.
 
     Args:
@@ -69,10 +70,12 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
                         file = f"{run.name if run else contestant}.nc"
                         write_netcdf(error_fields(result.errors, store), draft / "errors" / file)
                         write_netcdf(sample_forecast(test, forecaster), draft / "forecasts" / file)
-        write_netcdf(window_errors(scored, windows, tests["clean"].windows), draft / "windows.nc")
         write_codebooks([run for run in runs if run.has_codebook], store, draft)
         table = pd.concat([part for parts in scores.values() for part in parts], ignore_index=True)
         table.to_csv(draft / "scores.csv", index=False)
+        rows = {rows_of("scores.csv"): len(table), rows_of("codebook.csv"): len(read_measures(draft))}
+        by_window = window_errors(scored, windows, tests["clean"].windows).assign_attrs(rows)
+        write_netcdf(by_window, draft / "windows.nc")
         _write_json(absent, draft / "notes.json")
         for name, values in summary(table).items():
             _write_json(values, draft / "metrics" / f"{name}.json")

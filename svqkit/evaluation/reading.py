@@ -1,6 +1,6 @@
 """Reading back what the evaluate stage wrote."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -8,10 +8,22 @@ import pandas as pd
 import xarray as xr
 
 from svqkit.errors import SvqkitError
+from svqkit.ownfiles import read_netcdf, read_table, read_tree
 from svqkit.training.runs import Run
-from svqkit.userfiles import read_json, refuse_special
 
 T = TypeVar("T")
+
+SCORES = {
+    "experiment": str,
+    "seed": int,
+    "protocol": str,
+    "channel": str,
+    "metric": str,
+    "lead": int,
+    "value": float,
+}
+MEASURES = {"experiment": str, "seed": int, "metric": str, "value": float}
+AGAIN = "Run the evaluate stage: `dvc repro`."
 
 
 def read_scores(folder: str | Path) -> pd.DataFrame:
@@ -20,7 +32,7 @@ def read_scores(folder: str | Path) -> pd.DataFrame:
     Raises:
         SvqkitError: there are none.
     """
-    return pd.read_csv(_file(folder, "scores.csv", "scores"))
+    return _table(folder, "scores.csv", SCORES)
 
 
 def read_measures(folder: str | Path) -> pd.DataFrame:
@@ -29,7 +41,7 @@ def read_measures(folder: str | Path) -> pd.DataFrame:
     Raises:
         SvqkitError: there are none.
     """
-    return pd.read_csv(_file(folder, "codebook.csv", "measures of codebooks")).assign(protocol="clean", lead=0)
+    return _table(folder, "codebook.csv", MEASURES).assign(protocol="clean", lead=0)
 
 
 def read_windows(folder: str | Path) -> xr.Dataset:
@@ -38,12 +50,17 @@ def read_windows(folder: str | Path) -> xr.Dataset:
     Raises:
         SvqkitError: there are none.
     """
-    return xr.load_dataset(_file(folder, "windows.nc", "errors by window"), engine="netcdf4")
+    variables = ("mse", "mae", "experiment", "seed", "block", "start")
+    return read_netcdf(Path(folder) / "windows.nc", variables, ("kind", "frames_per_window", "data"), AGAIN)
 
 
 def read_notes(folder: str | Path) -> dict[str, str]:
-    """Read per metric, or protocol, that could not be computed the reason."""
-    return read_json(Path(folder) / "notes.json")
+    """Read per metric, or protocol, that could not be computed the reason.
+
+    Raises:
+        SvqkitError: they are not there, or damaged.
+    """
+    return read_tree(Path(folder) / "notes.json", dict[str, str], AGAIN)
 
 
 def read_errors(folder: str | Path) -> dict[str, xr.Dataset]:
@@ -52,7 +69,7 @@ def read_errors(folder: str | Path) -> dict[str, xr.Dataset]:
     Raises:
         SvqkitError: there are none.
     """
-    return _read_all(Path(folder) / "errors")
+    return _read_all(Path(folder) / "errors", ("channel", "unit", "lead"))
 
 
 def read_forecasts(folder: str | Path) -> dict[str, xr.Dataset]:
@@ -61,7 +78,7 @@ def read_forecasts(folder: str | Path) -> dict[str, xr.Dataset]:
     Raises:
         SvqkitError: there are none.
     """
-    return _read_all(Path(folder) / "forecasts")
+    return _read_all(Path(folder) / "forecasts", ("observed", "truth", "prediction", "channel", "lead"))
 
 
 def scores_of_runs(scores: pd.DataFrame, runs: Iterable[Run], baselines: bool = True) -> pd.DataFrame:
@@ -93,17 +110,23 @@ def of_runs(by_experiment: Mapping[str, T], runs: Iterable[Run]) -> dict[str, T]
     return {name: entry for name, entry in by_experiment.items() if name in wanted}
 
 
-def _file(folder: str | Path, name: str, what: str) -> Path:
-    """A file that the evaluate stage wrote."""
+def rows_of(name: str) -> str:
+    """Return the attribute of windows.nc that holds how many rows a table has."""
+    return f"rows_of_{Path(name).stem}"
+
+
+def _table(folder: str | Path, name: str, columns: Mapping[str, type]) -> pd.DataFrame:
+    """A table that the evaluate stage wrote, with all of the rows that it wrote; earlier versions didn't count them."""
     path = Path(folder) / name
-    if not path.exists():
-        raise SvqkitError(f"No {what} at {path}. Run the evaluate stage: `dvc repro`.")
-    refuse_special(path)
-    return path
+    table, windows = read_table(path, columns, AGAIN), path.with_name("windows.nc")
+    rows = read_netcdf(windows, (), (), AGAIN).attrs.get(rows_of(name), 0) if windows.exists() else 0
+    if len(table) < rows:
+        raise SvqkitError(f"{path} has {len(table):,} rows, {rows:,} were written: it is cut. {AGAIN}")
+    return table
 
 
-def _read_all(folder: Path) -> dict[str, xr.Dataset]:
-    if not folder.exists():
-        raise SvqkitError(f"No folder {folder}. Run the evaluate stage: `dvc repro`.")
+def _read_all(folder: Path, variables: Collection[str]) -> dict[str, xr.Dataset]:
     paths = sorted(folder.glob("*.nc"))
-    return {path.stem: xr.load_dataset(_file(folder, path.name, "file"), engine="netcdf4") for path in paths}
+    if not paths:
+        raise SvqkitError(f"No files in {folder}. {AGAIN}")
+    return {path.stem: read_netcdf(path, variables, ["data"], AGAIN) for path in paths}

@@ -16,12 +16,13 @@ from svqkit.evaluation.fields import common_unit, coordinates, stretches
 from svqkit.evaluation.forecasters import Forecaster
 from svqkit.evaluation.image_metrics import Lpips
 from svqkit.evaluation.metrics import GridErrors
+from svqkit.evaluation.reading import SCORES
 from svqkit.evaluation.scoring import GridScores, ImageScores
 from svqkit.progress import progress
 from svqkit.settings.params import Protocol
 from svqkit.training.runs import Run
 
-COLUMNS = ["experiment", "seed", "protocol", "channel", "metric", "lead", "value"]
+COLUMNS = list(SCORES)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from svqkit import quantizers
 from svqkit.atomic import replacing
 from svqkit.data.domain import Domain
 from svqkit.data.store import Store
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, exit_status
 from svqkit.interop.configfile import read_config
 from svqkit.interop.settings import Architecture, architecture
 from svqkit.interop.weights import read_state_dict, translated, turn_channels
@@ -27,9 +27,7 @@ from svqkit.models import SimVP, refuse_larger
 from svqkit.settings.params import Experiment, Params, Training, as_tree, experiment_from_tree, load_params
 from svqkit.training.checkpoint import save_weights
 from svqkit.training.paths import run_path, store_path
-from svqkit.training.runs import write_config
-
-LOG = ["epoch", "learning_rate", "train_loss", "validation_loss"]
+from svqkit.training.runs import LOG, write_config
 
 
 class Predictor(nn.Module):
@@ -143,7 +141,7 @@ def convert(
         draft.mkdir()
         for weights in ("best", "last"):
             save_weights(model, draft / f"{weights}.safetensors")
-        pd.DataFrame(columns=LOG).to_csv(draft / "log.csv", index=False)
+        pd.DataFrame(columns=list(LOG)).to_csv(draft / "log.csv", index=False)
         domain = Domain.of(store, experiment.protocol)
         write_config(draft, experiment, seed, domain.channels, domain.size, domain)
     return target
@@ -184,11 +182,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
     parser.add_argument("--force", action="store_true", help="replace a run that is there")
     options = parser.parse_args(arguments)
-    try:
-        path = convert(**vars(options))
-    except SvqkitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return exit_status(lambda: _convert(options))
+
+
+def _convert(options: argparse.Namespace) -> None:
+    path = convert(**vars(options))
     also = f"-p dataset {options.dataset} -y 'more_runs: [{path}]' -p scores scratch/scores"
     print(
         f"{path} is made. To score it beside the kit's own runs, draw it, and look into it:\n"
@@ -196,7 +194,6 @@ def main(arguments: list[str] | None = None) -> int:
         f"  papermill notebooks/figures.ipynb out.ipynb {also} -p reports scratch/reports\n"
         f"  papermill notebooks/codebook_usage.ipynb out.ipynb -p run {path}"
     )
-    return 0
 
 
 if __name__ == "__main__":

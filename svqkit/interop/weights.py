@@ -16,6 +16,7 @@ from svqkit.interop.names import renamed
 from svqkit.interop.settings import Architecture
 from svqkit.models import SimVP
 from svqkit.settings.quantizers import LFQSettings, ResidualLFQSettings
+from svqkit.training.checkpoint import misfit
 from svqkit.userfiles import refuse_packed, refuse_special
 
 # What DistributedDataParallel, Lightning and torch.compile put before every name, in any order.
@@ -91,7 +92,10 @@ def translated(weights: Mapping[str, Any], model: nn.Module, wanted: Architectur
     for name, entry in expected.items():
         if name.endswith(".num_batches_tracked"):  # some keep float tensors only; nothing is computed with it
             given.setdefault(name, entry.like)
-        problems += _misfit(name, given[name], entry) if name in given else [f"missing: {name} {entry.shape}"]
+        if name in given:
+            problems += misfit(name, given[name], entry.like, entry.shape)
+        else:
+            problems.append(f"missing: {name} {entry.shape}")
     for name, value in given.items():
         if name in constants:
             problems += _other_constant(name, value, constants[name])
@@ -161,19 +165,6 @@ def _constants(model: nn.Module, wanted: Architecture) -> dict[str, Tensor | Non
         for number, step in enumerate(model.quantizer.steps):
             known["vq.vq.mask" if single else f"vq.vq.layers.{number}.mask"] = step.bit_values
     return known
-
-
-def _misfit(name: str, value: Any, entry: Entry) -> list[str]:
-    if not isinstance(value, Tensor):
-        return [f"no tensor: {name}, expected {entry.shape}, got {_what(value)}"]
-    if tuple(value.shape) != entry.shape:
-        return [f"shape of {name}: expected {entry.shape}, got {tuple(value.shape)}"]
-    if entry.like.is_floating_point() and not value.is_floating_point():
-        return [f"type of {name}: expected a float type, got {value.dtype}"]
-    finite = value.to(entry.like.dtype).isfinite()
-    if not finite.all():
-        return [f"not finite: {name}, {int((~finite).sum())} of {value.numel()} values"]
-    return []
 
 
 def _other_constant(name: str, value: Any, known: Tensor | None) -> list[str]:

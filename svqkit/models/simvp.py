@@ -106,6 +106,13 @@ class SimVP(nn.Module):
             raise SvqkitError(
                 f"The model expects frames (B, {self.frames}, {self.channels}, H, W), got {tuple(frames.shape)}."
             )
+        single = self.training and len(frames) == 1 and max(frames.shape[-2:]) <= self.multiple
+        if single and any(isinstance(module, nn.BatchNorm2d) for module in self.modules()):
+            raise SvqkitError(
+                f"Frames of {frames.shape[-2]} × {frames.shape[-1]} have latents of 1 × 1 here, and the batch is one "
+                "sample: batch normalisation needs more than one value of a channel. Give a larger `batch_size`, "
+                "larger frames or a smaller `N_S`."
+            )
 
 
 def stacked(x: Tensor, batch: int) -> Tensor:

@@ -6,11 +6,10 @@ python -m svqkit.pipeline stage train@kth-svq        the same, of a stage of dvc
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from svqkit.atomic import clear_errors
-from svqkit.errors import SvqkitError
+from svqkit.errors import exit_status
 from svqkit.pipeline import watchdog
 from svqkit.settings.params import load_params
 from svqkit.userfiles import parse_yaml
@@ -31,22 +30,20 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     watchdog.watch()
     # What executes notebooks takes seconds to import; whoever started this may be killed meanwhile.
-    from svqkit.pipeline.executing import run, strip
+    from svqkit.pipeline.executing import strip
 
-    try:
-        if options.command == "strip":
-            strip()
-        else:
-            values = {name: parse_yaml(value, f"-p {name}") for name, value in options.p}
-            notebook, output, about = (
-                what_a_stage_runs(options.name) if options.command == "stage" else (options.name, options.output, {})
-            )
-            with clear_errors(output):
-                run(notebook, output, about | values)
-    except SvqkitError as error:
-        print(f"\nerror: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_status(strip if options.command == "strip" else lambda: _execute(options))
+
+
+def _execute(options: argparse.Namespace) -> None:
+    from svqkit.pipeline.executing import run
+
+    values = {name: parse_yaml(value, f"-p {name}") for name, value in options.p}
+    notebook, output, about = (
+        what_a_stage_runs(options.name) if options.command == "stage" else (options.name, options.output, {})
+    )
+    with clear_errors(output):
+        run(notebook, output, about | values)
 
 
 def what_a_stage_runs(stage: str) -> tuple[str, Path, dict[str, str]]:

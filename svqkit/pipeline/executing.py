@@ -24,7 +24,7 @@ from papermill.log import logger
 from svqkit import progress
 from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError, hint, listed
-from svqkit.pipeline import assigned_names, check_parameters
+from svqkit.pipeline import assigned_values, check_parameters
 from svqkit.pipeline.kernel import private_folder, socket_path
 
 # How often a kernel is started that ends before it has answered.
@@ -154,7 +154,7 @@ def run(name: str, output: Path, parameters: Mapping[str, Any], sources: Path = 
         there = [path.stem for path in sources.glob("*.ipynb")]
         raise SvqkitError(f"No notebook {name!r}{hint(name, there)} in {sources}. There are: {listed(there)}.")
     known = [
-        name for cell in nbformat.read(source, 4).cells if _is_parameters(cell) for name in assigned_names(cell.source)
+        name for cell in nbformat.read(source, 4).cells if _is_parameters(cell) for name in assigned_values(cell.source)
     ]
     check_parameters(parameters, known, str(source))
     os.environ.setdefault(progress.SECONDS, "0.5" if sys.stderr.isatty() else "10")

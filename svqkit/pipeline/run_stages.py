@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ import networkx as nx
 import psutil
 
 from svqkit.atomic import alone
-from svqkit.errors import SvqkitError, hint, listed
+from svqkit.errors import SvqkitError, choose, exit_status
 from svqkit.pipeline import watchdog
 from svqkit.pipeline.stage_settings import TRAININGS, update_trainings
 from svqkit.settings.params import load_params
@@ -39,25 +39,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m svqkit.pipeline.run_stages", description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=0, help="stages at a time; 0: one per GPU, without any two")
     parser.add_argument("--scheduler", default="", help="address of a Dask cluster that runs already, tcp://host:8786")
-    parser.add_argument("--only", default="", help="a dataset: only its stages, and what joins all datasets")
+    parser.add_argument("--only", nargs="*", default=[], help="stages; or a dataset: its stages, and what joins all")
     parser.add_argument("--limit", type=float, default=0, help="seconds that a stage may take; 0: as long as it likes")
     options = parser.parse_args(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # they end what was started as Ctrl-C does
-    watchdog.watch(
-        lambda sentence: (print(f"\nerror: {sentence}", file=sys.stderr), os.kill(os.getpid(), signal.SIGINT))
-    )
+    watchdog.watch(stop)
     try:
         with alone(HELD, "running the pipeline here; it is stopped with `kill` and its number"):
-            forget_the_dead(IN_USE)
-            if changes := update_trainings(load_params()):
-                print(f"{TRAININGS}: {changes}")
-            return run(options)
-    except SvqkitError as error:
-        print(f"error: {error}", file=sys.stderr)
+            return exit_status(lambda: run(options))
     except KeyboardInterrupt:
         print("\nStopped. The same command goes on.", file=sys.stderr)
-    return 1
+        return 130
 
 
 def stop(sentence: str) -> None:
@@ -66,13 +59,13 @@ def stop(sentence: str) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def stages_to_run(only: str = "") -> nx.DiGraph:
+def stages_to_run(only: Sequence[str] = ()) -> nx.DiGraph:
     """Return the graph of DVC's stages that may be out of date: an edge leads from a stage to one that it reads.
 
     An edge has ``needed`` where the stage reads that one's result by its name, and not a folder with those of many.
 
     Raises:
-        SvqkitError: there is no dataset ``only``.
+        SvqkitError: one of ``only`` is neither a stage nor a dataset.
     """
     from dvc.repo import Repo, lock_repo
 
@@ -90,18 +83,25 @@ def stages_to_run(only: str = "") -> nx.DiGraph:
     for name in lonely:
         before = set(graph) - nx.ancestors(graph, name) - {name}
         graph.add_edges_from(((name, other) for other in before if not graph.has_edge(name, other)), needed=False)
-    if only:
-        datasets = [name.partition("@")[2] for name in graph if name.startswith("raw@")]
-        if only not in datasets:
-            raise SvqkitError(f"There is no dataset {only!r}{hint(only, datasets)}. There are: {listed(datasets)}.")
-        kept = nx.ancestors(graph, f"raw@{only}") | {f"raw@{only}"} | {name for name in graph if "@" not in name}
-        graph = graph.subgraph(kept)
+    if only := [name for name in only if name]:
+        chosen = {name: {name} for name in graph}
+        for first in [name for name in graph if name.startswith("raw@")]:
+            of_all = {name for name in graph if "@" not in name}
+            chosen[first.partition("@")[2]] = of_all | {first} | nx.ancestors(graph, first)
+        graph = graph.subgraph(set().union(*(choose(chosen, name, "stage or dataset") for name in only)))
     stale = set().union(*({name} | nx.ancestors(graph, name) for name in changed & set(graph)))
     return graph.subgraph(stale)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Bring every stage up to date; return 0 when none failed."""
+    """Bring every stage up to date; return 0 when none failed.
+
+    Raises:
+        SvqkitError: params.yaml does not fit, ``only`` names no stage, or the cluster can't be used.
+    """
+    forget_the_dead(IN_USE)
+    if changes := update_trainings(load_params()):
+        print(f"{TRAININGS}: {changes}")
     if not (graph := stages_to_run(options.only)):
         print("Every stage is up to date.")
         return 0

@@ -14,7 +14,7 @@ from pathlib import Path
 from svqkit.atomic import replacing
 from svqkit.data.rawfiles import raw_digest
 from svqkit.data.sources import plan
-from svqkit.errors import SvqkitError
+from svqkit.errors import exit_status
 from svqkit.settings.params import Data, load_params
 from svqkit.training.paths import prepare_path, store_path
 
@@ -38,15 +38,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m svqkit.pipeline.stage_raw", description=__doc__.partition(": ")[2])
     parser.add_argument("stage", help="its name in dvc.yaml, which tells the dataset")
     dataset = parser.parse_args(arguments).stage.rpartition("@")[2]
-    try:
-        settings = load_params()
-        data = settings.dataset(dataset)
-        store = store_path(settings.profile, dataset)
-        write(data, FOLDER / settings.profile / f"{dataset}.json", prepare_path(store) / "raw.json")
-    except SvqkitError as error:
-        print(f"\nerror: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_status(lambda: _run(dataset))
+
+
+def _run(dataset: str) -> None:
+    settings = load_params()
+    data = settings.dataset(dataset)
+    store = store_path(settings.profile, dataset)
+    write(data, FOLDER / settings.profile / f"{dataset}.json", prepare_path(store) / "raw.json")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from svqkit.atomic import replacing
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, exit_status
 from svqkit.settings.params import Experiment, Params, as_tree, load_params, without_root
 from svqkit.training.fingerprint import code_of_model, code_of_training, settings_of_training
 from svqkit.userfiles import read_yaml
@@ -101,18 +101,17 @@ def _code(experiments: Iterable[Experiment]) -> dict[str, str]:
 
 def main() -> int:
     """Run the command line; return 1 after an error that is meant for the user."""
-    try:
-        settings = load_params()
-        if changes := update_trainings(settings):
-            raise SvqkitError(
-                f"{TRAININGS}, from which DVC knows the trainings, did not fit params.yaml and has been written anew "
-                f"({changes}). Give the same command again."
-            )
-        write(settings)
-    except SvqkitError as error:
-        print(f"\nerror: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_status(_run)
+
+
+def _run() -> None:
+    settings = load_params()
+    if changes := update_trainings(settings):
+        raise SvqkitError(
+            f"{TRAININGS}, from which DVC knows the trainings, did not fit params.yaml and has been written anew "
+            f"({changes}). Give the same command again."
+        )
+    write(settings)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,10 @@ from dataclasses import asdict
 from pkgutil import resolve_name
 
 from svqkit.quantizers.base import Quantized, Quantizer
-from svqkit.quantizers.controls import MLP, Linear
+from svqkit.quantizers.controls import MLP, Gumbel, Linear, Softmax
 from svqkit.quantizers.fsq import FSQ, ResidualFSQ
 from svqkit.quantizers.lfq import LFQ, ResidualLFQ
 from svqkit.quantizers.lista import LISTA
-from svqkit.quantizers.mixtures import Gumbel, Softmax
 from svqkit.quantizers.none import NoQuantization
 from svqkit.quantizers.residual import GroupedResidualVQ, ResidualVQ
 from svqkit.quantizers.svq import SVQ

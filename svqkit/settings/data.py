@@ -36,7 +36,7 @@ KTH_ACTIONS = ("boxing", "handclapping", "handwaving", "walking", "jogging", "ru
 class Dataset:
     """What every dataset has: where its raw files lie, and how many frames go in and come out."""
 
-    root: str
+    root: Annotated[str, Field(min_length=1)]
     frames_in: Frames = 10
     frames_out: Frames = 10
 

@@ -93,7 +93,7 @@ def load_params(path: str | Path = "params.yaml", profile: str | None = None) ->
     name = profile or tree.get("profile")
     sized = choose(profiles, name, "profile") or {}
 
-    alexnet = checks.value(str, tree.get("lpips_alexnet") or "", "lpips_alexnet (the name of a file)")
+    alexnet = checks.value(str | None, tree.get("lpips_alexnet"), "lpips_alexnet (the name of a file)") or ""
     checks.keys(studies, get_args(Study), "studies", "study")
     sources = checks.datasets(datasets)
     for key, written in profiles.items():
@@ -173,8 +173,6 @@ def _read(path: Path) -> Any:
         return read_yaml(path)
     except FileNotFoundError as error:
         raise SvqkitError(f"No {path} here ({Path.cwd()}). Run from the project's folder, or name the file.") from error
-    except OSError as error:
-        raise SvqkitError(f"{path} can't be read: {error}.") from error
 
 
 def _sections(profile: Mapping[str, Any], dataset: str, source: str) -> list[Tree]:

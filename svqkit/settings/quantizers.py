@@ -189,7 +189,7 @@ class LinearSettings:
 class SoftmaxSettings:
     """Control: SVQ with weights that are positive and sum to 1, a convex combination of codes."""
 
-    layer: ClassVar[str] = "svqkit.quantizers.mixtures:Softmax"
+    layer: ClassVar[str] = "svqkit.quantizers.controls:Softmax"
     name: Literal["softmax"] = "softmax"
     codebook_size: Codes = 10_000
     hidden_dim: Channels = 128
@@ -201,7 +201,7 @@ class SoftmaxSettings:
 class GumbelSettings:
     """Control: one code per position, drawn while training, with the gradient of a softmax at ``temperature``."""
 
-    layer: ClassVar[str] = "svqkit.quantizers.mixtures:Gumbel"
+    layer: ClassVar[str] = "svqkit.quantizers.controls:Gumbel"
     name: Literal["gumbel"] = "gumbel"
     codebook_size: Codes = 10_000
     hidden_dim: Channels = 128

@@ -7,7 +7,7 @@ import.
 import argparse
 import sys
 
-from svqkit.errors import SvqkitError
+from svqkit.errors import exit_status
 from svqkit.settings.params import load_params
 from svqkit.training.paths import store_path
 
@@ -29,31 +29,28 @@ def main(arguments: list[str] | None = None) -> int:
     if options.list == bool(options.experiment):
         parser.error("give the name of an experiment, or --list")
     if options.list:
-        return _run(options)
+        return exit_status(lambda: _list(options))
     from torch.distributed.elastic.multiprocessing.errors import record
 
-    return record(_run)(options)  # torchrun then shows the traceback of the process that failed first
+    # torchrun then shows the traceback of the process that failed first.
+    return record(exit_status)(lambda: _train(options))
 
 
-def _run(options: argparse.Namespace) -> int:
-    try:
-        settings = load_params(options.params, options.profile)
-        if options.list:
-            datasets = [options.dataset] if options.dataset else list(settings.datasets)
-            for dataset in datasets:
-                settings.dataset(dataset)  # refuses an unknown one
-                print(*(experiment.name for experiment in settings.of_dataset(dataset)), sep="\n")
-            return 0
-        from svqkit.data.store import Store
-        from svqkit.training.loop import train_all
+def _list(options: argparse.Namespace) -> None:
+    settings = load_params(options.params, options.profile)
+    for dataset in [options.dataset] if options.dataset else settings.datasets:
+        settings.dataset(dataset)  # refuses an unknown one
+        print(*(experiment.name for experiment in settings.of_dataset(dataset)), sep="\n")
 
-        experiment = settings.experiment(options.experiment)
-        store = Store.open(store_path(experiment.profile, experiment.dataset))
-        train_all(experiment, store, options.runs, options.states, options.journal)
-    except SvqkitError as error:
-        print(f"\nerror: {error}", file=sys.stderr)
-        return 1
-    return 0
+
+def _train(options: argparse.Namespace) -> None:
+    from svqkit.data.store import Store
+    from svqkit.training.loop import train_all
+
+    settings = load_params(options.params, options.profile)
+    experiment = settings.experiment(options.experiment)
+    store = Store.open(store_path(experiment.profile, experiment.dataset))
+    train_all(experiment, store, options.runs, options.states, options.journal)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ place and renamed, so that a kill at any moment leaves the last whole state.
 import json
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,8 +98,8 @@ def load_weights(model: nn.Module, path: Path) -> None:
     """Put the weights at ``path`` into ``model``.
 
     Raises:
-        SvqkitError: there are none, the file is damaged, or they are of another model: missing, surplus and misshapen
-            entries are listed.
+        SvqkitError: there are none, the file is damaged, or they are of another model or no weights: entries that are
+            missing, surplus, misshapen, of another type or not finite are listed.
     """
     refuse_special(path)
     try:
@@ -109,6 +110,23 @@ def load_weights(model: nn.Module, path: Path) -> None:
         model.load_state_dict(tensors)
     except RuntimeError as error:
         raise SvqkitError(f"{path} holds the weights of another model. {str(error)[:MOST_CHARACTERS]}") from error
+    expected = model.state_dict()
+    problems = [line for name in expected for line in misfit(name, tensors[name], expected[name], expected[name].shape)]
+    if problems:
+        listed = "\n  ".join(problems)[:MOST_CHARACTERS]
+        raise SvqkitError(f"{path} holds weights that are none; train the model again:\n  {listed}")
+
+
+def misfit(name: str, value: Any, like: Tensor, shape: Sequence[int]) -> list[str]:
+    """Return why ``value`` can't be the weights ``like``, which the file has in ``shape``; nothing where it can."""
+    if not isinstance(value, Tensor):
+        return [f"no tensor: {name}, expected {tuple(shape)}, got {type(value).__name__!r}"]
+    if tuple(value.shape) != tuple(shape):
+        return [f"shape of {name}: expected {tuple(shape)}, got {tuple(value.shape)}"]
+    if like.is_floating_point() and not value.is_floating_point():
+        return [f"type of {name}: expected a float type, got {value.dtype}"]
+    finite = value.to(like.dtype).isfinite()
+    return [] if finite.all() else [f"not finite: {name}, {int((~finite).sum())} of {value.numel()} values"]
 
 
 def save_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:

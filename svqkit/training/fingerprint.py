@@ -23,6 +23,7 @@ HELPERS = frozenset(
         "svqkit.training.__main__",
         # What is refused, what is said when something is wrong, and while something is going on.
         "svqkit.userfiles",
+        "svqkit.ownfiles",
         "svqkit.errors",
         "svqkit.progress",
         # Where files lie, and how they get there whole.

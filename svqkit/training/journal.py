@@ -10,18 +10,31 @@ import os
 import platform
 import resource
 from collections.abc import Mapping
+from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import psutil
 import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from svqkit.atomic import replacing
+from svqkit.ownfiles import read_tree
 from svqkit.settings.params import Experiment
+from svqkit.settings.types import STRICT, checked
 from svqkit.training.checkpoint import Progress
 from svqkit.training.paths import journal_path
 from svqkit.training.runs import versions
-from svqkit.userfiles import read_json
+
+
+@dataclass(frozen=True, config=STRICT)
+class Journal:
+    """What the file holds."""
+
+    machine: dict[str, str | float] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    runs: dict[Annotated[str, Field(pattern=r"^seed\d+$")], dict[str, Any]] = field(default_factory=dict)
 
 
 def write(
@@ -53,9 +66,17 @@ def write(
 
 
 def read(experiment: Experiment, root: str | Path = "journal") -> dict[str, Any]:
-    """Return the journal of an experiment; empty when it was trained elsewhere, or before there were journals."""
+    """Return the journal of an experiment; empty when it was trained elsewhere, or before there were journals.
+
+    Raises:
+        SvqkitError: what is there is no journal.
+    """
     path = journal_path(experiment, root)
-    return read_json(path) if path.exists() else {}
+    if not path.exists():
+        return {}
+    tree = read_tree(path, dict[str, Any])
+    checked(Journal, tree, str(path))
+    return tree
 
 
 def by_seed(tree: Mapping[str, Any]) -> dict[int, dict[str, Any]]:

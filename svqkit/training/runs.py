@@ -16,7 +16,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,21 +25,26 @@ from typing import Any, Self, get_args
 
 import pandas as pd
 import pydantic.dataclasses
+from pydantic import ConfigDict
 from torch import nn
 
 from svqkit import models
 from svqkit.data.domain import Domain
+from svqkit.data.plan import declares_simulated
 from svqkit.errors import SvqkitError, shown
+from svqkit.ownfiles import read_table, read_tree
 from svqkit.settings.params import Experiment, Study, as_tree, experiment_from_tree
 from svqkit.settings.types import STRICT, Names, Natural, Size, checked
 from svqkit.training.checkpoint import load_weights
 from svqkit.training.fingerprint import counted, with_uncounted
 from svqkit.training.paths import run_path
-from svqkit.userfiles import read_json, refuse_special
 
 CONFIG = "config.json"
 # Goes up when config.json says something in another way; ``read_config`` then turns the earlier way into the new one.
 FORMAT = 2
+# Columns of log.csv and steps.csv.
+LOG = {"epoch": int, "learning_rate": float, "train_loss": float, "validation_loss": float}
+STEPS = {"step": int, "train_loss": float}
 PACKAGES = ("svqkit", "torch", "numpy", "timm", "vector-quantize-pytorch", "accelerate", "xarray", "zarr")
 
 
@@ -72,16 +77,11 @@ class Run:
         path = Path(path)
         if not (path / CONFIG).exists():
             path = _lowest_seed(path)
-        where = str(path / CONFIG)
-        try:
-            tree = read_config(path)
-            experiment = experiment_from_tree(tree["experiment"], where)
-            frames = checked(_Frames, {name: tree[name] for name in ("seed", "channels", "size")}, where)
-        except (OSError, KeyError, TypeError) as error:
-            raise SvqkitError(
-                f"No finished run at {path} ({error!r}). Train it first, e.g. with `dvc repro`."
-            ) from error
-        return cls(path, experiment, frames.seed, frames.channels, frames.size)
+        if not (path / CONFIG).exists():
+            raise SvqkitError(f"No finished run at {path}. Train it first, e.g. with `dvc repro`.")
+        config = read_config(path)
+        experiment = experiment_from_tree(config.experiment, str(path / CONFIG))
+        return cls(path, experiment, config.seed, config.channels, config.size)
 
     @property
     def name(self) -> str:
@@ -93,7 +93,7 @@ class Run:
         return replace(self, experiment=with_uncounted(self.experiment, experiment))
 
     @cached_property
-    def _config(self) -> dict[str, Any]:
+    def _config(self) -> "Config":
         return read_config(self.path)
 
     @property
@@ -101,20 +101,20 @@ class Run:
         """What its frames are: statistics, units, coordinates, spacing.
 
         Raises:
-            SvqkitError: the run was made before these were kept.
+            SvqkitError: the run was made before these were kept, or they don't fit.
         """
-        try:
-            return Domain.from_tree({**self._config["domain"], "channels": self.channels, "size": self.size})
-        except KeyError as error:
+        tree = {**self._config.domain, "channels": self.channels, "size": self.size}
+        if missing := [known.name for known in fields(Domain) if known.name not in tree]:
             raise SvqkitError(
-                f"{self.path} keeps no {error} of its training data, which a forecast needs: it was made by an earlier "
-                "version of svqkit. Train it again, e.g. with `dvc repro`."
-            ) from error
+                f"{self.path} keeps no {missing[0]!r} of its training data, which a forecast needs: it was made by an "
+                "earlier version of svqkit. Train it again, e.g. with `dvc repro`."
+            )
+        return checked(Domain, tree, f"The domain in {self.path / CONFIG}")
 
     @property
     def versions(self) -> dict[str, str]:
         """Versions of svqkit and of what it was trained with."""
-        return checked(dict[str, str], self._config.get("versions", {}), f"{self.path}: versions")
+        return self._config.versions
 
     @property
     def has_codebook(self) -> bool:
@@ -141,25 +141,28 @@ class Run:
 
     def log(self) -> pd.DataFrame:
         """Return one row per epoch: epoch, learning_rate, train_loss, validation_loss."""
-        refuse_special(self.path / "log.csv")
-        return pd.read_csv(self.path / "log.csv")
+        return read_table(self.path / "log.csv", LOG)
 
     def steps(self) -> pd.DataFrame:
         """Return step, train_loss: the mean training loss since the row before; no rows where it was not kept."""
         path = self.path / "steps.csv"
-        refuse_special(path)
-        empty = pd.DataFrame({"step": pd.Series(dtype=int), "train_loss": pd.Series(dtype=float)})
+        empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in STEPS.items()})
         # A training of no step leaves a file without even a header.
-        return pd.read_csv(path) if path.exists() and path.stat().st_size > 1 else empty
+        return read_table(path, STEPS) if path.exists() and path.stat().st_size != 1 else empty
 
 
-@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
-class _Frames:
-    """What config.json says beside the experiment, to be checked as that is."""
+@pydantic.dataclasses.dataclass(frozen=True, config=ConfigDict(STRICT, extra="ignore"))
+class Config:
+    """What config.json of a run says, in today's format; the experiment and the domain are checked by themselves."""
 
+    experiment: dict[str, Any]
     seed: Natural
     channels: Names
     size: Size
+    versions: dict[str, str] = field(default_factory=dict)
+    domain: dict[str, Any] = field(default_factory=dict)
+    made_from: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
 
 
 open_run = Run.open
@@ -195,23 +198,24 @@ def write_config(
     (path / CONFIG).write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> Config:
     """Return what config.json of a run's folder says, in today's format, whatever version of svqkit has written it.
 
     Format 1 has no number, and may lack ``versions``, ``domain``, ``made_from`` and ``files``, which came one by one.
+    Its domain has only a title to tell whether the data are simulated.
 
     Raises:
-        SvqkitError: it is no JSON, or of a later format.
-        OSError: it can't be read.
-        TypeError: it holds something else.
+        SvqkitError: there is none, it does not fit, or it is of a later format.
     """
-    tree = dict(read_json(path / CONFIG))
+    tree = read_tree(path / CONFIG, dict[str, Any])
     if tree.get("format", 1) not in (1, FORMAT):
         raise SvqkitError(
             f"{path / CONFIG} has format {shown(tree['format'])}, this version of svqkit reads formats up to {FORMAT}: "
             "it was written by a later one. Update svqkit."
         )
-    return {**tree, "format": FORMAT}
+    config = checked(Config, tree, str(path / CONFIG))
+    simulated = declares_simulated(str(config.domain.get("title", "")))
+    return replace(config, domain={"simulated": simulated, **config.domain} if config.domain else {})
 
 
 def versions() -> dict[str, str]:
@@ -229,10 +233,10 @@ def _version(package: str) -> str:
 def is_run_of(path: Path, fingerprint: Mapping[str, Any]) -> bool:
     """Return whether a finished run with this fingerprint is at ``path``, its files as its training left them."""
     try:
-        tree = read_config(path)
-        settings = {**counted(tree["experiment"]), "seed": tree["seed"]}
-        return {"settings": settings, **tree["made_from"]} == fingerprint and tree["files"] == _digests(path)
-    except (OSError, KeyError, TypeError, ValueError):
+        config = read_config(path)
+        settings = {**counted(config.experiment), "seed": config.seed}
+        return {"settings": settings, **config.made_from} == fingerprint and config.files == _digests(path)
+    except (OSError, KeyError, TypeError, SvqkitError):
         return False
 
 

@@ -1,0 +1,62 @@
+"""Notebooks on their own, in a fresh copy of the project: they fetch and prepare what they need."""
+
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+from projectcopy import Project, outputs_of
+from test_datasets import NAMES
+
+SHORT = {"training": {"epochs": 1, "steps_per_epoch": 2}}
+# The others of weather are read and drawn as the two that are left.
+LIKE_ANOTHER = ("weather_r", "weather_uv10", "weather_tcc", "weather_hmv")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    project = Project(tmp_path_factory.mktemp("project"))
+    yield project
+    shutil.rmtree(project.folder)
+
+
+@pytest.fixture(scope="module")
+def execute(project: Project) -> Iterator[Callable[..., NotebookNode]]:
+    """Executes notebooks of the project in one kernel."""
+    with project.kernel() as execute:
+        yield execute
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LIKE_ANOTHER)) for name in NAMES]
+)
+def test_train_ends_with_scores_and_pictures(name: str, execute: Callable[..., NotebookNode]) -> None:
+    texts, pictures = outputs_of(execute("train", dataset=name, overrides=SHORT))
+    assert "mse_mean" in texts
+    assert "Persistence" in texts
+    assert "SVQ" in texts
+    assert pictures >= 3, "the curves, a forecast beside the truth, where the error is"
+
+
+def test_train_takes_a_translator_a_quantizer_and_a_seed(
+    project: Project, execute: Callable[..., NotebookNode]
+) -> None:
+    execute("train", translator="poolformer", quantizer="fsq", seed=3, score=False, overrides=SHORT)
+    (run,) = (project.folder / "scratch/runs/sample/weather_t2m").glob("*/seed3")
+    assert run.parent.name == "weather_t2m-poolformer-fsq"
+
+
+def test_an_unknown_parameter_is_one_clear_error(execute: Callable[..., NotebookNode]) -> None:
+    with pytest.raises(CellExecutionError, match=r"has no parameter 'datset' \(did you mean 'dataset'\?\)"):
+        execute("train", datset="weather_t2m")
+
+
+def test_the_notebook_on_translators_runs(execute: Callable[..., NotebookNode]) -> None:
+    assert outputs_of(execute("translators", profile="sample", samples=1, latents=[8, 16]))[1] == 1
+
+
+def test_the_notebook_on_models_of_one_s_own_runs(execute: Callable[..., NotebookNode]) -> None:
+    texts, pictures = outputs_of(execute("svq_in_your_model", steps=10, seeds=1, codes=50))
+    assert pictures == 1
+    assert all(word in texts for word in ("persistence", "plain", "SVQ", "VQ", "torch.Size([4, 50, 32])"))
