@@ -15,7 +15,7 @@ from svqkit.errors import SvqkitError
 from svqkit.evaluation import forecasters
 from svqkit.forecasting.files import from_files, is_files
 from svqkit.forecasting.inputs import ModelInput, far_off, from_array, from_model
-from svqkit.forecasting.labelled import PLANES, from_labelled
+from svqkit.forecasting.labelled import from_labelled
 from svqkit.training.runs import Run
 
 
@@ -143,7 +143,7 @@ def _frames(model_input: ModelInput, predicted: np.ndarray, domain: Domain, ahea
         domain.scale if model_input.frames.dtype == np.uint8 else 1
     )
     values = from_model(np.concatenate([observed, predicted[0]]), domain, as_bytes=False)
-    plane = PLANES[domain.kind]
+    plane = ("lat", "lon") if domain.kind == "grid" else ("y", "x")
     axes = {name: (name, list(axis)) for name, axis in (("lat", domain.lat), ("lon", domain.lon)) if axis}
     time = domain.lead_step * np.array([*domain.inputs, *ahead])
     return xr.DataArray(
