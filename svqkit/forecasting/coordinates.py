@@ -50,7 +50,7 @@ def _why_absent(times: np.ndarray, wanted: np.ndarray, absent: np.datetime64, do
     if wanted[0] < times[0]:
         return (
             f"The input has {len(times)} frames from {shown_time(times[0])} to {shown_time(times[-1])}; the model "
-            f"needs one at {shown_time(wanted[0])} too, since it looks at {len(wanted)}, one every {model}. Give it more."
+            f"needs one at {shown_time(wanted[0])} too, since it looks at {len(wanted)}, one every {model}. Give more."
         )
     return (
         f"The input has no frame at {shown_time(absent)}; the model looks at {len(wanted)} frames, one every {model}, "

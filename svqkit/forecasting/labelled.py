@@ -195,9 +195,10 @@ def _like_input(variable: Variable, values: np.ndarray, ahead: np.ndarray) -> xr
         dims = [name for name in ("time", "level", "lat", "lon") if name in like.dims]
         made = xr.DataArray(values, {"time": ("time", ahead, told), **axes}, dims, raw.name, raw.attrs)
         made = made.transpose(*like.dims).rename({role: own for role, own in names.items() if role in like.dims})
-        kept = [name for name, axis in raw.coords.items() if {*axis.dims} <= {*made.dims} - {names.get("time", "time")}]
-        idle = [name for name in kept if name not in (*made.coords, "time", "valid_time", "step", "expver")]
-        return made.assign_coords({name: raw[name].variable.load() for name in idle}).drop_encoding()
+        if not isinstance(piece.source, xr.Dataset):
+            return made
+        fixed = {name: axis for name, axis in raw.coords.items() if names["time"] not in axis.dims}
+        return made.assign_coords({name: axis for name, axis in fixed.items() if name not in made.coords})
 
 
 def _from_channels(array: xr.DataArray, domain: Domain, frames: Sequence[int]) -> ModelInput:

@@ -219,7 +219,7 @@ def open_field(source: Source, variable: str, only_axes: bool = False) -> Iterat
         if not found:
             there = listed({str(name) for dataset in datasets for name in dataset.data_vars})
             names = [str(name) for dataset in datasets for name in dataset.data_vars if name != variable]
-            raise SvqkitError(f"{where} has no variable {variable!r}{hint(variable, names)}; it has: {there}.")
+            raise SvqkitError(f"{where} has no variable {variable!r}; it has: {there}{hint(variable, names)}.")
         if len(found) > 1:
             raise SvqkitError(
                 f"{where} has {variable!r} in {len(found)} forms, of other levels or steps. Write the wanted one into "
@@ -264,7 +264,7 @@ def as_field(array: xr.DataArray, where: str) -> xr.DataArray:
         )
     for dim in array.dims:
         if dim not in array.coords:
-            raise SvqkitError(f"{what}: {dim} has no coordinate that says where its values lie. Add it.")
+            raise SvqkitError(f"{where}: {dim} has no coordinate that says where its values lie. Add it.")
     return array.reset_coords(drop=True).rename(roles)
 
 
@@ -479,7 +479,7 @@ def find_levels(piece: Piece, wanted: Sequence[float]) -> list[int]:
         )
     indices = [next((at for at, level in enumerate(there) if np.isclose(level, want)), -1) for want in wanted]
     if absent := [level for level, index in zip(wanted, indices, strict=True) if index < 0]:
-        raise SvqkitError(f"{piece.where}: no level {absent} of {piece.variable} (in hPa); it has {there}.")
+        raise SvqkitError(f"{piece.where}: no level {absent} of {piece.variable}; it has {there} (hPa).")
     return indices
 
 
@@ -500,15 +500,16 @@ def read(pieces: Sequence[Piece], times: np.ndarray, levels: Sequence[float], un
 def _read_rows(piece: Piece, rows: np.ndarray, levels: list[int], units: str) -> np.ndarray:
     with open_field(piece.source, piece.variable) as (dataset, field):
         # One block out of the file, from which rows are taken: to read them one by one takes far longer.
-        block = field.isel(time=slice(int(rows[0]), int(rows[-1]) + 1))
-        block = block.isel(level=_as_slice(levels)) if "level" in block.dims else block.expand_dims("level", axis=1)
+        chosen = {"level": _as_slice(levels)} if "level" in field.dims else {}
+        block = field.isel(time=slice(int(rows[0]), int(rows[-1]) + 1), **chosen)
         try:
-            values = block.transpose("time", "level", "lat", "lon").values[rows - rows[0]]
+            values = block.transpose("time", ..., "lat", "lon").values[rows - rows[0]]
         except UNREADABLE as error:
             raise SvqkitError(
                 f"{piece.where}: the data can't be read to the end ({error}); the file is truncated or damaged. "
                 "Fetch it again."
             ) from error
+        values = values if chosen else values[:, None]
         values = values.astype(np.float32)
         _refuse_missing(piece, values, rows, _packed_stand_ins(dataset[piece.variable]))
     return convert(values, piece.units, units)
@@ -533,18 +534,17 @@ def _refuse_missing(piece: Piece, values: np.ndarray, rows: np.ndarray, packed: 
     Raises:
         SvqkitError: there is one, with its place.
     """
-    for level in range(values.shape[1]):
+    lows, highs = values.min(axis=(0, 2, 3)), values.max(axis=(0, 2, 3))  # NaN where there is one
+    for level, (low, high) in enumerate(zip(lows, highs, strict=True)):
         of_level = values[:, level]
-        low, high = of_level.min(), of_level.max()  # NaN when there is one
-        if np.isfinite(low) and np.isfinite(high) and max(-low, high) < LARGEST:
-            stand_in = _stand_in(of_level, low, high, packed)
-            if stand_in is None:
-                continue
-            bad, what = of_level == stand_in, f"{stand_in:g}, which stand for missing ones without a _FillValue,"
-        elif not np.isfinite(of_level).all():
+        if not (np.isfinite(low) and np.isfinite(high)):
             bad, what = ~np.isfinite(of_level), "that are NaN or infinite"
-        else:
+        elif max(-low, high) >= LARGEST:
             bad, what = np.abs(of_level) >= LARGEST, f"such as {high if high >= LARGEST else low:.5g}, never written,"
+        elif (stand_in := _stand_in(of_level, low, high, packed)) is not None:
+            bad, what = of_level == stand_in, f"{stand_in:g}, which stand for missing ones without a _FillValue,"
+        else:
+            continue
         frame, row, column = (int(axis[0]) for axis in np.nonzero(bad))
         at = "" if piece.levels is None else f"level number {level} of those wanted, "
         raise SvqkitError(
