@@ -202,7 +202,7 @@ def open_record(data: WeatherData) -> Record:
     times: dict[str, np.ndarray] = {}
     channels, units, owners, notes, simulated = [], [], [], [], False
     for variable in data.variables:
-        every = [_inspect(source, variable, data) for source in find_sources(data.root, variable)]
+        every = [inspect_source(source, variable, data) for source in find_sources(data.root, variable)]
         used = [piece for piece in every if _in_any_period(piece.times, data).any()] or every
         for others in pieces.values():
             refuse_other_grid(used[0], others[0])
@@ -269,8 +269,12 @@ def find_sources(root: str | Path, variable: str) -> list[Source]:
     return sources
 
 
-def _inspect(source: Source, variable: str, data: WeatherData) -> Piece:
-    """Look at one file; of those without a frame in any period levels and times may be others."""
+def inspect_source(source: Source, variable: str, data: WeatherData) -> Piece:
+    """Look at one file; of those without a frame in any period levels and times may be others.
+
+    Raises:
+        SvqkitError: as :func:`svqkit.data.sources.gridded.inspect`; a level is absent; times don't fit the settings.
+    """
     piece = inspect(source, variable)
     if _in_any_period(piece.times, data).any():
         find_levels(piece, data.levels)
