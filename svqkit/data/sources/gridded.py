@@ -534,7 +534,8 @@ def _refuse_missing(piece: Piece, values: np.ndarray, rows: np.ndarray, packed: 
     Raises:
         SvqkitError: there is one, with its place.
     """
-    lows, highs = values.min(axis=(0, 2, 3)), values.max(axis=(0, 2, 3))  # NaN where there is one
+    flat = values.reshape(*values.shape[:2], -1)  # along memory, which is many times as fast
+    lows, highs = flat.min(axis=2).min(axis=0), flat.max(axis=2).max(axis=0)  # NaN where there is one
     for level, (low, high) in enumerate(zip(lows, highs, strict=True)):
         of_level = values[:, level]
         if not (np.isfinite(low) and np.isfinite(high)):
