@@ -12,7 +12,6 @@ import xarray as xr
 
 from svqkit.data.domain import Domain
 from svqkit.data.sources.gridded import (
-    AXES,
     HOUR,
     Piece,
     Source,
@@ -74,33 +73,28 @@ def from_labelled(x: xr.DataArray | xr.Dataset, data: Dataset, domain: Domain, f
         SvqkitError: a variable, level, channel, dimension or coordinate is missing, or its unit, grid or times don't
             fit the model; a value is not finite.
     """
-    arrays = list(x.data_vars.values()) if isinstance(x, xr.Dataset) else [x]
-    if has_channels(x):
-        made = _from_channels(arrays[0], domain, frames)
-    elif not isinstance(data, WeatherData):
-        raise SvqkitError(
-            f"The input has the dimensions {tuple(x.dims)}; the model takes one array with the dimensions time, "
-            "channel, y, x. Rename them, e.g. with xarray's rename."
-        )
-    elif isinstance(x, xr.Dataset):
-        return from_gridded([x], wanted_levels(data, domain), domain, frames)
-    else:
-        only = data.variables[0] if len(data.variables) == 1 else "an array without a name"
+    if isinstance(x, xr.DataArray):
+        only = data.variables[0] if isinstance(data, WeatherData) and len(data.variables) == 1 else "without a name"
         name = str(x.name or only)
-        made = from_gridded([x.to_dataset(name=name)], wanted_levels(data, domain), domain, frames)
-        made = replace(made, restore=lambda forecast, restore=made.restore: restore(forecast)[name].rename(x.name))
-    if isinstance(x, xr.Dataset):
-        name = arrays[0].name
-        made = replace(
-            made, restore=lambda forecast, restore=made.restore: xr.Dataset({name: restore(forecast)}, attrs=x.attrs)
+        of_dataset = from_labelled(x.to_dataset(name=name), data, domain, frames)
+        return replace(of_dataset, restore=lambda forecast: of_dataset.restore(forecast)[name].rename(x.name))
+    if has_channels(x):
+        (array,) = x.data_vars.values()
+        of_array = _from_channels(array, domain, frames)
+        return replace(
+            of_array, restore=lambda forecast: xr.Dataset({array.name: of_array.restore(forecast)}, attrs=x.attrs)
         )
-    return made
+    if not isinstance(data, WeatherData):
+        raise SvqkitError(
+            f"The input has {listed(x.data_vars)} with the dimensions {tuple(x.dims)}; the model takes one array with "
+            "the dimensions time, channel, y, x. Rename them, e.g. with xarray's rename."
+        )
+    return from_gridded([x], wanted_levels(data, domain), domain, frames)
 
 
-def has_channels(x: xr.DataArray | xr.Dataset) -> bool:
-    """Return whether ``x`` is, or has nothing but, an array with the dimension channel."""
-    arrays = list(x.data_vars.values()) if isinstance(x, xr.Dataset) else [x]
-    return len(arrays) == 1 and "channel" in arrays[0].dims
+def has_channels(x: xr.Dataset) -> bool:
+    """Return whether a Dataset has nothing but an array with the dimension channel."""
+    return len(x.data_vars) == 1 and "channel" in x.dims
 
 
 def wanted_levels(data: WeatherData, domain: Domain) -> dict[str, list[int]]:
@@ -138,7 +132,7 @@ def from_gridded(
         own = np.empty_like(forecast[0])
         own[..., rows[:, None], columns] = forecast[0]
         made = [_like_input(variable, own[:, variable.channels], ahead) for variable in variables]
-        return xr.Dataset({array.name: array for array in made}, attrs=_attributes(first))
+        return xr.Dataset({array.name: array for array in made}, attrs=first.attrs)
 
     return ModelInput(values, restore, tuple(notes), times[-1])
 
@@ -159,22 +153,9 @@ def _variable(sources: Sequence[Source], name: str, levels: Sequence[int], domai
                 f"{piece.where}: {name} is in {piece.units!r}, the model was trained on {units!r}. Convert the values "
                 "and set attrs['units'], or correct that attribute."
             )
-    if levels and pieces[0].levels is None:
-        _refuse_other_level(pieces[0], levels[0])
+        if levels and piece.scalar_level not in (None, *levels):
+            raise SvqkitError(f"{piece.where}: {name} is of level {piece.scalar_level}, the model's is {levels[0]}.")
     return Variable(pieces, levels, channels, units)
-
-
-def _refuse_other_level(piece: Piece, wanted: int) -> None:
-    with open_field(piece.source, piece.variable) as (dataset, _):
-        scalars = {name: axis.values for name, axis in dataset[piece.variable].coords.items() if axis.ndim == 0}
-    for name in AXES["level"][0] & {*scalars}:
-        if not np.isclose(scalars[name], wanted):
-            raise SvqkitError(f"{piece.where}: {piece.variable} is of {name} {scalars[name]}, the model's is {wanted}.")
-
-
-def _attributes(piece: Piece) -> dict:
-    with open_field(piece.source, piece.variable) as (dataset, _):
-        return dict(dataset.attrs)
 
 
 def _like_input(variable: Variable, values: np.ndarray, ahead: np.ndarray) -> xr.DataArray:

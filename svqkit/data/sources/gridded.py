@@ -9,7 +9,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -68,8 +68,8 @@ class Piece:
         lat, lon: degrees north, degrees east.
         levels: hPa where the unit is known; None without levels.
         units: as the file gives them.
-        title: what the file says of itself, if it does.
-        simulated: whether its title or source begins with that word.
+        scalar_level: of a variable without levels, where the file tells it.
+        attrs: what the file says of itself.
         notes: what a reader should know.
     """
 
@@ -81,9 +81,19 @@ class Piece:
     lon: np.ndarray
     levels: np.ndarray | None
     units: str
-    title: str = ""
-    simulated: bool = False
+    scalar_level: float | None = None
+    attrs: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What the file calls itself; "" if it doesn't."""
+        return str(self.attrs.get("title", ""))
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the title or the source begins with that word."""
+        return any(declares_simulated(str(self.attrs.get(name, ""))) for name in ("title", "source"))
 
 
 def is_store(source: Source) -> bool:
@@ -321,20 +331,20 @@ def inspect(source: Source, variable: str) -> Piece:
     Raises:
         SvqkitError: as :func:`open_field`; or its dates, latitudes, longitudes or levels are none.
     """
-    with open_field(source, variable, only_axes=True) as (dataset, field):
-        where = name_of(source)
-        titles = [str(dataset.attrs.get(name, "")) for name in ("title", "source")]
+    with open_field(source, variable, only_axes=True) as (dataset, ours):
+        where, raw = name_of(source), dataset[variable]
+        scalars = [raw[name].item() for name in AXES["level"][0] & {*raw.coords} if raw[name].ndim == 0]
         return Piece(
             source=source,
             where=where,
             variable=variable,
-            times=_dates(field["time"], where),
-            lat=_places(field["lat"], where, 90.0),
-            lon=_places(field["lon"], where, 720.0),
-            levels=_levels(field["level"], where) if "level" in field.dims else None,
-            units=str(dataset[variable].attrs.get("units", "")).strip(),
-            title=titles[0],
-            simulated=any(map(declares_simulated, titles)),
+            times=_dates(ours["time"], where),
+            lat=_places(ours["lat"], where, 90.0),
+            lon=_places(ours["lon"], where, 720.0),
+            levels=_levels(ours["level"], where) if "level" in ours.dims else None,
+            units=str(raw.attrs.get("units", "")).strip(),
+            scalar_level=scalars[0] if scalars else None,
+            attrs=dataset.attrs,
             notes=_missing_chunks(source, variable) if is_store(source) else (),
         )
 
@@ -498,10 +508,10 @@ def read(pieces: Sequence[Piece], times: np.ndarray, levels: Sequence[float], un
 
 
 def _read_rows(piece: Piece, rows: np.ndarray, levels: list[int], units: str) -> np.ndarray:
-    with open_field(piece.source, piece.variable) as (dataset, field):
+    with open_field(piece.source, piece.variable) as (dataset, ours):
         # One block out of the file, from which rows are taken: to read them one by one takes far longer.
-        chosen = {"level": _as_slice(levels)} if "level" in field.dims else {}
-        block = field.isel(time=slice(int(rows[0]), int(rows[-1]) + 1), **chosen)
+        chosen = {"level": _as_slice(levels)} if "level" in ours.dims else {}
+        block = ours.isel(time=slice(int(rows[0]), int(rows[-1]) + 1), **chosen)
         try:
             values = block.transpose("time", ..., "lat", "lon").values[rows - rows[0]]
         except UNREADABLE as error:
