@@ -49,6 +49,7 @@ UNIT_WORDS = {
 STAND_INS = np.array([999, 999.9, 9999, 99999, 32767, 32768], np.float32)
 # No physical quantity of the weather is as large; 1e20 and 9.97e36 are what CF and netCDF write where nothing is.
 LARGEST = 1e19
+STANDARD_CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 HOUR, SECOND = np.timedelta64(1, "h"), np.timedelta64(1, "s")
 # Above this number of chunks a store's are not counted: a listing of ERA5's would take minutes.
 MOST_CHUNKS = 200_000
@@ -360,11 +361,13 @@ def _dates(axis: xr.DataArray, where: str) -> np.ndarray:
             raise SvqkitError(
                 f"{where}: times in {written!r} can't be decoded. Write them in hours or days since a date."
             ) from error
-    if values.dtype == object and len(values) and hasattr(values[0], "calendar"):
+    calendar = getattr(values[0], "calendar", "") if values.dtype == object and len(values) else ""
+    if calendar and calendar not in STANDARD_CALENDARS:
         raise SvqkitError(
-            f"{where}: times are in the calendar {values[0].calendar!r}, expected the standard one. Convert them, e.g. "
-            "with xarray: data.convert_calendar('standard', use_cftime=False)."
+            f"{where}: times are in the calendar {calendar!r}, expected the standard one. Convert them, e.g. with "
+            "xarray: data.convert_calendar('standard', use_cftime=False)."
         )
+    values = np.array(["NaT"], "datetime64[ns]") if calendar else values  # dates that datetime64 can't hold
     if not np.issubdtype(values.dtype, np.datetime64):
         raise SvqkitError(
             f"{where}: the time axis is {values.dtype}, expected dates (units such as 'hours since …')"
@@ -571,7 +574,7 @@ def _stand_in(values: np.ndarray, low: np.float32, high: np.float32, packed: np.
     Geopotential may well be −9999 somewhere, among others near it.
     """
     for extreme in (low, high):
-        if (np.abs(extreme) == STAND_INS).any() or (extreme == packed).any():
+        if (np.abs(extreme) == STAND_INS).any() or np.isclose(extreme, packed, rtol=1e-5).any():
             others = values[values != extreme]
             if others.size == 0 or np.abs(others - extreme).min() > others.max() - others.min():
                 return extreme
@@ -599,16 +602,13 @@ def convert(values: np.ndarray, unit: str, to: str) -> np.ndarray:
     if same_unit(unit, to):
         return values
     one, other = _unit(unit), _unit(to)
-    converted = one._REGISTRY.Quantity(values.astype(np.float64), one).to(other).magnitude
+    converted = _registry().Quantity(values.astype(np.float64), one).to(other).magnitude
     return converted.astype(values.dtype if values.dtype.kind == "f" else np.float64)
 
 
 @lru_cache(maxsize=1000)
 def _unit(written: str) -> Any:
     """The unit (of pint) that is meant, None where it isn't known. Of "m.s-1" the point is a product."""
-    # The registry takes a second, which most files don't need.
-    from cf_xarray.units import units as registry
-
     text = UNIT_WORDS.get(written.lower(), written).replace("·", " ")
     text = re.sub(r"(?<=[A-Za-z\d])\.(?=[A-Za-z])", " ", text)
     # No powers of powers, nor other arithmetic that a file may ask for.
@@ -617,9 +617,15 @@ def _unit(written: str) -> Any:
     ):
         return None
     try:
-        return registry.parse_units(text)
+        return _registry().parse_units(text)
     except Exception:  # pint raises more than its own errors
         return None
+
+
+def _registry() -> Any:
+    from cf_xarray.units import units  # takes a second, which most files don't need
+
+    return units
 
 
 def shown_time(time: np.datetime64) -> str:
