@@ -35,7 +35,8 @@ GRID = ("time", "lat", "lon")
 
 def plain(**attrs: Any) -> xr.Dataset:
     """Three hourly days of t2m."""
-    return xr.Dataset({"t2m": (GRID, VALUES, {"units": "K"} | attrs)}, AXES, {"title": "made up for a test"})
+    data = xr.Dataset({"t2m": (GRID, VALUES, {"units": "K"} | attrs)}, AXES, {"title": "made up for a test"})
+    return data.copy(deep=True)
 
 
 def settings(root: Path | str, **changes: Any) -> WeatherData:
@@ -96,7 +97,7 @@ def dated(units: str, calendar: str = "standard", values: Any = None) -> xr.Data
 
 
 def moved(index: int, to: int) -> xr.Dataset:
-    times = plain()["time"].values
+    times = AXES["time"].copy()
     times[index] = times[to]
     return axis("time", times)
 
@@ -117,7 +118,10 @@ BAD_DATASETS: dict[str, tuple[Callable[[], xr.Dataset], tuple[str, ...]]] = {
     "-32767": (lambda: value(-32767), ("-32767", STANDS)),
     "9999": (lambda: value(9999), ("9999", STANDS)),
     "nothing but -9999": (lambda: plain() * 0 - 9999, ("-9999", STANDS)),
-    "dates as values": (lambda: plain().assign(t2m=plain()["time"] + 0 * plain()["t2m"].astype(int)), ("no numbers",)),
+    "dates as values": (
+        lambda: plain().assign(t2m=(plain()["time"] + 0 * plain()["t2m"].astype(int)).drop_attrs()),
+        ("no numbers",),
+    ),
     "truth as values": (lambda: plain().assign(t2m=plain()["t2m"] > 280), ("no numbers",)),
     "months since": (lambda: dated("months since 2010-01-01"), ("'months since 2010-01-01' can't be decoded",)),
     "an unknown unit of time": (lambda: dated("fortnights since 2010-01-01"), ("can't be decoded",)),

@@ -43,7 +43,7 @@ def from_files(
         SvqkitError: there is no such file, it is of another kind or damaged, or what it holds does not fit.
     """
     x = str(x) if isinstance(x, int) else x
-    if isinstance(x, str | Path) and (is_store(x) or (Path(x).is_dir() and isinstance(data, WeatherData))):
+    if isinstance(x, str | Path) and (is_store(x) or (_is_folder(x) and isinstance(data, WeatherData))):
         return _of_gridded([x], data, domain, frames)
     files = _files(x)
     suffix = files[0].suffix.lower()
@@ -64,7 +64,7 @@ def _files(x: str | Path | Sequence[str | Path]) -> list[Path]:
     """The files that are meant: of a folder the images in it, of a pattern with ``*`` what it matches."""
     if not isinstance(x, str | Path):
         files = [Path(path) for path in x]
-    elif Path(x).is_dir():
+    elif _is_folder(x):
         files = images_in(Path(x))
     elif "*" in str(x) or "?" in str(x):
         found = (Path(path) for path in glob(str(x)))
@@ -81,6 +81,11 @@ def _files(x: str | Path | Sequence[str | Path]) -> list[Path]:
     if len(kinds) > 1 and not kinds <= {*SUFFIXES}:
         raise SvqkitError(f"The files are of several kinds: {', '.join(sorted(kinds))}. Name those of one kind.")
     return files
+
+
+def _is_folder(x: str | Path) -> bool:
+    """Whether it is a folder of files; one called x.nc is refused as a file."""
+    return Path(x).is_dir() and Path(x).suffix.lower() not in SUFFIXES
 
 
 def _of_gridded(sources: Sequence[str | Path], data: Dataset, domain: Domain, frames: Sequence[int]) -> ModelInput:

@@ -160,10 +160,17 @@ def opened(source: Source, only_axes: bool = False) -> Iterator[list[xr.Dataset]
 
 def _open(source: str | Path, only_axes: bool) -> list[xr.Dataset]:
     if is_store(source):
-        # Zarr 2 writes a fill value of 0 where nobody chose one: it marks no missing value.
         group = zarr.open_group(str(source), mode="r")
+        # Zarr 2 writes a fill value of 0 where nobody chose one: it marks no missing value.
         masked = any(array.fill_value for _, array in group.arrays() if array.dtype.kind in "fiu")
-        return [xr.open_zarr(str(source), chunks=None, decode_times=False, use_zarr_fill_value_as_mask=masked and None)]
+        store = xr.open_zarr(
+            str(source),
+            chunks=None,
+            decode_times=False,
+            consolidated=group.metadata.consolidated_metadata is not None,
+            use_zarr_fill_value_as_mask=None if masked else False,
+        )
+        return [store]
     path = Path(source)
     refuse_special(path)
     with path.open("rb") as file:
@@ -490,7 +497,8 @@ def find_levels(piece: Piece, wanted: Sequence[float]) -> list[int]:
             f"{piece.where}: {piece.variable} has levels {there}; name the wanted ones in `levels`, or pick one, e.g. "
             "with isel(level=0)."
         )
-    indices = [next((at for at, level in enumerate(there) if np.isclose(level, want)), -1) for want in wanted]
+    rounded = np.round(piece.levels, 3).tolist()
+    indices = [rounded.index(level) if level in rounded else -1 for level in wanted]
     if absent := [level for level, index in zip(wanted, indices, strict=True) if index < 0]:
         raise SvqkitError(f"{piece.where}: no level {absent} of {piece.variable}; it has {there} (hPa).")
     return indices
@@ -574,7 +582,7 @@ def _stand_in(values: np.ndarray, low: np.float32, high: np.float32, packed: np.
     Geopotential may well be −9999 somewhere, among others near it.
     """
     for extreme in (low, high):
-        if (np.abs(extreme) == STAND_INS).any() or np.isclose(extreme, packed, rtol=1e-5).any():
+        if (np.abs(extreme) == STAND_INS).any() or (packed.size and np.isclose(extreme, packed, rtol=1e-5).any()):
             others = values[values != extreme]
             if others.size == 0 or np.abs(others - extreme).min() > others.max() - others.min():
                 return extreme
