@@ -124,11 +124,12 @@ def gridded_in(folder: Path) -> list[Path]:
     return [path for path in entries if path.suffix.lower() in SUFFIXES or is_store(path)]
 
 
-def files_of(source: Source) -> list[Path | str]:
-    """Return the files that a source is made of; of a URL itself."""
-    if is_store(source) and not is_url(source):
-        return sorted(path for path in Path(source).rglob("*") if path.is_file())
-    return [] if isinstance(source, xr.Dataset) else [source]
+def files_of(source: Source) -> list[Path]:
+    """Return the files that a source is made of; none of a URL."""
+    if is_url(source) or isinstance(source, xr.Dataset):
+        return []
+    path = Path(source)
+    return sorted(file for file in path.rglob("*") if file.is_file()) if is_store(path) else [path]
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from svqkit.data.sources.gridded import (
     holds,
     inspect,
     is_store,
+    is_url,
     join,
     notes_of,
     read,
@@ -250,8 +251,10 @@ def find_sources(root: str | Path, variable: str) -> list[Source]:
     Raises:
         SvqkitError: there is none.
     """
+    if is_url(root):
+        return [str(root)]
     if is_store(root) or Path(root).is_file():
-        return [root]
+        return [Path(root)]
     root = Path(root)
     folder = root / LONG_NAMES.get(variable, variable)
     if folder.is_dir() and not is_store(folder):
