@@ -20,7 +20,7 @@ from rawfiles import files_below
 
 from svqkit.data.domain import Domain
 from svqkit.data.prepare import prepare
-from svqkit.data.sources.gridded import convert, converts
+from svqkit.data.sources.units import convert, converts
 from svqkit.errors import SvqkitError
 from svqkit.forecasting.files import from_files
 from svqkit.forecasting.inputs import ModelInput
@@ -281,6 +281,12 @@ def halves(second: Callable[[xr.Dataset], xr.Dataset]) -> Callable[[Path], None]
     return write
 
 
+def three_units(folder: Path) -> None:
+    for number, unit in enumerate(("", "K", "Pa")):
+        days = plain(units=unit).isel(time=slice(24 * number, 24 * number + 24))
+        days.to_netcdf(folder / f"{number}.nc")
+
+
 def in_units(name: str) -> Callable[[xr.Dataset], xr.Dataset]:
     return lambda data: data.assign(t2m=data["t2m"].assign_attrs(units=name))
 
@@ -290,6 +296,7 @@ BAD_PAIRS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "a unit that nobody knows": (halves(in_units("warmth")), ("one.nc", "'warmth' in", "two.nc")),
     "a unit that is a bomb": (halves(in_units("10**9**9**9")), ("one.nc", "two.nc")),
     "a unit that is code": (halves(in_units("__import__('os').getcwd()")), ("one.nc", "two.nc")),
+    "a unit that only two of three files have": (three_units, ("'K' in", "'Pa' in")),
     "another grid": (halves(lambda data: data.isel(lat=slice(2))), ("The grids differ", "one.nc", "two.nc")),
     "a shifted grid": (halves(lambda data: data.assign_coords(lon=data["lon"] - 180)), ("The grids differ", "two.nc")),
     "a turned grid": (halves(lambda data: data.isel(lat=slice(None, None, -1))), ("The grids differ", "two.nc")),

@@ -23,8 +23,8 @@ from rawfiles import RawFiles
 from svqkit import forecasting, models
 from svqkit.data.domain import Domain
 from svqkit.data.prepare import prepare
-from svqkit.data.sources.gridded import same_unit
 from svqkit.data.sources.images import resize
+from svqkit.data.sources.units import same_unit
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.testset import TestSet

@@ -15,8 +15,6 @@ from svqkit.data.sources.gridded import (
     HOUR,
     Piece,
     Source,
-    convert,
-    converts,
     find_levels,
     holds,
     inspect,
@@ -26,8 +24,8 @@ from svqkit.data.sources.gridded import (
     own_names,
     read,
     refuse_other_grid,
-    same_unit,
 )
+from svqkit.data.sources.units import convert, converts, same_unit
 from svqkit.errors import SvqkitError, listed
 from svqkit.forecasting.coordinates import in_hours, matching_indices
 from svqkit.forecasting.inputs import ModelInput, from_array
@@ -143,7 +141,7 @@ def _variable(sources: Sequence[Source], name: str, levels: Sequence[int], domai
     having = [source for source in sources if holds(source, name)] or sources[:1]
     pieces = join([inspect(source, name) for source in having])
     channels = [domain.channels.index(channel) for channel in ([f"{name}_{level}" for level in levels] or [name])]
-    units = domain.own_units[channels[0]]
+    units = domain.own_units[channels[0]] or next((piece.units for piece in pieces if piece.units), "")
     for piece in pieces:
         if piece.levels is None and len(levels) > 1:
             raise SvqkitError(f"{piece.where}: {name} has no levels; the model takes {list(levels)}. Give it these.")

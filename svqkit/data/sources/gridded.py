@@ -5,7 +5,6 @@ by the CF conventions and by the names that are in use. What nobody needs (numbe
 Prepare, forecasts and the check of raw files all read through :func:`inspect` and :func:`read`.
 """
 
-import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ import zarr
 
 from svqkit.data.plan import declares_simulated
 from svqkit.data.sources.hdf5 import refuse_unfit
+from svqkit.data.sources.units import convert, converts, same_unit
 from svqkit.errors import SvqkitError, hint, listed
 from svqkit.userfiles import refuse_special
 
@@ -37,13 +37,6 @@ AXES = {
     "level": ({"level", "pressure_level", "isobaricInhPa", "isobaricInPa", "plev", "lev"}, "vertical"),
     "lat": ({"lat", "latitude"}, "latitude"),
     "lon": ({"lon", "longitude"}, "longitude"),
-}
-# Units as they are written, where the registry of units knows them by another name, or as something else.
-UNIT_WORDS = {
-    **dict.fromkeys(("(0 - 1)", "(0-1)", "0-1", "~", "fraction", "proportion", "code table"), "1"),
-    **dict.fromkeys(("c", "celsius", "degc", "degrees_c", "degree_celsius", "degrees_celsius"), "degC"),
-    **dict.fromkeys(("kelvin", "degrees_k", "degrees_kelvin"), "K"),
-    **dict.fromkeys(("mb", "mbar", "millibars"), "hPa"),
 }
 # What stands for a missing value in files that don't say so; see :func:`_stand_in`.
 STAND_INS = np.array([999, 999.9, 9999, 99999, 32767, 32768], np.float32)
@@ -437,13 +430,14 @@ def join(pieces: Sequence[Piece]) -> list[Piece]:
         SvqkitError: their grids differ, only some have levels, their units can't be converted, or they overlap.
     """
     first, *others = pieces
+    known = next((piece for piece in pieces if piece.units), first)
     for piece in others:
         refuse_other_grid(first, piece)
         if (piece.levels is None) != (first.levels is None):
             raise SvqkitError(f"Only one of {first.where} and {piece.where} has levels. Keep files of one kind there.")
-        if not converts(piece.units, first.units):
+        if not converts(piece.units, known.units):
             raise SvqkitError(
-                f"{first.variable} is in {first.units!r} in {first.where}, and in {piece.units!r} in {piece.where}, "
+                f"{known.variable} is in {known.units!r} in {known.where}, and in {piece.units!r} in {piece.where}, "
                 "which can't be converted. Correct the attribute units, or convert the values."
             )
     ordered = sorted(pieces, key=lambda piece: piece.times[0])
@@ -588,53 +582,6 @@ def _stand_in(values: np.ndarray, low: np.float32, high: np.float32, packed: np.
             if others.size == 0 or np.abs(others - extreme).min() > others.max() - others.min():
                 return extreme
     return None
-
-
-def same_unit(first: str, second: str) -> bool:
-    """Return whether both mean the same: "m/s" and "m s**-1" do, "K" and "degC" don't; no unit fits every unit."""
-    if not first or not second or first == second:
-        return True
-    one, other = _unit(first), _unit(second)
-    return one is not None and other is not None and one == other
-
-
-def converts(unit: str, to: str) -> bool:
-    """Return whether values in ``unit`` can be brought to another; one that is not given is taken as the other."""
-    if same_unit(unit, to):
-        return True
-    one, other = _unit(unit), _unit(to)
-    return one is not None and other is not None and one.is_compatible_with(other)
-
-
-def convert(values: np.ndarray, unit: str, to: str) -> np.ndarray:
-    """Return values in another unit, in their own dtype; the same array where both mean the same."""
-    if same_unit(unit, to):
-        return values
-    one, other = _unit(unit), _unit(to)
-    converted = _registry().Quantity(values.astype(np.float64), one).to(other).magnitude
-    return converted.astype(values.dtype if values.dtype.kind == "f" else np.float64)
-
-
-@lru_cache(maxsize=1000)
-def _unit(written: str) -> Any:
-    """The unit (of pint) that is meant, None where it isn't known. Of "m.s-1" the point is a product."""
-    text = UNIT_WORDS.get(written.lower(), written).replace("·", " ")
-    text = re.sub(r"(?<=[A-Za-z\d])\.(?=[A-Za-z])", " ", text)
-    # No powers of powers, nor other arithmetic that a file may ask for.
-    if not re.fullmatch(r"[A-Za-z%°_\d\s*/^+-]{1,60}", text) or re.search(
-        r"\d{3}|(\*\*|\^)[\s+-]*\d+\s*(\*\*|\^)", text
-    ):
-        return None
-    try:
-        return _registry().parse_units(text)
-    except Exception:  # pint raises more than its own errors
-        return None
-
-
-def _registry() -> Any:
-    from cf_xarray.units import units  # takes a second, which most files don't need
-
-    return units
 
 
 def shown_time(time: np.datetime64) -> str:
