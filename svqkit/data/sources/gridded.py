@@ -263,7 +263,7 @@ def as_field(array: xr.DataArray, where: str) -> xr.DataArray:
     array = _at_valid_times(array, what)
     array = array.squeeze([dim for dim in array.dims if array.sizes[dim] == 1 and not _roles(array, dim)], drop=True)
     roles = {dim: role for dim in array.dims for role in _roles(array, dim)}
-    if "expver" in array.dims and "expver" not in roles:
+    if "expver" in array.dims:
         releases = array.chunk({dim: "auto" for dim, role in roles.items() if role == "time"})
         array = releases.isel(expver=0, drop=True)
         for number in range(1, releases.sizes["expver"]):
@@ -302,11 +302,8 @@ def _at_valid_times(array: xr.DataArray, what: str) -> xr.DataArray:
     """Give forecasts (time, step), as GRIB has them, one axis: the moments that they are valid at."""
     valid = array.coords.get("valid_time")
     if valid is None or "valid_time" in array.dims:
-        moment = next((name for name in ("time", "valid_time") if name in array.coords), None)
-        alone = (
-            moment is not None and array[moment].ndim == 0 and not any("time" in _roles(array, d) for d in array.dims)
-        )
-        return array.expand_dims(moment) if alone else array  # a file of one moment
+        alone = [name for name in ("time", "valid_time") if name in array.coords and array[name].ndim == 0]
+        return array.expand_dims(alone[:1]) if alone and "time" not in own_names(array) else array  # of one moment
     array = array.squeeze([dim for dim in ("time", "step") if array.sizes.get(dim) == 1])
     over = array["valid_time"].dims
     array = array.drop_vars([name for name in ("time", "step") if name in array.coords and name not in over])
