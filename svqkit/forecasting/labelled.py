@@ -176,8 +176,9 @@ def _like_input(variable: Variable, values: np.ndarray, ahead: np.ndarray) -> xr
         made = made.transpose(*like.dims).rename({role: own for role, own in names.items() if role in like.dims})
         if not isinstance(piece.source, xr.Dataset):
             return made
-        fixed = {name: axis for name, axis in raw.coords.items() if names["time"] not in axis.dims}
-        return made.assign_coords({name: axis for name, axis in fixed.items() if name not in made.coords})
+        fixed = {*made.dims} - {names.get("time", "time")}
+        idle = [name for name, axis in raw.coords.items() if {*axis.dims} <= fixed and name not in made.coords]
+        return made.assign_coords({name: raw[name] for name in idle if name not in ("valid_time", "time", "step")})
 
 
 def _from_channels(array: xr.DataArray, domain: Domain, frames: Sequence[int]) -> ModelInput:

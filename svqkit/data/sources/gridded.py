@@ -43,7 +43,7 @@ STAND_INS = np.array([999, 999.9, 9999, 99999, 32767, 32768], np.float32)
 # No physical quantity of the weather is as large; 1e20 and 9.97e36 are what CF and netCDF write where nothing is.
 LARGEST = 1e19
 STANDARD_CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
-HOUR, SECOND = np.timedelta64(1, "h"), np.timedelta64(1, "s")
+HOUR, HALF_HOUR, SECOND = np.timedelta64(1, "h"), np.timedelta64(30, "m"), np.timedelta64(1, "s")
 # Above this number of chunks a store's are not counted: a listing of ERA5's would take minutes.
 MOST_CHUNKS = 200_000
 # What the libraries raise on files that are damaged or of another kind.
@@ -377,7 +377,7 @@ def _dates(axis: xr.DataArray, where: str) -> np.ndarray:
     if len(values) == 0:
         raise SvqkitError(f"{where} holds no frame: its time axis is empty.")
     values = values.astype("datetime64[ns]")
-    hours = (values + HOUR // 2).astype("datetime64[h]").astype("datetime64[ns]")
+    hours = (values + HALF_HOUR).astype("datetime64[h]").astype("datetime64[ns]")
     return np.where(np.abs(values - hours) <= SECOND, hours, values)
 
 
