@@ -98,6 +98,14 @@ def store(raw: RawFiles, tmp_path: Path) -> Store:
     return prepare(raw.data(), tmp_path / "x.zarr")
 
 
+@pytest.mark.parametrize("array", ["frames/c/0/0/0/0", "time/c/0", "windows/clean/test/c/0"])
+def test_a_store_that_lacks_a_chunk_is_refused_whatever_lies_there_instead(array: str, store: Store) -> None:
+    chunk = store.path / array
+    chunk.rename(chunk.with_name("kept.bak"))
+    with pytest.raises(SvqkitError, match=r"x\.zarr lacks 1 of its files"):
+        Store.open(store.path)
+
+
 def test_other_programs_can_open_the_store(raw: RawFiles, store: Store, tmp_path: Path) -> None:
     with xr.open_zarr(tmp_path / "x.zarr", consolidated=False) as opened:
         np.testing.assert_array_equal(opened["time"], raw.values()["time"])
