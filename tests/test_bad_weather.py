@@ -591,6 +591,16 @@ ODD_FILES: dict[str, tuple[Callable[[Path], Any], str, float]] = {
     ),
     "Zarr 3": (lambda folder: plain().to_zarr(folder / "x.zarr", consolidated=False), "", 0),
     "Zarr 2": (lambda folder: plain().to_zarr(folder / "x.zarr", zarr_format=2), "", 0),
+    "long names and dimensions of WeatherBench 2": (
+        lambda folder: (
+            plain()
+            .rename(t2m="2m_temperature", lat="latitude", lon="longitude")
+            .transpose("time", "longitude", "latitude")
+            .to_zarr(folder / "x.zarr", zarr_format=2)
+        ),
+        "",
+        0,
+    ),
     "Zarr in a folder without suffix": (lambda folder: plain().to_zarr(folder / "era5", zarr_format=2), "", 0),
     "Zarr with a chunk left out": (with_gap, "t2m lacks 1 of its 4 chunks, which are 250", 1e9),
     "GRIB": (in_grib, "", 0.01),

@@ -162,8 +162,7 @@ def _like_input(variable: Variable, values: np.ndarray, ahead: np.ndarray) -> xr
     # Levels come back in the input's order, those that are not forecast left out.
     picked = find_levels(piece, variable.levels)
     order = np.argsort(picked) if picked else [0]
-    with open_field(piece.source, piece.variable) as (dataset, field):
-        raw = dataset[piece.variable]
+    with open_field(piece.source, piece.variable) as (raw, field, _):
         names = own_names(raw)
         like = field.isel({"level": sorted(picked)} if picked else {})
         axes = {name: xr.Variable(name, like[name].values, like[name].attrs) for name in like.dims if name != "time"}

@@ -27,6 +27,24 @@ from svqkit.userfiles import refuse_special
 
 Source = str | Path | xr.Dataset
 
+# The variables of WeatherBench (Rasp et al. 2020, arXiv 2002.00469), and what it calls their folders, and the stores of
+# WeatherBench 2 and ARCO-ERA5 the variables themselves.
+LONG_NAMES = {
+    "t2m": "2m_temperature",
+    "u10": "10m_u_component_of_wind",
+    "v10": "10m_v_component_of_wind",
+    "tcc": "total_cloud_cover",
+    "tp": "total_precipitation",
+    "tisr": "toa_incident_solar_radiation",
+    "z": "geopotential",
+    "pv": "potential_vorticity",
+    "r": "relative_humidity",
+    "q": "specific_humidity",
+    "t": "temperature",
+    "u": "u_component_of_wind",
+    "v": "v_component_of_wind",
+    "vo": "vorticity",
+}
 NETCDF = (".nc", ".nc4", ".cdf", ".netcdf")
 GRIB = (".grib", ".grb", ".grib2", ".grb2")
 SUFFIXES = (*NETCDF, *GRIB)
@@ -57,7 +75,7 @@ class Piece:
     Attributes:
         source: the file, the store, or a Dataset.
         where: how messages call it.
-        variable: its name there.
+        variable: its short name, which may be another one there.
         times: (N,) datetime64[ns].
         lat, lon: degrees north, degrees east.
         levels: hPa where the unit is known; None without levels.
@@ -214,19 +232,26 @@ def holds(source: Source, variable: str) -> bool:
         SvqkitError: the source can't be opened.
     """
     with opened(source, only_axes=True) as datasets:
-        return any(variable in dataset.data_vars for dataset in datasets)
+        return any(_name_in(dataset, variable) for dataset in datasets)
+
+
+def _name_in(dataset: xr.Dataset, variable: str) -> str | None:
+    """What a Dataset calls a variable: as we do, or by its long name."""
+    return next((name for name in (variable, LONG_NAMES.get(variable)) if name in dataset.data_vars), None)
 
 
 @contextmanager
-def open_field(source: Source, variable: str, only_axes: bool = False) -> Iterator[tuple[xr.Dataset, xr.DataArray]]:
-    """Open the Dataset with a variable, and it as our (time, level, lat, lon), in any order, with no other coordinate.
+def open_field(
+    source: Source, variable: str, only_axes: bool = False
+) -> Iterator[tuple[xr.DataArray, xr.DataArray, Mapping]]:
+    """Open a variable: as it is, as our (time, level, lat, lon) in any order, and the attributes of its Dataset.
 
     Raises:
         SvqkitError: the source can't be opened, lacks the variable, or the variable has other dimensions, or has them
             without coordinates.
     """
     with opened(source, only_axes) as datasets:
-        found = [dataset for dataset in datasets if variable in dataset.data_vars]
+        found = [(dataset, name) for dataset in datasets if (name := _name_in(dataset, variable))]
         where = name_of(source)
         if not found:
             there = listed({str(name) for dataset in datasets for name in dataset.data_vars})
@@ -237,7 +262,8 @@ def open_field(source: Source, variable: str, only_axes: bool = False) -> Iterat
                 f"{where} has {variable!r} in {len(found)} forms, of other levels or steps. Write the wanted one into "
                 "a file of its own, e.g. with grib_copy -w."
             )
-        yield found[0], as_field(found[0][variable], where)
+        dataset, name = found[0]
+        yield dataset[name], as_field(dataset[name], where), dataset.attrs
 
 
 def name_of(source: Source) -> str:
@@ -330,8 +356,8 @@ def inspect(source: Source, variable: str) -> Piece:
     Raises:
         SvqkitError: as :func:`open_field`; or its dates, latitudes, longitudes or levels are none.
     """
-    with open_field(source, variable, only_axes=True) as (dataset, ours):
-        where, raw = name_of(source), dataset[variable]
+    with open_field(source, variable, only_axes=True) as (raw, ours, attrs):
+        where = name_of(source)
         scalars = [raw[name].item() for name in AXES["level"][0] & {*raw.coords} if raw[name].ndim == 0]
         return Piece(
             source=source,
@@ -343,8 +369,8 @@ def inspect(source: Source, variable: str) -> Piece:
             levels=_levels(ours["level"], where) if "level" in ours.dims else None,
             units=str(raw.attrs.get("units", "")).strip(),
             scalar_level=scalars[0] if scalars else None,
-            attrs=dataset.attrs,
-            notes=_missing_chunks(source, variable) if is_store(source) else (),
+            attrs=attrs,
+            notes=_missing_chunks(source, str(raw.name)) if is_store(source) else (),
         )
 
 
@@ -511,7 +537,7 @@ def read(pieces: Sequence[Piece], times: np.ndarray, levels: Sequence[float], un
 
 
 def _read_rows(piece: Piece, rows: np.ndarray, levels: list[int], units: str) -> np.ndarray:
-    with open_field(piece.source, piece.variable) as (dataset, ours):
+    with open_field(piece.source, piece.variable) as (raw, ours, _):
         # One block out of the file, from which rows are taken: to read them one by one takes far longer.
         chosen = {"level": _as_slice(levels)} if "level" in ours.dims else {}
         block = ours.isel(time=slice(int(rows[0]), int(rows[-1]) + 1), **chosen)
@@ -524,7 +550,7 @@ def _read_rows(piece: Piece, rows: np.ndarray, levels: list[int], units: str) ->
             ) from error
         values = values if chosen else values[:, None]
         values = values.astype(np.float32)
-        _refuse_missing(piece, values, rows, _packed_stand_ins(dataset[piece.variable]))
+        _refuse_missing(piece, values, rows, _packed_stand_ins(raw))
     return convert(values, piece.units, units)
 
 

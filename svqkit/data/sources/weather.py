@@ -16,6 +16,7 @@ import numpy as np
 from svqkit.data.plan import Clip, Part, Plan, Windowing, every_window
 from svqkit.data.sources.gridded import (
     HOUR,
+    LONG_NAMES,
     Piece,
     Source,
     files_of,
@@ -34,23 +35,6 @@ from svqkit.data.sources.gridded import (
 from svqkit.errors import SvqkitError, hint, listed
 from svqkit.settings.data import SPLITS, Split, WeatherData
 
-# Folder of each variable in WeatherBench (Rasp et al. 2020, arXiv 2002.00469).
-LONG_NAMES = {
-    "t2m": "2m_temperature",
-    "u10": "10m_u_component_of_wind",
-    "v10": "10m_v_component_of_wind",
-    "tcc": "total_cloud_cover",
-    "tp": "total_precipitation",
-    "tisr": "toa_incident_solar_radiation",
-    "z": "geopotential",
-    "pv": "potential_vorticity",
-    "r": "relative_humidity",
-    "q": "specific_humidity",
-    "t": "temperature",
-    "u": "u_component_of_wind",
-    "v": "v_component_of_wind",
-    "vo": "vorticity",
-}
 PART_BYTES = 2**26
 # The netCDF library is not made for threads: two that open files at the same time crash the process.
 _ONE_READS = threading.Lock()
