@@ -331,10 +331,34 @@ def broken_store(change: Callable[[Path], Any], form: int = 3) -> Callable[[Path
     return write
 
 
-def without_names(path: Path) -> None:
-    tree = json.loads((path / "t2m" / "zarr.json").read_text())
-    del tree["dimension_names"]
-    (path / "t2m" / "zarr.json").write_text(json.dumps(tree))
+def changed_metadata(name: str, change: Callable[[dict], Any]) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        tree = json.loads((path / name / "zarr.json").read_text())
+        change(tree)
+        (path / name / "zarr.json").write_text(json.dumps(tree))
+
+    return write
+
+
+def long_axis(tree: dict) -> None:
+    """Times that would take 8 TB."""
+    tree["shape"] = [10**12]
+
+
+def wide_chunk(tree: dict) -> None:
+    tree["chunk_grid"]["configuration"]["chunk_shape"] = [10**9, 30, 40]
+
+
+def led_away(path: Path) -> None:
+    (path / "t2m/c/0").rename(path.parent / "elsewhere")
+    (path / "t2m/c/0").symlink_to(path.parent / "elsewhere")
+
+
+def pickled(path: Path) -> None:
+    """Zarr 2 with a codec that runs what it reads."""
+    plain().to_zarr(path, zarr_format=2, consolidated=False)
+    tree = json.loads((path / "time/.zarray").read_text())
+    (path / "time/.zarray").write_text(json.dumps(tree | {"dtype": "|O", "filters": [{"id": "pickle", "protocol": 5}]}))
 
 
 BAD_STORES: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
@@ -349,7 +373,14 @@ BAD_STORES: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
     ),
     "no metadata": (broken_store(lambda path: (path / "t2m/zarr.json").write_text("{")), ("x.zarr",)),
     "no metadata of the group": (broken_store(lambda path: (path / "zarr.json").write_text("[]")), ("as Zarr",)),
-    "no names of dimensions": (broken_store(without_names), ("x.zarr",)),
+    "no names of dimensions": (
+        broken_store(changed_metadata("t2m", lambda tree: tree.pop("dimension_names"))),
+        ("x.zarr",),
+    ),
+    "an axis that is too long": (broken_store(changed_metadata("time", long_axis)), ("time: the header promises",)),
+    "a chunk that is too large": (broken_store(changed_metadata("t2m", wide_chunk)), ("t2m: the header promises",)),
+    "a link to elsewhere": (broken_store(led_away), ("leads out of the folder",)),
+    "pickled objects": (pickled, ("x.zarr",)),
     "an array": (lambda path: zarr.save_array(path, VALUES), ("can't be opened as Zarr",)),
     "another variable": (lambda path: plain().rename(t2m="sst").to_zarr(path), ("no variable 't2m'; it has: sst",)),
     "an empty folder": (lambda path: path.mkdir(), ()),

@@ -5,6 +5,7 @@ by the CF conventions and by the names that are in use. What nobody needs (numbe
 Prepare, forecasts and the check of raw files all read through :func:`inspect` and :func:`read`.
 """
 
+import math
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from svqkit.data.plan import declares_simulated
 from svqkit.data.sources.hdf5 import refuse_unfit
 from svqkit.data.sources.units import convert, converts, same_unit
 from svqkit.errors import SvqkitError, hint, listed
-from svqkit.userfiles import refuse_special
+from svqkit.userfiles import refuse_escape, refuse_promise, refuse_special
 
 Source = str | Path | xr.Dataset
 
@@ -173,6 +174,7 @@ def opened(source: Source, only_axes: bool = False) -> Iterator[list[xr.Dataset]
 def _open(source: str | Path, only_axes: bool) -> list[xr.Dataset]:
     if is_store(source):
         group = zarr.open_group(str(source), mode="r")
+        _refuse_unfit_store(str(source))
         # Zarr 2 writes a fill value of 0 where nobody chose one: it marks no missing value.
         masked = any(array.fill_value for _, array in group.arrays() if array.dtype.kind in "fiu")
         store = xr.open_zarr(
@@ -194,6 +196,24 @@ def _open(source: str | Path, only_axes: bool) -> list[xr.Dataset]:
         raise SvqkitError(f"{path} is a ZIP archive, whatever its name. Unpack it and name the files in it.")
     refuse_unfit(path, only_axes)
     return [xr.open_dataset(path, engine="netcdf4", decode_times=False)]
+
+
+@lru_cache(maxsize=100)  # a store may have many files
+def _refuse_unfit_store(source: str) -> None:
+    """Refuse a store that leads elsewhere, would have to be unpickled, or promises more than it stores."""
+    path, stored = Path(source), 0
+    for entry in [] if is_url(source) else path.rglob("*"):
+        if entry.is_symlink():
+            refuse_escape(entry, path)
+        if not entry.is_dir():
+            refuse_special(entry)
+            stored += entry.stat().st_size
+    for name, array in zarr.open_group(source, mode="r").arrays():
+        if "pickle" in str(array.metadata.to_dict()).lower():
+            raise SvqkitError(f"{source}, {name}: pickled Python objects are not read. Write numbers.")
+        chunk, axis = math.prod(array.chunks), array.size if array.ndim < 2 else 0
+        if not is_url(source):
+            refuse_promise(f"{source}, {name}", max(chunk, axis) * array.dtype.itemsize, stored)
 
 
 @lru_cache(maxsize=8)  # to find the messages in a file takes as long as to read it
