@@ -455,8 +455,9 @@ def _missing_chunks(source: Source, variable: str) -> tuple[str, ...]:
         SvqkitError: that value is NaN.
     """
     array = zarr.open_group(str(source), mode="r")[variable]
+    # Of a sharded array those that fill up the last shards are counted too.
     missing = array.nchunks - array.nchunks_initialized if array.nchunks <= MOST_CHUNKS else 0
-    if not missing:
+    if missing <= 0:
         return ()
     if array.dtype.kind == "f" and np.isnan(array.fill_value):
         raise SvqkitError(f"{source}: {variable} lacks {missing:,} of its {array.nchunks:,} chunks. Fetch it again.")
