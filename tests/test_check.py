@@ -102,6 +102,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple
 
 def test_a_whole_record_is_complete(tmp_path: Path, params: Params, capsys: pytest.CaptureFixture[str]) -> None:
     record(tmp_path, ("t2m", "r"))
+    (tmp_path / "weather/2m_temperature/._2m_temperature_2010_5.625deg.nc").write_bytes(b"Mac OS X")
     reports = {found.dataset: found for found in check(tmp_path, params)}
     whole = reports["weather_t2m"]
     assert whole.complete

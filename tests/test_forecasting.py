@@ -24,11 +24,11 @@ from svqkit import forecasting, models
 from svqkit.data.domain import Domain
 from svqkit.data.prepare import prepare
 from svqkit.data.sources.images import resize
+from svqkit.data.sources.units import same_unit
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.testset import TestSet
 from svqkit.forecasting import ForecastingRun
-from svqkit.forecasting.coordinates import same_unit
 from svqkit.settings.data import ClipsData, Offsets, TaxiBJData
 from svqkit.settings.params import Data, Experiment, as_tree, experiment_from_tree, load_params, override
 from svqkit.training.checkpoint import save_weights
@@ -251,10 +251,18 @@ def test_netcdf_in_netcdf_out(layered: Trained, tmp_path: Path) -> None:
         given[[name]].assign_coords({"expver": len(name), f"step_{name}": 0}).to_netcdf(tmp_path / f"one_{name}.nc")
     xr.testing.assert_equal(layered.run.forecast(tmp_path / "all.nc"), expected)
     xr.testing.assert_equal(layered.run.forecast(str(tmp_path / "one_*.nc")), expected)
-    for part, units in enumerate(("K", "degC")):
-        months = given.isel(time=slice(4 * part, 4 * part + 4))
-        months.assign(t=given["t"].assign_attrs(units=units)).to_netcdf(tmp_path / f"units_{part}.nc")
-    with pytest.raises(SvqkitError, match=r"can't be put together: .*'K' and 'degC'"):
+    frames = given.sizes["time"]
+    for part, (units, off) in enumerate({"K": 0.0, "degC": -273.15}.items()):
+        days = given.isel(time=slice(part * (frames // 2), frames // 2 + part * frames))
+        days.assign(t=(days["t"] + np.float32(off)).assign_attrs(units=units)).to_netcdf(tmp_path / f"units_{part}.nc")
+    with pytest.warns(UserWarning, match=r"t is converted from degC \(.*units_1.nc\) to K"):
+        made = layered.run.forecast(str(tmp_path / "units_*.nc"))
+    xr.testing.assert_allclose(made, expected, rtol=1e-4)
+    with pytest.warns(UserWarning, match="from degC to K, and back"):
+        celsius = layered.run.forecast(tmp_path / "units_1.nc")
+    np.testing.assert_allclose(celsius["t"] + 273.15, expected["t"], rtol=1e-4)
+    days.assign(t=days["t"].assign_attrs(units="Pa")).to_netcdf(tmp_path / "units_1.nc")
+    with pytest.raises(SvqkitError, match=r"'K' in .*units_0.nc, and in 'Pa' in .*units_1.nc"):
         layered.run.forecast(str(tmp_path / "units_*.nc"))
     path = forecasting.write_forecast(expected, tmp_path / "new" / "forecast.nc")
     xr.testing.assert_equal(xr.load_dataset(path), expected)
@@ -273,7 +281,7 @@ def spoil(array: xr.DataArray) -> xr.DataArray:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda x: x.assign_attrs(units="degC"), "t2m is in 'degC', the model was trained on 'K'"),
+        (lambda x: x.assign_attrs(units="hPa"), "t2m is in 'hPa', the model was trained on 'K'"),
         (spoil, "t2m has 1 value(s) that are NaN or infinite among the"),
         (spoil, "used, the first at time 2010-01-16T21:00, lat "),
         (lambda x: x.isel(time=slice(-3, None)), "has 3 frame(s), the model needs 4, one every 1 h"),
@@ -284,9 +292,9 @@ def spoil(array: xr.DataArray) -> xr.DataArray:
         (lambda x: x.drop_vars("time"), "time has no coordinate"),
         (lambda x: x.isel(lat=slice(1, None)), "another grid than the model was trained on: lat has 3 places"),
         (lambda x: x.assign_coords(lon=x["lon"] + 1), "another grid"),
-        (lambda x: x.rename("d2m"), "no variable t2m; it has d2m with the dimensions ('time', 'lat', 'lon')"),
-        (lambda x: x.rename("d2m").to_dataset(), "no variable t2m; it has d2m"),
-        (lambda x: x.expand_dims(member=2), "expected lat, lon, time"),
+        (lambda x: x.rename("d2m"), "no variable 't2m'; it has: d2m"),
+        (lambda x: x.rename("d2m").to_dataset(), "no variable 't2m'; it has: d2m"),
+        (lambda x: x.expand_dims(member=2), "expected time, (level,) lat, lon"),
         (lambda x: x.expand_dims(level=[1]), "t2m has levels"),
         (lambda x: x.expand_dims(channel=["u10"]), "no channel ['t2m']; it has ['u10']"),
         (lambda x: x.values, "Expected frames (T, C, H, W)"),
@@ -316,11 +324,11 @@ def test_units_that_nobody_wrote_down_show_up(hourly: Trained) -> None:
 
 
 def test_missing_levels_are_named(layered: Trained) -> None:
-    with pytest.raises(SvqkitError, match=r"no level \(in hPa\) of t \[500\]; it has \[850, 1000\]"):
+    with pytest.raises(SvqkitError, match=r"no level \[500\] of t; it has \[850, 1000\] \(hPa\)"):
         layered.run.forecast(as_files(layered).sel(level=[850, 1000]))
-    with pytest.raises(SvqkitError, match="no variable u10"):
+    with pytest.raises(SvqkitError, match="no variable 'u10'"):
         layered.run.forecast(as_files(layered)[["t"]])
-    with pytest.raises(SvqkitError, match="a Dataset with t, u10"):
+    with pytest.raises(SvqkitError, match="no variable 'u10'; it has: t"):
         layered.run.forecast(as_files(layered)["t"])
 
 

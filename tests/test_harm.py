@@ -34,11 +34,11 @@ from safetensors.torch import save_file
 from svqkit import evaluation, plots
 from svqkit.data.sources import plan
 from svqkit.data.sources.arrayfiles import open_array
+from svqkit.data.sources.gridded import Piece, inspect
 from svqkit.data.sources.hickle_arrays import find_array, read_strings
 from svqkit.data.sources.images import read_image
 from svqkit.data.sources.seq import HEADER_BYTES, MAGIC, count_seq_frames
 from svqkit.data.sources.video import image_size, inspect_video
-from svqkit.data.sources.weather import open_file
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.image_metrics import Lpips
 from svqkit.forecasting.files import from_files
@@ -301,6 +301,10 @@ def fifo(path: Path) -> Path:
     return path
 
 
+def as_weather(path: Path) -> Piece:
+    return inspect(path, "t2m")
+
+
 READERS: dict[str, Callable[[Path], Any]] = {
     "params.yaml": load_params,
     "config.json": lambda path: open_run(path.parent),
@@ -317,7 +321,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "scores.csv": lambda path: evaluation.read_scores(path.parent),
     "notes.json": lambda path: evaluation.read_notes(path.parent),
     "windows.nc": lambda path: evaluation.read_windows(path.parent),
-    "t2m.nc": open_file,
+    "t2m.nc": as_weather,
     "a.npy": open_array,
     "a.npz": open_array,
     "X.hkl": find_array,
@@ -407,7 +411,7 @@ def hdf5(path: Path, kind: str, secret: Path) -> Path:
 def test_hdf5_that_reads_other_files_is_refused(kind: str, tmp_path: Path) -> None:
     secret = tmp_path / "secret.h5"
     path = hdf5(tmp_path / "BJ13_M32x32_T30_InOut.h5", kind, secret)
-    for read in (find_array, read_strings, lambda _: plan(TaxiBJData(root=str(tmp_path))), open_file):
+    for read in (find_array, read_strings, lambda _: plan(TaxiBJData(root=str(tmp_path))), as_weather):
         assert "not followed" in refused(lambda read=read: read(path))
 
 
@@ -593,8 +597,8 @@ PROMISES: dict[str, tuple[Callable[[Path], None], Callable[[Path], Any]]] = {
     "raw.seq": (lambda path: seq(path, code=200, step=192), count_seq_frames),
     "still.seq": (lambda path: seq(path, 0, code=200, step=0), count_seq_frames),
     "wide.seq": (lambda path: seq(path, 1, size=(60_000, 60_000)), count_seq_frames),
-    "record.nc": (classic_netcdf, open_file),
-    "fixed.nc": (lambda path: netcdf(path, "NETCDF4"), open_file),
+    "record.nc": (classic_netcdf, as_weather),
+    "fixed.nc": (lambda path: netcdf(path, "NETCDF4"), as_weather),
 }  # fmt: skip
 
 

@@ -74,7 +74,7 @@ def test_an_odd_descending_grid_levels_and_two_variables(raw: RawFiles, tmp_path
 def test_one_thread_at_a_time_is_in_the_netcdf_library(raw: RawFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     raw.write()
     inside, most = 0, 0
-    read = weather.read_variable
+    read = weather.read
 
     def counted(*arguments: Any) -> np.ndarray:
         nonlocal inside, most
@@ -84,7 +84,7 @@ def test_one_thread_at_a_time_is_in_the_netcdf_library(raw: RawFiles, monkeypatc
         inside -= 1
         return read(*arguments)
 
-    monkeypatch.setattr(weather, "read_variable", counted)
+    monkeypatch.setattr(weather, "read", counted)
     parts = weather.open_record(raw.data()).parts(60)
     frames = np.concatenate(list(in_order(parts, 4)))
     np.testing.assert_array_equal(frames[:, 0], raw.values())
@@ -96,6 +96,14 @@ def store(raw: RawFiles, tmp_path: Path) -> Store:
     """The store of 16 hourly days."""
     raw.write()
     return prepare(raw.data(), tmp_path / "x.zarr")
+
+
+@pytest.mark.parametrize("array", ["frames/c/0/0/0/0", "time/c/0", "windows/clean/test/c/0"])
+def test_a_store_that_lacks_a_chunk_is_refused_whatever_lies_there_instead(array: str, store: Store) -> None:
+    chunk = store.path / array
+    chunk.rename(chunk.with_name("kept.bak"))
+    with pytest.raises(SvqkitError, match=r"x\.zarr lacks 1 of its files"):
+        Store.open(store.path)
 
 
 def test_other_programs_can_open_the_store(raw: RawFiles, store: Store, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from svqkit.data.prepare import prepare
+from svqkit.data.sources.gridded import is_url
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.settings.params import Data, as_tree, without_root
@@ -25,7 +26,7 @@ def open_or_prepare(data: Data, path: str | Path, again: bool = False) -> Store:
 
 
 def _open_or_prepare(data: Data, path: str | Path, again: bool) -> Store:
-    if not Path(data.root).exists():
+    if not is_url(data.root) and not Path(data.root).exists():
         try:
             store = Store.open(path)
         except SvqkitError:

@@ -35,7 +35,10 @@ def raw_digest(files: Sequence[Path], root: str | Path, known: Path) -> dict[str
     if new or len(before) != len(seen):
         with replacing(known) as draft:
             draft.write_text(json.dumps({name: [*state, digests[name]] for name, (_, state) in seen.items()}))
-    every = hashlib.sha256("\n".join(f"{name} {digests[name]}" for name in sorted(seen)).encode())
+    lines = [f"{name} {digests[name]}" for name in sorted(seen)]
+    if "://" in str(root):  # what lies elsewhere is known by its address only
+        lines.append(str(root))
+    every = hashlib.sha256("\n".join(lines).encode())
     return {"files": len(seen), "bytes": sum(state[0] for _, state in seen.values()), "digest": every.hexdigest()}
 
 

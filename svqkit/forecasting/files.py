@@ -1,4 +1,4 @@
-"""Files as the start of a forecast: NetCDF, arrays, clips; one path, a pattern of paths, or a list of them."""
+"""Files as the start of a forecast: gridded ones, arrays, clips; one path, a pattern of paths, or a list of them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,52 +7,53 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from svqkit.data.domain import Domain
 from svqkit.data.sources.arrayfiles import NpzMember
 from svqkit.data.sources.clips import natural_key
-from svqkit.data.sources.images import SUFFIXES
-from svqkit.data.sources.weather import OTHER_NAMES, open_file
+from svqkit.data.sources.gridded import NETCDF, SUFFIXES, is_store, opened
+from svqkit.data.sources.images import SUFFIXES as IMAGES
+from svqkit.data.sources.weather import find_sources
 from svqkit.errors import SvqkitError
 from svqkit.forecasting.clips import CLIP_SUFFIXES, images_in, read_clip
-from svqkit.forecasting.coordinates import same_unit
 from svqkit.forecasting.inputs import ModelInput, from_array, from_model
-from svqkit.forecasting.labelled import from_labelled
+from svqkit.forecasting.labelled import from_gridded, from_labelled, has_channels, wanted_levels
 from svqkit.settings.data import Dataset, TaxiBJData, WeatherData
 from svqkit.userfiles import refuse_special
 
-NETCDF = (".nc", ".nc4", ".cdf", ".netcdf")
-KINDS = f"NetCDF ({', '.join(NETCDF[:2])}), an array (.npy), a video ({', '.join(CLIP_SUFFIXES)}) or images"
+KINDS = f"NetCDF ({', '.join(NETCDF[:2])}), GRIB, Zarr, an array (.npy), a video ({', '.join(CLIP_SUFFIXES)}) or images"
 
 
 def is_files(x: Any) -> bool:
-    """Return whether ``x`` names files."""
-    return isinstance(x, str | Path) or (
+    """Return whether ``x`` names files; papermill makes a number of a folder called 2020."""
+    return (isinstance(x, str | Path | int) and not isinstance(x, bool)) or (
         isinstance(x, list | tuple) and len(x) > 0 and all(isinstance(path, str | Path) for path in x)
     )
 
 
 def from_files(
-    x: str | Path | Sequence[str | Path], data: Dataset, domain: Domain, frames: Sequence[int]
+    x: str | Path | int | Sequence[str | Path], data: Dataset, domain: Domain, frames: Sequence[int]
 ) -> ModelInput:
     """Read the input frames that files hold.
 
-    NetCDF goes back as a Dataset, also several files, whose variables and times are put together; an array as an
-    array; a clip as an array (T, C, H, W) of bytes.
+    Gridded files and stores go back as a Dataset, also several, whose variables and times are put together; an array as
+    an array; a clip as an array (T, C, H, W) of bytes.
 
     Raises:
         SvqkitError: there is no such file, it is of another kind or damaged, or what it holds does not fit.
     """
+    x = str(x) if isinstance(x, int) else x
+    if isinstance(x, str | Path) and (is_store(x) or (_is_folder(x) and isinstance(data, WeatherData))):
+        return _of_gridded([x], data, domain, frames)
     files = _files(x)
     suffix = files[0].suffix.lower()
-    if suffix in NETCDF:
-        return from_labelled(_dataset(files, data), data, domain, frames)
+    if suffix in SUFFIXES or is_store(files[0]):
+        return _of_gridded(files, data, domain, frames)
     if suffix == ".npy":
         return from_array(_array(files[0]), domain)
     if suffix == ".npz" and isinstance(data, TaxiBJData):
         return _of_samples(files[0], domain)
-    if suffix in CLIP_SUFFIXES or suffix in SUFFIXES:
+    if suffix in CLIP_SUFFIXES or suffix in IMAGES:
         clip, notes = read_clip(files, data, domain)
         model_input = from_array(clip, replace(domain, inputs=tuple(range(1 - len(clip), 1))))
         return replace(model_input, notes=(*notes, *model_input.notes))
@@ -63,61 +64,39 @@ def _files(x: str | Path | Sequence[str | Path]) -> list[Path]:
     """The files that are meant: of a folder the images in it, of a pattern with ``*`` what it matches."""
     if not isinstance(x, str | Path):
         files = [Path(path) for path in x]
-    elif Path(x).is_dir():
+    elif _is_folder(x):
         files = images_in(Path(x))
     elif "*" in str(x) or "?" in str(x):
-        files = sorted(map(Path, glob(str(x))), key=lambda path: natural_key(str(path)))
+        found = (Path(path) for path in glob(str(x)))
+        files = sorted((path for path in found if path.name[0] != "."), key=lambda path: natural_key(str(path)))
     else:
         files = [Path(x)]
-    for path in files:
-        refuse_special(path)
     absent = [path for path in files if not path.exists()]
     if absent or not files:
         raise SvqkitError(f"There is no file {absent[0] if absent else x} ({Path.cwd()}). Name {KINDS}.")
+    for path in files:
+        if not is_store(path):
+            refuse_special(path)
     kinds = {path.suffix.lower() for path in files}
-    if len(kinds) > 1:
+    if len(kinds) > 1 and not kinds <= {*SUFFIXES}:
         raise SvqkitError(f"The files are of several kinds: {', '.join(sorted(kinds))}. Name those of one kind.")
     return files
 
 
-def _dataset(files: Sequence[Path], data: Dataset) -> xr.Dataset:
-    """One file as it is, or several put together by their coordinates, without variables that the run does not take."""
-    opened = [_as_named(path) for path in files]
-    if len(opened) == 1:
-        return opened[0]
-    wanted = data.variables if isinstance(data, WeatherData) else ()
-    useful = [_only(file, [name for name in wanted if name in file], bool(wanted and data.levels)) for file in opened]
-    try:
-        with_values = [file for file in useful if file.data_vars]
-        return xr.combine_by_coords(with_values, join="inner", combine_attrs=_first_attributes)
-    except ValueError as error:
-        raise SvqkitError(
-            f"The {len(files)} files from {files[0]} on can't be put together: {error}. Give files of the same times, "
-            "one variable each, or one file with all."
-        ) from error
+def _is_folder(x: str | Path) -> bool:
+    """Whether it is a folder of files; one called x.nc is refused as a file."""
+    return Path(x).is_dir() and Path(x).suffix.lower() not in SUFFIXES
 
 
-def _only(file: xr.Dataset, names: list[str], with_level: bool) -> xr.Dataset:
-    """Some variables without the coordinates that nobody needs, which may differ from file to file."""
-    chosen = file[names]
-    idle = [name for name in chosen.coords if name not in chosen.dims]
-    return chosen.drop_vars([name for name in idle if not (with_level and OTHER_NAMES.get(name, name) == "level")])
-
-
-def _first_attributes(every: Sequence[dict[str, Any]], context: object) -> dict[str, Any]:
-    """The attributes of the first of several files, which must agree on the unit."""
-    first, *others = every
-    for other in others:
-        one, another = (str(attributes.get("units", "")) for attributes in (first, other))
-        if not same_unit(one, another):
-            raise SvqkitError(f"the units {one!r} and {another!r} differ")
-    return first
-
-
-def _as_named(path: Path) -> xr.Dataset:
-    """A NetCDF file with its own names: the check of the weather source renames, so only its verdict is used."""
-    open_file(path).close()
-    return xr.open_dataset(path, engine="netcdf4")
+def _of_gridded(sources: Sequence[str | Path], data: Dataset, domain: Domain, frames: Sequence[int]) -> ModelInput:
+    """The input frames of gridded files, which are found as prepare finds them, or of one with all channels."""
+    if len(sources) == 1 and not Path(sources[0]).is_dir():
+        with opened(sources[0]) as datasets:
+            if has_channels(datasets[0]) or not isinstance(data, WeatherData):
+                return from_labelled(datasets[0].load(), data, domain, frames)
+    if len(sources) == 1 and isinstance(data, WeatherData):
+        sources = [source for name in data.variables for source in find_sources(sources[0], name)]
+    return from_gridded(list(dict.fromkeys(sources)), wanted_levels(data, domain), domain, frames)
 
 
 def _array(path: Path) -> np.ndarray:

@@ -15,7 +15,7 @@ from svqkit.errors import SvqkitError
 from svqkit.evaluation import forecasters
 from svqkit.forecasting.files import from_files, is_files
 from svqkit.forecasting.inputs import ModelInput, far_off, from_array, from_model
-from svqkit.forecasting.labelled import PLANES, from_labelled
+from svqkit.forecasting.labelled import from_labelled
 from svqkit.training.runs import Run
 
 
@@ -62,8 +62,8 @@ def forecast(run: Run, x: Any, frames: int | None = None, device: str | torch.de
         run: see :func:`svqkit.load_run`.
         x: a DataArray or Dataset with variables, levels, units and times as in the run's raw files; an array or a
             tensor (T, C, H, W) or (B, T, C, H, W) in the units of the raw files (images: bytes, or floats in [0, 1]);
-            or files: NetCDF, .npy, a video, a folder of images, a pattern, or a list of paths. Only the last frames
-            that the model takes are used.
+            or files: NetCDF, GRIB, Zarr (also a URL), .npy, a video, a folder, a pattern, or a list of paths. Only the
+            last frames that the model takes are used.
         frames: how many; None: as many as the run was trained for.
         device: "cpu", "cuda", …; None: a GPU where there is one.
 
@@ -143,7 +143,7 @@ def _frames(model_input: ModelInput, predicted: np.ndarray, domain: Domain, ahea
         domain.scale if model_input.frames.dtype == np.uint8 else 1
     )
     values = from_model(np.concatenate([observed, predicted[0]]), domain, as_bytes=False)
-    plane = PLANES[domain.kind]
+    plane = ("lat", "lon") if domain.kind == "grid" else ("y", "x")
     axes = {name: (name, list(axis)) for name, axis in (("lat", domain.lat), ("lon", domain.lon)) if axis}
     time = domain.lead_step * np.array([*domain.inputs, *ahead])
     return xr.DataArray(

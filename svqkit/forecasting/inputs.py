@@ -47,7 +47,7 @@ def to_model(values: np.ndarray, domain: Domain) -> np.ndarray:
         return values
     if values.dtype.kind not in "fiu":
         raise SvqkitError(f"Frames must be numbers, got an array of {values.dtype}.")
-    refuse_nan(values)
+    _refuse_nan(values)
     floats = values.astype(np.float32)
     if domain.kind != "image":
         return floats
@@ -86,26 +86,19 @@ def far_off(frames: np.ndarray, domain: Domain) -> list[str]:
     ]
 
 
-def place_by_index(bad: np.ndarray) -> str:
-    """Return where the first bad value of frames (…, C, H, W) lies, in words."""
+def _place(bad: np.ndarray) -> str:
+    """Where the first bad value of frames (…, C, H, W) lies, in words."""
     *before, channel, row, column = (int(axis[0]) for axis in np.nonzero(bad))
     frame = f"frame {before[-1]} of those used, " if before else ""
     return f"{frame}channel {channel}, row {row}, column {column} (all from 0)"
 
 
-def refuse_nan(
-    values: np.ndarray, what: str = "The input", place: Callable[[np.ndarray], str] = place_by_index
-) -> None:
-    """Refuse what is not finite in frames (…, C, H, W); ``place`` says where the first such value lies.
-
-    Raises:
-        SvqkitError: with the number of such values and the place of the first.
-    """
+def _refuse_nan(values: np.ndarray) -> None:
     bad = ~np.isfinite(values)
     if bad.any():
         raise SvqkitError(
-            f"{what} has {bad.sum():,} value(s) that are NaN or infinite among the frames that are used, the first at "
-            f"{place(bad)}. Fill them first."
+            f"The input has {bad.sum():,} value(s) that are NaN or infinite among the frames that are used, the "
+            f"first at {_place(bad)}. Fill them first."
         )
 
 
@@ -113,7 +106,7 @@ def _refuse_outside(values: np.ndarray, low: float, high: float, rule: str) -> N
     bad = (values < low - ROUNDING) | (values > high + ROUNDING)
     if bad.any():
         first = values[tuple(axis[0] for axis in np.nonzero(bad))]
-        raise SvqkitError(f"The input has {bad.sum():,} value(s) such as {first:g} at {place_by_index(bad)}; {rule}.")
+        raise SvqkitError(f"The input has {bad.sum():,} value(s) such as {first:g} at {_place(bad)}; {rule}.")
 
 
 def from_array(x: np.ndarray | Tensor, domain: Domain) -> ModelInput:

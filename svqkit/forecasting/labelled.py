@@ -1,44 +1,57 @@
-"""DataArrays and Datasets of xarray as the start of a forecast, which goes back in their own form.
+"""Gridded files, DataArrays and Datasets as the start of a forecast, which goes back in their own form.
 
-Dimensions keep their order and names, coordinates their order; times go on, everything else that varies in time is
-left out.
+Dimensions keep their order and names, values their units; times go on, everything else that varies in time is left out.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 import xarray as xr
 
 from svqkit.data.domain import Domain
-from svqkit.data.sources.weather import OTHER_NAMES
+from svqkit.data.sources.gridded import (
+    HOUR,
+    Piece,
+    Source,
+    find_levels,
+    holds,
+    inspect,
+    join,
+    notes_of,
+    open_field,
+    own_names,
+    read,
+    refuse_other_grid,
+)
+from svqkit.data.sources.units import convert, converts, same_unit
 from svqkit.errors import SvqkitError, listed
-from svqkit.forecasting.coordinates import TimeSteps, in_frames, in_hours, matching_indices, same_unit
-from svqkit.forecasting.inputs import ModelInput, from_model, place_by_index, refuse_nan, to_model
+from svqkit.forecasting.coordinates import in_hours, matching_indices
+from svqkit.forecasting.inputs import ModelInput, from_array
 from svqkit.settings.data import Dataset, WeatherData
-
-# Names of the two dimensions of a frame.
-PLANES = {"grid": ("lat", "lon"), "image": ("y", "x"), "field": ("y", "x")}
 
 
 @dataclass(frozen=True)
-class Field:
-    """One variable of the input, by our names of dimensions.
+class Variable:
+    """One variable of a gridded input.
 
     Attributes:
-        array: as it came, but for the names of dimensions, and with a level where it had none.
-        layer: "level" or "channel".
-        picked: index along the layer of each channel that the model takes, in the model's order.
-        channels: numbers of these channels in the model.
-        flat: whether it came without a layer.
+        pieces: what holds it, in the order of time.
+        levels: those that the model takes, in its order; () where it takes none.
+        channels: their numbers in the model.
+        units: those that the model was trained on.
     """
 
-    array: xr.DataArray
-    layer: str
-    picked: list[int]
+    pieces: list[Piece]
+    levels: Sequence[float]
     channels: list[int]
-    flat: bool = False
+    units: str
+
+    @property
+    def times(self) -> np.ndarray:
+        """(N,) datetime64[ns]."""
+        return np.concatenate([piece.times for piece in self.pieces])
 
 
 def from_labelled(x: xr.DataArray | xr.Dataset, data: Dataset, domain: Domain, frames: Sequence[int]) -> ModelInput:
@@ -58,169 +71,165 @@ def from_labelled(x: xr.DataArray | xr.Dataset, data: Dataset, domain: Domain, f
         SvqkitError: a variable, level, channel, dimension or coordinate is missing, or its unit, grid or times don't
             fit the model; a value is not finite.
     """
-    names = {old: new for old, new in OTHER_NAMES.items() if old in {*x.dims, *x.coords} and new not in x.dims}
-    fields = _fields(x.rename(names), data, domain)
-    plane = PLANES[domain.kind]
-    for field in fields:
-        _check_dims(field, plane)
-    steps = _time_steps(fields, domain)
-    rows, columns = _orders(fields, domain)
-    raw_bytes = all(field.array.dtype == np.uint8 for field in fields) and domain.scale != 1
-    values = np.empty((1, len(steps.indices), *domain.frame_shape), np.uint8 if raw_bytes else np.float32)
-    for field in fields:
-        used = field.array.isel({"time": steps.indices, field.layer: field.picked})
-        used = used.transpose("time", field.layer, *plane).load()
-        if not raw_bytes:
-            refuse_nan(used.values, str(used.name or "The input"), partial(_place, used))
-        values[0][:, field.channels] = used.values[..., rows[:, None], columns]
+    if isinstance(x, xr.DataArray):
+        only = data.variables[0] if isinstance(data, WeatherData) and len(data.variables) == 1 else "without a name"
+        name = str(x.name or only)
+        of_dataset = from_labelled(x.to_dataset(name=name), data, domain, frames)
+        return replace(of_dataset, restore=lambda forecast: of_dataset.restore(forecast)[name].rename(x.name))
+    if has_channels(x):
+        (array,) = x.data_vars.values()
+        of_array = _from_channels(array, domain, frames)
+        return replace(
+            of_array, restore=lambda forecast: xr.Dataset({array.name: of_array.restore(forecast)}, attrs=x.attrs)
+        )
+    if not isinstance(data, WeatherData):
+        raise SvqkitError(
+            f"The input has {listed(x.data_vars)} with the dimensions {tuple(x.dims)}; the model takes one array with "
+            "the dimensions time, channel, y, x. Rename them, e.g. with xarray's rename."
+        )
+    return from_gridded([x], wanted_levels(data, domain), domain, frames)
 
-    def restore(forecast: np.ndarray) -> xr.DataArray | xr.Dataset:
+
+def has_channels(x: xr.Dataset) -> bool:
+    """Return whether a Dataset has nothing but an array with the dimension channel."""
+    return len(x.data_vars) == 1 and "channel" in x.dims
+
+
+def wanted_levels(data: WeatherData, domain: Domain) -> dict[str, list[int]]:
+    """The levels of each variable that the model takes."""
+    return {
+        variable: [level for level in data.levels if f"{variable}_{level}" in domain.channels]
+        for variable in data.variables
+    }
+
+
+def from_gridded(
+    sources: Sequence[Source], wanted: Mapping[str, Sequence[int]], domain: Domain, frames: Sequence[int]
+) -> ModelInput:
+    """Pick the input frames of gridded sources, which hold the ``wanted`` variables and levels between them."""
+    variables = [_variable(sources, name, levels, domain) for name, levels in wanted.items()]
+    for variable in variables[1:]:
+        refuse_other_grid(variables[0].pieces[0], variable.pieces[0])
+    axes = [variable.times for variable in variables]
+    same = all(np.array_equal(axis, axes[0]) for axis in axes)
+    times, notes = in_hours(axes[0] if same else reduce(np.intersect1d, axes), domain)
+    first = variables[0].pieces[0]
+    rows = matching_indices("lat", first.lat, domain.lat)
+    columns = matching_indices("lon", first.lon, domain.lon)
+    values = np.empty((1, len(times), *domain.frame_shape), np.float32)
+    for variable in variables:
+        read_values = read(variable.pieces, times, variable.levels, variable.units)
+        values[0][:, variable.channels] = read_values[..., rows[:, None], columns]
+        units = variable.pieces[0].units
+        if not same_unit(units, variable.units):
+            notes.append(f"{variable.pieces[0].variable} is converted from {units} to {variable.units}, and back")
+        notes += notes_of(variable.pieces)
+    ahead = times[-1] + (np.array(frames) * domain.lead_step * HOUR).astype("timedelta64[ns]")
+
+    def restore(forecast: np.ndarray) -> xr.Dataset:
         own = np.empty_like(forecast[0])
         own[..., rows[:, None], columns] = forecast[0]
-        made = [
-            _written(field, from_model(own[:, field.channels], domain, raw_bytes), steps, frames, plane)
-            for field in fields
-        ]
-        result = made[0]
-        if isinstance(x, xr.Dataset):
-            result = xr.Dataset({array.name: array for array in made}, attrs=x.attrs)
-        return result.rename({new: old for old, new in names.items() if new in {*result.dims, *result.coords}})
+        made = [_like_input(variable, own[:, variable.channels], ahead) for variable in variables]
+        return xr.Dataset({array.name: array for array in made}, attrs=first.attrs)
 
-    dated = isinstance(steps.last, np.datetime64)
-    return ModelInput(to_model(values, domain), restore, steps.notes, steps.last if dated else None)
+    return ModelInput(values, restore, tuple(notes), times[-1])
 
 
-def _fields(ours: xr.DataArray | xr.Dataset, data: Dataset, domain: Domain) -> list[Field]:
-    """The variables that hold the model's channels."""
-    arrays = list(ours.data_vars.values()) if isinstance(ours, xr.Dataset) else [ours]
-    if len(arrays) == 1 and "channel" in arrays[0].dims:
-        return [_of_channels(arrays[0], domain)]
-    variables = data.variables if isinstance(data, WeatherData) else ()
-    if len(arrays) == len(variables) == 1 and arrays[0].name is None:
-        return [_of_variable(arrays[0], variables[0], data, domain)]
-    by_name = {str(array.name or "an array without a name"): array for array in arrays}
-    absent = [name for name in variables if name not in by_name]
-    if absent or not variables:
-        lacking = f"variable {listed(absent)}" if variables else "dimension channel"
-        dataset = f"a Dataset with {', '.join(variables)}, or " if variables else ""
-        raise SvqkitError(
-            f"The input has no {lacking}; it has {listed(by_name)} with the dimensions {tuple(ours.dims)}. The model "
-            f"takes {dataset}one array with the dimensions time, channel, {', '.join(PLANES[domain.kind])}. Add what "
-            "lacks, or rename it, e.g. with xarray's rename."
-        )
-    return [_of_variable(by_name[name], name, data, domain) for name in variables]
+def _variable(sources: Sequence[Source], name: str, levels: Sequence[int], domain: Domain) -> Variable:
+    """A variable with its wanted levels, checked."""
+    # Where no source has it, the first says what it has.
+    having = [source for source in sources if holds(source, name)] or sources[:1]
+    pieces = join([inspect(source, name) for source in having])
+    channels = [domain.channels.index(channel) for channel in ([f"{name}_{level}" for level in levels] or [name])]
+    units = domain.own_units[channels[0]] or next((piece.units for piece in pieces if piece.units), "")
+    for piece in pieces:
+        if piece.levels is None and len(levels) > 1:
+            raise SvqkitError(f"{piece.where}: {name} has no levels; the model takes {list(levels)}. Give it these.")
+        find_levels(piece, levels)
+        if not converts(piece.units, units):
+            raise SvqkitError(
+                f"{piece.where}: {name} is in {piece.units!r}, the model was trained on {units!r}. Convert the values "
+                "and set attrs['units'], or correct that attribute."
+            )
+        if levels and piece.scalar_level not in (None, *levels):
+            raise SvqkitError(f"{piece.where}: {name} is of level {piece.scalar_level}, the model's is {levels[0]}.")
+    return Variable(pieces, levels, channels, units)
 
 
-def _of_variable(array: xr.DataArray, variable: str, data: WeatherData, domain: Domain) -> Field:
-    """A variable with its wanted levels, if it has levels."""
-    levels = [level for level in data.levels if f"{variable}_{level}" in domain.channels]
-    names = [f"{variable}_{level}" for level in levels] or [variable]
-    channels = [domain.channels.index(name) for name in names]
-    _check_unit(array, variable, [domain.own_units[channel] for channel in channels])
-    flat = "level" not in array.dims
-    if flat and len(levels) > 1:
-        raise SvqkitError(f"{variable} has no dimension level; the model takes the levels {levels} of it.")
-    if not flat and not levels:
-        raise SvqkitError(f"{variable} has levels, the model was trained without. Pick one: x.isel(level=0).")
-    if not flat and "level" not in array.coords:
-        raise SvqkitError(f"{variable}: level has no coordinate that says which levels they are. Add it.")
-    array = array.expand_dims("level") if flat else array
-    if not levels or "level" not in array.coords:
-        return Field(array, "level", [0], channels, flat)
-    return Field(array, "level", _picked(array["level"], levels, f"level (in hPa) of {variable}"), channels, flat)
+def _like_input(variable: Variable, values: np.ndarray, ahead: np.ndarray) -> xr.DataArray:
+    """The forecast ``values`` (L, level, lat, lon), on the input's grid, in the form and unit of its first piece."""
+    piece = variable.pieces[0]
+    # Levels come back in the input's order, those that are not forecast left out.
+    picked = find_levels(piece, variable.levels)
+    order = np.argsort(picked) if picked else [0]
+    with open_field(piece.source, piece.variable) as (raw, field, _):
+        names = own_names(raw)
+        like = field.isel({"level": sorted(picked)} if picked else {})
+        axes = {name: xr.Variable(name, like[name].values, like[name].attrs) for name in like.dims if name != "time"}
+        told = {name: text for name, text in like["time"].attrs.items() if name not in ("units", "calendar")}
+        values = convert(values[:, order], variable.units, piece.units)
+        if not picked:
+            values = values[:, 0]
+        dims = [name for name in ("time", "level", "lat", "lon") if name in like.dims]
+        made = xr.DataArray(values, {"time": ("time", ahead, told), **axes}, dims, raw.name, raw.attrs)
+        made = made.transpose(*like.dims).rename({role: own for role, own in names.items() if role in like.dims})
+        if not isinstance(piece.source, xr.Dataset):
+            return made
+        fixed = {*made.dims} - {names.get("time", "time")}
+        idle = [name for name, axis in raw.coords.items() if {*axis.dims} <= fixed and name not in made.coords]
+        return made.assign_coords({name: raw[name] for name in idle if name not in ("valid_time", "time", "step")})
 
 
-def _of_channels(array: xr.DataArray, domain: Domain) -> Field:
+def _from_channels(array: xr.DataArray, domain: Domain, frames: Sequence[int]) -> ModelInput:
     """An array with all channels: by their names where they have some, else in the model's order."""
-    count = len(domain.channels)
-    everything = list(range(count))
-    _check_unit(array, str(array.name or "The input"), list(domain.own_units))
-    if "channel" in array.coords:
-        return Field(array, "channel", _picked(array["channel"].astype(str), domain.channels, "channel"), everything)
-    if array.sizes["channel"] != count:
+    named = "channel" in array.coords
+    names = array["channel"].astype(str).values.tolist() if named else list(domain.channels)
+    if not named and array.sizes["channel"] != len(names):
         raise SvqkitError(
-            f"The input has {array.sizes['channel']} channels without names, the model takes {count}: "
-            f"{', '.join(domain.channels)}."
+            f"The input has {array.sizes['channel']} channels without names, the model takes {len(names)}: "
+            f"{', '.join(names)}."
         )
-    return Field(array, "channel", everything, everything)
-
-
-def _picked(coordinate: xr.DataArray, wanted: Sequence[float] | Sequence[str], what: str) -> list[int]:
-    """Where the wanted levels or channels stand along a coordinate."""
-    there = coordinate.values.tolist()
-    absent = [value for value in wanted if value not in there]
-    if absent:
-        raise SvqkitError(f"The input has no {what} {absent}; it has {there}. Add what lacks.")
-    return [there.index(value) for value in wanted]
-
-
-def _check_unit(array: xr.DataArray, name: str, wanted: list[str]) -> None:
-    unit = str(array.attrs.get("units", ""))
-    if len(set(wanted)) == 1 and not same_unit(unit, wanted[0]):
-        raise SvqkitError(
-            f"{name} is in {unit!r}, the model was trained on {wanted[0]!r}. Convert the values and set "
-            f"attrs['units'], or correct that attribute."
-        )
-
-
-def _check_dims(field: Field, plane: tuple[str, str]) -> None:
-    came = field.array.squeeze(field.layer) if field.flat else field.array
-    expected = {"time", *plane} if field.flat else {"time", *plane, field.layer}
-    if set(came.dims) != expected:
-        raise SvqkitError(
-            f"{came.name or 'The input'} has the dimensions {came.dims}, expected {listed(expected)}. "
-            "Rename them, or pick one of what is too many, e.g. x.isel(member=0)."
-        )
-
-
-def _time_steps(fields: list[Field], domain: Domain) -> TimeSteps:
-    """The frames along the time axis, which all variables of a Dataset share."""
-    array = fields[0].array
-    if domain.lead_units != "hours":
-        return in_frames(array["time"].values if "time" in array.coords else None, array.sizes["time"], domain)
-    if "time" not in array.coords:
-        raise SvqkitError("time has no coordinate that says when the frames are. Add it, or give a plain array.")
-    return in_hours(array["time"].values, domain)
-
-
-def _orders(fields: list[Field], domain: Domain) -> tuple[np.ndarray, np.ndarray]:
-    """Which rows and columns of the input are the model's, in the model's order."""
-    array = fields[0].array
+    if absent := [name for name in domain.channels if name not in names]:
+        raise SvqkitError(f"The input has no channel {absent}; it has {names}. Add what lacks.")
+    if len(set(domain.own_units)) > 1:
+        array = array.drop_attrs(deep=False)
     if domain.kind != "grid":
-        size = tuple(array.sizes[name] for name in PLANES[domain.kind])
-        if size != domain.size:
-            raise SvqkitError(f"Frames of the input have {size} places (y, x), those of the model {domain.size}.")
-        return np.arange(size[0]), np.arange(size[1])
-    for name in ("lat", "lon"):
-        if name not in array.coords:
-            raise SvqkitError(f"{name} has no coordinate that says where the values lie. Add it.")
-    rows = matching_indices("lat", array["lat"].values, np.array(domain.lat))
-    return rows, matching_indices("lon", array["lon"].values, np.array(domain.lon), around=360.0)
+        return _from_frames(array, [names.index(name) for name in domain.channels], domain, frames)
+    by_name = array.assign_coords(channel=names).to_dataset("channel")
+    made = from_gridded([by_name], dict.fromkeys(domain.channels, ()), domain, frames)
+
+    def restore(forecast: np.ndarray) -> xr.DataArray:
+        back = made.restore(forecast).to_dataarray("channel").sel(channel=[n for n in names if n in domain.channels])
+        back = back.transpose(*array.dims).rename(array.name).assign_attrs(array.attrs)
+        return back if named else back.drop_vars("channel")
+
+    return replace(made, restore=restore)
 
 
-def _place(array: xr.DataArray, bad: np.ndarray) -> str:
-    """Where the first bad value of (time, layer, rows, columns) lies, by the array's coordinates."""
-    if "time" not in array.coords:
-        return place_by_index(bad)
-    at = array[tuple(int(axis[0]) for axis in np.nonzero(bad))]
-    return ", ".join(f"{name} {str(at[name].values)[:16]}" for name in array.dims if name in at.coords)
+def _from_frames(array: xr.DataArray, picked: list[int], domain: Domain, frames: Sequence[int]) -> ModelInput:
+    """Frames (time, channel, y, x) on no grid; their times, where there are any, go on in their own step."""
+    dims = ("time", "channel", "y", "x")
+    if {*array.dims} != {*dims}:
+        raise SvqkitError(
+            f"{array.name or 'The input'} has the dimensions {array.dims}, expected {listed(dims)}. Rename them, or "
+            "pick one of what is too many, e.g. x.isel(member=0)."
+        )
+    made = from_array(array.isel(channel=picked).transpose(*dims).values, domain)
+    ahead = _going_on(array["time"].values[domain.inputs[0] - 1 :], frames) if "time" in array.coords else None
+    like = array.isel(time=[-1] * len(frames), channel=np.sort(picked)).transpose(*dims)
+
+    def restore(forecast: np.ndarray) -> xr.DataArray:
+        moved = [name for name, axis in like.coords.items() if "time" in axis.dims]
+        back = like.drop_vars(moved).drop_encoding().copy(data=made.restore(forecast)[:, np.argsort(picked)])
+        back = back if ahead is None else back.assign_coords(time=("time", ahead, array["time"].attrs))
+        return back.transpose(*array.dims)
+
+    return replace(made, restore=restore)
 
 
-def _written(
-    field: Field, values: np.ndarray, steps: TimeSteps, frames: Sequence[int], plane: tuple[str, str]
-) -> xr.DataArray:
-    """The forecast ``values`` (L, channels, rows, columns), on the input's grid, in the form of the input."""
-    # The last frame, repeated, has every coordinate and attribute that goes on; levels come back in the input's
-    # order, those that are not forecast left out.
-    last = {"time": [steps.indices[-1]] * len(frames), field.layer: np.sort(field.picked)}
-    like = field.array.isel(last).drop_encoding()
-    varying = [name for name, coordinate in like.coords.items() if "time" in coordinate.dims and name != "time"]
-    like = like.drop_vars(varying)
-    for coordinate in like.coords.values():
-        coordinate.encoding = {}
-    times = steps.ahead(frames)
-    if times is not None:
-        like = like.assign_coords(time=("time", times, like["time"].attrs))
-    own = xr.Variable(("time", field.layer, *plane), values[:, np.argsort(field.picked)])
-    like = like.copy(data=own.transpose(*like.dims).values)
-    return like.squeeze(field.layer) if field.flat else like
+def _going_on(times: np.ndarray, frames: Sequence[int]) -> np.ndarray:
+    steps = np.diff(times)
+    if len(steps) == 0 or (steps != steps[0]).any() or steps[0] <= np.zeros(1, steps.dtype)[0]:
+        shown = ", ".join(map(str, np.unique(steps)[:5])) or "none"
+        raise SvqkitError(f"The times of the frames used must rise in even steps; the steps are {shown}.")
+    return times[-1] + np.array([steps[0] * frame for frame in frames])

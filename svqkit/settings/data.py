@@ -34,7 +34,10 @@ KTH_ACTIONS = ("boxing", "handclapping", "handwaving", "walking", "jogging", "ru
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Dataset:
-    """What every dataset has: where its raw files lie, and how many frames go in and come out."""
+    """What every dataset has: where its raw files lie, and how many frames go in and come out.
+
+    ``root`` is a folder; of an array its file; of weather also one file, a Zarr store, or the URL of one.
+    """
 
     root: Annotated[str, Field(min_length=1)]
     frames_in: Frames = 10
@@ -58,7 +61,7 @@ class Offsets:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class WeatherData(Dataset):
-    """A lat-lon record in NetCDF files, a folder per variable as WeatherBench publishes it.
+    """A lat-lon record in NetCDF, GRIB or Zarr: a folder per variable as WeatherBench has it, or all in one place.
 
     ``train``, ``validation`` and ``test`` are first and last date, both inclusive ("2010" is the whole year).
     ``levels`` are wanted of each variable that has levels. ``gaps``: "error" refuses a record with a hole in it;

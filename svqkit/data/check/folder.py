@@ -13,6 +13,7 @@ from svqkit.data.check.report import Report, size_of, some_of
 from svqkit.data.check.sources import INSPECTORS, weather_files
 from svqkit.data.plan import Plan, declares_simulated
 from svqkit.data.sources import first_sentence, plan
+from svqkit.data.sources.gridded import SUFFIXES
 from svqkit.data.sources.kth import SEQUENCES
 from svqkit.data.sources.video import FramesPart
 from svqkit.data.sources.weather import LONG_NAMES
@@ -22,7 +23,7 @@ from svqkit.settings.params import Data, Params
 
 # One of these in a folder tells that it is a dataset's.
 SIGNS = {
-    "weather": (*LONG_NAMES.values(), "*deg.nc"),
+    "weather": (*LONG_NAMES.values(), *(f"*{suffix}" for suffix in SUFFIXES), "*.zarr"),
     "kth": ("person*_*_d*", "*ing/person*_*_d*", "kth/person*_*_d*", "kth/*ing/person*_*_d*", SEQUENCES),
     "kitticaltech": ("kitti_hkl", "kitti", "caltech"),
     "human": ("train.txt", "test.txt", "images/S*_*.jpg"),

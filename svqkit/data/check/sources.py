@@ -13,13 +13,14 @@ from svqkit.data.check import published
 from svqkit.data.check.published import CALTECH_CACHE, CALTECH_VIDEOS, HICKLES, UNKNOWN, Fact
 from svqkit.data.check.report import Report, spans
 from svqkit.data.sources.caltech import SUFFIXES
+from svqkit.data.sources.gridded import gridded_in, holds
 from svqkit.data.sources.hickle_arrays import find_array
 from svqkit.data.sources.kth import BROKEN_OFF, NEVER_PUBLISHED, SEQUENCES, find_recordings
 from svqkit.data.sources.seq import read_header
 from svqkit.data.sources.taxibj import open_samples
 from svqkit.data.sources.taxibj_records import SLOTS, Record, inspect_record
 from svqkit.data.sources.video import image_size, inspect_video, size_text
-from svqkit.data.sources.weather import LONG_NAMES, inspect_file
+from svqkit.data.sources.weather import LONG_NAMES, inspect_source
 from svqkit.errors import SvqkitError
 from svqkit.settings.data import HumanData, KittiCaltechData, KTHData, TaxiBJData, WeatherData
 
@@ -27,21 +28,33 @@ Found = tuple[Mapping[str, Sequence[str]], Collection[str]]
 
 
 def weather_files(folder: Path, variable: str) -> list[Path]:
-    """Return the files of a variable: in the folder of its long name, or beside each other."""
-    name = LONG_NAMES.get(variable, variable)
-    return sorted((folder / name).glob("*.nc")) or sorted(folder.glob(f"{name}_[0-9]*.nc"))
+    """Return the files of a variable as prepare finds them: in a folder of its own, or beside others."""
+    own = folder / LONG_NAMES.get(variable, variable)
+    return gridded_in(own) if own.is_dir() else [path for path in gridded_in(folder) if _may_hold(path, variable)]
+
+
+def _may_hold(path: Path, variable: str) -> bool:
+    try:
+        return holds(path, variable)
+    except SvqkitError:  # told of when it is read
+        return path.name.startswith(LONG_NAMES.get(variable, variable))
 
 
 def inspect_weather(data: WeatherData, folder: Path, files: Sequence[Path], report: Report) -> Found:
     """Compare years, grids and periods."""
-    variables = {path: name for name in data.variables for path in weather_files(folder, name) if path in files}
+    variables: dict[Path, list[str]] = {}
+    for name in data.variables:
+        for path in weather_files(folder, name):
+            if path in files or path.is_dir():
+                variables.setdefault(path, []).append(name)
     years = {path: {int(year) for year in re.findall(r"_(\d{4})(?=\D)", path.name)} for path in variables}
 
     def read_grid(path: Path) -> tuple[int, int]:
-        file = inspect_file(path, variables[path], data)
-        report.says = report.says or file.title
-        years[path] = set((file.times.astype("datetime64[Y]").astype(int) + 1970).tolist())
-        return len(file.lat), len(file.lon)
+        for name in variables[path]:
+            piece = inspect_source(path, name, data)
+        report.says = report.says or piece.title
+        years[path] = set((piece.times.astype("datetime64[Y]").astype(int) + 1970).tolist())
+        return len(piece.lat), len(piece.lon)
 
     report.compare_sizes(published.WEATHER_GRID, {path.name: path for path in variables}, read_grid)
     wanted = published.weather_years(data)
@@ -49,7 +62,12 @@ def inspect_weather(data: WeatherData, folder: Path, files: Sequence[Path], repo
     if periods := published.PERIODS.get(report.dataset):
         splits = [range(int(first[:4]), int(last[:4]) + 1) for first, last in (data.train, data.validation, data.test)]
         report.compare(Fact("periods", periods, "OpenSTL, dataset_constant.py"), " / ".join(map(spans, splits)))
-    there = {published.weather_file(name, year) for path, name in variables.items() for year in years[path]}
+    there = {
+        published.weather_file(name, year)
+        for path, names in variables.items()
+        for name in names
+        for year in years[path]
+    }
     return published.weather_archives(data), there
 
 

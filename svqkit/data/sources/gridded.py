@@ -1,0 +1,633 @@
+"""Gridded records in any layout: NetCDF, GRIB or Zarr, a file or store per variable, per period, or for everything.
+
+Whatever its own names, a variable is seen as (time, level, lat, lon) or (time, lat, lon): what stands for which is told
+by the CF conventions and by the names that are in use. What nobody needs (number, surface, a scalar level) is left out.
+Prepare, forecasts and the check of raw files all read through :func:`inspect` and :func:`read`.
+"""
+
+import math
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cf_xarray  # noqa: F401 (gives arrays their .cf)
+import numpy as np
+import xarray as xr
+import zarr
+
+from svqkit.data.plan import declares_simulated
+from svqkit.data.sources.hdf5 import refuse_unfit
+from svqkit.data.sources.units import convert, converts, same_unit
+from svqkit.errors import SvqkitError, hint, listed
+from svqkit.userfiles import refuse_escape, refuse_promise, refuse_special
+
+Source = str | Path | xr.Dataset
+
+# The variables of WeatherBench (Rasp et al. 2020, arXiv 2002.00469), and what it calls their folders, and the stores of
+# WeatherBench 2 and ARCO-ERA5 the variables themselves.
+LONG_NAMES = {
+    "t2m": "2m_temperature",
+    "u10": "10m_u_component_of_wind",
+    "v10": "10m_v_component_of_wind",
+    "tcc": "total_cloud_cover",
+    "tp": "total_precipitation",
+    "tisr": "toa_incident_solar_radiation",
+    "z": "geopotential",
+    "pv": "potential_vorticity",
+    "r": "relative_humidity",
+    "q": "specific_humidity",
+    "t": "temperature",
+    "u": "u_component_of_wind",
+    "v": "v_component_of_wind",
+    "vo": "vorticity",
+}
+NETCDF = (".nc", ".nc4", ".cdf", ".netcdf")
+GRIB = (".grib", ".grb", ".grib2", ".grb2")
+SUFFIXES = (*NETCDF, *GRIB)
+ZARR_MARKS = ("zarr.json", ".zgroup", ".zmetadata")
+# The names of axes that are in use, and what CF calls such a coordinate.
+AXES = {
+    "time": ({"time", "valid_time"}, "time"),
+    "level": ({"level", "pressure_level", "isobaricInhPa", "isobaricInPa", "plev", "lev"}, "vertical"),
+    "lat": ({"lat", "latitude"}, "latitude"),
+    "lon": ({"lon", "longitude"}, "longitude"),
+}
+# What stands for a missing value in files that don't say so; see :func:`_stand_in`.
+STAND_INS = np.array([999, 999.9, 9999, 99999, 32767, 32768], np.float32)
+# No physical quantity of the weather is as large; 1e20 and 9.97e36 are what CF and netCDF write where nothing is.
+LARGEST = 1e19
+STANDARD_CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
+HOUR, HALF_HOUR, SECOND = np.timedelta64(1, "h"), np.timedelta64(30, "m"), np.timedelta64(1, "s")
+# Above this number of chunks a store's are not counted: a listing of ERA5's would take minutes.
+MOST_CHUNKS = 200_000
+# What the libraries raise on files that are damaged or of another kind.
+UNREADABLE = (OSError, ValueError, RuntimeError, TypeError, KeyError, IndexError, AttributeError, EOFError)
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """One variable in one file or store: everything but its values.
+
+    Attributes:
+        source: the file, the store, or a Dataset.
+        where: how messages call it.
+        variable: its short name, which may be another one there.
+        times: (N,) datetime64[ns].
+        lat, lon: degrees north, degrees east.
+        levels: hPa where the unit is known; None without levels.
+        units: as the file gives them.
+        scalar_level: of a variable without levels, where the file tells it.
+        attrs: what the file says of itself.
+        notes: what a reader should know.
+    """
+
+    source: Source
+    where: str
+    variable: str
+    times: np.ndarray
+    lat: np.ndarray
+    lon: np.ndarray
+    levels: np.ndarray | None
+    units: str
+    scalar_level: float | None = None
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What the file calls itself; "" if it doesn't."""
+        return str(self.attrs.get("title", ""))
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the title or the source begins with that word."""
+        return any(declares_simulated(str(self.attrs.get(name, ""))) for name in ("title", "source"))
+
+
+def is_store(source: Source) -> bool:
+    """Return whether ``source`` is a Zarr store: a folder with the marks of one, or a URL."""
+    return is_url(source) or (
+        isinstance(source, str | Path) and any((Path(source) / mark).is_file() for mark in ZARR_MARKS)
+    )
+
+
+def is_url(source: object) -> bool:
+    """Return whether ``source`` names something that fsspec opens, such as gs://bucket/era5.zarr."""
+    return isinstance(source, str) and "://" in source
+
+
+def gridded_in(folder: Path) -> list[Path]:
+    """Return the gridded files and stores right in a folder, by name, without hidden ones (macOS writes ._x.nc).
+
+    Raises:
+        SvqkitError: the folder can't be read.
+    """
+    try:
+        entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise SvqkitError(
+            f"The folder {folder.absolute()} can't be read: {error.strerror}. Allow it, or name it."
+        ) from error
+    return [path for path in entries if path.suffix.lower() in SUFFIXES or is_store(path)]
+
+
+def files_of(source: Source) -> list[Path]:
+    """Return the files that a source is made of; none of a URL."""
+    if is_url(source) or isinstance(source, xr.Dataset):
+        return []
+    path = Path(source)
+    return sorted(file for file in path.rglob("*") if file.is_file()) if is_store(path) else [path]
+
+
+@contextmanager
+def opened(source: Source, only_axes: bool = False) -> Iterator[list[xr.Dataset]]:
+    """Open a file or store, lazily and with times as they are written; GRIB may give several Datasets.
+
+    With ``only_axes`` a file may lack values.
+
+    Raises:
+        SvqkitError: it can't be opened, was cut short, is of another kind, or refers to other files.
+    """
+    if isinstance(source, xr.Dataset):
+        yield [source]
+        return
+    try:
+        datasets = _open(source, only_axes)
+    except PermissionError as error:
+        raise SvqkitError(f"{source} can't be read: there is no permission. Allow it, e.g. with chmod u+r.") from error
+    except SvqkitError:
+        raise
+    except UNREADABLE as error:
+        raise SvqkitError(_why_not_opened(source, error)) from error
+    try:
+        yield datasets
+    finally:
+        for dataset in datasets:
+            dataset.close()
+
+
+def _open(source: str | Path, only_axes: bool) -> list[xr.Dataset]:
+    if is_store(source):
+        group = zarr.open_group(str(source), mode="r")
+        _refuse_unfit_store(str(source))
+        # Zarr 2 writes a fill value of 0 where nobody chose one: it marks no missing value.
+        masked = any(array.fill_value for _, array in group.arrays() if array.dtype.kind in "fiu")
+        store = xr.open_zarr(
+            str(source),
+            chunks=None,
+            decode_times=False,
+            consolidated=group.metadata.consolidated_metadata is not None,
+            use_zarr_fill_value_as_mask=None if masked else False,
+        )
+        return [store]
+    path = Path(source)
+    refuse_special(path)
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head == b"GRIB" or path.suffix.lower() in GRIB:
+        stat = path.stat()
+        return _open_grib(str(path), stat.st_size, stat.st_mtime_ns)
+    if zipfile.is_zipfile(path):
+        raise SvqkitError(f"{path} is a ZIP archive, whatever its name. Unpack it and name the files in it.")
+    refuse_unfit(path, only_axes)
+    return [xr.open_dataset(path, engine="netcdf4", decode_times=False)]
+
+
+@lru_cache(maxsize=100)  # a store may have many files
+def _refuse_unfit_store(source: str) -> None:
+    """Refuse a store that leads elsewhere, would have to be unpickled, or promises more than it stores."""
+    path, stored = Path(source), 0
+    for entry in [] if is_url(source) else path.rglob("*"):
+        if entry.is_symlink():
+            refuse_escape(entry, path)
+        if not entry.is_dir():
+            refuse_special(entry)
+            stored += entry.stat().st_size
+    for name, array in zarr.open_group(source, mode="r").arrays():
+        if "pickle" in str(array.metadata.to_dict()).lower():
+            raise SvqkitError(f"{source}, {name}: pickled Python objects are not read. Write numbers.")
+        chunk, axis = math.prod(array.chunks), array.size if array.ndim < 2 else 0
+        if not is_url(source):
+            refuse_promise(f"{source}, {name}", max(chunk, axis) * array.dtype.itemsize, stored)
+
+
+@lru_cache(maxsize=8)  # to find the messages in a file takes as long as to read it
+def _open_grib(path: str, size: int, changed: int) -> list[xr.Dataset]:
+    try:
+        import cfgrib
+    except (ImportError, RuntimeError) as error:
+        raise SvqkitError(
+            f"{path} is GRIB, which needs cfgrib and eccodes: pip install 'svqkit[grib]'. Or convert it to NetCDF, "
+            "e.g. with grib_to_netcdf."
+        ) from error
+    try:
+        # No index file is written beside the user's data.
+        return cfgrib.open_datasets(path, backend_kwargs={"indexpath": "", "errors": "raise"}, decode_times=False)
+    except Exception as error:  # eccodes has its own tree of errors
+        raise SvqkitError(f"{path} can't be opened as GRIB: {error}. It is truncated; fetch it again.") from error
+
+
+def _why_not_opened(source: str | Path, error: Exception) -> str:
+    if is_store(source):
+        return f"{source} can't be opened as Zarr: {error}. Name a store that xarray.open_zarr opens."
+    path = Path(source)
+    if not path.exists():
+        state = "a link to nothing" if path.is_symlink() else "not there"
+        return f"{path.absolute()} ({state}) can't be opened. Put the file there, or name another one."
+    return (
+        f"{path} ({path.stat().st_size:,} bytes) can't be opened as NetCDF: {error}. "
+        "It is truncated or another kind of file; fetch it again."
+    )
+
+
+def holds(source: Source, variable: str) -> bool:
+    """Return whether there is a variable of that name.
+
+    Raises:
+        SvqkitError: the source can't be opened.
+    """
+    with opened(source, only_axes=True) as datasets:
+        return any(_name_in(dataset, variable) for dataset in datasets)
+
+
+def _name_in(dataset: xr.Dataset, variable: str) -> str | None:
+    """What a Dataset calls a variable: as we do, or by its long name."""
+    return next((name for name in (variable, LONG_NAMES.get(variable)) if name in dataset.data_vars), None)
+
+
+@contextmanager
+def open_field(
+    source: Source, variable: str, only_axes: bool = False
+) -> Iterator[tuple[xr.DataArray, xr.DataArray, Mapping]]:
+    """Open a variable: as it is, as our (time, level, lat, lon) in any order, and the attributes of its Dataset.
+
+    Raises:
+        SvqkitError: the source can't be opened, lacks the variable, or the variable has other dimensions, or has them
+            without coordinates.
+    """
+    with opened(source, only_axes) as datasets:
+        found = [(dataset, name) for dataset in datasets if (name := _name_in(dataset, variable))]
+        where = name_of(source)
+        if not found:
+            there = listed({str(name) for dataset in datasets for name in dataset.data_vars})
+            names = [str(name) for dataset in datasets for name in dataset.data_vars if name != variable]
+            raise SvqkitError(f"{where} has no variable {variable!r}; it has: {there}{hint(variable, names)}.")
+        if len(found) > 1:
+            raise SvqkitError(
+                f"{where} has {variable!r} in {len(found)} forms, of other levels or steps. Write the wanted one into "
+                "a file of its own, e.g. with grib_copy -w."
+            )
+        dataset, name = found[0]
+        yield dataset[name], as_field(dataset[name], where), dataset.attrs
+
+
+def name_of(source: Source) -> str:
+    """Return how messages call a source."""
+    return "The input" if isinstance(source, xr.Dataset) else str(source)
+
+
+def as_field(array: xr.DataArray, where: str) -> xr.DataArray:
+    """Return a variable with the dimensions time, (level,) lat, lon, in its own order, and their coordinates alone.
+
+    ERA5's first and preliminary release (expver 1 and 5) are put together, and so are forecasts of several steps when
+    each moment comes once.
+
+    Raises:
+        SvqkitError: it has other dimensions, or a dimension without coordinate.
+    """
+    what = f"{where}: {array.name}"
+    if len(set(array.dims)) < array.ndim:
+        raise SvqkitError(f"{what} has the dimensions {array.dims}, one of them twice. Write it with each once.")
+    if array.dtype.kind not in "fiu" or _dates_are_written(array.attrs):
+        unit = array.attrs.get("units", array.dtype)
+        raise SvqkitError(f"{what} holds no numbers but {unit}. Name another variable, or convert it.")
+    array = _at_valid_times(array, what)
+    array = array.squeeze([dim for dim in array.dims if array.sizes[dim] == 1 and not _roles(array, dim)], drop=True)
+    roles = {dim: role for dim in array.dims for role in _roles(array, dim)}
+    if "expver" in array.dims:
+        releases = array.chunk({dim: "auto" for dim, role in roles.items() if role == "time"})
+        array = releases.isel(expver=0, drop=True)
+        for number in range(1, releases.sizes["expver"]):
+            array = array.fillna(releases.isel(expver=number, drop=True))
+    wanted = {"time", "lat", "lon"} | ({"level"} & set(roles.values()))
+    if sorted(roles.values()) != sorted(wanted) or set(roles) != set(array.dims):
+        raise SvqkitError(
+            f"{what} has dimensions {array.dims}, expected time, (level,) lat, lon. Rename them, e.g. with xarray's "
+            "rename, or pick one of what is too many, e.g. with isel(member=0)."
+        )
+    for dim in array.dims:
+        if dim not in array.coords:
+            raise SvqkitError(f"{where}: {dim} has no coordinate that says where its values lie. Add it.")
+    return array.reset_coords(drop=True).rename(roles)
+
+
+def own_names(array: xr.DataArray) -> dict[str, str]:
+    """Return what a variable calls our dimensions."""
+    return {role: str(dim) for dim in array.dims for role in _roles(array, dim)}
+
+
+def _roles(array: xr.DataArray, dim: str) -> list[str]:
+    """Which of our axes a dimension is: by its name, else by the attributes of its coordinate."""
+    named = [role for role, (names, _) in AXES.items() if dim in names]
+    if named or dim not in array.coords:
+        return named
+    attrs = array[dim].attrs
+    if _dates_are_written(attrs):
+        return ["time"]
+    known = array.cf.coordinates
+    found = [role for role, (_, name) in AXES.items() if dim in known.get(name, ())]
+    return [role for role in found if role != "level" or attrs.get("standard_name") == "air_pressure"]
+
+
+def _at_valid_times(array: xr.DataArray, what: str) -> xr.DataArray:
+    """Give forecasts (time, step), as GRIB has them, one axis: the moments that they are valid at."""
+    valid = array.coords.get("valid_time")
+    if valid is None or "valid_time" in array.dims:
+        alone = [name for name in ("time", "valid_time") if name in array.coords and array[name].ndim == 0]
+        return array.expand_dims(alone[:1]) if alone and "time" not in own_names(array) else array  # of one moment
+    array = array.squeeze([dim for dim in ("time", "step") if array.sizes.get(dim) == 1])
+    over = array["valid_time"].dims
+    array = array.drop_vars([name for name in ("time", "step") if name in array.coords and name not in over])
+    if len(over) < 2:
+        array = array.expand_dims("valid_time") if not over else array.swap_dims({over[0]: "valid_time"})
+        return array.reset_coords([name for name in ("time", "step") if name in array.coords], drop=True)
+    moments = array["valid_time"]
+    if len(np.unique(moments.values)) < moments.size:
+        raise SvqkitError(
+            f"{what} has forecasts of several steps for the same moment ({', '.join(map(str, over))}). Pick one, e.g. "
+            "with isel(step=0), and write it to NetCDF."
+        )
+    lined = array.chunk({over[0]: "auto"}).drop_vars([*over, "valid_time"]).stack(valid_time=over, create_index=False)
+    return lined.assign_coords(valid_time=("valid_time", moments.values.ravel(), moments.attrs)).sortby("valid_time")
+
+
+def _dates_are_written(attrs: Mapping) -> bool:
+    return " since " in str(attrs.get("units", ""))
+
+
+def inspect(source: Source, variable: str) -> Piece:
+    """Read everything of a variable but its values, and check it on its own.
+
+    Raises:
+        SvqkitError: as :func:`open_field`; or its dates, latitudes, longitudes or levels are none.
+    """
+    with open_field(source, variable, only_axes=True) as (raw, ours, attrs):
+        where = name_of(source)
+        scalars = [raw[name].item() for name in AXES["level"][0] & {*raw.coords} if raw[name].ndim == 0]
+        return Piece(
+            source=source,
+            where=where,
+            variable=variable,
+            times=_dates(ours["time"], where),
+            lat=_places(ours["lat"], where, 90.0),
+            lon=_places(ours["lon"], where, 720.0),
+            levels=_levels(ours["level"], where) if "level" in ours.dims else None,
+            units=str(raw.attrs.get("units", "")).strip(),
+            scalar_level=scalars[0] if scalars else None,
+            attrs=attrs,
+            notes=_missing_chunks(source, str(raw.name)) if is_store(source) else (),
+        )
+
+
+def _dates(axis: xr.DataArray, where: str) -> np.ndarray:
+    """Times in datetime64[ns]; those within a second of a full hour are that hour, as rounded days since … give it."""
+    values, written = axis.values, str(axis.attrs.get("units", ""))
+    if values.dtype.kind in "fiu" and _dates_are_written(axis.attrs):
+        attrs = {name: axis.attrs[name] for name in ("units", "calendar") if name in axis.attrs}
+        try:
+            values = xr.decode_cf(xr.Dataset({"moment": ("row", values, attrs)}))["moment"].values
+        except (ValueError, OverflowError, TypeError) as error:
+            raise SvqkitError(
+                f"{where}: times in {written!r} can't be decoded. Write them in hours or days since a date."
+            ) from error
+    calendar = getattr(values[0], "calendar", "") if values.dtype == object and len(values) else ""
+    if calendar and calendar not in STANDARD_CALENDARS:
+        raise SvqkitError(
+            f"{where}: times are in the calendar {calendar!r}, expected the standard one. Convert them, e.g. with "
+            "xarray: data.convert_calendar('standard', use_cftime=False)."
+        )
+    values = np.array(["NaT"], "datetime64[ns]") if calendar else values  # dates that datetime64 can't hold
+    if not np.issubdtype(values.dtype, np.datetime64):
+        raise SvqkitError(
+            f"{where}: the time axis is {values.dtype}, expected dates (units such as 'hours since …')"
+            + (f", got units {written!r}." if written else ".")
+        )
+    years = values.astype("datetime64[Y]").astype(int) + 1970
+    if np.isnat(values).any() or ((years < 1700) | (years > 2261)).any():
+        raise SvqkitError(f"{where}: the time axis has a missing date, or one outside of 1700 to 2261. Mend it.")
+    if len(values) == 0:
+        raise SvqkitError(f"{where} holds no frame: its time axis is empty.")
+    values = values.astype("datetime64[ns]")
+    hours = (values + HALF_HOUR).astype("datetime64[h]").astype("datetime64[ns]")
+    return np.where(np.abs(values - hours) <= SECOND, hours, values)
+
+
+def _places(axis: xr.DataArray, where: str, most: float) -> np.ndarray:
+    values, name = axis.values, axis.name
+    if values.dtype.kind not in "fiu":
+        raise SvqkitError(f"{where}: {name} is {values.dtype}, expected numbers in degrees.")
+    if not (np.abs(values) <= most + 1e-3).all() or len(np.unique(values)) < len(values):
+        raise SvqkitError(
+            f"{where}: {name} must be {len(values)} different degrees between {-most:g} and {most:g}, it has "
+            f"{', '.join(f'{value:g}' for value in values[:5])}{', …' if len(values) > 5 else ''}. Mend the coordinate."
+        )
+    return values
+
+
+def _levels(axis: xr.DataArray, where: str) -> np.ndarray:
+    if axis.dtype.kind not in "fiu" or not np.isfinite(axis.values).all():
+        raise SvqkitError(f"{where}: the levels must be numbers, it has {axis.values.tolist()[:5]}.")
+    unit = str(axis.attrs.get("units", "")).strip()
+    if unit and unit != "hPa" and converts(unit, "hPa"):
+        return np.round(convert(axis.values, unit, "hPa"), 6)
+    return axis.values
+
+
+def _missing_chunks(source: Source, variable: str) -> tuple[str, ...]:
+    """A note when a store lacks chunks, which stand for the fill value.
+
+    Raises:
+        SvqkitError: that value is NaN.
+    """
+    array = zarr.open_group(str(source), mode="r")[variable]
+    # Of a sharded array those that fill up the last shards are counted too.
+    missing = array.nchunks - array.nchunks_initialized if array.nchunks <= MOST_CHUNKS else 0
+    if missing <= 0:
+        return ()
+    if array.dtype.kind == "f" and np.isnan(array.fill_value):
+        raise SvqkitError(f"{source}: {variable} lacks {missing:,} of its {array.nchunks:,} chunks. Fetch it again.")
+    return (
+        f"{source}: {variable} lacks {missing:,} of its {array.nchunks:,} chunks, which are {array.fill_value} by the "
+        "format",
+    )
+
+
+def join(pieces: Sequence[Piece]) -> list[Piece]:
+    """Return the pieces of one variable in the order of time, when they fit together.
+
+    Raises:
+        SvqkitError: their grids differ, only some have levels, their units can't be converted, or they overlap.
+    """
+    first, *others = pieces
+    known = next((piece for piece in pieces if piece.units), first)
+    for piece in others:
+        refuse_other_grid(first, piece)
+        if (piece.levels is None) != (first.levels is None):
+            raise SvqkitError(f"Only one of {first.where} and {piece.where} has levels. Keep files of one kind there.")
+        if not converts(piece.units, known.units):
+            raise SvqkitError(
+                f"{known.variable} is in {known.units!r} in {known.where}, and in {piece.units!r} in {piece.where}, "
+                "which can't be converted. Correct the attribute units, or convert the values."
+            )
+    ordered = sorted(pieces, key=lambda piece: piece.times[0])
+    for piece, following in pairwise(ordered):
+        if following.times[0] <= piece.times[-1]:
+            raise SvqkitError(
+                f"{piece.where} (until {shown_time(piece.times[-1])}) and {following.where} (from "
+                f"{shown_time(following.times[0])}) overlap in time; remove one of them or cut it."
+            )
+    return ordered
+
+
+def refuse_other_grid(first: Piece, other: Piece) -> None:
+    """Refuse two pieces whose grids differ.
+
+    Raises:
+        SvqkitError: they do.
+    """
+    for name, wanted, found in (("lat", first.lat, other.lat), ("lon", first.lon, other.lon)):
+        if wanted.shape != found.shape or not np.allclose(wanted, found, atol=1e-4):
+            raise SvqkitError(
+                f"The grids differ: {first.where} has {len(wanted)} {name} from {wanted[0]:g} to {wanted[-1]:g}, "
+                f"{other.where} has {len(found)} from {found[0]:g} to {found[-1]:g}. Regrid one of them, or move it "
+                "elsewhere."
+            )
+
+
+def notes_of(pieces: Sequence[Piece]) -> list[str]:
+    """Return what a reader should know of a variable's pieces: missing chunks, units that differ or are missing."""
+    first, notes = pieces[0], [note for piece in pieces for note in piece.notes]
+    others = [piece for piece in pieces if piece.units != first.units]
+    for piece in others[:1]:
+        if bool(piece.units) != bool(first.units):
+            without, known = (first, piece) if piece.units else (piece, first)
+            notes.append(f"{without.where} gives no unit for {first.variable}: taken as {known.units} of {known.where}")
+        elif not same_unit(piece.units, first.units):
+            notes.append(f"{first.variable} is converted from {piece.units} ({piece.where}) to {first.units}")
+    return notes
+
+
+def find_levels(piece: Piece, wanted: Sequence[float]) -> list[int]:
+    """Return where the ``wanted`` levels stand in a piece; [] when it has none.
+
+    Raises:
+        SvqkitError: it has levels, and none are wanted, or not all of these.
+    """
+    if piece.levels is None:
+        return []
+    there = piece.levels.tolist()
+    if not wanted:
+        raise SvqkitError(
+            f"{piece.where}: {piece.variable} has levels {there}; name the wanted ones in `levels`, or pick one, e.g. "
+            "with isel(level=0)."
+        )
+    rounded = np.round(piece.levels, 3).tolist()
+    indices = [rounded.index(level) if level in rounded else -1 for level in wanted]
+    if absent := [level for level, index in zip(wanted, indices, strict=True) if index < 0]:
+        raise SvqkitError(f"{piece.where}: no level {absent} of {piece.variable}; it has {there} (hPa).")
+    return indices
+
+
+def read(pieces: Sequence[Piece], times: np.ndarray, levels: Sequence[float], units: str) -> np.ndarray:
+    """Read a variable (n, level, lat, lon) float32 in ``units`` at ``times``, in order; without levels there is one.
+
+    Raises:
+        SvqkitError: a file can't be read to its end, or holds a value that is none.
+    """
+    parts = []
+    for piece in pieces:
+        rows = np.flatnonzero(np.isin(piece.times, times))
+        if len(rows):
+            parts.append(_read_rows(piece, rows, find_levels(piece, levels), units))
+    return np.concatenate(parts)
+
+
+def _read_rows(piece: Piece, rows: np.ndarray, levels: list[int], units: str) -> np.ndarray:
+    with open_field(piece.source, piece.variable) as (raw, ours, _):
+        # One block out of the file, from which rows are taken: to read them one by one takes far longer.
+        chosen = {"level": _as_slice(levels)} if "level" in ours.dims else {}
+        block = ours.isel(time=slice(int(rows[0]), int(rows[-1]) + 1), **chosen)
+        try:
+            values = block.transpose("time", ..., "lat", "lon").values[rows - rows[0]]
+        except UNREADABLE as error:
+            raise SvqkitError(
+                f"{piece.where}: the data can't be read to the end ({error}); the file is truncated or damaged. "
+                "Fetch it again."
+            ) from error
+        values = values if chosen else values[:, None]
+        values = values.astype(np.float32)
+        _refuse_missing(piece, values, rows, _packed_stand_ins(raw))
+    return convert(values, piece.units, units)
+
+
+def _as_slice(indices: list[int]) -> slice | list[int]:
+    """Indices that follow each other as a slice, which is read in one go."""
+    following = indices == list(range(indices[0], indices[0] + len(indices)))
+    return slice(indices[0], indices[-1] + 1) if following else indices
+
+
+def _packed_stand_ins(raw: xr.DataArray) -> np.ndarray:
+    """What the lowest numbers of 16 bits mean when values are packed into such, and no _FillValue is given."""
+    scale, offset = (raw.encoding.get(name, neutral) for name, neutral in (("scale_factor", 1), ("add_offset", 0)))
+    packed = "scale_factor" in raw.encoding and not {"_FillValue", "missing_value"} & {*raw.encoding}
+    return np.float32([-32768 * scale + offset, -32767 * scale + offset]) if packed else np.float32([])
+
+
+def _refuse_missing(piece: Piece, values: np.ndarray, rows: np.ndarray, packed: np.ndarray) -> None:
+    """Refuse values (n, level, lat, lon) that are not finite, or stand for a missing one though the file doesn't say.
+
+    Raises:
+        SvqkitError: there is one, with its place.
+    """
+    flat = values.reshape(*values.shape[:2], -1)  # along memory, which is many times as fast
+    lows, highs = flat.min(axis=2).min(axis=0), flat.max(axis=2).max(axis=0)  # NaN where there is one
+    for level, (low, high) in enumerate(zip(lows, highs, strict=True)):
+        of_level = values[:, level]
+        if not (np.isfinite(low) and np.isfinite(high)):
+            bad, what = ~np.isfinite(of_level), "that are NaN or infinite"
+        elif max(-low, high) >= LARGEST:
+            bad, what = np.abs(of_level) >= LARGEST, f"such as {high if high >= LARGEST else low:.5g}, never written,"
+        elif (stand_in := _stand_in(of_level, low, high, packed)) is not None:
+            bad, what = of_level == stand_in, f"{stand_in:g}, which stand for missing ones without a _FillValue,"
+        else:
+            continue
+        frame, row, column = (int(axis[0]) for axis in np.nonzero(bad))
+        at = "" if piece.levels is None else f"level number {level} of those wanted, "
+        raise SvqkitError(
+            f"{piece.where}: {piece.variable} has {bad.sum()} value(s) {what} among the frames that are used, the "
+            f"first at time {shown_time(piece.times[rows[frame]])}, {at}lat {piece.lat[row]:g}, "
+            f"lon {piece.lon[column]:g}. Fill or cut them first."
+        )
+
+
+def _stand_in(values: np.ndarray, low: np.float32, high: np.float32, packed: np.ndarray) -> np.float32 | None:
+    """A number such as −9999 when it is the lowest or highest, and lies further off than all others are apart.
+
+    Geopotential may well be −9999 somewhere, among others near it.
+    """
+    for extreme in (low, high):
+        if (np.abs(extreme) == STAND_INS).any() or (packed.size and np.isclose(extreme, packed, rtol=1e-5).any()):
+            others = values[values != extreme]
+            if others.size == 0 or np.abs(others - extreme).min() > others.max() - others.min():
+                return extreme
+    return None
+
+
+def shown_time(time: np.datetime64) -> str:
+    """Return a time to the minute."""
+    return str(time.astype("datetime64[m]"))

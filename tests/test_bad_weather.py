@@ -1,0 +1,719 @@
+"""Bad and odd weather inputs: each is one clear error that leaves nothing, or the same values as a plain file.
+
+Prepare, forecasts after files and forecasts after xarray objects take the same and refuse the same.
+"""
+
+import gzip
+import json
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+from rawfiles import files_below
+
+from svqkit.data.domain import Domain
+from svqkit.data.prepare import prepare
+from svqkit.data.sources.units import convert, converts
+from svqkit.errors import SvqkitError
+from svqkit.forecasting.files import from_files
+from svqkit.forecasting.inputs import ModelInput
+from svqkit.forecasting.labelled import from_labelled
+from svqkit.settings.data import WeatherData
+
+FRAMES, LAT, LON = 72, [-30.0, 0.0, 30.0], [0.0, 90.0, 180.0, 270.0]
+AXES = {"time": np.datetime64("2010-01-01", "ns") + np.arange(FRAMES) * np.timedelta64(1, "h"), "lat": LAT, "lon": LON}
+VALUES = np.random.default_rng(0).normal(280, 5, (FRAMES, 3, 4)).astype(np.float32)
+GRID = ("time", "lat", "lon")
+
+
+def plain(**attrs: Any) -> xr.Dataset:
+    """Three hourly days of t2m."""
+    data = xr.Dataset({"t2m": (GRID, VALUES, {"units": "K"} | attrs)}, AXES, {"title": "made up for a test"})
+    return data.copy(deep=True)
+
+
+def settings(root: Path | str, **changes: Any) -> WeatherData:
+    periods = {"train": ("2010-01-01",) * 2, "validation": ("2010-01-02",) * 2, "test": ("2010-01-03",) * 2}
+    return WeatherData(
+        **{"root": str(root), "variables": ("t2m",), "frames_in": 2, "frames_out": 1} | periods | changes
+    )
+
+
+@pytest.fixture(scope="module")
+def domain(tmp_path_factory: pytest.TempPathFactory) -> Domain:
+    """What a model would have been trained on."""
+    folder = tmp_path_factory.mktemp("good")
+    (folder / "raw").mkdir()
+    plain().to_netcdf(folder / "raw" / "x.nc")
+    return Domain.of(prepare(settings(folder / "raw"), folder / "store.zarr"), "clean")
+
+
+def forecast_input(x: Any, domain: Domain, **changes: Any) -> ModelInput:
+    """What a forecast would begin with; that its result has a form is tried too."""
+    data = settings("nowhere", **changes)
+    read = from_labelled if isinstance(x, xr.Dataset | xr.DataArray) else from_files
+    made = read(x, data, domain, (1, 2))
+    made.restore(np.zeros((1, 2, *domain.frame_shape), np.float32))
+    return made
+
+
+def refused(call: Callable[[], Any], *words: str) -> None:
+    with pytest.raises(SvqkitError) as caught:
+        call()
+    for word in words:
+        assert word in str(caught.value), f"{word!r} is not in: {caught.value}"
+
+
+# Datasets that are wrong ---------------------------------------------------------------------------------------------
+
+
+def value(number: float, frames: slice = slice(-1, None)) -> xr.Dataset:
+    """One place of the last frame has this value."""
+    changed = plain()
+    changed["t2m"].values[frames, 1, 2] = number
+    return changed
+
+
+def axis(name: str, values: Any, **attrs: Any) -> xr.Dataset:
+    return plain().assign_coords({name: (name, values, attrs)})
+
+
+def at(index: int, number: float, name: str = "lat") -> xr.Dataset:
+    values = np.array(plain()[name].values, float)
+    values[index] = number
+    return axis(name, values)
+
+
+def dated(units: str, calendar: str = "standard", values: Any = None) -> xr.Dataset:
+    """Times as they are written, undecoded."""
+    return axis("time", np.arange(FRAMES) if values is None else values, units=units, calendar=calendar)
+
+
+def moved(index: int, to: int) -> xr.Dataset:
+    times = AXES["time"].copy()
+    times[index] = times[to]
+    return axis("time", times)
+
+
+NOTHING = "NaN or infinite"
+STANDS = "stand for missing ones"
+BAD_DATASETS: dict[str, tuple[Callable[[], xr.Dataset], tuple[str, ...]]] = {
+    "NaN": (lambda: value(np.nan), ("t2m has 1 value", NOTHING, "2010-01-03T23:00, lat 0, lon 180")),
+    "infinity": (lambda: value(np.inf), (NOTHING,)),
+    "minus infinity": (lambda: value(-np.inf), (NOTHING,)),
+    "netCDF's fill value": (lambda: value(9.969209968386869e36), ("never written",)),
+    "CMIP's fill value": (lambda: value(1e20), ("never written",)),
+    "a large negative one": (lambda: value(-1e34), ("never written",)),
+    "-9999": (lambda: value(-9999), ("-9999", STANDS)),
+    "-999.9": (lambda: value(-999.9), ("-999.9", STANDS)),
+    "-999": (lambda: value(-999), ("-999", STANDS)),
+    "-32768": (lambda: value(-32768), ("-32768", STANDS)),
+    "-32767": (lambda: value(-32767), ("-32767", STANDS)),
+    "9999": (lambda: value(9999), ("9999", STANDS)),
+    "nothing but -9999": (lambda: plain() * 0 - 9999, ("-9999", STANDS)),
+    "dates as values": (
+        lambda: plain().assign(t2m=(plain()["time"] + 0 * plain()["t2m"].astype(int)).drop_attrs()),
+        ("no numbers",),
+    ),
+    "truth as values": (lambda: plain().assign(t2m=plain()["t2m"] > 280), ("no numbers",)),
+    "months since": (lambda: dated("months since 2010-01-01"), ("'months since 2010-01-01' can't be decoded",)),
+    "an unknown unit of time": (lambda: dated("fortnights since 2010-01-01"), ("can't be decoded",)),
+    "since nothing": (lambda: dated("hours since the flood"), ("can't be decoded",)),
+    "a calendar without leap days": (lambda: dated("hours since 2010-01-01", "noleap"), ("'noleap'", "convert_cal")),
+    "a calendar of 360 days": (lambda: dated("hours since 2010-01-01", "360_day"), ("'360_day'", "convert_calendar")),
+    "an unknown calendar": (lambda: dated("hours since 2010-01-01", "maya"), ("can't be decoded",)),
+    "times without units": (lambda: axis("time", np.arange(FRAMES)), ("the time axis is int64, expected dates",)),
+    "times with a plain unit": (lambda: axis("time", np.arange(FRAMES), units="h"), ("expected dates", "'h'")),
+    "times in text": (lambda: axis("time", [f"day {n}" for n in range(FRAMES)]), ("expected dates",)),
+    "a missing date": (
+        lambda: axis("time", np.where(np.arange(FRAMES) == 5, np.datetime64("NaT"), AXES["time"])),
+        ("missing date",),
+    ),
+    "years before the calendar": (lambda: dated("hours since 1200-01-01"), ("outside of 1700 to 2261",)),
+    "no frame": (lambda: plain().isel(time=[]), ("no frame",)),
+    "a time twice": (lambda: moved(70, 69), ("time",)),
+    "times out of order": (lambda: moved(70, 20), ("time",)),
+    "a latitude that is NaN": (lambda: at(1, np.nan), ("lat must be 3 different degrees", "nan")),
+    "a latitude that is infinite": (lambda: at(1, np.inf), ("lat must be", "inf")),
+    "latitudes in text": (lambda: axis("lat", ["south", "middle", "north"]), ("lat is", "expected numbers")),
+    "the same latitude": (lambda: axis("lat", [10.0, 10.0, 10.0]), ("lat must be 3 different", "10, 10, 10")),
+    "a latitude beyond the pole": (lambda: at(2, 95.0), ("lat must be", "between -90 and 90", "95")),
+    "latitudes in hundredths": (lambda: axis("lat", [-3000, 0, 3000]), ("lat must be", "3000")),
+    "a longitude that is NaN": (lambda: at(1, np.nan, "lon"), ("lon must be 4 different degrees", "nan")),
+    "longitudes in text": (lambda: axis("lon", ["a", "b", "c", "d"]), ("lon is", "expected numbers")),
+    "a longitude twice": (lambda: at(1, 0.0, "lon"), ("lon must be", "0, 0")),
+    "longitudes in metres": (lambda: axis("lon", [0, 1e5, 2e5, 3e5]), ("lon must be", "100000")),
+    "no latitudes": (lambda: plain().drop_vars("lat"), ("lat has no coordinate",)),
+    "no longitudes": (lambda: plain().drop_vars("lon"), ("lon has no coordinate",)),
+    "no times": (lambda: plain().drop_vars("time"), ("time has no coordinate",)),
+    "no latitude at all": (lambda: plain().isel(lat=0, drop=True), ("t2m has dimensions ('time', 'lon')",)),
+    "no time at all": (lambda: plain().isel(time=0, drop=True), ("t2m has dimensions ('lat', 'lon')",)),
+    "a number alone": (lambda: xr.Dataset({"t2m": 280.0}), ("t2m has dimensions ()",)),
+    "places without names": (lambda: plain().rename(lat="y", lon="x"), ("t2m has dimensions ('time', 'y', 'x')",)),
+    "two members": (lambda: plain().expand_dims(member=2), ("'member'", "isel(member=0)")),
+    "two axes of levels": (
+        lambda: plain().expand_dims({"level": [500, 850], "plev": [500, 850]}),
+        ("t2m has dimensions ('level', 'plev'",),
+    ),
+    "heights": (lambda: plain().expand_dims(height=[2.0, 10.0]), ("t2m has dimensions ('height'",)),
+    "levels that nobody named": (lambda: plain().expand_dims(level=[500, 850]), ("t2m has levels [500, 850]",)),
+    "levels in text": (lambda: plain().expand_dims(level=["low", "high"]), ("levels must be numbers",)),
+    "a level that is NaN": (lambda: plain().expand_dims(level=[np.nan, 500]), ("levels must be numbers", "nan")),
+    "another variable": (lambda: plain().rename(t2m="sst"), ("no variable 't2m'; it has: sst",)),
+    "a variable with a name near it": (lambda: plain().rename(t2m="t2n"), ("no variable 't2m'", "mean 't2n'?")),
+    "no variable": (lambda: plain().drop_vars("t2m"), ("no variable 't2m'; it has: none",)),
+}
+
+
+@pytest.mark.parametrize("name", BAD_DATASETS)
+@pytest.mark.parametrize("door", ["prepare", "file", "object"])
+def test_a_bad_dataset_is_one_error_at_every_door(door: str, name: str, domain: Domain, tmp_path: Path) -> None:
+    make, words = BAD_DATASETS[name]
+    if door == "object":
+        refused(lambda: forecast_input(make(), domain), *(() if "time" in words else words))
+        return
+    path = tmp_path / "2m_temperature" / "x.nc"
+    path.parent.mkdir()
+    make().to_netcdf(path)
+    before = files_below(path.parent)
+    if door == "file":
+        refused(lambda: forecast_input(path, domain), *(() if "time" in words else (str(path), *words)))
+    else:
+        refused(lambda: prepare(settings(tmp_path), tmp_path / "stores" / "x.zarr"), str(path), *words)
+        assert not list(tmp_path.glob("stores/[!.]*"))
+    assert files_below(path.parent) == before
+
+
+# Files that are wrong ------------------------------------------------------------------------------------------------
+
+
+def written(path: Path, **how: Any) -> bytes:
+    plain().to_netcdf(path, **how)
+    return path.read_bytes()
+
+
+def zipped(path: Path) -> None:
+    content = written(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("data.nc", content)
+
+
+def doubled(path: Path) -> None:
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("lat", 3)
+        file.createVariable("lat", "f4", ("lat",))[:] = LAT
+        file.createVariable("t2m", "f4", ("lat", "lat"))[:] = 1.0
+
+
+def texts(path: Path) -> None:
+    xr.Dataset({"t2m": (GRID, VALUES.astype("U5"))}, AXES).to_netcdf(path)
+
+
+def unwritten(path: Path) -> None:
+    """The last record holds netCDF's fill value, since nobody wrote it, and the file says that none is one."""
+    plain().to_netcdf(path, encoding={"t2m": {"_FillValue": None}}, unlimited_dims=["time"])
+    with netCDF4.Dataset(path, "a") as file:
+        file["t2m"].set_auto_mask(False)
+        file["t2m"][-1] = netCDF4.default_fillvals["f4"]
+
+
+def packed(path: Path) -> None:
+    """16 bits, whose lowest number stands for what is missing, but no _FillValue."""
+    plain().to_netcdf(path, encoding={"t2m": {"dtype": "i2", "scale_factor": 0.01, "add_offset": 280.0}})
+    with netCDF4.Dataset(path, "a") as file:
+        file.set_auto_maskandscale(False)
+        file["t2m"][-1, 0, 0] = -32768
+
+
+def as_link(path: Path) -> None:
+    path.symlink_to(path.parent / "gone.nc")
+
+
+BAD_FILES: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
+    "a ZIP archive": (zipped, ("is a ZIP archive", "Unpack it")),
+    "an error page": (lambda path: path.write_text("<html>503</html>"), ("(16 bytes) can't be opened as NetCDF",)),
+    "an empty file": (lambda path: path.write_bytes(b""), ("(0 bytes) can't be opened",)),
+    "gzip": (lambda path: path.write_bytes(gzip.compress(written(path))), ("can't be opened as NetCDF",)),
+    "half a file": (lambda path: path.write_bytes(written(path)[:5000]), ("truncated",)),
+    "half a classic file": (
+        lambda path: path.write_bytes(written(path, format="NETCDF3_CLASSIC")[:2000]),
+        ("is truncated",),
+    ),
+    "the start of GRIB": (lambda path: path.write_bytes(b"GRIB" + bytes(100)), ("GRIB",)),
+    "a folder": (lambda path: path.mkdir(), ("it is a folder",)),
+    "a named pipe": (lambda path: os.mkfifo(path), ("named pipe",)),
+    "a link to nothing": (as_link, ("x.nc",)),
+    "a dimension twice": (doubled, ("('lat', 'lat')", "twice")),
+    "text values": (texts, ("no numbers",)),
+    "a record that nobody wrote": (unwritten, ("never written",)),
+    "packed values without a _FillValue": (packed, ("-47.68", STANDS)),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+@pytest.mark.parametrize("door", ["prepare", "file"])
+def test_a_bad_file_is_one_error_at_both_doors(door: str, name: str, domain: Domain, tmp_path: Path) -> None:
+    write, words = BAD_FILES[name]
+    folder = tmp_path / "2m_temperature"
+    folder.mkdir()
+    write(folder / "x.nc")
+    if door == "file":
+        refused(lambda: forecast_input(folder / "x.nc", domain), str(folder / "x.nc"), *words)
+    else:
+        refused(lambda: prepare(settings(tmp_path), tmp_path / "stores" / "x.zarr"), str(folder / "x.nc"), *words)
+        assert not list(tmp_path.glob("stores/[!.]*"))
+
+
+def halves(second: Callable[[xr.Dataset], xr.Dataset]) -> Callable[[Path], None]:
+    """Two files, of which the later one is changed."""
+
+    def write(folder: Path) -> None:
+        plain().isel(time=slice(None, 70)).to_netcdf(folder / "one.nc")
+        second(plain().isel(time=slice(70, None))).to_netcdf(folder / "two.nc")
+
+    return write
+
+
+def three_units(folder: Path) -> None:
+    for number, unit in enumerate(("", "K", "Pa")):
+        days = plain(units=unit).isel(time=slice(24 * number, 24 * number + 24))
+        days.to_netcdf(folder / f"{number}.nc")
+
+
+def in_units(name: str) -> Callable[[xr.Dataset], xr.Dataset]:
+    return lambda data: data.assign(t2m=data["t2m"].assign_attrs(units=name))
+
+
+BAD_PAIRS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
+    "units of another kind": (halves(in_units("Pa")), ("'K' in", "one.nc", "'Pa' in", "two.nc")),
+    "a unit that nobody knows": (halves(in_units("warmth")), ("one.nc", "'warmth' in", "two.nc")),
+    "a unit that is a bomb": (halves(in_units("10**9**9**9")), ("one.nc", "two.nc")),
+    "a unit that is code": (halves(in_units("__import__('os').getcwd()")), ("one.nc", "two.nc")),
+    "a unit that only two of three files have": (three_units, ("'K' in", "'Pa' in")),
+    "another grid": (halves(lambda data: data.isel(lat=slice(2))), ("The grids differ", "one.nc", "two.nc")),
+    "a shifted grid": (halves(lambda data: data.assign_coords(lon=data["lon"] - 180)), ("The grids differ", "two.nc")),
+    "a turned grid": (halves(lambda data: data.isel(lat=slice(None, None, -1))), ("The grids differ", "two.nc")),
+    "the same times": (
+        halves(lambda data: data.assign_coords(time=AXES["time"][68:70])),
+        ("overlap in time", "two.nc"),
+    ),
+    "another variable": (halves(lambda data: data.rename(t2m="sst")), ()),
+}
+
+
+@pytest.mark.parametrize("name", BAD_PAIRS)
+@pytest.mark.parametrize("door", ["prepare", "file"])
+def test_files_that_do_not_fit_together_are_both_named(door: str, name: str, domain: Domain, tmp_path: Path) -> None:
+    write, words = BAD_PAIRS[name]
+    folder = tmp_path / "2m_temperature"
+    folder.mkdir()
+    write(folder)
+    if door == "prepare":
+        refused(lambda: prepare(settings(tmp_path), tmp_path / "stores" / "x.zarr"), *words)
+    elif words:
+        refused(lambda: forecast_input(str(folder / "*.nc"), domain), *words)
+    else:
+        forecast_input(str(folder / "*.nc"), domain)  # of the files that are named those with the variable are meant
+
+
+def broken_store(change: Callable[[Path], Any], form: int = 3) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        plain().to_zarr(path, zarr_format=form, consolidated=False, encoding={"t2m": {"chunks": (24, 3, 4)}})
+        change(path)
+
+    return write
+
+
+def changed_metadata(name: str, change: Callable[[dict], Any]) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        tree = json.loads((path / name / "zarr.json").read_text())
+        change(tree)
+        (path / name / "zarr.json").write_text(json.dumps(tree))
+
+    return write
+
+
+def long_axis(tree: dict) -> None:
+    """Times that would take 8 TB."""
+    tree["shape"] = [10**12]
+
+
+def wide_chunk(tree: dict) -> None:
+    tree["chunk_grid"]["configuration"]["chunk_shape"] = [10**9, 30, 40]
+
+
+def led_away(path: Path) -> None:
+    (path / "t2m/c/0").rename(path.parent / "elsewhere")
+    (path / "t2m/c/0").symlink_to(path.parent / "elsewhere")
+
+
+def pickled(path: Path) -> None:
+    """Zarr 2 with a codec that runs what it reads."""
+    plain().to_zarr(path, zarr_format=2, consolidated=False)
+    tree = json.loads((path / "time/.zarray").read_text())
+    (path / "time/.zarray").write_text(json.dumps(tree | {"dtype": "|O", "filters": [{"id": "pickle", "protocol": 5}]}))
+
+
+BAD_STORES: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
+    "a missing chunk, NaN by the format": (
+        broken_store(lambda path: (path / "t2m/c/2/0/0").unlink()),
+        ("t2m lacks 1 of its 3 chunks",),
+    ),
+    "the same in Zarr 2": (broken_store(lambda path: (path / "t2m/2.0.0").unlink(), 2), ("lacks 1 of its 3",)),
+    "half a chunk": (
+        broken_store(lambda path: (path / "t2m/c/2/0/0").write_bytes((path / "t2m/c/2/0/0").read_bytes()[:99])),
+        ("can't be read to the end",),
+    ),
+    "no metadata": (broken_store(lambda path: (path / "t2m/zarr.json").write_text("{")), ("x.zarr",)),
+    "no metadata of the group": (broken_store(lambda path: (path / "zarr.json").write_text("[]")), ("as Zarr",)),
+    "no names of dimensions": (
+        broken_store(changed_metadata("t2m", lambda tree: tree.pop("dimension_names"))),
+        ("x.zarr",),
+    ),
+    "an axis that is too long": (broken_store(changed_metadata("time", long_axis)), ("time: the header promises",)),
+    "a chunk that is too large": (broken_store(changed_metadata("t2m", wide_chunk)), ("t2m: the header promises",)),
+    "a link to elsewhere": (broken_store(led_away), ("leads out of the folder",)),
+    "pickled objects": (pickled, ("x.zarr",)),
+    "an array": (lambda path: zarr.save_array(path, VALUES), ("can't be opened as Zarr",)),
+    "another variable": (lambda path: plain().rename(t2m="sst").to_zarr(path), ("no variable 't2m'; it has: sst",)),
+    "an empty folder": (lambda path: path.mkdir(), ()),
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", BAD_STORES)
+@pytest.mark.parametrize("door", ["prepare", "file"])
+def test_a_bad_store_is_one_error_at_both_doors(door: str, name: str, domain: Domain, tmp_path: Path) -> None:
+    write, words = BAD_STORES[name]
+    path = tmp_path / "x.zarr"
+    write(path)
+    before = files_below(path)
+    if door == "file":
+        refused(lambda: forecast_input(path, domain), str(path), *words)
+    else:
+        refused(lambda: prepare(settings(path), tmp_path / "stores" / "x.zarr"), str(path), *words)
+    assert files_below(path) == before
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        ("nowhere/x.nc", ("There is no file nowhere/x.nc", "{cwd}")),
+        ("nowhere/*.nc", ("There is no file nowhere/*.nc", "{cwd}")),
+        (2020, ("There is no file 2020", "{cwd}")),
+        ([], ("got list",)),
+        (["a.nc", 3], ("got list",)),
+        (True, ("got bool",)),
+        ("memory://nowhere.zarr", ("memory://nowhere.zarr can't be opened as Zarr",)),
+        ("nosuch://host/x.zarr", ("nosuch://host/x.zarr can't be opened as Zarr",)),
+    ],
+)
+def test_what_is_not_there_is_named_with_the_folder(
+    x: Any, words: tuple[str, ...], domain: Domain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from svqkit.forecasting.files import is_files
+
+    monkeypatch.chdir(tmp_path)
+    if "got" in words[0]:
+        assert not is_files(x)
+        return
+    assert is_files(x)
+    refused(lambda: forecast_input(x, domain), *(word.format(cwd=tmp_path) for word in words))
+
+
+def test_a_root_that_is_not_there_is_named_with_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused(lambda: prepare(settings("mydata"), "x.zarr"), f"{tmp_path}/mydata/2m_temperature does not exist")
+    (tmp_path / "mydata/2m_temperature").mkdir(parents=True)
+    plain().to_netcdf(tmp_path / "mydata/2m_temperature/._x.nc")
+    refused(lambda: prepare(settings("mydata"), "x.zarr"), "has no .nc file")
+
+
+def test_a_file_without_permission_is_not_called_truncated(
+    domain: Domain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain().to_netcdf(tmp_path / "x.nc")
+
+    def denied(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", denied)  # who runs tests as root may read everything
+    refused(lambda: forecast_input(tmp_path / "x.nc", domain), "x.nc can't be read: there is no permission")
+
+
+# Odd ones that are fine ----------------------------------------------------------------------------------------------
+
+
+def released(data: xr.Dataset) -> xr.Dataset:
+    """ERA5 and its preliminary release, of which each frame has one."""
+    first = data["time"] < np.datetime64("2010-01-03")
+    both = xr.concat([data.where(first), data.where(~first)], dim="expver").assign_coords(expver=[1, 5])
+    return both.transpose("time", "expver", "lat", "lon")
+
+
+def of_steps(data: xr.Dataset) -> xr.Dataset:
+    """Forecasts of 6 hours from every sixth hour on, as cfgrib opens them."""
+    values = VALUES.reshape(12, 6, 3, 4)
+    starts, steps = AXES["time"][::6], np.arange(6).astype("timedelta64[h]").astype("timedelta64[ns]")
+    coords = {
+        "time": starts,
+        "step": steps,
+        "latitude": LAT,
+        "longitude": LON,
+        "valid_time": (("time", "step"), starts[:, None] + steps),
+    }
+    return xr.Dataset({"t2m": (("time", "step", "latitude", "longitude"), values, {"units": "K"})}, coords)
+
+
+def one_start(data: xr.Dataset) -> xr.Dataset:
+    """One forecast of 72 hours."""
+    steps = np.arange(FRAMES) * np.timedelta64(1, "h")
+    return data.rename(time="step").assign_coords(
+        step=steps.astype("timedelta64[ns]"), time=AXES["time"][0], valid_time=("step", AXES["time"])
+    )
+
+
+def renamed(data: xr.Dataset) -> xr.Dataset:
+    """Names that nobody uses, with what CF tells of them."""
+    told = {"j": {"units": "degrees_north"}, "i": {"standard_name": "longitude"}, "moment": {"axis": "T"}}
+    data = data.rename(lat="j", lon="i", time="moment")
+    return data.assign_coords({name: data[name].assign_attrs(attrs) for name, attrs in told.items()})
+
+
+def rounded(data: xr.Dataset) -> xr.Dataset:
+    """Days since the first, as GrADS gives them: 27 µs off the hour."""
+    off = np.where(np.arange(FRAMES) % 2, 27_000, -27_000).astype("timedelta64[ns]")
+    return data.assign_coords(time=data["time"] + off)
+
+
+ODD_DATASETS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
+    "plain": lambda data: data,
+    "a scalar expver": lambda data: data.assign_coords(expver=1),
+    "expver by frame": lambda data: data.assign_coords(expver=("time", ["0001"] * FRAMES)),
+    "number, step and surface": lambda data: data.assign_coords(number=0, step=np.timedelta64(0, "ns"), surface=0.0),
+    "a scalar level": lambda data: data.assign_coords(level=850),
+    "one member": lambda data: data.expand_dims(member=1),
+    "one height": lambda data: data.expand_dims(height=[2.0], axis=1),
+    "expver 1 and 5": released,
+    "names of ERA5": lambda data: data.rename(time="valid_time", lat="latitude", lon="longitude"),
+    "names that CF tells": renamed,
+    "lat as a variable beside latitude": lambda data: data.rename(lat="latitude").assign(lat=("latitude", LAT)),
+    "lon as a coordinate in two dimensions": lambda data: data.rename(lon="longitude").assign_coords(
+        lon=(("lat", "longitude"), np.zeros((3, 4)))
+    ),
+    "two level coordinates that it does not have": lambda data: data.assign_coords(level=[500, 850], plev=[1.0, 2.0]),
+    "other dimensions first": lambda data: data.transpose("lon", "lat", "time"),
+    "steps of one forecast": one_start,
+    "times and steps": of_steps,
+    "27 µs off the hour": rounded,
+    "half a second off": lambda data: data.assign_coords(time=data["time"] - np.timedelta64(500, "ms")),
+    "double precision": lambda data: data.astype(np.float64),
+    "other variables": lambda data: data.assign(sst=data["t2m"] * np.nan, text=("time", ["x"] * FRAMES)),
+    "a unit in other words": lambda data: data.assign(t2m=data["t2m"].assign_attrs(units="Kelvin")),
+    "no unit": lambda data: data.assign(t2m=data["t2m"].drop_attrs()),
+    "a number as unit": lambda data: data.assign(t2m=data["t2m"].assign_attrs(units="K", scale=1, valid_min=-9999.0)),
+    "a title that is a number": lambda data: data.assign_attrs(title=5),
+}
+
+
+@pytest.mark.parametrize("name", ODD_DATASETS)
+@pytest.mark.parametrize("door", ["prepare", "file", "object"])
+def test_an_odd_dataset_gives_the_values_of_a_plain_one(door: str, name: str, domain: Domain, tmp_path: Path) -> None:
+    data = ODD_DATASETS[name](plain())
+    if door == "object":
+        np.testing.assert_array_equal(forecast_input(data, domain).frames[0, :, 0], VALUES[-2:])
+        return
+    data.to_netcdf(tmp_path / "x.nc")
+    if door == "file":
+        np.testing.assert_array_equal(forecast_input(tmp_path / "x.nc", domain).frames[0, :, 0], VALUES[-2:])
+    else:
+        store = prepare(settings(tmp_path), tmp_path / "stores" / "x.zarr")
+        np.testing.assert_array_equal(store.frames[:, 0], VALUES)
+        np.testing.assert_array_equal(store.times, AXES["time"])
+
+
+def per_frame(folder: Path) -> None:
+    """A file of each moment, which has no axis of time."""
+    for frame in range(FRAMES):
+        plain().isel(time=frame).to_netcdf(folder / f"{frame:02}.nc")
+
+
+def with_gap(folder: Path) -> None:
+    """A chunk of a constant, which the format lets a writer leave out."""
+    filled = plain().assign(t2m=plain()["t2m"].where(plain()["lon"] > 0, 250.0))
+    chunks = {"chunks": (FRAMES, 3, 1), "_FillValue": None}
+    filled.to_zarr(folder / "x.zarr", consolidated=False, encoding={"t2m": chunks})
+    group = json.loads((folder / "x.zarr/t2m/zarr.json").read_text()) | {"fill_value": 250.0}
+    (folder / "x.zarr/t2m/zarr.json").write_text(json.dumps(group))
+    (folder / "x.zarr/t2m/c/0/0/0").unlink()
+
+
+def degrees(folder: Path) -> None:
+    """Both halves in °C, and the later one in K."""
+    halves(lambda data: data)(folder)
+    (folder / "two.nc").rename(folder / "k.nc")
+    celsius = plain().isel(time=slice(None, 70))
+    celsius.assign(t2m=(celsius["t2m"] - np.float32(273.15)).assign_attrs(units="degC")).to_netcdf(folder / "one.nc")
+    (folder / "one.nc").rename(folder / "z.nc")
+
+
+def in_grib(folder: Path, steps: bool = False) -> None:
+    """A message per frame, from north to south; with ``steps`` all are of a forecast from the first moment on."""
+    eccodes = pytest.importorskip("eccodes")
+    grid = {"Ni": 4, "Nj": 3, "latitudeOfFirstGridPointInDegrees": 30, "latitudeOfLastGridPointInDegrees": -30}
+    grid |= {"longitudeOfFirstGridPointInDegrees": 0, "longitudeOfLastGridPointInDegrees": 270}
+    grid |= {"iDirectionIncrementInDegrees": 90, "jDirectionIncrementInDegrees": 30, "bitsPerValue": 24}
+    with (folder / "x.grib").open("wb") as file:
+        for frame, values in enumerate(VALUES):
+            day, hour = (0, 0) if steps else divmod(frame, 24)
+            when = {"dataDate": 20100101 + day, "dataTime": 100 * hour, "step": frame if steps else 0}
+            message = eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2")
+            for key, number in (grid | {"shortName": "2t"} | when).items():
+                eccodes.codes_set(message, key, number)
+            eccodes.codes_set_values(message, values[::-1].ravel().astype(float))
+            eccodes.codes_write(message, file)
+            eccodes.codes_release(message)
+
+
+# How a folder is written, what a note says, and how exact it is.
+ODD_FILES: dict[str, tuple[Callable[[Path], Any], str, float]] = {
+    "classic": (lambda folder: plain().to_netcdf(folder / "x.nc", format="NETCDF3_CLASSIC"), "", 0),
+    "64-bit offsets": (lambda folder: plain().to_netcdf(folder / "x.nc", format="NETCDF3_64BIT"), "", 0),
+    ".nc4": (lambda folder: plain().to_netcdf(folder / "x.nc4"), "", 0),
+    ".cdf": (lambda folder: plain().to_netcdf(folder / "x.cdf"), "", 0),
+    ".netcdf": (lambda folder: plain().to_netcdf(folder / "x.netcdf"), "", 0),
+    ".NC": (lambda folder: plain().to_netcdf(folder / "x.NC", engine="netcdf4"), "", 0),
+    "macOS's own file beside it": (
+        lambda folder: (plain().to_netcdf(folder / "x.nc"), (folder / "._x.nc").write_bytes(b"Mac OS X")),
+        "",
+        0,
+    ),
+    "compressed": (lambda folder: plain().to_netcdf(folder / "x.nc", encoding={"t2m": {"zlib": True}}), "", 0),
+    "packed": (
+        lambda folder: plain().to_netcdf(
+            folder / "x.nc",
+            encoding={"t2m": {"dtype": "i2", "scale_factor": 0.01, "add_offset": 280.0, "_FillValue": -32767}},
+        ),
+        "",
+        0.01,
+    ),
+    "a file per day": (
+        lambda folder: [plain().isel(time=slice(n, n + 24)).to_netcdf(folder / f"{n}.nc") for n in range(0, 72, 24)],
+        "",
+        0,
+    ),
+    "a file per moment": (per_frame, "", 0),
+    "idle coordinates in one file only": (halves(lambda data: data.assign_coords(expver=5, number=1)), "", 0),
+    "no unit in one file": (halves(in_units("")), "two.nc gives no unit for t2m: taken as K of", 0),
+    "°C, then K": (degrees, "t2m is converted from", 1e-4),
+    "days since 1-1-1": (
+        lambda folder: plain().to_netcdf(
+            folder / "x.nc", encoding={"time": {"units": "days since 0001-01-01", "dtype": "f8"}}
+        ),
+        "",
+        0,
+    ),
+    "Zarr 3": (lambda folder: plain().to_zarr(folder / "x.zarr", consolidated=False), "", 0),
+    "Zarr 2": (lambda folder: plain().to_zarr(folder / "x.zarr", zarr_format=2), "", 0),
+    "long names and dimensions of WeatherBench 2": (
+        lambda folder: (
+            plain()
+            .rename(t2m="2m_temperature", lat="latitude", lon="longitude")
+            .transpose("time", "longitude", "latitude")
+            .to_zarr(folder / "x.zarr", zarr_format=2)
+        ),
+        "",
+        0,
+    ),
+    "Zarr in a folder without suffix": (lambda folder: plain().to_zarr(folder / "era5", zarr_format=2), "", 0),
+    "Zarr with a chunk left out": (with_gap, "t2m lacks 1 of its 4 chunks, which are 250", 1e9),
+    "GRIB": (in_grib, "", 0.01),
+    "GRIB of one forecast": (lambda folder: in_grib(folder, steps=True), "", 0.01),
+}
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("name", ODD_FILES)
+@pytest.mark.parametrize("door", ["prepare", "forecast"])
+def test_odd_files_give_the_values_of_a_plain_one(door: str, name: str, domain: Domain, tmp_path: Path) -> None:
+    write, note, near = ODD_FILES[name]
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    write(folder)
+    before = files_below(folder)
+    if door == "forecast":
+        made = forecast_input(folder, domain)
+        values, expected, notes = made.frames[0, :, 0], VALUES[-2:], made.notes
+    else:
+        store = prepare(settings(folder), tmp_path / "x.zarr")
+        values, expected, notes = store.frames[:, 0], VALUES, store.notes
+        np.testing.assert_array_equal(store.times, AXES["time"])
+        values = values[:, np.argsort(store.lat)]
+        assert store.units in (["K"], ["degC"])
+        values = values + (273.15 if store.units == ["degC"] else 0)
+    np.testing.assert_allclose(values, expected, rtol=0, atol=near)
+    assert any(note in told for told in notes) or not note
+    assert files_below(folder) == before, "nothing is written beside the user's files"
+
+
+def test_a_single_file_a_store_and_a_url_are_roots(tmp_path: Path) -> None:
+    layered = plain().assign(t=plain()["t2m"].expand_dims(level=[50000.0, 85000.0], axis=1) + np.float32(1))
+    layered = layered.assign_coords(level=layered["level"].assign_attrs(units="Pa"))
+    layered = layered.rename(lat="latitude", lon="longitude")
+    layered.to_netcdf(tmp_path / "all.nc")
+    layered.to_zarr(tmp_path / "all.zarr", consolidated=False)
+    layered.to_zarr("memory://svqkit/all.zarr", consolidated=False)
+    roots = [str(tmp_path / "all.nc"), str(tmp_path / "all.zarr"), "memory://svqkit/all.zarr"]
+    for number, root in enumerate(roots):
+        data = settings(root, variables=("t", "t2m"), levels=(850,))
+        store = prepare(data, tmp_path / f"{number}.store.zarr")
+        assert store.channels == ["t_850", "t2m"]
+        np.testing.assert_array_equal(store.frames[:, 0], VALUES + np.float32(1))
+        np.testing.assert_array_equal(store.frames[:, 1], VALUES)
+        made = from_files(root, data, Domain.of(store, "clean"), (1,))
+        np.testing.assert_array_equal(made.frames[0, :, 1], VALUES[-2:])
+        assert made.restore(made.frames[:, :1])["t"].dims == ("time", "level", "latitude", "longitude")
+
+
+def test_a_folder_whose_name_is_a_number_is_a_folder(domain: Domain, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "2020").mkdir()
+    plain().to_netcdf(tmp_path / "2020" / "x.nc")
+    np.testing.assert_array_equal(forecast_input(2020, domain).frames[0, :, 0], VALUES[-2:])
+
+
+def test_geopotential_may_be_minus_9999_among_others_near_it(tmp_path: Path) -> None:
+    values = np.linspace(-10_500, 3_000, VALUES.size, dtype=np.float32).reshape(VALUES.shape)
+    values[3, 1, 1] = values[5, 2, 2] = -9999
+    plain().assign(t2m=(GRID, values)).to_netcdf(tmp_path / "x.nc")
+    np.testing.assert_array_equal(prepare(settings(tmp_path), tmp_path / "x.zarr").frames[:, 0], values)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "to", "expected"),
+    [
+        (20.0, "degC", "K", 293.15),
+        (293.15, "K", "°C", 20.0),
+        (32.0, "degF", "degC", 0.0),
+        (1013.25, "hPa", "Pa", 101325.0),
+        (1013.25, "mb", "Pa", 101325.0),
+        (36.0, "km/h", "m s**-1", 10.0),
+        (50.0, "%", "(0 - 1)", 0.5),
+        (5.0, "g kg-1", "kg kg**-1", 0.005),
+        (2.5, "mm", "m", 0.0025),
+        (1.0, "", "K", 1.0),
+        (1.0, "m.s-1", "m/s", 1.0),
+    ],
+)
+def test_units_are_converted(value: float, unit: str, to: str, expected: float) -> None:
+    assert converts(unit, to)
+    assert converts(to, unit)
+    np.testing.assert_allclose(convert(np.float32([value]), unit, to), [expected], rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(convert(np.float32([expected]), to, unit), [value], rtol=1e-4, atol=1e-4)
