@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from simulated import kitticaltech as sample
 from skimage.transform import resize
+from svqkit.data.sources.driving import HickleFrames
 
 from svqkit.data.plan import Plan
-from svqkit.data.sources.driving import HickleFrames
 from svqkit.data.sources.images import scale_and_crop
 from svqkit.data.sources.kitticaltech import plan
 from svqkit.errors import SvqkitError
