@@ -43,7 +43,8 @@ def write(
 
 def windows(plan: Plan, protocol: str, split: str) -> list[list[str]]:
     """The files of the frames of every window."""
-    files = [path.name.removesuffix(".jpg").replace(f".{CAMERA}_", " ") for part in plan.parts for path in part.paths]
+    paths = [path for part in plan.parts for path in part.source.files]
+    files = [path.name.removesuffix(".jpg").replace(f".{CAMERA}_", " ") for path in paths]
     windowing = plan.windows[protocol]
     places = [*windowing.inputs, *windowing.targets]
     return [[files[start + place] for place in places] for start in windowing.starts[split]]
@@ -201,7 +202,7 @@ def test_other_bad_input_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SvqkitError, match="names no sequence"):
         human.plan(data)
     (tmp_path / "test.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SvqkitError, match="can't be read as a list"):
+    with pytest.raises(SvqkitError, match=r"test\.txt, line 1: expected recording,begin,end"):
         human.plan(data)
     write(tmp_path)
     (tmp_path / "images").rename(tmp_path / "pictures")

@@ -62,7 +62,7 @@ class Sequences:
     begins: np.ndarray
     persons: np.ndarray
     lines: np.ndarray
-    twice: int
+    twice: int = 0
 
 
 @dataclass(frozen=True)

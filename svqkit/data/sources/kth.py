@@ -146,7 +146,7 @@ def _inspect(recording: Recording, listing: Listing | None, data: KTHData) -> Ta
     if not recording.is_folder:
         # Of a video that breaks off all that is known is how far it can be decoded.
         video = Video.open(recording.path, data.colour, whole=recording.name not in BROKEN_OFF)
-    every = find_runs(frames if recording.is_folder else _listed_frames(recording, listing, video.count))
+    every = find_runs(frames if recording.is_folder else listed_frames(recording, listing, video.count))
     runs = [run for run in every if len(run) >= data.frames_in + data.frames_out]
     numbers = tuple(chain(*runs))
     if recording.is_folder:
@@ -169,8 +169,12 @@ def find_runs(numbers: Iterable[int]) -> list[range]:
     return runs
 
 
-def _listed_frames(recording: Recording, listing: Listing | None, there: int) -> set[int]:
-    """The numbers, from 1, of the frames of a video in which somebody acts."""
+def listed_frames(recording: Recording, listing: Listing | None, there: int) -> set[int]:
+    """Return the numbers, from 1, of the frames of a video in which somebody acts.
+
+    Raises:
+        SvqkitError: the listing names frames that the video lacks.
+    """
     last = min(there, BROKEN_OFF.get(recording.name, there))
     ranges = (listing.ranges if listing else {}).get(recording.name, [(1, last)])
     named = max(stop for _, stop in ranges)
