@@ -152,7 +152,7 @@ def images_in(folder: Path) -> list[Path]:
     """Return the image files of a folder in the natural order of their names, hidden ones (._x.png) left out."""
     try:
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.name[0] != "." and entry.is_file()]
+            names = [entry.name for entry in entries if entry.name[0] != "."]
     except OSError as error:
         raise SvqkitError(f"{folder} can't be looked into ({error}). Expected a folder of frames there.") from error
     names = [name for name in names if Path(name).suffix.lower() in SUFFIXES]

@@ -210,8 +210,8 @@ def _clean_samples(train: Samples, test: Samples, share: float) -> tuple[dict[Sp
             digests += _digests(block)
     if lowest == 0.5:
         raise SvqkitError(
-            f"{train.inputs.path} has no value below 0, so its scale is [0, 1]; the published file's is [-1, 1], where -1 "
-            "is no taxi. Save 2 * X - 1 of each of its arrays."
+            f"{train.inputs.path} has no value below 0, so its scale is [0, 1]; the published file's is [-1, 1], where "
+            "-1 is no taxi. Save 2 * X - 1 of each of its arrays."
         )
     border = train.count - max(1, round(train.count * share))
     tested = set().union(*digests[train.count :])

@@ -45,27 +45,25 @@ class Video:
         Raises:
             SvqkitError: there is no such file, it is no video or has no frame, or it was cut short.
         """
+        _refuse_absent(path)
+        if whole:
+            _refuse_cut_avi(path)
         with _opened(path) as container:
             size = _pixels(_first(container, path), VideoReformatter(), colour=True).shape[:2]
         with _opened(path) as container:
-            (stream, *_) = container.streams.video
-            there = shown = end = 0
-            for packet in container.demux():
-                if packet.size and packet.pts is not None:
-                    end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
-                if packet.size and packet.stream is stream:
-                    there, shown = there + 1, shown + (not packet.is_discard)
+            stream, is_matroska = container.streams.video[0], "matroska" in container.format.name
             promised, lasting = stream.frames, (container.duration or 0) / av.time_base
             frame = 1 / float(stream.average_rate or 25)
-        is_matroska = "matroska" in container.format.name
-        if whole:
-            _refuse_cut_avi(path)
-            # Matroska tells no number of frames, but how long they last.
-            if there < promised - 1 or (is_matroska and float(end) < lasting - frame / 2):
-                raise SvqkitError(
-                    f"{path} is truncated: it ends after {there} frames, its header promises "
-                    f"{promised or round(lasting / frame)}. Fetch it again, or remove it."
-                )
+            there, shown, end = _packets(container)
+        if whole and there < promised - 1:
+            with _opened(path, ignore_editlist="1") as container:
+                there, _, end = _packets(container)
+        # Matroska tells no number of frames, but how long they last.
+        if whole and (there < promised - 1 or (is_matroska and end < lasting - frame / 2)):
+            raise SvqkitError(
+                f"{path} is truncated: it ends after {there} frames, its header promises "
+                f"{promised or round(lasting / frame)}. Fetch it again, or remove it."
+            )
         # Some whole AVIs hold one frame less than they promise (an encoder's placeholder at the end).
         count = promised if whole and there == shown == promised - 1 else shown
         notes = ()
@@ -112,13 +110,11 @@ class Video:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[InputContainer]:
+def _opened(path: Path, **options: str) -> Iterator[InputContainer]:
     """An open video whose frames are decoded one after the other: files are decoded side by side already."""
-    if not path.exists():
-        raise SvqkitError(f"There is no video {path}. Fetch it again, or take it off the list.")
-    refuse_special(path)
+    _refuse_absent(path)
     try:
-        with path.open("rb") as file, av.open(file, options={"format_whitelist": FORMATS}) as container:
+        with path.open("rb") as file, av.open(file, options={"format_whitelist": FORMATS, **options}) as container:
             codec = container.streams.video[0].codec_context if container.streams.video else None
             if codec is None:
                 raise ValueError("no stream of video that PyAV can decode")
@@ -140,6 +136,17 @@ def _opened(path: Path) -> Iterator[InputContainer]:
         ) from error
 
 
+def _packets(container: InputContainer) -> tuple[int, int, float]:
+    """How many frames there are, how many of them are shown, and when the last stream ends, in seconds."""
+    there, shown, end = 0, 0, 0.0
+    for packet in container.demux():
+        if packet.size and packet.pts is not None:
+            end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        if packet.size and packet.stream is container.streams.video[0]:
+            there, shown = there + 1, shown + (not packet.is_discard)
+    return there, shown, end
+
+
 def _first(container: InputContainer, path: Path) -> av.VideoFrame:
     frame = next(container.decode(video=0), None)
     if frame is None:
@@ -154,6 +161,12 @@ def _pixels(frame: av.VideoFrame, convert: VideoReformatter, colour: bool) -> np
     if not colour:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)[..., None]
     return np.ascontiguousarray(np.rot90(pixels, frame.rotation // 90))
+
+
+def _refuse_absent(path: Path) -> None:
+    if not path.exists():
+        raise SvqkitError(f"There is no video {path}. Fetch it again, or take it off the list.")
+    refuse_special(path)
 
 
 def _refuse_cut_avi(path: Path) -> None:
