@@ -97,12 +97,8 @@ def plan(data: ArrayData) -> Plan:
     channels = data.channels or tuple(f"channel_{number}" for number in range(frame_shape[0]))
     clips = _clips(source, data.shares)
     length = data.frames_in + data.frames_out
-    windowing = Windowing(
-        inputs=tuple(range(data.frames_in)),
-        targets=tuple(range(data.frames_in, length)),
-        starts={split: every_window(clips[split], length, data.stride) for split in clips},
-        clips=clips,
-    )
+    starts = {split: every_window(clips[split], length, data.stride) for split in clips}
+    windowing = Windowing.consecutive(data, starts, clips)
     units = data.units if isinstance(data.units, tuple) else (data.units,) * len(channels)
     if len(units) != len(channels):
         raise SvqkitError(

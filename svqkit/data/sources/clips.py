@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from svqkit.data.plan import Clip, Plan, Windowing, every_window, share_out
-from svqkit.data.sources.frames import VIDEO_SUFFIXES, Frames, FramesPart, open_video
+from svqkit.data.sources.frames import VIDEO_SUFFIXES, Frames, FramesPart, open_video, plan_of_pictures
 from svqkit.data.sources.images import SUFFIXES, ImageFiles, images_in, is_uneven, natural_key, resize, size_text
 from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, ClipsData, Shares, Split
@@ -75,23 +75,14 @@ def plan(data: ClipsData) -> Plan:
             "as if they followed each other"
         )
 
-    windowing = Windowing(
-        inputs=tuple(range(data.frames_in)),
-        targets=tuple(range(data.frames_in, length)),
-        starts={split: every_window(owned[split], length, data.stride or length) for split in SPLITS},
-        clips=owned,
-    )
-    channels = ("red", "green", "blue") if data.colour else ("grey",)
-    return Plan(
-        parts=parts,
-        frame_shape=(len(channels), *size),
-        dtype="uint8",
-        kind="image",
-        channels=channels,
-        units=("",) * len(channels),
+    starts = {split: every_window(owned[split], length, data.stride or length) for split in SPLITS}
+    windowing = Windowing.consecutive(data, starts, owned)
+    return plan_of_pictures(
+        parts,
+        size,
+        data.colour,
+        [path for clip in usable for path in clip.frames.files],
         windows={"clean": windowing, "paper": windowing},
-        files=tuple(path for clip in usable for path in clip.frames.files),
-        scale=1 / 255,
         clip_names=names,
         notes=tuple(notes),
     )

@@ -7,10 +7,11 @@ one size; a forecast takes the last ones.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from svqkit.data.plan import Part, Plan
 from svqkit.data.sources.images import Size, channels_first
 from svqkit.data.sources.seq import Seq
 from svqkit.data.sources.video import SUFFIXES, Video
@@ -61,6 +62,22 @@ class FramesPart:
     def read(self) -> Iterator[np.ndarray]:
         """Yield its frames in order, (n, C, H, W) uint8, n so that a piece takes at most about 16 MB."""
         return _pieces(self.fit(frame, self.size) for frame in self.source.read(self.wanted))
+
+
+def plan_of_pictures(parts: Sequence[Part], size: Size, colour: bool, files: Iterable[Path], **about: Any) -> Plan:
+    """Return the plan of a store of pictures; ``about`` are the fields of it in which sources differ."""
+    channels = ("red", "green", "blue") if colour else ("grey",)
+    return Plan(
+        parts=parts,
+        frame_shape=(len(channels), *size),
+        dtype="uint8",
+        kind="image",
+        channels=channels,
+        units=("",) * len(channels),
+        files=tuple(files),
+        scale=1 / 255,
+        **about,
+    )
 
 
 def open_video(path: Path, colour: bool) -> Seq | Video:

@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 
 from svqkit.data.plan import Clip, Plan, Windowing
-from svqkit.data.sources.frames import FramesPart
+from svqkit.data.sources.frames import FramesPart, plan_of_pictures
 from svqkit.data.sources.images import ImageFiles, resize_bicubic
 from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, HumanData, Split
@@ -100,27 +100,21 @@ def plan(data: HumanData) -> Plan:
         ImageFiles(paths[start : start + per_part], colour=True, size=None, one_size=False)
         for start in range(0, len(paths), per_part)
     ]
-    inputs, targets = tuple(range(data.frames_in)), tuple(range(data.frames_in, length))
     windows = {
-        protocol: Windowing(
-            inputs,
-            targets,
+        protocol: Windowing.consecutive(
+            data,
             starts,
             clips={split: _clips(starts[split], length, frames) for split in SPLITS},
             blue_first=SPLITS if protocol == "paper" else (),
         )
         for protocol, starts in window_starts(data, lists, frames).items()
     }
-    return Plan(
-        parts=[FramesPart(files, range(files.count), data.size, resize_bicubic) for files in images],
-        frame_shape=(3, *data.size),
-        dtype="uint8",
-        kind="image",
-        channels=("red", "green", "blue"),
-        units=("", "", ""),
+    return plan_of_pictures(
+        [FramesPart(files, range(files.count), data.size, resize_bicubic) for files in images],
+        data.size,
+        True,
+        (*(sequences.path for sequences in lists), *paths),
         windows=windows,
-        files=(*(sequences.path for sequences in lists), *paths),
-        scale=1 / 255,
         clip_names=[(Path(names[frames.recordings[a]]).name.rstrip("_"), a, b) for a, b in frames.runs],
         notes=_notes(data, lists, windows["paper"], length),
     )

@@ -28,7 +28,7 @@ import numpy as np
 
 from svqkit.data.plan import Clip, Plan, Windowing, declares_simulated, windows_from_end
 from svqkit.data.sources.arrayfiles import NpyFile
-from svqkit.data.sources.frames import VIDEO_SUFFIXES, Frames, FramesPart, open_video
+from svqkit.data.sources.frames import VIDEO_SUFFIXES, Frames, FramesPart, open_video, plan_of_pictures
 from svqkit.data.sources.hickle_arrays import find_array, read_strings
 from svqkit.data.sources.images import ImageFiles, images_in, is_uneven, refuse_narrow, scale_and_crop
 from svqkit.errors import SvqkitError, listed
@@ -132,22 +132,18 @@ def plan(data: KittiCaltechData) -> Plan:
             "test": clips_of(test),
         }
         starts = {split: windows_from_end(runs, length, length) for split, runs in owned.items()}
-        return Windowing(tuple(range(data.frames_in)), tuple(range(data.frames_in, length)), starts, owned)
+        return Windowing.consecutive(data, starts, owned)
 
     paper = replace(windowing(learnt.paper_train, test), blue_first=("validation", "test"))
     files = [path for recording in used for path in recording.part.source.files]
-    return Plan(
-        parts=[recording.part for recording in used],
-        frame_shape=(3, *data.size),
-        dtype="uint8",
-        kind="image",
-        channels=("red", "green", "blue"),
-        units=("", "", ""),
+    return plan_of_pictures(
+        [recording.part for recording in used],
+        data.size,
+        True,
+        dict.fromkeys([*files, *learnt.names]),
         windows={"clean": windowing(learnt.train, learnt.validation), "paper": paper},
-        files=tuple(dict.fromkeys([*files, *learnt.names])),
         title=learnt.title,
         simulated=declares_simulated(learnt.title),
-        scale=1 / 255,
         clip_names=[(recording.name, *clip) for recording, clip in zip(used, clips, strict=True)],
         notes=tuple(notes),
     )

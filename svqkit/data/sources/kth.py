@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from svqkit.data.plan import Clip, Plan, Windowing, windows_from_end
-from svqkit.data.sources.frames import FramesPart
+from svqkit.data.sources.frames import FramesPart, plan_of_pictures
 from svqkit.data.sources.images import ImageFiles, image_size, images_in, resize
 from svqkit.data.sources.video import Video
 from svqkit.errors import SvqkitError, choose
@@ -103,20 +103,15 @@ def plan(data: KTHData) -> Plan:
         files.append(listing.path)
     persons = {split: getattr(data, split) for split in SPLITS}
     seen = {"train": data.train + data.validation, "validation": data.test, "test": data.test}
-    channels = ("red", "green", "blue") if data.colour else ("grey",)
-    return Plan(
-        parts=[clip.part for clip in taken],
-        frame_shape=(len(channels), *data.size),
-        dtype="uint8",
-        kind="image",
-        channels=channels,
-        units=("",) * len(channels),
+    return plan_of_pictures(
+        [clip.part for clip in taken],
+        data.size,
+        data.colour,
+        files,
         windows={
             "clean": _windowing(taken, persons, data, data.slow_stride),
             "paper": _windowing(taken, seen, data, length),
         },
-        files=tuple(files),
-        scale=1 / 255,
         clip_names=names,
         notes=tuple(_notes(data, inspected, listing)),
     )
@@ -138,7 +133,7 @@ def _windowing(
                     clips[split].append((start, stop))
                     starts[split].append(windows_from_end([(start, stop)], length, stride))
     joined = {split: np.concatenate(of_runs) for split, of_runs in starts.items()}
-    return Windowing(tuple(range(data.frames_in)), tuple(range(data.frames_in, length)), joined, clips)
+    return Windowing.consecutive(data, joined, clips)
 
 
 def _inspect(recording: Recording, listing: Listing | None, data: KTHData) -> Taken:

@@ -139,15 +139,9 @@ def _plan_samples(path: Path, data: TaxiBJData) -> Plan:
     def windowing(samples: dict[Split, np.ndarray]) -> Windowing:
         # Fewer inputs than there are: the last ones, so that the targets follow.
         skipped = inputs - data.frames_in
-        return Windowing(
-            inputs=tuple(range(data.frames_in)),
-            targets=tuple(range(data.frames_in, data.frames_in + data.frames_out)),
-            starts={split: samples[split] * train.length + skipped for split in SPLITS},
-            clips={
-                split: [(start, start + train.length) for start in (samples[split] * train.length).tolist()]
-                for split in SPLITS
-            },
-        )
+        starts = {split: samples[split] * train.length for split in SPLITS}
+        clips = {split: [(start, start + train.length) for start in starts[split].tolist()] for split in SPLITS}
+        return Windowing.consecutive(data, {split: starts[split] + skipped for split in SPLITS}, clips)
 
     if list(path.parent.glob("BJ[0-9][0-9]_M*_T30_InOut.h5")):
         notes.append(f"{path.name} is used; the HDF5 files beside it are not")
