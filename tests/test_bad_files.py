@@ -297,6 +297,13 @@ def rubbish_frames(content: bytes) -> bytes:
     return content[:start] + bytes(stop - start) + content[stop:]
 
 
+def no_test_clip(root: Path) -> None:
+    for split, clip in (("train", "a"), ("validation", "b"), ("test", "")):
+        (root / split).mkdir()
+        if clip:
+            (root / clip).rename(root / split / clip)
+
+
 def later_edit(content: bytes) -> bytes:
     """An MP4 whose edit list leaves out its first three frames."""
     changed = bytearray(content)
@@ -443,6 +450,7 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     (images, lambda root: (root / "train").mkdir(), {}, "has the folders a, b, c, train"),
     (images, lambda root: None, {"frames_in": 9}, "train split has no window"),
     (images, lambda root: None, {"root": "nowhere"}, "There is no folder .*nowhere"),
+    (images, no_test_clip, {}, "no clip in .*test, which holds nothing; expected video files"),
     (images, lambda root: (root / "none").mkdir(), {"root": "none"}, "no clip in .*none, which holds nothing"),
     # Videos
     (films, cut("1.avi", 3000), {}, r"1\.avi is truncated"),

@@ -258,12 +258,6 @@ def test_a_list_that_is_damaged_is_refused(line: str, videos: Path) -> None:
         plan(settings(videos))
 
 
-def test_a_list_that_names_frames_beyond_the_video_is_refused(videos: Path) -> None:
-    film(videos, "person02_boxing_d1", 13)
-    with pytest.raises(SvqkitError, match=r"lists frame 14 of person02_boxing_d1, but .* has 13 frames"):
-        plan(settings(videos))
-
-
 def test_the_published_video_that_breaks_off_is_taken_so_far(videos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its header promises 370 frames of which 304 can be decoded; here 20, of which 9 can for certain."""
     monkeypatch.setitem(kth.BROKEN_OFF, "person01_boxing_d4", 9)
@@ -294,19 +288,6 @@ def test_what_does_not_fit_is_refused(videos: Path, tmp_path_factory: pytest.Tem
         plan(settings(videos, test=(25,)))
     with pytest.raises(SvqkitError, match="has no window"):
         plan(settings(videos, frames_out=20))
-
-
-def test_a_recording_that_is_there_twice_is_refused(videos: Path) -> None:
-    folder(videos, "person02_boxing_d1", range(1, 9))
-    with pytest.raises(SvqkitError, match="person02_boxing_d1 is there twice"):
-        plan(settings(videos))
-
-
-def test_a_frame_that_is_there_twice_is_refused(tmp_path: Path) -> None:
-    path = folder(tmp_path, "person01_boxing_d1", range(1, 9))
-    (path / "image_3.jpg").touch()
-    with pytest.raises(SvqkitError, match="two frames number 3"):
-        plan(settings(tmp_path))
 
 
 def test_names_that_mean_nothing_are_passed_over(videos: Path) -> None:
