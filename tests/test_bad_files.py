@@ -6,10 +6,11 @@
 import os
 import re
 import struct
+import tempfile
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from numpy.lib import format as npy
 from PIL import Image
 
 from svqkit.data.prepare import prepare
+from svqkit.data.sources import plan
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.settings.data import ArrayData, ClipsData, Dataset, HumanData, KittiCaltechData, KTHData, TaxiBJData
@@ -262,6 +264,12 @@ def chunk_gone(fill: float) -> Harm:
         (root / "a.zarr/c/1/0/0/0").unlink()
 
     return harm
+
+
+def sharded(root: Path) -> None:
+    """The last shard is not full."""
+    values = record(42, 1, 4, 6) + 1
+    zarr.create_array(root / "a.zarr", data=values, chunks=(5, 1, 4, 6), shards=(20, 1, 4, 6), overwrite=True)
 
 
 def png(name: str, **how: Any) -> Harm:
@@ -603,6 +611,40 @@ def test_the_files_that_the_bad_ones_begin_from_are_good(good: Callable[[Path], 
     assert not [note for note in store.notes if "protocol paper" not in note and "recordings are missing" not in note]
 
 
+@pytest.fixture
+def for_all() -> Iterator[Path]:
+    """A folder that other users may look into."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+LOCKED = [
+    (npy_file, "a.npy"), (npz_file, "a.npz"), (zarr_store, "a.zarr/zarr.json"), (zarr_store, "a.zarr/c/1/0/0/0"),
+    (images, "a/1.png"), (images, "a"), (films, "1.avi"), (films, "3.mp4"), (kth_films, "00sequences.txt"),
+    (kth_frames, "boxing/person01_boxing_d1_uncomp"), (human, "train.txt"), (human, "images"),
+    (human, "images/S9_A.1_000006.jpg"), (drives, "kitti_hkl/X_train.hkl"), (drives, "caltech/set06/V000.seq"),
+    (samples, "dataset.npz"), (taxi_days, "BJ13_M32x32_T30_InOut.h5"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("good", "name"), LOCKED)
+def test_what_may_not_be_read_is_told_as_that(good: Callable[[Path], Dataset], name: str, for_all: Path) -> None:
+    data = good(for_all)
+    read = lambda: [piece for part in plan(data).parts for piece in part.read()]  # noqa: E731
+    assert read()
+    (for_all / name).chmod(0)
+    user = os.geteuid()
+    try:
+        if user == 0:  # who may read everything
+            os.seteuid(65_534)
+        with pytest.raises(SvqkitError, match=f"{name}.*([Pp]ermission|can't be read)") as error:
+            read()
+    finally:
+        os.seteuid(user)
+    assert "truncated" not in str(error.value)
+
+
 def mac(*names: str) -> Harm:
     """What macOS writes beside files on foreign disks."""
     return lambda root: [write(name, b"\0\5\x16\7")(root) for name in names]
@@ -624,6 +666,7 @@ ODD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], int, str]] = [
     (npy_file, array(30, 5, 8, 8), {"channels": tuple("abcde")}, 30, ""),
     (npy_file, array(9, 5, 32, 3, 2), {"axes": "NTCHW"}, 45, ""),
     (zarr_store, chunk_gone(0.0), {}, 30, r"a\.zarr: 1 of 3 chunks are not stored, so all 0\.0"),
+    (zarr_store, sharded, {}, 42, ""),
     (images, png("a/1.png", size=(24, 16)), {"size": (8, 8)}, 12, ""),
     (images, mac("._a", "a/._1.png", "._film.avi"), {}, 12, ""),
     (images, gone("a/1.png"), {}, 11, r"1 clip\(s\), the first .*/a, are not numbered evenly"),
@@ -661,6 +704,7 @@ def test_odd_files_are_taken_and_told(case: int, tmp_path: Path) -> None:
     store = prepared(good, harm, changes, tmp_path)()
     assert store.frames.shape[0] == frames
     assert not note or any(re.search(note, told) for told in store.notes), store.notes
+    assert note or not [told for told in store.notes if "not stored" in told]
 
 
 def test_a_picture_that_lies_on_its_side_is_put_upright(tmp_path: Path) -> None:

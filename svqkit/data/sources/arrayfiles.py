@@ -199,7 +199,11 @@ class ZarrArray(ArrayFile):
             elif key:
                 raise SvqkitError(f"{path} is a single array; leave `key` out (it is {key!r}).")
             refuse_promise(path, max(math.prod(node.shape), math.prod(node.chunks)) * node.dtype.itemsize, stored)
-            absent = node.nchunks - node.nchunks_initialized
+            # Of a sharded array the files are shards, in which chunks that are not stored are found when it is read.
+            files = node.shards or node.chunks
+            per_file = math.prod(files) // math.prod(node.chunks)
+            every = math.prod(-(-length // whole) for length, whole in zip(node.shape, files, strict=True))
+            absent = every - node.nchunks_initialized // per_file
         except SvqkitError:
             raise
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
@@ -211,10 +215,10 @@ class ZarrArray(ArrayFile):
         if absent:
             if node.fill_value is None or (node.dtype.kind == "f" and not np.isfinite(node.fill_value)):
                 raise SvqkitError(
-                    f"{path} lacks {absent:,} of its {node.nchunks:,} chunks, and its fill value {node.fill_value} is "
+                    f"{path} lacks {absent:,} of its {every:,} chunks, and its fill value {node.fill_value} is "
                     "no number. Write it again, whole."
                 )
-            notes = (f"{path.name}: {absent:,} of {node.nchunks:,} chunks are not stored, so all {node.fill_value}",)
+            notes = (f"{path.name}: {absent:,} of {every:,} chunks are not stored, so all {node.fill_value}",)
         return cls(path, key, node.shape, node.dtype, node.chunks, notes)
 
     def grain(self, count: int) -> int:
