@@ -28,7 +28,7 @@ import pandas as pd
 import psutil
 import xarray as xr
 
-from svqkit.data.sources.video import read_video
+from svqkit.data.sources.video import Video
 from svqkit.data.sources.weather import LONG_NAMES
 from svqkit.settings.data import KTH_ACTIONS
 from svqkit.settings.params import Experiment, as_tree, load_params, override
@@ -44,7 +44,8 @@ ON_ONE = ("u10", "v10", "t2m", "tisr", "tcc", "tp")
 def write_videos(root: Path) -> None:
     """600 videos of 480 frames: one simulated video over and over, under 600 names."""
     sample = kth.write(root / "sample", persons=(1,), actions=("walking",))
-    frames = list(read_video(next(path for path in sample if path.suffix == ".avi"), colour=True))
+    video = Video.open(next(path for path in sample if path.suffix == ".avi"), colour=True)
+    frames = list(video.read(range(video.count)))
     one = root / "one.avi"
     writer = cv2.VideoWriter(str(one), cv2.VideoWriter_fourcc(*"DIVX"), 25, frames[0].shape[1::-1])
     for number in range(480):

@@ -33,10 +33,12 @@ _IN_DVC_CACHE = re.compile(r".*/files/md5/[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?")
 
 
 def refuse_special(path: str | Path) -> None:
-    """Refuse what is there but is no plain file: to open a named pipe would wait for ever. Links are followed.
+    """Refuse what is there but is no plain file that can be read: to open a named pipe would wait for ever.
+
+    Links are followed.
 
     Raises:
-        SvqkitError: it is a folder, a named pipe, a socket or a device.
+        SvqkitError: it is a folder, a named pipe, a socket or a device, or this user may not read it.
     """
     try:
         mode = os.stat(path).st_mode
@@ -45,6 +47,8 @@ def refuse_special(path: str | Path) -> None:
     if not stat.S_ISREG(mode):
         kind = _KINDS.get(stat.S_IFMT(mode), "a device")
         raise SvqkitError(f"{path} can't be read: it is {kind}, not a file. Put the file there, or name another one.")
+    if not os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise SvqkitError(f"{path} can't be read: this user has no permission. Give it, or name another file.")
 
 
 def refuse_escape(path: Path, root: Path) -> None:

@@ -172,22 +172,6 @@ def test_a_zarr_is_made_from_all_of_its_files(tmp_path: Path) -> None:
     assert len(plan.files) == 4
 
 
-@pytest.mark.parametrize(
-    ("shape", "message"),
-    [
-        ((7, 8), r"expected \(clips, frames, channels, height, width\).*got an array of shape \(7, 8\)"),
-        ((20, 8, 8), r"shape \(20, 8, 8\)\. Add an axis for the channel: array\[:, None\]"),
-        ((2, 3, 4, 5, 6, 7), r"got an array of shape \(2, 3, 4, 5, 6, 7\)"),
-        ((20, 0, 8, 8), "is empty"),
-        ((20, 32, 32, 3), "looks as if channels came last"),
-        ((5, 20, 32, 32, 1), "looks as if channels came last"),
-    ],
-)
-def test_other_shapes_are_refused(shape: tuple[int, ...], message: str, tmp_path: Path) -> None:
-    with pytest.raises(SvqkitError, match=message):
-        array.plan(settings(save(tmp_path / "a.npy", np.zeros(shape))))
-
-
 def test_channels_that_are_named_settle_what_the_axes_are(tmp_path: Path) -> None:
     path = save(tmp_path / "a.npy", np.zeros((40, 6, 8, 4)))
     names = ("a", "b", "c", "d", "e", "f")
@@ -221,14 +205,6 @@ def test_a_value_outside_the_range_is_refused(tmp_path: Path) -> None:
         read(array.plan(settings(path, range=(0.0, 1.0))))
 
 
-def test_too_few_clips_are_told_how_many_it_takes(tmp_path: Path) -> None:
-    path = save(tmp_path / "a.npy", np.zeros((2, 9, 1, 2, 2)))
-    with pytest.raises(SvqkitError, match="2 clips are too few to share out: 3 are needed"):
-        array.plan(settings(path))
-    with pytest.raises(SvqkitError, match="validation split has no window"):
-        array.plan(settings(save(path, np.zeros((20, 1, 2, 2)))))
-
-
 class Trap:
     """Says so when it is unpickled."""
 
@@ -251,54 +227,6 @@ def test_nothing_is_unpickled(name: str, tmp_path: Path) -> None:
     PICKLED[name](tmp_path / name)
     with pytest.raises(SvqkitError, match="pickled"):
         array.plan(settings(tmp_path / name))
-
-
-@pytest.mark.parametrize("name", ["a.npy", "a.npz"])
-@pytest.mark.parametrize("keep", [0, 3, 90, 400])
-def test_truncated_files_are_refused(keep: int, name: str, tmp_path: Path) -> None:
-    path = save(tmp_path / name, noise(20, 1, 4, 4))
-    path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(SvqkitError, match=str(path)):
-        array.plan(settings(path))
-
-
-def test_a_damaged_npz_is_refused_when_it_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "a.npz"
-    np.savez(path, frames=noise(200, 1, 16, 16))
-    content = bytearray(path.read_bytes())
-    content[100_000] ^= 1
-    path.write_bytes(content)
-    plan = array.plan(settings(path))
-    with pytest.raises(SvqkitError, match=r"frames can't be read to its end .*damaged"):
-        read(plan)
-
-
-def test_a_damaged_chunk_is_refused_when_it_is_read(tmp_path: Path) -> None:
-    path = save(tmp_path / "a.zarr", noise(40, 1, 4, 4))
-    plan = array.plan(settings(path))
-    chunk = next(file for file in path.rglob("*") if file.is_file() and file.name != "zarr.json")
-    chunk.write_bytes(chunk.read_bytes()[:50])
-    with pytest.raises(SvqkitError, match="can't be read to its end"):
-        read(plan)
-
-
-def test_what_is_no_array_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SvqkitError, match=r"There is no .*a\.npy"):
-        array.plan(settings(tmp_path / "a.npy"))
-    (tmp_path / "a.csv").write_text("1")
-    with pytest.raises(SvqkitError, match=r"Unknown kind of array file '\.csv'.*\.npy, \.npz, \.zarr"):
-        array.plan(settings(tmp_path / "a.csv"))
-    (tmp_path / "a.zarr").mkdir()
-    with pytest.raises(SvqkitError, match="can't be opened as a Zarr store"):
-        array.plan(settings(tmp_path / "a.zarr"))
-    (tmp_path / "b.npy").mkdir()
-    with pytest.raises(SvqkitError, match="the other way round"):
-        array.plan(settings(tmp_path / "b.npy"))
-    save(tmp_path / "c.npy", np.full((20, 1, 2, 2), "text"))
-    with pytest.raises(SvqkitError, match="expected numbers"):
-        array.plan(settings(tmp_path / "c.npy"))
-    with pytest.raises(SvqkitError, match="leave `key` out"):
-        array.plan(settings(save(tmp_path / "d.npy", np.zeros((20, 1, 2, 2))), key="d"))
 
 
 def test_every_channel_can_have_its_own_unit(tmp_path: Path) -> None:

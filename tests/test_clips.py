@@ -169,32 +169,12 @@ def test_no_frame_is_in_two_splits(
                     assert len(set(names[start : start + 3])) == 1
 
 
-def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SvqkitError, match="There is no folder"):
-        plan(settings(tmp_path / "absent"))
-    (tmp_path / "readme.txt").touch()
-    with pytest.raises(SvqkitError, match=r"no clip in .* which holds readme\.txt; expected"):
-        plan(settings(tmp_path))
-    film(tmp_path / "train" / "a.avi", 5)
-    film(tmp_path / "val" / "a.avi", 5)
-    with pytest.raises(SvqkitError, match=r"has the folders train, val.*all of train, validation and test"):
-        plan(settings(tmp_path))
-
-
 def test_a_clip_under_two_names_is_refused(tmp_path: Path) -> None:
     for split in SPLITS:
         film(tmp_path / split / "a.avi", 5)
     os.link(tmp_path / "train" / "a.avi", tmp_path / "test" / "b.avi")
     with pytest.raises(SvqkitError, match="one and the same"):
         plan(settings(tmp_path))
-
-
-def test_an_odd_image_in_a_folder_is_refused_while_reading(tmp_path: Path) -> None:
-    for name in "abc":
-        folder(tmp_path / name, range(3))
-    Image.new("RGB", (9, 9)).save(tmp_path / "b" / "frame1.png")
-    with pytest.raises(SvqkitError, match=r"frame1\.png has 9 × 9 pixels"):
-        stored(plan(settings(tmp_path)))
 
 
 def test_planning_needs_no_torch() -> None:

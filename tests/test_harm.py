@@ -36,9 +36,9 @@ from svqkit.data.sources import plan
 from svqkit.data.sources.arrayfiles import open_array
 from svqkit.data.sources.gridded import Piece, inspect
 from svqkit.data.sources.hickle_arrays import find_array, read_strings
-from svqkit.data.sources.images import read_image
-from svqkit.data.sources.seq import HEADER_BYTES, MAGIC, count_seq_frames
-from svqkit.data.sources.video import image_size, inspect_video
+from svqkit.data.sources.images import image_size, read_image
+from svqkit.data.sources.seq import HEADER_BYTES, MAGIC, Seq
+from svqkit.data.sources.video import Video
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.image_metrics import Lpips
 from svqkit.forecasting.files import from_files
@@ -326,8 +326,8 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "a.npz": open_array,
     "X.hkl": find_array,
     "sources.hkl": read_strings,
-    "V000.seq": count_seq_frames,
-    "clip.avi": inspect_video,
+    "V000.seq": lambda path: Seq.open(path, colour=True),
+    "clip.avi": lambda path: Video.open(path, colour=True),
     "frame.png": lambda path: read_image(path, colour=True),
     "train.txt": lambda path: plan(HumanData(root=str(path.parent))),
     "dataset.npz": lambda path: plan(TaxiBJData(root=str(path.parent))),
@@ -502,9 +502,9 @@ def test_a_zarr_store_holds_no_links_and_no_pipes(tmp_path: Path) -> None:
 
 def test_a_video_that_is_a_script_is_not_played(tmp_path: Path) -> None:
     avi(tmp_path / "secret.avi", frames=1)
-    assert inspect_video(tmp_path / "secret.avi").frames == 1
+    assert Video.open(tmp_path / "secret.avi", colour=True).count == 1
     (tmp_path / "clip.avi").write_text("ffconcat version 1.0\nfile secret.avi\n")
-    refused(lambda: inspect_video(tmp_path / "clip.avi"))
+    refused(lambda: Video.open(tmp_path / "clip.avi", colour=True))
 
 
 def test_an_image_of_postscript_is_not_drawn(tmp_path: Path) -> None:
@@ -545,8 +545,8 @@ def avi(path: Path, frames: int = FRAMES, size: tuple[int, int] = (8, 8)) -> Non
     path.write_bytes(chunk(b"RIFF", b"AVI " + content))
 
 
-def seq(path: Path, frames: int = FRAMES, code: int = 102, step: int = 0, size: tuple[int, int] = (8, 8)) -> None:
-    head = MAGIC.ljust(548, b"\0") + struct.pack("<9I", *size, 24 if code == 200 else 8, 8, 192, code, frames, 0, step)
+def seq(path: Path, frames: int = FRAMES, size: tuple[int, int] = (8, 8)) -> None:
+    head = MAGIC.ljust(548, b"\0") + struct.pack("<9I", *size, 8, 8, 192, 102, frames, 0, 0)
     path.write_bytes(head.ljust(HEADER_BYTES, b"\0") + bytes(400))
 
 
@@ -592,11 +592,9 @@ PROMISES: dict[str, tuple[Callable[[Path], None], Callable[[Path], Any]]] = {
     "chunk.zarr": (lambda path: zarr_store(path, (2, 1, 8, 8), (10**9, 1, 8, 8)), open_array),
     "X.hkl": (hkl, find_array),
     "wide.hkl": (lambda path: hkl(path, (10, 10**5, 10**4, 3)), find_array),
-    "clip.avi": (avi, inspect_video),
-    "V000.seq": (seq, count_seq_frames),
-    "raw.seq": (lambda path: seq(path, code=200, step=192), count_seq_frames),
-    "still.seq": (lambda path: seq(path, 0, code=200, step=0), count_seq_frames),
-    "wide.seq": (lambda path: seq(path, 1, size=(60_000, 60_000)), count_seq_frames),
+    "clip.avi": (avi, lambda path: Video.open(path, colour=True)),
+    "V000.seq": (seq, lambda path: Seq.open(path, colour=True)),
+    "wide.seq": (lambda path: seq(path, 1, size=(60_000, 60_000)), lambda path: Seq.open(path, colour=True)),
     "record.nc": (classic_netcdf, as_weather),
     "fixed.nc": (lambda path: netcdf(path, "NETCDF4"), as_weather),
 }  # fmt: skip

@@ -78,12 +78,10 @@ def _write(path: Path, writer: Callable[[h5py.File, object], None], value: objec
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_an_array_of_every_version_is_found_and_read_in_pieces(tmp_path: Path, version: Callable) -> None:
+def test_an_array_of_every_version_is_found_and_read(tmp_path: Path, version: Callable) -> None:
     array = find_array(_write(tmp_path / "X.hkl", version, FRAMES))
     assert (array.shape, array.dtype) == (FRAMES.shape, np.uint8)
-    pieces = list(array.pieces(2, 13, 4))
-    assert [len(piece) for piece in pieces] == [4, 4, 3]
-    np.testing.assert_array_equal(np.concatenate(pieces), FRAMES[2:13])
+    np.testing.assert_array_equal(np.stack(list(array.read(range(2, 13)))), FRAMES[2:13])
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -156,4 +154,4 @@ def test_a_damaged_chunk_is_told(tmp_path: Path) -> None:
     damaged[chunk.byte_offset : chunk.byte_offset + chunk.size] = bytes(chunk.size)
     path.write_bytes(damaged)
     with pytest.raises(SvqkitError, match=r"rows 0 to 14 .* can't be read"):
-        list(find_array(path).pieces(0, 14, 14))
+        list(find_array(path).read(range(14)))

@@ -1,8 +1,7 @@
 """KittiCaltech: which frames form which window, derived by hand; every layout; what does not fit is told."""
 
 import io
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -16,7 +15,7 @@ from simulated import kitticaltech as sample
 from skimage.transform import resize
 
 from svqkit.data.plan import Plan
-from svqkit.data.sources.driving import HickleFrames
+from svqkit.data.sources.frames import FramesPart
 from svqkit.data.sources.images import scale_and_crop
 from svqkit.data.sources.kitticaltech import plan
 from svqkit.errors import SvqkitError
@@ -246,68 +245,6 @@ def test_the_references_cache_is_read_with_its_colours_put_right(tmp_path: Path)
         plan(_data(tmp_path, frames_in=4))
 
 
-def test_a_damaged_cache_is_told(tmp_path: Path) -> None:
-    _hickle(tmp_path, "train", [A] * 4)
-    _hickle(tmp_path, "val", [V] * 4)
-    for starts, kind, message in (
-        ([3, 3], "int32", "expected each once"),
-        ([-1, 3], "int32", "expected each once"),
-        ([3, 16], "int32", "within the 15 frames"),
-        ([1.5], "float32", "list of whole numbers"),
-    ):
-        _cache(tmp_path, 15, starts, kind)
-        with pytest.raises(SvqkitError, match=message):
-            plan(_data(tmp_path))
-    _cache(tmp_path, 15, [0])
-    stored = tmp_path / "caltech/data_cache.npy"
-    for broken in (stored.read_bytes()[:500], b""):
-        stored.write_bytes(broken)
-        with pytest.raises(SvqkitError, match="can't be read as a plain NumPy array"):
-            plan(_data(tmp_path))
-    np.save(stored, np.array([{}]), allow_pickle=True)
-    with pytest.raises(SvqkitError, match=r"data_cache\.npy can't be read as a plain NumPy array"):
-        plan(_data(tmp_path))
-    np.save(stored, np.zeros((15, *SIZE, 3)))
-    with pytest.raises(SvqkitError, match=r"uint8, got .* in float64"):
-        plan(_data(tmp_path))
-
-
-def _frames_of(kind: str, *shape: int) -> Callable[[Path], object]:
-    """Puts other frames, of recording A, in the place of KITTI's."""
-    return lambda root: _hickle(root, "train", [A] * shape[0], np.zeros(shape, kind))
-
-
-@pytest.mark.parametrize(
-    ("harm", "message"),
-    [
-        (lambda root: (root / "kitti_hkl/X_train.hkl").unlink(), r"There is no file .*X_train\.hkl"),
-        (lambda root: (root / "kitti_hkl/sources_val.hkl").unlink(), r"There is no file .*sources_val\.hkl"),
-        (lambda root: os.truncate(root / "kitti_hkl/X_train.hkl", 1000), r"X_train\.hkl .*truncated"),
-        (
-            lambda root: _hickle(root, "val", [V] * 5, np.zeros((6, *SIZE, 3), np.uint8)),
-            "names the recordings of 5 frames, .* has 6",
-        ),
-        (_frames_of("u1", 4, *SIZE, 1), r"expected frames .* got \(4, 8, 10, 1\) in uint8"),
-        (_frames_of("f4", 4, *SIZE, 3), r"got \(4, 8, 10, 3\) in float32"),
-        (_frames_of("u1", *SIZE, 3), r"got \(8, 10, 3\) in uint8"),
-        (_frames_of("u1", 4, 20, 20, 3), "20 × 20; scaled to 8 rows they have 8 columns, fewer than the 10"),
-        (lambda root: _hickle(root, "val", [A] * 4), "both have frames of city-a"),
-        (lambda root: _hickle(root, "train", [A, A, A, B, B, B]), r"train split has no window.*2 recording"),
-        (lambda root: [path.unlink() for path in root.rglob("*.seq")], "No Caltech Pedestrian test set"),
-        (
-            lambda root: (root / "caltech/set06/V000.seq").write_bytes(b"RIFF" * 1000),
-            r"V000\.seq is no Norpix \.seq video",
-        ),
-        (lambda root: _seq(root, "set06/V000", 12, (32, 16)), r"V000\.seq has pictures of 32 × 16"),
-    ],
-)
-def test_what_does_not_fit_is_told_at_once(tmp_path: Path, harm: Callable[[Path], object], message: str) -> None:
-    _small(tmp_path)
-    harm(tmp_path)
-    with pytest.raises(SvqkitError, match=message):
-        plan(_data(tmp_path))
-
-
 def test_a_single_recording_leaves_none_for_validation(tmp_path: Path) -> None:
     _hickle(tmp_path, "train", [A] * 9)
     with pytest.raises(SvqkitError, match="single recording"):
@@ -330,7 +267,7 @@ def test_pieces_are_at_most_16_mb(tmp_path: Path) -> None:
     _seq(tmp_path, "set06/V000", 12)
     data = _data(tmp_path, size=(8, 16), validation=("x",))
     part = plan(_data(tmp_path)).parts[0]
-    assert isinstance(part, HickleFrames)
-    assert [len(piece) for piece in HickleFrames(part.array, 0, 5, (800, 1600)).read()] == [4, 1]
+    whole = FramesPart(part.source, range(5), (800, 1600), part.fit)
+    assert [len(piece) for piece in whole.read()] == [4, 1]
     with pytest.raises(SvqkitError, match="fewer than the 16"):
         plan(data)

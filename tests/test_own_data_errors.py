@@ -1,19 +1,17 @@
 """Bad arrays and clips of one's own through the whole of prepare: one clear error, and no store."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import zarr
 from PIL import Image
 
 from svqkit.data.plan import share_out
 from svqkit.data.prepare import prepare
 from svqkit.data.sources import array as arrays
 from svqkit.errors import SvqkitError
-from svqkit.settings.data import ArrayData, ClipsData, Dataset, Shares
+from svqkit.settings.data import ArrayData, ClipsData, Shares
 
 SIZE = (16, 24)
 
@@ -44,91 +42,11 @@ def record() -> np.ndarray:
     return np.random.default_rng(0).random((60, 2, 5, 7), np.float32)
 
 
-def with_nan(root: Path) -> ArrayData:
-    values = record()
-    values[41, 1, 2, 3] = np.nan
-    return saved(root / "a.npy", values)
-
-
-def empty_group(root: Path) -> ArrayData:
-    zarr.create_group(root / "a.zarr")
-    return array(root / "a.zarr")
-
-
-def zipped(root: Path, **values: np.ndarray) -> ArrayData:
-    np.savez(root / "a.npz", **values)
-    return array(root / "a.npz")
-
-
-def images_and(name: str, values: np.ndarray) -> Callable[[Path], ClipsData]:
-    """Folders of frames, one of which has these values."""
-
-    def write(root: Path) -> ClipsData:
-        images(root)
-        Image.fromarray(values).save(root / name)
-        return clips(root)
-
-    return write
-
-
-def image_cut_to(size: int) -> Callable[[Path], ClipsData]:
-    """Folders of frames, one of which has so many bytes."""
-
-    def write(root: Path) -> ClipsData:
-        images(root)
-        image = root / "b" / "3.png"
-        image.write_bytes(image.read_bytes()[:size])
-        return clips(root)
-
-    return write
-
-
-def no_test_clip(root: Path) -> ClipsData:
-    for split in ("train", "validation", "test"):
-        (root / split).mkdir()
-    images(root / "train")
-    images(root / "validation")
-    return clips(root)
-
-
-BAD: dict[str, tuple[Callable[[Path], Dataset], str]] = {
-    "NaN": (with_nan, r"a\.npy: nan at frame 41, channel 1, row 2, column 3"),
-    "columns first in a zip": (
-        lambda root: zipped(root, frames=np.asfortranarray(record())),
-        r"stored column by column.*np\.ascontiguousarray\(frames\)",
-    ),
-    "empty zip": (zipped, r"a\.npz holds no array"),
-    "empty group": (empty_group, r"a\.zarr holds no array"),
-    "folder": (array, "kind of array file"),
-    "half an image": (image_cut_to(50), r"3\.png can't be read as an image"),
-    "image of no byte": (image_cut_to(0), r"3\.png can't be read as an image"),
-    "sixteen bits": (
-        images_and("b/3.png", np.full(SIZE, 3000, np.uint16)),
-        r"3\.png has more than 8 bits a channel .*`source: array`",
-    ),
-    "floats in a TIFF": (
-        images_and("a/0.tif", np.full(SIZE, 0.5, np.float32)),
-        r"0\.tif has more than 8 bits a channel",
-    ),
-    "no test clip": (no_test_clip, r"no clip in .*test, which holds nothing; expected video files"),
-}
-
-
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """An empty folder for raw files."""
     (tmp_path / "raw").mkdir()
     return tmp_path / "raw"
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_bad_data_are_one_error_and_leave_no_store(name: str, root: Path, tmp_path: Path) -> None:
-    spoiled, message = BAD[name]
-    with pytest.raises(SvqkitError, match=message):
-        prepare(spoiled(root), tmp_path / "stores" / "own.zarr")
-    left = [str(path) for path in (tmp_path / "stores").rglob("*")]
-    assert not [path for path in left if "own.zarr" in path and ".prepare" not in path], "no store"
-    assert not [path for path in left if "draft" in path], "nothing half done"
 
 
 def test_an_array_that_is_cut_between_planning_and_reading_is_refused(root: Path) -> None:

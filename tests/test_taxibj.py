@@ -142,18 +142,11 @@ def changed(values: np.ndarray, value: float) -> np.ndarray:
 
 
 BAD_SAMPLES = {
-    "missing key": ({"Y_test": None}, r"has no Y_test; it has X_test, X_train, Y_train"),
-    "objects": ({"X_train": np.array([{"a": 1}])}, "holds pickled Python objects"),
-    "one axis too few": ({"X_train": numbered(10)}, r"X_train has the shape \(10, 2, 3, 4\), expected"),
     "three channels": ({"X_train": np.zeros((10, 2, 3, 3, 4))}, r"expected \(samples, frames, 2, height, width\)"),
     "other grid": ({"X_test": np.zeros((2, 2, 2, 5, 4))}, r"X_test of \(2, 5, 4\)"),
     "fewer targets": ({"Y_train": np.zeros((9, 2, *GRID))}, "X_train has 10 samples, Y_train 9"),
     "longer samples": ({"X_test": np.zeros((2, 3, *GRID))}, "X_train has 2 frames a sample, X_test 3"),
-    "whole numbers": ({"X_train": np.zeros((10, 2, *GRID), int)}, "holds int64, expected floats"),
     "columns first": ({"X_train": np.asfortranarray(numbered(20).reshape(10, 2, *GRID))}, "column by column"),
-    "not a number": ({"Y_train": changed(numbered(20).reshape(10, 2, *GRID), np.nan)}, "nan in sample 3, frame 1"),
-    "infinite": ({"Y_train": changed(numbered(20).reshape(10, 2, *GRID), -np.inf)}, "-inf in sample 3"),
-    "taxis": ({"Y_train": changed(numbered(20).reshape(10, 2, *GRID), 31)}, r"not in \[-1, 1\], the first is 31.0"),
 }
 
 
@@ -173,31 +166,12 @@ def test_rounding_beyond_the_scale_is_cut_off(tmp_path: Path) -> None:
     assert frames[0, 0, 0, :2].tolist() == [1, 0]
 
 
-@pytest.mark.parametrize("keep", [0, 100, 3000])
-def test_a_truncated_file_is_refused(keep: int, tmp_path: Path) -> None:
-    path = twelve(tmp_path)
-    path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(SvqkitError, match=r"can't be opened as an .npz file"):
-        taxibj.plan(settings(tmp_path))
-
-
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     path = twelve(tmp_path)
     content = bytearray(path.read_bytes())
     content[600] ^= 1  # a value of X_train, by the least bit
     path.write_bytes(content)
     with pytest.raises(SvqkitError, match=r"X_train.*truncated or damaged"):
-        taxibj.plan(settings(tmp_path))
-
-
-def test_longer_windows_than_samples_are_refused(tmp_path: Path) -> None:
-    twelve(tmp_path)
-    with pytest.raises(SvqkitError, match=r"samples of 2 \+ 2 frames; frames_in: 2, frames_out: 3"):
-        taxibj.plan(settings(tmp_path, frames_out=3))
-
-
-def test_an_empty_folder_is_told_what_belongs_there(tmp_path: Path) -> None:
-    with pytest.raises(SvqkitError, match=r"neither dataset.npz.* nor the original files BJ13_M32x32_T30_InOut.h5"):
         taxibj.plan(settings(tmp_path))
 
 
@@ -309,14 +283,8 @@ def test_no_day_is_in_two_splits(
 
 DAYS = day("2013-07-01", 6)
 BAD_RECORDS = {
-    "no such day": ({"dates": [b"2013023001", *DAYS[1:]]}, r"date 0: expected a day and its slot, .* got '2013023001'"),
     "slot 49": ({"dates": [*DAYS[:5], b"2013070149", *DAYS[6:]]}, "date 5: expected a day and its slot"),
-    "text": ({"dates": [*DAYS[:-1], b"tomorrow"]}, "date 287: expected a day and its slot"),
-    "fewer dates": ({"dates": DAYS[:-1], "data": np.ones((288, *GRID))}, "data has 288 slots, date the shape"),
     "three channels": ({"data": np.ones((288, 3, 3, 4))}, r"of shape \(288, 3, 3, 4\), expected numbers"),
-    "one axis too few": ({"data": np.ones((288, 3, 4))}, r"of shape \(288, 3, 4\), expected numbers"),
-    "not a number": ({"data": np.full((288, *GRID), np.nan)}, "2013-07-01 are NaN or infinite, the first at slot 01"),
-    "all the same": ({"data": np.ones((288, *GRID))}, "every value before the test is 1"),
     "no whole day": ({"dates": DAYS[24:48], "data": np.ones((24, *GRID))}, "no day has all of its 48 slots"),
     "twice": ({"dates": DAYS[:48] * 6}, "2013-07-01 comes after 2013-07-01"),
     "too few days": ({"dates": DAYS[:96], "data": np.ones((96, *GRID))}, "have 2 whole days; 2 for the test"),
@@ -327,30 +295,4 @@ BAD_RECORDS = {
 def test_bad_records_are_refused(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
     write_record(tmp_path, 13, **{"dates": DAYS} | changes)
     with pytest.raises(SvqkitError, match=message):
-        taxibj.plan(settings(tmp_path, test_days=2))
-
-
-def test_files_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
-    write_record(tmp_path, 13, DAYS)
-    later = day("2014-03-01", 2)
-    write_record(tmp_path, 14, later, data=np.ones((96, 2, 5, 5)))
-    with pytest.raises(SvqkitError, match=r"The grids differ: .* \(3, 4\), .* \(5, 5\)"):
-        taxibj.plan(settings(tmp_path, test_days=2))
-    write_record(tmp_path, 14, day("2013-07-06", 2))
-    with pytest.raises(SvqkitError, match="2013-07-06 comes after 2013-07-06"):
-        taxibj.plan(settings(tmp_path, test_days=2))
-
-
-def test_broken_files_are_refused(tmp_path: Path) -> None:
-    path = write_record(tmp_path, 13, DAYS)
-    (tmp_path / "BJ_Holiday.txt").write_text("20130702\nMay 1st\n")
-    with pytest.raises(SvqkitError, match="line 2: expected a day such as 20150601, got 'May 1st'"):
-        taxibj.plan(settings(tmp_path, test_days=2))
-    (tmp_path / "BJ_Holiday.txt").unlink()
-    with h5py.File(path, "a") as file:
-        del file["date"]
-    with pytest.raises(SvqkitError, match="has no dataset date; it has data"):
-        taxibj.plan(settings(tmp_path, test_days=2))
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(SvqkitError, match="can't be opened as HDF5"):
         taxibj.plan(settings(tmp_path, test_days=2))

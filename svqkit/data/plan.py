@@ -5,6 +5,7 @@ A source (a module of :mod:`svqkit.data.sources`) looks at file names and header
 """
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Protocol as Interface
 import numpy as np
 
 from svqkit.errors import SvqkitError
-from svqkit.settings.data import SPLITS, Shares
+from svqkit.settings.data import SPLITS, Dataset, Shares
 from svqkit.settings.params import Protocol, Split
 
 Clip = tuple[int, int]
@@ -54,6 +55,18 @@ class Windowing:
     starts: Mapping[Split, np.ndarray]
     clips: Mapping[Split, Sequence[Clip]]
     blue_first: tuple[Split, ...] = ()
+
+    @classmethod
+    def consecutive(
+        cls,
+        data: Dataset,
+        starts: Mapping[Split, np.ndarray],
+        clips: Mapping[Split, Sequence[Clip]],
+        blue_first: tuple[Split, ...] = (),
+    ) -> "Windowing":
+        """Return windows whose frames follow each other, as many as the settings ask for."""
+        inputs, targets = range(data.frames_in), range(data.frames_in, data.frames_in + data.frames_out)
+        return cls(tuple(inputs), tuple(targets), starts, clips, blue_first)
 
 
 @dataclass(frozen=True)
@@ -103,7 +116,8 @@ class Plan:
         # Records too short for the windows of "paper" can still be used under "clean".
         for split in SPLITS:
             if len(self.windows["clean"].starts[split]) == 0:
-                raise SvqkitError(no_window(self.windows["clean"], split, self.notes))
+                where = os.path.commonpath(self.files) if self.files else "the raw files"
+                raise SvqkitError(f"{where}: {no_window(self.windows['clean'], split, self.notes)}")
 
     @property
     def frames(self) -> int:
@@ -122,7 +136,7 @@ def no_window(windowing: Windowing, split: Split, notes: Sequence[str]) -> str:
     there = f"its longest run of frames has {lengths[0]}" if lengths else "it has no clip at all"
     told = f" ({'; '.join(notes)})" if notes else ""
     return (
-        f"The {split} split has no window: one needs {len(windowing.inputs)} + "
+        f"the {split} split has no window: one needs {len(windowing.inputs)} + "
         f"{len(windowing.targets)} frames over a run of {windowing.targets[-1] + 1}, {there}{told}. "
         "Add files, give the split more, or ask for fewer frames."
     )

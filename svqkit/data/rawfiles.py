@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -35,11 +35,11 @@ def raw_digest(files: Sequence[Path], root: str | Path, known: Path) -> dict[str
     if new or len(before) != len(seen):
         with replacing(known) as draft:
             draft.write_text(json.dumps({name: [*state, digests[name]] for name, (_, state) in seen.items()}))
-    lines = [f"{name} {digests[name]}" for name in sorted(seen)]
+    lines = [(name, digests[name]) for name in sorted(seen)]
     if "://" in str(root):  # what lies elsewhere is known by its address only
-        lines.append(str(root))
-    every = hashlib.sha256("\n".join(lines).encode())
-    return {"files": len(seen), "bytes": sum(state[0] for _, state in seen.values()), "digest": every.hexdigest()}
+        lines.append((str(root), ""))
+    every = _digest_of_names(lines)
+    return {"files": len(seen), "bytes": sum(state[0] for _, state in seen.values()), "digest": every}
 
 
 def _state(path: Path) -> list[int]:
@@ -59,9 +59,15 @@ def _digest(path: Path) -> str:
             with path.open("rb") as handle:
                 return hashlib.file_digest(handle, "sha256").hexdigest()
         inside = sorted(file for file in path.rglob("*") if file.is_file())
-        return hashlib.sha256("".join(f"{file.name} {_digest(file)}" for file in inside).encode()).hexdigest()
+        return _digest_of_names(((file.name, _digest(file)) for file in inside), "")
     except OSError as error:
         raise SvqkitError(f"{path} can't be read ({error}). Fetch it again.") from error
+
+
+def _digest_of_names(entries: Iterable[tuple[str, str]], between: str = "\n") -> str:
+    """The digest of names, which need not be UTF-8, and of the digests of what is behind them."""
+    text = between.join(f"{name} {digest}" for name, digest in entries)
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _read(known: Path) -> dict[str, list]:

@@ -343,7 +343,9 @@ def describe_plan(plan: Plan) -> Mapping[str, Any]:
         "groups": plan.groups,
         "extra": dict(plan.extra),
         "notes": plan.notes,
-        "clip_names": [[name, int(start), int(stop)] for name, start, stop in plan.clip_names],
+        "clip_names": [
+            [name.encode(errors="replace").decode(), int(start), int(stop)] for name, start, stop in plan.clip_names
+        ],
         "offsets": {
             protocol: {"inputs": windowing.inputs, "targets": windowing.targets} for protocol, windowing in windows
         },

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from svqkit.data.plan import Part
+from svqkit.errors import SvqkitError
 
 # Pieces of one part that may wait to be taken.
 WAITING = 2
@@ -83,6 +84,9 @@ def _start(part: Part, stop: threading.Event) -> tuple[queue.Queue, threading.Th
                 if not put(piece):
                     return
             put(_END)
+        except OSError as error:
+            where = error.filename or "A raw file"
+            put(SvqkitError(f"{where} can't be read ({error}). Put it back, or let this user read it."))
         except BaseException as error:  # handed to the reader, who raises it
             put(error)
 

@@ -1,6 +1,6 @@
 """Clips: the last frames of a video or of a row of image files, made the model's as prepare makes its dataset's."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -8,18 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from svqkit.data.domain import Domain
-from svqkit.data.sources.clips import natural_key
-from svqkit.data.sources.human import resize_bicubic
-from svqkit.data.sources.images import SUFFIXES, channels_first, read_image, resize, scale_and_crop
-from svqkit.data.sources.kitti import frame_number
-from svqkit.data.sources.seq import count_seq_frames, read_seq
-from svqkit.data.sources.video import VIDEO_SUFFIXES, inspect_video, read_video, size_text
+from svqkit.data.sources import images as pictures
+from svqkit.data.sources.frames import VIDEO_SUFFIXES as CLIP_SUFFIXES
+from svqkit.data.sources.frames import Fit, Frames, open_video
+from svqkit.data.sources.images import ImageFiles, channels_first, frame_number, size_text
 from svqkit.errors import SvqkitError
 from svqkit.forecasting.inputs import more_than_used
 from svqkit.settings.data import ClipsData, Dataset, HumanData, KittiCaltechData, KTHData
-
-CLIP_SUFFIXES = (*VIDEO_SUFFIXES, ".seq")
-Fit = Callable[[np.ndarray, tuple[int, int]], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -47,25 +42,25 @@ def read_clip(files: Sequence[Path], data: Dataset, domain: Domain) -> tuple[np.
             unevenly, or a file is damaged.
     """
     preparation, count = preparation_of(data), 1 - domain.inputs[0]
-    first, suffix = files[0], files[0].suffix.lower()
-    if suffix in CLIP_SUFFIXES:
+    first, notes = files[0], ()
+    source: Frames
+    if first.suffix.lower() in CLIP_SUFFIXES:
         if len(files) > 1:
             raise SvqkitError(f"One video at a time: got {len(files)}, the first is {first}.")
-        step = preparation.step
-        stored = count_seq_frames(first) if suffix == ".seq" else inspect_video(first).frames
-        there: Sequence = range((stored - 1) % step, stored, step)
-        used = there[-count:]
-        pictures = read_seq(first, used) if suffix == ".seq" else read_video(first, preparation.colour, [used], stored)
+        source, step = open_video(first, preparation.colour), preparation.step
+        there, notes = range((source.count - 1) % step, source.count, step), source.notes
     else:
         step = preparation.number_step
-        there = _every_nth(files, step)
-        pictures = (read_image(path, preparation.colour) for path in there[-count:])
+        source = ImageFiles.open(_every_nth(files, step), preparation.colour)
+        there = range(source.count)
     if len(there) < count:
         raise SvqkitError(
             f"There are {len(there)} frame(s) from {first} on, one every {step}; the model needs {count}. Give it more."
         )
-    notes = (more_than_used(len(there), count),) if len(there) > count else ()
-    frames = np.stack([channels_first(preparation.fit(picture, domain.size)) for picture in pictures])
+    if len(there) > count:
+        notes = (*notes, more_than_used(len(there), count))
+    read = source.read(there[-count:])
+    frames = np.stack([channels_first(preparation.fit(picture, domain.size)) for picture in read])
     return frames[[count - 1 + offset for offset in domain.inputs]], notes
 
 
@@ -75,10 +70,11 @@ def images_in(folder: Path) -> list[Path]:
     Raises:
         SvqkitError: there is none.
     """
-    files = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
+    files = pictures.images_in(folder)
     if not files:
-        raise SvqkitError(f"{folder} holds no image ({', '.join(SUFFIXES)}). Name the folder that holds the frames.")
-    return sorted(files, key=lambda path: natural_key(path.name))
+        kinds = ", ".join(pictures.SUFFIXES)
+        raise SvqkitError(f"{folder} holds no image ({kinds}). Name the folder that holds the frames.")
+    return files
 
 
 def preparation_of(data: Dataset) -> Preparation:
@@ -89,14 +85,14 @@ def preparation_of(data: Dataset) -> Preparation:
     """
     match data:
         case KTHData():
-            return Preparation(data.colour, 1, 1, resize)
+            return Preparation(data.colour, 1, 1, pictures.resize)
         case KittiCaltechData():
             # Caltech's videos have three times KITTI's frames a second; image files are KITTI's.
-            return Preparation(True, data.step, 1, scale_and_crop)
+            return Preparation(True, data.step, 1, pictures.scale_and_crop)
         case HumanData():
-            return Preparation(True, data.step, data.step, resize_bicubic)
+            return Preparation(True, data.step, data.step, pictures.resize_bicubic)
         case ClipsData():
-            return Preparation(data.colour, data.step, data.step, resize if data.size else _exact)
+            return Preparation(data.colour, data.step, data.step, pictures.resize if data.size else _exact)
     raise SvqkitError(
         f"A run on source {data.source!r} forecasts no pictures. Give it an array (T, C, H, W) or, for a grid, NetCDF."
     )

@@ -214,6 +214,9 @@ class Shares:
 class ArrayData(Dataset):
     """One array of your own: (clips, frames, C, H, W) or (frames, C, H, W) in an .npy, .npz or .zarr at ``root``.
 
+    ``axes`` says which axes there are: NTCHW or TCHW, and of one channel that has no axis of its own NTHW or THW.
+    Without it four axes with more than 4 in the second are refused unless ``channels`` are named: clips, or channels?
+
     ``key`` names the array of an .npz or a .zarr group that holds several. Values in ``range`` are taken as images
     and scaled to [0, 1] (uint8: 0 to 255 by itself); without a range each channel is normalised by the training
     part's mean and standard deviation. ``units`` are those of all channels, or a list with one for each. ``stride`` is
@@ -222,6 +225,7 @@ class ArrayData(Dataset):
 
     source: Literal["array"] = "array"
     key: str = ""
+    axes: Literal["", "NTCHW", "TCHW", "NTHW", "THW"] = ""
     shares: Shares = field(default_factory=Shares)
     range: tuple[float, float] | None = None
     stride: Positive = 1

@@ -14,8 +14,8 @@ from svqkit.data.check.sources import INSPECTORS, weather_files
 from svqkit.data.plan import Plan, declares_simulated
 from svqkit.data.sources import first_sentence, plan
 from svqkit.data.sources.gridded import SUFFIXES
+from svqkit.data.sources.images import ImageFiles
 from svqkit.data.sources.kth import SEQUENCES
-from svqkit.data.sources.video import FramesPart
 from svqkit.data.sources.weather import LONG_NAMES
 from svqkit.errors import SvqkitError, choose
 from svqkit.settings.data import SPLITS, WeatherData
@@ -84,7 +84,7 @@ def _inspect(data: Data, folder: Path, report: Report) -> None:
     if data.source == "taxibj":  # whose plan reads every value
         return
     made, known = _try_plan(data, report), whole(data)
-    if made and any(isinstance(part, FramesPart) for part in made.parts):
+    if made and any(isinstance(getattr(part, "source", None), ImageFiles) for part in made.parts):
         known = None  # of KTH's folders of frames no count is known to be right
     windows = {
         protocol: tuple(len(windowing.starts[split]) for split in SPLITS)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from svqkit.data.check.published import UNKNOWN, Counts, Fact
+from svqkit.data.sources.images import size_text
 from svqkit.data.sources.kth import find_runs
-from svqkit.data.sources.video import size_text
 from svqkit.errors import SvqkitError
 from svqkit.settings.params import Protocol
 

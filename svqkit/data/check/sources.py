@@ -12,14 +12,15 @@ from pathlib import Path
 from svqkit.data.check import published
 from svqkit.data.check.published import CALTECH_CACHE, CALTECH_VIDEOS, HICKLES, UNKNOWN, Fact
 from svqkit.data.check.report import Report, spans
-from svqkit.data.sources.caltech import SUFFIXES
+from svqkit.data.sources.frames import VIDEO_SUFFIXES
 from svqkit.data.sources.gridded import gridded_in, holds
 from svqkit.data.sources.hickle_arrays import find_array
+from svqkit.data.sources.images import image_size, size_text
 from svqkit.data.sources.kth import BROKEN_OFF, NEVER_PUBLISHED, SEQUENCES, find_recordings
-from svqkit.data.sources.seq import read_header
+from svqkit.data.sources.seq import Seq
 from svqkit.data.sources.taxibj import open_samples
 from svqkit.data.sources.taxibj_records import SLOTS, Record, inspect_record
-from svqkit.data.sources.video import image_size, inspect_video, size_text
+from svqkit.data.sources.video import Video
 from svqkit.data.sources.weather import LONG_NAMES, inspect_source
 from svqkit.errors import SvqkitError
 from svqkit.settings.data import HumanData, KittiCaltechData, KTHData, TaxiBJData, WeatherData
@@ -96,7 +97,7 @@ def inspect_kth(data: KTHData, folder: Path, files: Sequence[Path], report: Repo
 
 
 def _video_size(path: Path) -> tuple[int, int]:
-    return inspect_video(path, whole=not any(name in path.name for name in BROKEN_OFF)).size
+    return Video.open(path, colour=False, whole=not any(name in path.name for name in BROKEN_OFF)).size
 
 
 def inspect_kitticaltech(data: KittiCaltechData, folder: Path, files: Sequence[Path], report: Report) -> Found:
@@ -105,12 +106,12 @@ def inspect_kitticaltech(data: KittiCaltechData, folder: Path, files: Sequence[P
     videos = {
         f"caltech/{path.parent.name}/{path.stem}.seq": path
         for path in files
-        if path.suffix.lower() in SUFFIXES and path.relative_to(folder).parts[1] in CALTECH_VIDEOS
+        if path.suffix.lower() in VIDEO_SUFFIXES and path.relative_to(folder).parts[1] in CALTECH_VIDEOS
     }
     hickles = {name: names[name] for name in HICKLES if name.startswith("kitti_hkl/X_") and name in names}
-    report.compare_sizes(published.KITTI_SIZE, hickles, lambda path: find_array(path).shape[1:3])
+    report.compare_sizes(published.KITTI_SIZE, hickles, lambda path: find_array(path).size)
     seqs = {name: path for name, path in videos.items() if path.suffix.lower() == ".seq"}
-    report.compare_sizes(published.CALTECH_SIZE, seqs, _seq_size)
+    report.compare_sizes(published.CALTECH_SIZE, seqs, lambda path: Seq.open(path, colour=True).size)
     archives: dict[str, Sequence[str]] = {}
     if HICKLES[0] in names or not (folder / "kitti").is_dir():
         archives |= {"PredNet's kitti_data.zip": HICKLES}
@@ -127,11 +128,6 @@ def inspect_kitticaltech(data: KittiCaltechData, folder: Path, files: Sequence[P
 def _drive_number(recording: str) -> str:
     """0005 of city-2011_09_26_drive_0005_sync; a name of another kind as it is."""
     return re.sub(r".*_drive_(\d+)_.*", r"\1", recording)
-
-
-def _seq_size(path: Path) -> tuple[int, int]:
-    header = read_header(path)
-    return header.height, header.width
 
 
 def inspect_human(data: HumanData, folder: Path, files: Sequence[Path], report: Report) -> Found:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from svqkit.data.bundled import README, is_left_over
 from svqkit.data.plan import Plan, declares_simulated
+from svqkit.errors import SvqkitError
 from svqkit.settings.params import Data
 from svqkit.userfiles import read_text, refuse_escape, refuse_special
 
@@ -17,7 +18,11 @@ def plan(data: Data) -> Plan:
     Raises:
         SvqkitError: the files are missing, damaged or don't fit the settings.
     """
-    found: Plan = importlib.import_module(f"svqkit.data.sources.{data.source}").plan(data)
+    try:
+        found: Plan = importlib.import_module(f"svqkit.data.sources.{data.source}").plan(data)
+    except OSError as error:
+        where = error.filename or Path(data.root).absolute()
+        raise SvqkitError(f"{where} can't be read ({error}). Put it there, or let this user read it.") from error
     _refuse_elsewhere(found.files, Path(data.root))
     readme = Path(data.root) / README
     title = found.title or first_sentence(readme)

@@ -1,22 +1,26 @@
 """An array of your own: (clips, frames, C, H, W), or one long record (frames, C, H, W), in .npy, .npz or .zarr.
 
+The setting ``axes`` says which it is, also of arrays of one channel that have no axis for it: NTHW, THW.
+
 How the files are read is told in :mod:`svqkit.data.sources.arrayfiles`.
 """
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from svqkit.data.plan import Clip, Plan, Windowing, every_window, share_out
-from svqkit.data.sources.arrayfiles import Source, open_array
+from svqkit.data.sources.arrayfiles import ArrayFile, open_array
 from svqkit.errors import SvqkitError
 from svqkit.settings.data import ArrayData, Shares, Split
 
 PIECE_BYTES, PART_BYTES = 2**24, 2**26
 EXPECTED = "expected (clips, frames, channels, height, width), or (frames, channels, height, width) of one long record"
+# An axis of more than these is not taken for channels unless they are named.
+MOST_TAKEN_AS_CHANNELS = 4
 # Rounding does not leave a range by more than this share of its width.
 ROUNDING = 1e-6
 
@@ -25,7 +29,7 @@ ROUNDING = 1e-6
 class Slab:
     """A part of the store: the frames ``start`` to ``stop`` of an array; a ``range`` is scaled to [0, 1]."""
 
-    source: Source
+    source: ArrayFile
     start: int
     stop: int
     dtype: str
@@ -44,7 +48,8 @@ class Slab:
         """
         first = self.start
         for raw in self.source.read(self.start, self.stop, _per_piece(self.source)):
-            yield np.ascontiguousarray(raw) if self.dtype == "uint8" else self._values(raw, first)
+            frames = raw.reshape(len(raw), *_frame_shape(self.source))
+            yield np.ascontiguousarray(frames) if self.dtype == "uint8" else self._values(frames, first)
             first += len(raw)
 
     def _values(self, raw: np.ndarray, first: int) -> np.ndarray:
@@ -65,7 +70,7 @@ class Slab:
         frame, channel, row, column = (int(axis[0]) for axis in np.nonzero(bad))
         number = first + frame
         where = f"frame {number}"
-        if len(self.source.shape) == 5:
+        if _has_clips(self.source):
             where = "clip {}, frame {}".format(*divmod(number, self.source.shape[1]))
         raise SvqkitError(
             f"{self.source.path}: {raw[frame, channel, row, column]} at {where}, channel {channel}, row {row}, column "
@@ -84,18 +89,16 @@ def plan(data: ArrayData) -> Plan:
     """
     source = open_array(Path(data.root), data.key)
     _check_shape(source, data)
+    source = replace(source, frame_axes=2 if data.axes in ("NTHW", "THW") else 3)
+    frame_shape = _frame_shape(source)
     as_bytes = source.dtype == np.uint8 and data.range in (None, (0, 255))
     dtype = "uint8" if as_bytes else "float32"
     kind = "image" if as_bytes or data.range else "field"
-    channels = data.channels or tuple(f"channel_{number}" for number in range(source.shape[-3]))
-    clips = _clips(source.shape, data.shares)
+    channels = data.channels or tuple(f"channel_{number}" for number in range(frame_shape[0]))
+    clips = _clips(source, data.shares)
     length = data.frames_in + data.frames_out
-    windowing = Windowing(
-        inputs=tuple(range(data.frames_in)),
-        targets=tuple(range(data.frames_in, length)),
-        starts={split: every_window(clips[split], length, data.stride) for split in clips},
-        clips=clips,
-    )
+    starts = {split: every_window(clips[split], length, data.stride) for split in clips}
+    windowing = Windowing.consecutive(data, starts, clips)
     units = data.units if isinstance(data.units, tuple) else (data.units,) * len(channels)
     if len(units) != len(channels):
         raise SvqkitError(
@@ -105,7 +108,7 @@ def plan(data: ArrayData) -> Plan:
     original = {"original_minimum": float(low), "original_maximum": float(high), "original_units": units[0]}
     return Plan(
         parts=_parts(source, dtype, None if as_bytes else data.range),
-        frame_shape=source.shape[-3:],
+        frame_shape=frame_shape,
         dtype=dtype,
         kind=kind,
         channels=channels,
@@ -114,54 +117,76 @@ def plan(data: ArrayData) -> Plan:
         files=_files(source.path),
         scale=1 / 255 if as_bytes else 1.0,
         extra=original if kind == "image" and units[0] and len(set(units)) == 1 else {},
+        notes=source.notes,
     )
 
 
-def _check_shape(source: Source, data: ArrayData) -> None:
+def _check_shape(source: ArrayFile, data: ArrayData) -> None:
+    """Refuse an array whose axes are others than expected, or can't be told apart."""
     shape, where = source.shape, source.path
-    if len(shape) not in (4, 5):
-        aid = " Add an axis for the channel: array[:, None]." if len(shape) == 3 else ""
+    if data.axes and len(shape) != len(data.axes):
+        raise SvqkitError(f"`axes` names {len(data.axes)}, {data.axes}; {where} has {len(shape)}, of shape {shape}.")
+    if not data.axes and len(shape) not in (4, 5):
+        aid = " If these are frames of one channel, say so by `axes: THW`." if len(shape) == 3 else ""
         raise SvqkitError(f"{where}: {EXPECTED}; got an array of shape {shape}.{aid}")
     if 0 in shape:
         raise SvqkitError(f"{where}: the array of shape {shape} is empty; {EXPECTED}.")
-    if data.channels and len(data.channels) != shape[-3]:
+    channels = 1 if "C" not in (data.axes or "C") else shape[-3]
+    if data.channels and len(data.channels) != channels:
         raise SvqkitError(
             f"`channels` names {len(data.channels)}: {', '.join(data.channels)}; {where} of shape {shape} has "
-            f"{shape[-3]} (the third axis from the end). {EXPECTED.capitalize()}."
+            f"{channels} (the third axis from the end). {EXPECTED.capitalize()}."
         )
+    if data.axes or data.channels:
+        return
     # An image of up to 4 columns with more channels than that is rather an image with its channels last.
-    if not data.channels and shape[-1] <= 4 < shape[-3]:
+    if shape[-1] <= 4 < shape[-3]:
         raise SvqkitError(
             f"{where}: {EXPECTED}; the shape {shape} looks as if channels came last. Use np.moveaxis(array, -1, -3); "
             f"or, if there are {shape[-3]} channels, name them in `channels`."
         )
+    if len(shape) == 4 and shape[1] > MOST_TAKEN_AS_CHANNELS:
+        raise SvqkitError(
+            f"{where}: the shape {shape} can be {shape[0]} clips of {shape[1]} frames in one channel, or {shape[0]} "
+            f"frames of {shape[1]} channels. Say which: `axes: NTHW` or `axes: TCHW`."
+        )
 
 
-def _clips(shape: tuple[int, ...], shares: Shares) -> dict[Split, list[Clip]]:
+def _has_clips(source: ArrayFile) -> bool:
+    return len(source.shape) - source.frame_axes == 2
+
+
+def _frame_shape(source: ArrayFile) -> tuple[int, int, int]:
+    """(C, H, W), also where the array has no axis for its one channel."""
+    return (1, *source.frame_shape)[-3:]
+
+
+def _clips(source: ArrayFile, shares: Shares) -> dict[Split, list[Clip]]:
     """The runs of frames of each split."""
-    if len(shape) == 4:
-        return {split: [run] for split, run in share_out(shape[0], shares, "frames").items()}
-    frames = shape[1]
+    if not _has_clips(source):
+        runs = share_out(source.count, shares, f"frames of {source.path}")
+        return {split: [run] for split, run in runs.items()}
+    clips, frames = source.shape[:2]
     return {
         split: [(clip * frames, (clip + 1) * frames) for clip in range(*run)]
-        for split, run in share_out(shape[0], shares).items()
+        for split, run in share_out(clips, shares, f"clips of {source.path}").items()
     }
 
 
-def _parts(source: Source, dtype: str, scaled: tuple[float, float] | None) -> list[Slab]:
-    frames, per_piece = math.prod(source.shape[:-3]), _per_piece(source)
+def _parts(source: ArrayFile, dtype: str, scaled: tuple[float, float] | None) -> list[Slab]:
+    frames, per_piece = source.count, _per_piece(source)
     grain = source.grain(per_piece)
     per_part = grain * max(1, PART_BYTES // (grain * _frame_bytes(source)))
     return [Slab(source, start, min(start + per_part, frames), dtype, scaled) for start in range(0, frames, per_part)]
 
 
-def _per_piece(source: Source) -> int:
+def _per_piece(source: ArrayFile) -> int:
     return max(1, PIECE_BYTES // _frame_bytes(source))
 
 
-def _frame_bytes(source: Source) -> int:
+def _frame_bytes(source: ArrayFile) -> int:
     """Bytes of a frame, in the file or as float32, whichever is more."""
-    return math.prod(source.shape[-3:]) * max(4, source.dtype.itemsize)
+    return math.prod(source.frame_shape) * max(4, source.dtype.itemsize)
 
 
 def _files(path: Path) -> tuple[Path, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import zarr
@@ -22,85 +22,110 @@ from svqkit.errors import SvqkitError, choose, listed
 from svqkit.userfiles import refuse_escape, refuse_promise, refuse_special
 
 
-class Source(Protocol):
-    """An array in a file. Its frames are numbered through: those of the first clip, of the second, and so on."""
+@dataclass(frozen=True)
+class ArrayFile:
+    """An array in a file. Its frames are numbered through: those of the first clip, of the second, and so on.
+
+    Attributes:
+        key: its name, where a file holds several.
+        shape: (clips, frames) or (frames,), then those of a frame: (C, H, W), or (H, W) where ``frame_axes`` is 2.
+        dtype: as in the file.
+        chunks: shape of the blocks that it is stored in; () where it is one.
+        notes: what is odd about it.
+    """
+
+    path: Path
+    key: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    chunks: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+    frame_axes: int = 3
 
     @property
-    def path(self) -> Path:
-        """The file."""
+    def count(self) -> int:
+        """How many frames it has."""
+        return math.prod(self.shape[: -self.frame_axes])
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """(clips, frames, C, H, W) or (frames, C, H, W)."""
-
-    @property
-    def dtype(self) -> np.dtype:
-        """As in the file."""
+    def frame_shape(self) -> tuple[int, ...]:
+        """The shape of a frame."""
+        return self.shape[-self.frame_axes :]
 
     def grain(self, count: int) -> int:
         """Return how many frames are best read in one go, if ``count`` are wanted at a time."""
+        return count
 
     def read(self, start: int, stop: int, count: int) -> Iterator[np.ndarray]:
-        """Yield the frames from ``start`` to ``stop``, up to ``count`` at a time, (n, C, H, W).
+        """Yield the frames from ``start`` to ``stop``, up to ``count`` at a time, (n, *frame_shape).
 
         Raises:
             SvqkitError: the file is truncated or damaged.
         """
+        raise NotImplementedError
+
+    def _cut(self, array: Any, start: int, stop: int, count: int) -> Iterator[np.ndarray]:
+        """Frames of an array that can be sliced: whole clips where they fit into ``count`` frames, else pieces."""
+        per_clip = self.shape[1] if len(self.shape) - self.frame_axes == 2 else 0
+        while start < stop:
+            clip, frame = divmod(start, per_clip) if per_clip else (0, start)
+            whole = min(count, stop - start) // per_clip if per_clip else 0
+            if not per_clip:
+                block = np.asarray(array[start : min(start + count, stop)])
+            elif frame == 0 and whole:
+                block = np.asarray(array[clip : clip + whole]).reshape(-1, *self.frame_shape)
+            else:
+                block = np.asarray(array[clip, frame : frame + min(count, per_clip - frame, stop - start)])
+            yield block
+            start += len(block)
 
 
-@dataclass(frozen=True)
-class NpyFile:
+class NpyFile(ArrayFile):
     """An .npy file, mapped into memory."""
-
-    path: Path
-    shape: tuple[int, ...]
-    dtype: np.dtype
 
     @classmethod
     def open(cls, path: Path) -> "NpyFile":
         """Read its header, and compare it with the file's size.
 
         Raises:
-            SvqkitError: it is no such file, truncated, or holds pickled objects.
+            SvqkitError: it is no such file, truncated, longer than its header says, or holds pickled objects.
         """
         refuse_special(path)
         with path.open("rb") as handle:
             header = read_header(handle, str(path))
             expected = handle.tell() + math.prod(header.shape) * header.dtype.itemsize
         size = path.stat().st_size
-        if size < expected:
-            raise SvqkitError(f"{path} is truncated: {size:,} bytes, its header tells of {expected:,}. Fetch it again.")
-        return cls(path, header.shape, header.dtype)
-
-    def grain(self, count: int) -> int:
-        """See :class:`Source`."""
-        return count
+        if size != expected:
+            what = "is truncated" if size < expected else "holds more than its header says"
+            raise SvqkitError(f"{path} {what}: {size:,} bytes, its header tells of {expected:,}. Fetch it again.")
+        return cls(path, "", header.shape, header.dtype)
 
     def read(self, start: int, stop: int, count: int) -> Iterator[np.ndarray]:
-        """See :class:`Source`."""
+        """See :class:`ArrayFile`."""
         try:
             array = np.load(self.path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
             raise SvqkitError(
                 f"{self.path} was changed while it was read ({error}). Prepare the data again."
             ) from error
-        yield from _cut(array, start, stop, count)
+        yield from self._cut(array, start, stop, count)
 
 
-@dataclass(frozen=True)
-class NpzMember:
+class NpzMember(ArrayFile):
     """An array of an .npz file, compressed or not, read as a stream: never the whole of it is in memory."""
-
-    path: Path
-    key: str
-    shape: tuple[int, ...]
-    dtype: np.dtype
 
     @classmethod
     def keys(cls, path: Path) -> list[str]:
-        """Return the names of the arrays in the file."""
+        """Return the names of the arrays in the file.
+
+        Raises:
+            SvqkitError: it can't be opened, or a name stands in it twice.
+        """
         with _zip(path) as file:
-            return [name.removesuffix(".npy") for name in file.namelist() if name.endswith(".npy")]
+            names = [name.removesuffix(".npy") for name in file.namelist() if name.endswith(".npy")]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise SvqkitError(f"{path} holds {listed(twice)} twice: which is meant? Write it again with np.savez.")
+        return names
 
     @classmethod
     def open(cls, path: Path, key: str, only_header: bool = False) -> "NpzMember":
@@ -123,20 +148,20 @@ class NpzMember:
         return cls(path, key, header.shape, header.dtype)
 
     def grain(self, count: int) -> int:
-        """See :class:`Source`: the whole stream."""
-        return math.prod(self.shape[:-3])
+        """See :class:`ArrayFile`: the whole stream."""
+        return self.count
 
     def read(self, start: int, stop: int, count: int) -> Iterator[np.ndarray]:
-        """See :class:`Source`; what lies before ``start`` is read as well."""
-        size = math.prod(self.shape[-3:]) * self.dtype.itemsize
+        """See :class:`ArrayFile`; what lies before ``start`` is read as well."""
+        size = math.prod(self.frame_shape) * self.dtype.itemsize
         with _member(self.path, self.key) as stream:
             read_header(stream, f"{self.path}, {self.key}")
             for first in range(0, start, count):
                 self._take(stream, min(count, start - first) * size)
             for first in range(start, stop, count):
                 raw = self._take(stream, min(count, stop - first) * size)
-                yield np.frombuffer(raw, self.dtype).reshape(-1, *self.shape[-3:])
-            if stop == math.prod(self.shape[:-3]):
+                yield np.frombuffer(raw, self.dtype).reshape(-1, *self.frame_shape)
+            if stop == self.count:
                 self._take(stream, 0)
 
     def _take(self, stream: IO[bytes], size: int) -> bytes:
@@ -154,24 +179,18 @@ class NpzMember:
         return taken
 
 
-@dataclass(frozen=True)
-class ZarrArray:
+class ZarrArray(ArrayFile):
     """An array in a Zarr store, by itself or in a group."""
-
-    path: Path
-    key: str
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    chunks: tuple[int, ...]
 
     @classmethod
     def open(cls, path: Path, key: str) -> "ZarrArray":
-        """Read its metadata.
+        """Read its metadata, and count its chunks: one that is not stored is all fill value.
 
         Raises:
-            SvqkitError: there is no such array, ``key`` is needed, or a chunk would have to be unpickled.
+            SvqkitError: there is no such array, ``key`` is needed, a chunk would have to be unpickled, or the fill
+                value is no number.
         """
-        _plain_files(path)
+        stored = sum(file.stat().st_size for file in _plain_files(path))
         try:
             node = zarr.open(path, mode="r")
             if isinstance(node, zarr.Group):
@@ -179,39 +198,50 @@ class ZarrArray:
                 node = node[key]
             elif key:
                 raise SvqkitError(f"{path} is a single array; leave `key` out (it is {key!r}).")
+            refuse_promise(path, max(math.prod(node.shape), math.prod(node.chunks)) * node.dtype.itemsize, stored)
+            # Of a sharded array the files are shards, in which chunks that are not stored are found when it is read.
+            files = node.shards or node.chunks
+            per_file = math.prod(files) // math.prod(node.chunks)
+            every = math.prod(-(-length // whole) for length, whole in zip(node.shape, files, strict=True))
+            absent = every - node.nchunks_initialized // per_file
         except SvqkitError:
             raise
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise SvqkitError(f"{path} can't be opened as a Zarr store ({error}). Write it again.") from error
-        itemsize = node.dtype.itemsize
-        stored = sum(file.stat().st_size for file in _plain_files(path))
-        refuse_promise(path, max(math.prod(node.shape), math.prod(node.chunks)) * itemsize, stored)
         metadata = {name: value for name, value in node.metadata.to_dict().items() if name != "attributes"}
         if node.dtype.kind == "O" or "pickle" in str(metadata).lower():
             raise SvqkitError(f"{path} holds pickled Python objects, which are not read. Write an array of numbers.")
-        return cls(path, key, node.shape, node.dtype, node.chunks)
+        notes = ()
+        if absent:
+            if node.fill_value is None or (node.dtype.kind == "f" and not np.isfinite(node.fill_value)):
+                raise SvqkitError(
+                    f"{path} lacks {absent:,} of its {every:,} chunks, and its fill value {node.fill_value} is "
+                    "no number. Write it again, whole."
+                )
+            notes = (f"{path.name}: {absent:,} of {every:,} chunks are not stored, so all {node.fill_value}",)
+        return cls(path, key, node.shape, node.dtype, node.chunks, notes)
 
     def grain(self, count: int) -> int:
-        """See :class:`Source`: whole chunks, so that none is decoded twice."""
+        """See :class:`ArrayFile`: whole chunks, so that none is decoded twice."""
         chunk = self.chunks[0]
-        if len(self.shape) == 5:
+        if len(self.shape) - self.frame_axes == 2:
             whole = self.chunks[1] >= self.shape[1]
             chunk = self.chunks[0] * self.shape[1] if whole else self.chunks[1]
         return max(chunk, count - count % chunk)
 
     def read(self, start: int, stop: int, count: int) -> Iterator[np.ndarray]:
-        """See :class:`Source`."""
+        """See :class:`ArrayFile`."""
         try:
             node: Any = zarr.open(self.path, mode="r")
             array = node[self.key] if self.key else node
-            for block in _cut(array, start, stop, self.grain(count)):
+            for block in self._cut(array, start, stop, self.grain(count)):
                 for first in range(0, len(block), count):
                     yield block[first : first + count]
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise SvqkitError(f"{self.path} can't be read to its end ({error}). Fetch or write it again.") from error
 
 
-def open_array(path: Path, key: str = "") -> Source:
+def open_array(path: Path, key: str = "") -> ArrayFile:
     """Open the array at ``path``; ``key`` chooses one of several.
 
     Raises:
@@ -224,7 +254,7 @@ def open_array(path: Path, key: str = "") -> Source:
     suffix = choose({".npy": ".npy", ".npz": ".npz", ".zarr": ".zarr"}, path.suffix.lower(), "kind of array file")
     if (suffix == ".zarr") != path.is_dir():
         raise SvqkitError(f"{path}: a .zarr is a folder, an .npy or .npz is a file; this is the other way round.")
-    source: Source
+    source: ArrayFile
     if suffix == ".npy":
         if key:
             raise SvqkitError(f"{path} is a single array; leave `key` out (it is {key!r}).")
@@ -272,24 +302,6 @@ def read_header(stream: IO[bytes], where: str) -> Header:
             "numbers, e.g. np.stack(clips).astype('float32')."
         )
     return header
-
-
-def _cut(array: Any, start: int, stop: int, count: int) -> Iterator[np.ndarray]:
-    """Frames of an array that can be sliced: whole clips where they fit into ``count`` frames, else pieces of one."""
-    if len(array.shape) == 4:
-        for first in range(start, stop, count):
-            yield np.asarray(array[first : min(first + count, stop)])
-        return
-    per_clip = array.shape[1]
-    while start < stop:
-        clip, frame = divmod(start, per_clip)
-        whole = min(count, stop - start) // per_clip
-        if frame == 0 and whole:
-            block = np.asarray(array[clip : clip + whole]).reshape(-1, *array.shape[2:])
-        else:
-            block = np.asarray(array[clip, frame : frame + min(count, per_clip - frame, stop - start)])
-        yield block
-        start += len(block)
 
 
 def _the_key(path: Path, there: dict[str, Any], key: str) -> str:

@@ -5,16 +5,13 @@ clip10); or it holds the folders train, validation and test, and the clips lie i
 shared out: of each the time is, the first part for training, the next for validation, the last for the test.
 """
 
-import os
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from svqkit.data.plan import Clip, Plan, Windowing, every_window, share_out
-from svqkit.data.sources.images import SUFFIXES
-from svqkit.data.sources.video import VIDEO_SUFFIXES, FramesPart, VideoPart, image_size, inspect_video, size_text
+from svqkit.data.sources.frames import VIDEO_SUFFIXES, Frames, FramesPart, open_video, plan_of_pictures
+from svqkit.data.sources.images import SUFFIXES, ImageFiles, images_in, is_uneven, natural_key, resize, size_text
 from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, ClipsData, Shares, Split
 
@@ -26,21 +23,15 @@ _LAYOUT = (
 
 @dataclass(frozen=True)
 class Source:
-    """A clip as it lies on the disk, looked at but not decoded.
+    """A clip as it lies on the disk: a video file, or a folder of frames."""
 
-    Attributes:
-        name: of the file or folder, without the suffix.
-        path: the video file, or the folder of frames.
-        files: the image files in order; none for a video.
-        frames: how many it has.
-        size: (height, width) of its frames, of the first one for a folder.
-    """
-
-    name: str
     path: Path
-    files: tuple[Path, ...]
-    frames: int
-    size: tuple[int, int]
+    frames: Frames
+
+    @property
+    def name(self) -> str:
+        """That of the file, without the suffix, or of the folder."""
+        return self.path.name if self.path.is_dir() else self.path.stem
 
 
 def plan(data: ClipsData) -> Plan:
@@ -53,55 +44,48 @@ def plan(data: ClipsData) -> Plan:
     root = Path(data.root)
     length = data.frames_in + data.frames_out
     by_split = _folders_of_splits(root)
-    folders = by_split or {None: root}
-    found = {split: _find_clips(folder) for split, folder in folders.items()}
-    _refuse_twice([clip for clips in found.values() for clip in clips])
-    size = data.size or _one_size([clip for clips in found.values() for clip in clips])
+    notes: list[str] = []
+    found = {split: _find_clips(folder, data, notes) for split, folder in (by_split or {None: root}).items()}
+    every = [clip for clips in found.values() for clip in clips]
+    _refuse_twice(every)
+    size = data.size or _one_size(every)
+    wanted = {clip.path: range(0, clip.frames.count, data.step) for clip in every}
 
-    parts, names, owned, notes = [], [], {split: [] for split in SPLITS}, []
-    usable = {split: [clip for clip in clips if _taken(clip, data) >= length] for split, clips in found.items()}
-    start = 0
-    for split, clips in usable.items():
-        for number, clip in enumerate(clips):
-            stop = start + _taken(clip, data)
-            parts.append(_part(clip, size, data))
+    parts, names, owned = [], [], {split: [] for split in SPLITS}
+    start, usable = 0, []
+    for split, clips in found.items():
+        long = [clip for clip in clips if len(wanted[clip.path]) >= length]
+        usable += long
+        for number, clip in enumerate(long):
+            stop = start + len(wanted[clip.path])
+            parts.append(FramesPart(clip.frames, wanted[clip.path], size, resize))
             names.append((f"{split}/{clip.name}" if split else clip.name, start, stop))
-            shares = {split: (start, stop)} if split else _shared((start, stop), number, len(clips), data.shares)
+            shares = {split: (start, stop)} if split else _shared((start, stop), number, len(long), data.shares, root)
             for owner, frames in shares.items():
                 owned[owner].append(frames)
             start = stop
-    if not by_split and 0 < len(usable[None]) < len(SPLITS):
-        notes.append(f"{len(usable[None])} clip(s) can't be shared out, so the time of each is split")
-    notes += _notes(found, usable, length)
-    notes += [note for split, folder in folders.items() for note in _empty_folders(folder, found[split])]
+    if not by_split and 0 < len(usable) < len(SPLITS):
+        notes.append(f"{len(usable)} clip(s) can't be shared out, so the time of each is split")
+    if len(usable) < len(every):
+        short = len(every) - len(usable)
+        notes.append(f"{short} clip(s) are shorter than a window of {length} frames and were skipped")
+    if holed := [clip for clip in usable if is_uneven(clip.frames.files)]:
+        notes.append(
+            f"the frames of {len(holed)} clip(s), the first {holed[0].path}, are not numbered evenly; they were taken "
+            "as if they followed each other"
+        )
 
-    windowing = Windowing(
-        inputs=tuple(range(data.frames_in)),
-        targets=tuple(range(data.frames_in, length)),
-        starts={split: every_window(owned[split], length, data.stride or length) for split in SPLITS},
-        clips=owned,
-    )
-    channels = ("red", "green", "blue") if data.colour else ("grey",)
-    return Plan(
-        parts=parts,
-        frame_shape=(len(channels), *size),
-        dtype="uint8",
-        kind="image",
-        channels=channels,
-        units=("",) * len(channels),
+    starts = {split: every_window(owned[split], length, data.stride or length) for split in SPLITS}
+    windowing = Windowing.consecutive(data, starts, owned)
+    return plan_of_pictures(
+        parts,
+        size,
+        data.colour,
+        [path for clip in usable for path in clip.frames.files],
         windows={"clean": windowing, "paper": windowing},
-        files=tuple(path for clips in usable.values() for clip in clips for path in clip.files or (clip.path,)),
-        scale=1 / 255,
         clip_names=names,
         notes=tuple(notes),
     )
-
-
-def natural_key(name: str) -> tuple[list[tuple[bool, int, str]], str]:
-    """Return a key that sorts names by the numbers in them: frame9 before frame10, numbers before letters."""
-    pieces = re.findall(r"\d+|\D+", name)
-    keys = [(False, int(piece), "") if piece.isdecimal() else (True, 0, piece.lower()) for piece in pieces]
-    return keys, name
 
 
 def _folders_of_splits(root: Path) -> dict[Split, Path] | None:
@@ -118,41 +102,38 @@ def _folders_of_splits(root: Path) -> dict[Split, Path] | None:
     return {split: root / split for split in SPLITS}
 
 
-def _find_clips(folder: Path) -> list[Source]:
+def _find_clips(folder: Path, data: ClipsData, notes: list[str]) -> list[Source]:
     """Every clip that lies in ``folder``, or the one that it is, in natural order."""
     if not folder.exists():
         raise SvqkitError(f"There is no folder {folder.absolute()}; {_LAYOUT}. Put the clips there, or change `root`.")
-    if folder.is_file():
-        return [_video(folder)]
-    entries = [path for path in folder.iterdir() if path.name[0] != "."]
+    try:
+        entries = [path for path in folder.iterdir() if path.name[0] != "."] if folder.is_dir() else [folder]
+    except OSError as error:
+        raise SvqkitError(f"{folder} can't be looked into ({error}). Let this user read it.") from error
     entries.sort(key=lambda path: natural_key(path.name))
-    clips = []
+    clips, empty = [], []
     for path in entries:
-        if path.is_dir():
-            clips += _frames(path)
+        images = images_in(path) if path.is_dir() else []
+        if images:
+            clips.append(Source(path, ImageFiles.open(images, data.colour, one_size=data.size is None)))
         elif path.suffix.lower() in VIDEO_SUFFIXES:
-            clips.append(_video(path))
-    clips = clips or _frames(folder)
+            clips.append(_video(path, data, notes))
+        elif path.is_dir():
+            empty.append(path.name)
+    if not clips and folder.is_dir() and (images := images_in(folder)):
+        clips = [Source(folder, ImageFiles.open(images, data.colour, one_size=data.size is None))]
     if not clips:
         names = ", ".join(path.name for path in entries[:5]) + ("" if len(entries) <= 5 else ", …")
         raise SvqkitError(f"There is no clip in {folder.absolute()}, which holds {names or 'nothing'}; {_LAYOUT}.")
+    if empty:
+        notes.append(f"{len(empty)} folder(s) in {folder} hold no frame, the first is {empty[0]}")
     return clips
 
 
-def _video(path: Path) -> Source:
-    video = inspect_video(path)
-    return Source(path.stem, path, (), video.frames, video.size)
-
-
-def _frames(folder: Path) -> list[Source]:
-    """The clip whose frames lie in ``folder``, if any do."""
-    with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if entry.name[0] != "." and entry.is_file()]
-    names = sorted((name for name in names if Path(name).suffix.lower() in SUFFIXES), key=natural_key)
-    if not names:
-        return []
-    files = tuple(folder / name for name in names)
-    return [Source(folder.name, folder, files, len(files), image_size(files[0]))]
+def _video(path: Path, data: ClipsData, notes: list[str]) -> Source:
+    video = open_video(path, data.colour)
+    notes += video.notes
+    return Source(path, video)
 
 
 def _refuse_twice(clips: Sequence[Source]) -> None:
@@ -170,59 +151,20 @@ def _refuse_twice(clips: Sequence[Source]) -> None:
 
 def _one_size(clips: Sequence[Source]) -> tuple[int, int]:
     for clip in clips[1:]:
-        if clip.size != clips[0].size:
+        if clip.frames.size != clips[0].frames.size:
             raise SvqkitError(
-                f"Clips differ in size: {clips[0].path} has {size_text(clips[0].size)} pixels, {clip.path} "
-                f"{size_text(clip.size)}. Set `size: [height, width]` to bring all to one size, or leave clips out."
+                f"Clips differ in size: {clips[0].path} has {size_text(clips[0].frames.size)} pixels, {clip.path} "
+                f"{size_text(clip.frames.size)}. Set `size: [height, width]` to bring all to one size, or leave clips "
+                "out."
             )
-    return clips[0].size
+    return clips[0].frames.size
 
 
-def _taken(clip: Source, data: ClipsData) -> int:
-    """How many frames are left of a clip when every ``step``-th one is taken, from the first."""
-    return -(-clip.frames // data.step)
-
-
-def _part(clip: Source, size: tuple[int, int], data: ClipsData) -> VideoPart | FramesPart:
-    if clip.files:
-        return FramesPart(clip.files[:: data.step], size, data.colour, exact=data.size is None)
-    return VideoPart(clip.path, (range(0, clip.frames, data.step),), clip.frames, size, data.colour)
-
-
-def _shared(frames: Clip, number: int, clips: int, shares: Shares) -> dict[Split, Clip]:
+def _shared(frames: Clip, number: int, clips: int, shares: Shares, root: Path) -> dict[Split, Clip]:
     """Which split owns which of the ``frames`` of clip ``number``; with fewer clips than splits, each a part."""
     if clips >= len(SPLITS):
-        return {split: frames for split, run in share_out(clips, shares).items() if number in range(*run)}
+        runs = share_out(clips, shares, f"clips in {root}")
+        return {split: frames for split, run in runs.items() if number in range(*run)}
     start, stop = frames
-    parts = share_out(stop - start, shares, "frames")
+    parts = share_out(stop - start, shares, f"frames of a clip in {root}")
     return {split: (start + first, start + end) for split, (first, end) in parts.items()}
-
-
-def _notes(found: Mapping, usable: Mapping, length: int) -> list[str]:
-    notes = []
-    short = sum(map(len, found.values())) - sum(map(len, usable.values()))
-    if short:
-        notes.append(f"{short} clip(s) are shorter than a window of {length} frames and were skipped")
-    holed = [clip for clips in usable.values() for clip in clips if _has_hole(clip)]
-    if holed:
-        notes.append(
-            f"the frames of {len(holed)} clip(s), the first {holed[0].path}, are not numbered evenly; they were taken "
-            "as if they followed each other"
-        )
-    return notes
-
-
-def _empty_folders(folder: Path, clips: Sequence[Source]) -> list[str]:
-    """A note that tells of folders beside the ``clips`` that hold no frame, if there are any."""
-    if folder.is_file():
-        return []
-    taken = {clip.path for clip in clips}
-    empty = [path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "." and path not in taken]
-    first = min(empty, key=natural_key, default="")
-    return [f"{len(empty)} folder(s) in {folder} hold no frame, the first is {first}"] if empty else []
-
-
-def _has_hole(clip: Source) -> bool:
-    numbers = [re.findall(r"\d+", path.stem)[-1:] for path in clip.files]
-    steps = {int(after[0]) - int(before[0]) for before, after in pairwise(numbers) if before and after}
-    return len(steps) > 1

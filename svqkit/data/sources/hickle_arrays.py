@@ -23,7 +23,7 @@ from svqkit.errors import SvqkitError, listed
 
 # Beside what was dumped, some versions write these about it.
 _ABOUT = ("type", "hickle_types_table")
-Node = h5py.Dataset | h5py.Group
+PIECE = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -36,24 +36,39 @@ class HickleArray:
     dtype: np.dtype
     title: str = ""
 
-    def pieces(self, start: int, stop: int, length: int) -> Iterator[np.ndarray]:
-        """Yield the rows from ``start`` to ``stop``, at most ``length`` at a time.
+    @property
+    def count(self) -> int:
+        """How many rows it has: frames, if it is (N, H, W, C)."""
+        return self.shape[0]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of its frames."""
+        return self.shape[1:3]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file."""
+        return (self.path,)
+
+    def read(self, wanted: range) -> Iterator[np.ndarray]:
+        """Yield the ``wanted`` rows, which follow each other; about 16 MB are read at a time.
 
         Raises:
             SvqkitError: the file can't be read to the end.
         """
+        length = max(1, PIECE // int(self.dtype.itemsize * np.prod(self.shape[1:])))
         with _opened(self.path) as file:
-            rows = file[self.name]
-            for first in range(start, stop, length):
-                last = min(first + length, stop)
+            for first in range(wanted.start, wanted.stop, length):
+                last = min(first + length, wanted.stop)
                 try:
-                    piece = rows[first:last]
+                    rows = file[self.name][first:last]
                 except (OSError, RuntimeError) as error:
                     raise SvqkitError(
                         f"{self.path}: rows {first} to {last} of {self.name} can't be read ({error}); the file is "
                         "damaged. Fetch it again."
                     ) from error
-                yield piece
+                yield from rows
 
 
 def find_array(path: Path) -> HickleArray:
@@ -82,9 +97,10 @@ def read_strings(path: Path) -> list[str]:
     with _opened(path) as file:
         node = _dumped(file, path)
         try:
-            if isinstance(node, h5py.Dataset):
-                return _strings(node, path)
-            return [_item(file, node[name], path) for name in sorted(node, key=lambda name: _number(name, path))]
+            items = [node] if isinstance(node, h5py.Dataset) else [node[name] for name in _in_order(node, path)]
+            # A string that stands there already is a reference to its first place.
+            items = [file[item[()]] if _is_reference(item) else item for item in items]
+            return [_text(text, path) for item in items for text in _strings(item, path)]
         except (OSError, RuntimeError) as error:
             raise SvqkitError(f"{path}: {node.name} can't be read ({error}); it is damaged. Fetch it again.") from error
 
@@ -97,7 +113,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
         yield file
 
 
-def _dumped(file: h5py.File, path: Path) -> Node:
+def _dumped(file: h5py.File, path: Path) -> h5py.Dataset | h5py.Group:
     """What was dumped: the one thing at the root that is not about another."""
     names = [name for name in file if name not in _ABOUT]
     if len(names) != 1:
@@ -105,8 +121,10 @@ def _dumped(file: h5py.File, path: Path) -> Node:
             f"{path} should hold one array or list as hickle dumps it ('data' or 'data_0'); it has: {listed(file)}."
         )
     node = file[names[0]]
+    about = [node.attrs.get("base_type"), node.attrs.get("type")]
+    about += [file["type"][()]] if isinstance(file.get("type"), h5py.Dataset) else []
     # Versions 4 and 5 give everything but a pickle a type.
-    if "pickle" in _kinds(file, node) or ("HICKLE_VERSION" in file.attrs and "type" not in node.attrs):
+    if "pickle" in repr(about) or ("HICKLE_VERSION" in file.attrs and about[1] is None):
         raise SvqkitError(
             f"{path} holds a pickled Python object; a pickle can run any program, so svqkit never opens one. "
             "Dump a plain NumPy array, or a list of strings, instead."
@@ -114,60 +132,30 @@ def _dumped(file: h5py.File, path: Path) -> Node:
     return node
 
 
-def _kinds(file: h5py.File, node: Node) -> set[str]:
-    """What the different versions call the kind of a thing, such as "ndarray", "list", "pickle"."""
-    kinds = [node.attrs.get("base_type", ""), node.attrs.get("type", "")]
-    if isinstance(kinds[1], h5py.Reference):
-        entry = file[kinds[1]]
-        base = entry.attrs.get("base_type")
-        kinds += [entry.name, file[base].name if isinstance(base, h5py.Reference) else ""]
-    if isinstance(file.get("type"), h5py.Dataset):
-        kinds.append(file["type"][()])
-    texts = [value for kind in kinds for value in np.ravel(kind) if isinstance(value, str | bytes)]
-    return {(text.decode("utf-8", "replace") if isinstance(text, bytes) else text).split("/")[-1] for text in texts}
+def _in_order(group: h5py.Group, path: Path) -> list[str]:
+    """data2 before data12: hickle's names are in the order of their numbers, not of their letters."""
+    for name in group:
+        if not re.search(r"[0-9]+$", name):
+            raise SvqkitError(f"{path}: the list has an item {name!r}; expected names such as data0, data1.")
+    return sorted(group, key=lambda name: int(re.search(r"[0-9]+$", name)[0]))
 
 
-def _strings(dataset: h5py.Dataset, path: Path) -> list[str]:
-    """A dataset of strings: fixed or variable length, or a row of bytes for each."""
-    values = dataset[()] if dataset.ndim else None
-    if dataset.ndim == 2 and dataset.dtype.kind in "uS" and dataset.dtype.itemsize == 1:
-        return [_text(row.tobytes().rstrip(b"\0"), path) for row in values]
-    if dataset.ndim == 1 and dataset.dtype.kind in "SO" and not h5py.check_ref_dtype(dataset.dtype):
-        return [_text(value, path) for value in values.tolist()]
-    raise SvqkitError(
-        f"{path}: {dataset.name} should be a list of strings; it has shape {dataset.shape} and type {dataset.dtype}."
-    )
+def _is_reference(node: h5py.Dataset | h5py.Group) -> bool:
+    return isinstance(node, h5py.Dataset) and node.ndim == 0 and bool(h5py.check_ref_dtype(node.dtype))
 
 
-def _item(file: h5py.File, node: Node, path: Path) -> str:
-    """One string of a list that is a group."""
-    if isinstance(node, h5py.Dataset) and h5py.check_ref_dtype(node.dtype) and node.ndim == 0:
-        node = file[node[()]]
+def _strings(node: h5py.Dataset | h5py.Group, path: Path) -> list[str | bytes]:
+    """The strings of a dataset, of fixed or variable length, or a row of bytes for each."""
     if isinstance(node, h5py.Dataset):
-        kind, value = node.dtype.kind, node[()]
-        if kind == "u" or (kind == "S" and node.dtype.itemsize == 1 and node.ndim):
-            return _text(value.tobytes().rstrip(b"\0"), path)
-        if node.size == 1 and kind in "SO":
-            return _text(value if node.ndim == 0 else value.ravel()[0], path)
-    raise SvqkitError(f"{path}: {node.name} should be a string, as all of the list; it is {node}.")
+        if node.ndim == 2 and node.dtype.kind in "uS" and node.dtype.itemsize == 1:
+            return [row.tobytes().rstrip(b"\0") for row in node[()]]
+        if node.ndim < 2 and h5py.check_string_dtype(node.dtype):
+            return np.ravel(node[()]).tolist()
+    raise SvqkitError(f"{path}: {node.name} should be a list of strings, or one of them; it is {node}.")
 
 
-def _text(value: object, path: Path) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, np.ndarray) and value.dtype == np.uint8:
-        value = value.tobytes()
+def _text(value: str | bytes, path: Path) -> str:
     try:
-        if isinstance(value, bytes):
-            return value.decode()
-    except UnicodeDecodeError as error:
-        raise SvqkitError(f"{path}: the string {value!r} is not UTF-8 ({error}).") from error
-    raise SvqkitError(f"{path} should hold strings; it holds {value!r}.")
-
-
-def _number(name: str, path: Path) -> int:
-    """data_12 or data12 → 12: hickle's names are in the order of their numbers, not of their letters."""
-    number = re.search(r"\d+$", name)
-    if not number:
-        raise SvqkitError(f"{path}: the list has an item {name!r}; expected names such as data0, data1.")
-    return int(number.group())
+        return value if isinstance(value, str) else bytes(value).decode()
+    except (UnicodeDecodeError, TypeError) as error:
+        raise SvqkitError(f"{path}: {value!r} is no text in UTF-8 ({error}).") from error

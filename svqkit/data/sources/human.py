@@ -21,20 +21,20 @@ stored as a recording of its own.
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from svqkit.data.plan import Clip, Plan, Windowing
-from svqkit.data.sources.images import channels_first, read_image
+from svqkit.data.sources.frames import FramesPart, plan_of_pictures
+from svqkit.data.sources.images import ImageFiles, resize_bicubic
 from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, HumanData, Split
 from svqkit.settings.params import Protocol
-from svqkit.userfiles import read_text, refuse_escape
+from svqkit.userfiles import MOST_TEXT, refuse_escape, refuse_special
 
 LISTS = ("train.txt", "test.txt")
 # Which list each split is taken from under protocol "clean".
@@ -42,7 +42,7 @@ LIST_OF: dict[Split, int] = {"train": 0, "validation": 0, "test": 1}
 PUBLISHED = "OpenSTL publishes it as tools/prepare_data/meta/human/{}"
 LINE = "images/S1_Directions.54138969_,226,296"
 SUFFIXES = (".jpg", ".jpeg", ".png")
-PART_FRAMES, PIECE_BYTES = 32, 2**24
+PART_FRAMES, PART_BYTES = 32, 2**24
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class Sequences:
         begins: number of its first frame, (n,).
         persons: number of its person, (n,).
         lines: where it stands in the list, from 1, (n,).
+        twice: how many lines stand there a second time; they count once.
     """
 
     path: Path
@@ -61,6 +62,7 @@ class Sequences:
     begins: np.ndarray
     persons: np.ndarray
     lines: np.ndarray
+    twice: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,28 +82,6 @@ class Frames:
     recordings: np.ndarray
 
 
-@dataclass(frozen=True)
-class ImageFiles:
-    """A part of the store: some image files, brought to ``size`` (height, width)."""
-
-    paths: tuple[Path, ...]
-    size: tuple[int, int]
-
-    @property
-    def frames(self) -> int:
-        """How many frames it gives."""
-        return len(self.paths)
-
-    def read(self) -> Iterator[np.ndarray]:
-        """Yield all frames at once, (n, 3, H, W) uint8.
-
-        Raises:
-            SvqkitError: a file is truncated or no image.
-        """
-        images = (resize_bicubic(read_image(path, colour=True), self.size) for path in self.paths)
-        yield np.stack([channels_first(image) for image in images])
-
-
 def plan(data: HumanData) -> Plan:
     """Plan the store of Human3.6M: which frames form a sequence.
 
@@ -115,29 +95,26 @@ def plan(data: HumanData) -> Plan:
     length = data.frames_in + data.frames_out
     frames = frames_of_lists(lists, length, data.step)
     paths = _existing(root, lists, frames, names, length)
-    per_part = max(1, min(PART_FRAMES, PIECE_BYTES // (3 * data.size[0] * data.size[1])))
-    ranges = [range(start, min(start + per_part, len(paths))) for start in range(0, len(paths), per_part)]
-    inputs, targets = tuple(range(data.frames_in)), tuple(range(data.frames_in, length))
+    per_part = max(1, min(PART_FRAMES, PART_BYTES // (3 * data.size[0] * data.size[1])))
+    images = [
+        ImageFiles(paths[start : start + per_part], colour=True, size=None, one_size=False)
+        for start in range(0, len(paths), per_part)
+    ]
     windows = {
-        protocol: Windowing(
-            inputs,
-            targets,
+        protocol: Windowing.consecutive(
+            data,
             starts,
             clips={split: _clips(starts[split], length, frames) for split in SPLITS},
             blue_first=SPLITS if protocol == "paper" else (),
         )
         for protocol, starts in window_starts(data, lists, frames).items()
     }
-    return Plan(
-        parts=[ImageFiles(tuple(paths[index] for index in part), data.size) for part in ranges],
-        frame_shape=(3, *data.size),
-        dtype="uint8",
-        kind="image",
-        channels=("red", "green", "blue"),
-        units=("", "", ""),
+    return plan_of_pictures(
+        [FramesPart(files, range(files.count), data.size, resize_bicubic) for files in images],
+        data.size,
+        True,
+        (*(sequences.path for sequences in lists), *paths),
         windows=windows,
-        files=(*(sequences.path for sequences in lists), *paths),
-        scale=1 / 255,
         clip_names=[(Path(names[frames.recordings[a]]).name.rstrip("_"), a, b) for a, b in frames.runs],
         notes=_notes(data, lists, windows["paper"], length),
     )
@@ -145,25 +122,30 @@ def plan(data: HumanData) -> Plan:
 
 def _read_list(path: Path, names: list[str]) -> Sequences:
     """The sequences of a list; recordings that are new are added to ``names``."""
-    try:
-        lines = read_text(path).splitlines()
-    except FileNotFoundError as error:
+    if not path.exists():
         raise SvqkitError(
             f"There is no list {path.absolute()}. {PUBLISHED.format(path.name)}; put it beside the folder images. "
             "For the bundled sample run `dvc pull`."
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
+        )
+    refuse_special(path)
+    try:
+        if (size := path.stat().st_size) > MOST_TEXT:
+            raise SvqkitError(f"{path} has {size:,} bytes; a list of sequences has at most {MOST_TEXT:,}.")
+        # A name that is not UTF-8 stays the file's; a byte-order mark, which some editors write, is passed over.
+        lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+    except OSError as error:
         raise SvqkitError(f"{path} can't be read as a list of sequences ({error}).") from error
     known = {name: number for number, name in enumerate(names)}
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            name, begin, person = _parse(line, f"{path}, line {number}")
-            rows.append((known.setdefault(name, len(known)), begin, person, number))
+    rows: dict[tuple[int, int, int], int] = {}
+    filled = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+    for number, line in filled:
+        name, begin, person = _parse(line, f"{path}, line {number}")
+        rows.setdefault((known.setdefault(name, len(known)), begin, person), number)
     if not rows:
         raise SvqkitError(f"{path} names no sequence; expected lines such as {LINE}. {PUBLISHED.format(path.name)}.")
     names[:] = known
-    return Sequences(path, *np.array(rows, dtype=np.int64).T)
+    table = np.array([(*row, number) for row, number in rows.items()], dtype=np.int64)
+    return Sequences(path, *table.T, len(filled) - len(rows))
 
 
 def _parse(line: str, where: str) -> tuple[str, int, int]:
@@ -200,39 +182,33 @@ def frames_of_lists(lists: Sequence[Sequences], length: int, step: int) -> Frame
     return Frames(starts, runs, indices * step + grids % step, grids // step)
 
 
-def _existing(root: Path, lists: Sequence[Sequences], frames: Frames, names: Sequence[str], length: int) -> list[Path]:
+def _existing(
+    root: Path, lists: Sequence[Sequences], frames: Frames, names: Sequence[str], length: int
+) -> tuple[Path, ...]:
     """The file of every frame; each folder is listed once, which is quick also for half a million files."""
-    stems = [
-        f"{names[recording]}{number:06d}" for recording, number in zip(frames.recordings, frames.numbers, strict=True)
-    ]
-    folders = {os.path.dirname(name) for name in names}
-    for folder in folders:
+    there = {}
+    for folder in {os.path.dirname(name) for name in names}:
         refuse_escape(root / folder, root)
-    there = {folder: _files(root / folder) for folder in folders}
-    paths, absent = [], np.zeros(len(stems), bool)
-    for index, stem in enumerate(stems):
-        folder, name = os.path.split(stem)
+        try:
+            there[folder] = set(os.listdir(root / folder))
+        except OSError as error:
+            raise SvqkitError(
+                f"There is no folder {(root / folder).absolute()} that can be read ({error}); expected the frames "
+                "there, such as S1_Directions.54138969_000226.jpg. Put them there, or change `root`."
+            ) from error
+    paths, absent = [], np.zeros(len(frames.numbers), bool)
+    for index, (recording, number) in enumerate(zip(frames.recordings, frames.numbers, strict=True)):
+        folder, name = os.path.split(f"{names[recording]}{number:06d}")
         suffix = next((suffix for suffix in SUFFIXES if name + suffix in there[folder]), None)
         absent[index] = suffix is None
-        paths.append(root / f"{stem}{suffix or SUFFIXES[0]}")
+        paths.append(root / folder / f"{name}{suffix or SUFFIXES[0]}")
     if absent.any():
         index, where = _first_absent(lists, frames, absent, length)
         raise SvqkitError(
-            f"{absent.sum():,} of the {len(stems):,} frames that {LISTS[0]} and {LISTS[1]} name are absent; the first "
+            f"{absent.sum():,} of the {len(paths):,} frames that {LISTS[0]} and {LISTS[1]} name are absent; the first "
             f"is {paths[index]} ({where}). Put the frames there, or take their sequences off the lists."
         )
-    return paths
-
-
-def _files(folder: Path) -> set[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return {entry.name for entry in entries}
-    except OSError as error:
-        raise SvqkitError(
-            f"There is no folder {folder.absolute()}; expected the frames there, such as "
-            "S1_Directions.54138969_000226.jpg. Put them there, or change `root`."
-        ) from error
+    return tuple(paths)
 
 
 def _first_absent(lists: Sequence[Sequences], frames: Frames, absent: np.ndarray, length: int) -> tuple[int, str]:
@@ -285,15 +261,13 @@ def _notes(data: HumanData, lists: Sequence[Sequences], paper: Windowing, length
         f"protocol paper: {shared:,} of {len(test):,} test sequences share frames with training sequences, "
         "as the lists have it"
     ]
+    notes += [
+        f"{sequences.twice:,} line(s) of {sequences.path.name} stand there a second time, and count once"
+        for sequences in lists
+        if sequences.twice
+    ]
     for split, number in LIST_OF.items():
         lacking = sorted(set(getattr(data, split)) - set(lists[number].persons.tolist()))
         if lacking:
             notes.append(f"{LISTS[number]} has no sequence of the {split} person(s) {listed(map(str, lacking))}")
     return tuple(notes)
-
-
-def resize_bicubic(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize (H, W, 3) uint8 to ``size`` (height, width), bicubic, as the reference resizes Human3.6M."""
-    if image.shape[:2] == size:
-        return image
-    return cv2.resize(image, size[::-1], interpolation=cv2.INTER_CUBIC)

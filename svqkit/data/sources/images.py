@@ -1,4 +1,4 @@
-"""Single frames: image files read, and resized.
+"""Image files, one for each frame: found in a folder, read, and resized.
 
 KITTI and Caltech are scaled to the height, then cut to the width at the centre. The reference takes PredNet's way with
 scikit-image's ``resize``: a Gaussian of (factor − 1) / 2 pixels against aliasing, then bilinear interpolation. Here
@@ -7,19 +7,25 @@ repeats them, scikit-image mirrors.) PredNet made its HKL files with ``scipy.mis
 the same width that SciPy no longer has.
 """
 
+import os
+import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from svqkit.errors import SvqkitError
 from svqkit.settings.types import MOST_PIXELS
 from svqkit.userfiles import refuse_special
+
+Size = tuple[int, int]  # height, width
 
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
@@ -48,6 +54,8 @@ def open_image(file: Path | BinaryIO, where: str) -> Iterator[Image.Image]:
         raise
     except FileNotFoundError as error:
         raise SvqkitError(f"There is no image {where}. Fetch it again, or take it off the list.") from error
+    except PermissionError as error:
+        raise SvqkitError(f"{where} can't be read ({error}). Let this user read it.") from error
     except Image.DecompressionBombError as error:
         raise SvqkitError(
             f"{where} is too large, expected up to {MOST_PIXELS:,} pixels: {error}. Fetch it again, or remove it."
@@ -57,31 +65,125 @@ def open_image(file: Path | BinaryIO, where: str) -> Iterator[Image.Image]:
 
 
 def read_image(path: Path, colour: bool) -> np.ndarray:
-    """Read an image file as (H, W, 3) RGB, or (H, W, 1) grey (luminance), uint8.
+    """Read an image file as (H, W, 3) RGB, or (H, W, 1) grey (luminance), uint8, turned as its EXIF tag says.
 
     Raises:
-        SvqkitError: as :func:`open_image`, or it has more than 8 bits a channel.
+        SvqkitError: as :func:`open_image`, or its values are no frame of bytes, see :func:`refuse_other_pictures`.
     """
     with open_image(path, str(path)) as image:
-        refuse_deep(image, path)
-        pixels = np.asarray(image.convert("RGB" if colour else "L"))
+        refuse_other_pictures(image, path)
+        if "A" in image.getbands() or "transparency" in image.info:
+            alpha = image.convert("RGBA").getchannel("A")
+            if alpha.getextrema()[0] < 255:
+                raise SvqkitError(f"{path} is transparent in part: what shows there? Save it without alpha.")
+        upright = ImageOps.exif_transpose(image)
+        pixels = np.asarray(upright.convert("RGB" if colour else "L"))
     return pixels if colour else pixels[..., None]
 
 
-def refuse_deep(image: Image.Image, path: Path) -> None:
-    """Refuse an image whose values don't fit into bytes: they would be cut off at 255.
+def refuse_other_pictures(image: Image.Image, path: Path) -> None:
+    """Refuse an image whose values don't fit into bytes (they would be cut off at 255), or that holds several.
 
     Raises:
-        SvqkitError: it has more than 8 bits a channel.
+        SvqkitError: it does.
     """
     if image.mode not in MODES:
         raise SvqkitError(
             f"{path} has more than 8 bits a channel (mode {image.mode}), which frames of a clip can't have. Make an "
             "array of such images, `source: array` with their `range`, or save them with 8 bits."
         )
+    if (pictures := getattr(image, "n_frames", 1)) > 1:
+        raise SvqkitError(f"{path} holds {pictures} pictures; expected one in each file. Save every one on its own.")
 
 
-def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def image_size(path: Path) -> Size:
+    """Return height and width of an image file as it is seen, from its header.
+
+    Raises:
+        SvqkitError: as :func:`read_image`.
+    """
+    with open_image(path, str(path)) as image:
+        refuse_other_pictures(image, path)
+        turned = image.getexif().get(0x0112, 1) >= 5  # the orientations that lie on their side
+        return (image.width, image.height) if turned else (image.height, image.width)
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """The frames of a clip as image files in their order; ``size`` is that of the first, and of all if ``one_size``."""
+
+    files: tuple[Path, ...]
+    colour: bool
+    size: Size | None
+    one_size: bool = True
+
+    @classmethod
+    def open(cls, files: Sequence[Path], colour: bool, one_size: bool = True) -> "ImageFiles":
+        """Take the files in this order.
+
+        Raises:
+            SvqkitError: the first one is no image.
+        """
+        return cls(tuple(files), colour, image_size(files[0]), one_size)
+
+    @property
+    def count(self) -> int:
+        """How many frames there are."""
+        return len(self.files)
+
+    def read(self, wanted: Iterable[int]) -> Iterator[np.ndarray]:
+        """Yield the frames with these indices, (H, W, C) uint8.
+
+        Raises:
+            SvqkitError: as :func:`read_image`, or a file has another size than the first.
+        """
+        for index in wanted:
+            image = read_image(self.files[index], self.colour)
+            if self.one_size and image.shape[:2] != self.size:
+                raise SvqkitError(
+                    f"{self.files[index]} has {size_text(image.shape[:2])} pixels, the first frame of its clip, "
+                    f"{self.files[0].name}, {size_text(self.size)}. Set `size` (source: clips), bring all "
+                    "frames to one size, or remove the file."
+                )
+            yield image
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Return the image files of a folder in the natural order of their names, hidden ones (._x.png) left out."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.name[0] != "."]
+    except OSError as error:
+        raise SvqkitError(f"{folder} can't be looked into ({error}). Expected a folder of frames there.") from error
+    names = [name for name in names if Path(name).suffix.lower() in SUFFIXES]
+    return [folder / name for name in sorted(names, key=natural_key)]
+
+
+def natural_key(name: str) -> tuple[list[tuple[bool, int, str]], str]:
+    """Return a key that sorts names by the numbers in them: frame9 before frame10, numbers before letters."""
+    pieces = re.findall(r"[0-9]+|[^0-9]+", name)
+    keys = [(False, int(piece), "") if piece.isdecimal() else (True, 0, piece.lower()) for piece in pieces]
+    return keys, name
+
+
+def frame_number(path: Path) -> int:
+    """Return the last number in a file's name, or -1."""
+    digits = re.findall(r"[0-9]+", path.stem)
+    return int(digits[-1]) if digits else -1
+
+
+def is_uneven(files: Sequence[Path]) -> bool:
+    """Return whether the numbers of files don't follow each other at one distance."""
+    numbers = [frame_number(path) for path in files]
+    return len({after - before for before, after in pairwise(numbers)}) > 1
+
+
+def size_text(size: Sequence[int]) -> str:
+    """Return a size (height, width) in words: "128 × 160"."""
+    return " × ".join(map(str, size))
+
+
+def resize(image: np.ndarray, size: Size) -> np.ndarray:
     """Resize (H, W, C) uint8 to ``size`` (height, width), bilinear without smoothing, computed in float32.
 
     As the reference resizes KTH; it keeps the fractions that are rounded here.
@@ -92,17 +194,24 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.rint(resized).astype(np.uint8).reshape(*size, image.shape[2])
 
 
+def resize_bicubic(image: np.ndarray, size: Size) -> np.ndarray:
+    """Resize (H, W, 3) uint8 to ``size`` (height, width), bicubic, as the reference resizes Human3.6M."""
+    if image.shape[:2] == size:
+        return image
+    return cv2.resize(image, size[::-1], interpolation=cv2.INTER_CUBIC)
+
+
 def channels_first(image: np.ndarray) -> np.ndarray:
     """Turn (H, W, C) into (C, H, W)."""
     return np.ascontiguousarray(image.transpose(2, 0, 1))
 
 
-def scaled_width(shape: tuple[int, int], height: int) -> int:
+def scaled_width(shape: Size, height: int) -> int:
     """Return the width of a (height, width) picture that is scaled to ``height`` rows."""
     return int(np.round(float(height) / shape[0] * shape[1]))
 
 
-def refuse_narrow(shape: tuple[int, int], size: tuple[int, int], where: str | Path) -> None:
+def refuse_narrow(shape: Size, size: Size, where: str | Path) -> None:
     """Raise SvqkitError when a picture of ``shape`` is too narrow to be cut to ``size``, both (height, width)."""
     width = scaled_width(shape, size[0])
     if width < size[1]:
@@ -112,7 +221,7 @@ def refuse_narrow(shape: tuple[int, int], size: tuple[int, int], where: str | Pa
         )
 
 
-def scale_and_crop(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def scale_and_crop(image: np.ndarray, size: Size) -> np.ndarray:
     """Scale (H, W, C) uint8 to ``size``'s height and keep the middle columns: (*size, C) uint8.
 
     Raises:
@@ -121,7 +230,7 @@ def scale_and_crop(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     shape = image.shape[:2]
     if shape == size:
         return image
-    refuse_narrow(shape, size, "A frame's file")
+    refuse_narrow(shape, size, "The clip")
     scaled = (size[0], scaled_width(shape, size[0]))
     sigmas = [max(0.0, (before / after - 1) / 2) for before, after in zip(shape, scaled, strict=True)]
     pixels = image.astype(np.float32)

@@ -1,6 +1,10 @@
 """KittiCaltech: a model learns from KITTI's cars and is tested on Caltech Pedestrian's; ten frames in, one out.
 
-Files under ``root``: see :mod:`svqkit.data.sources.kitti` and :mod:`svqkit.data.sources.caltech`.
+KITTI is PredNet's processed data (Lotter et al. 2017, github.com/coxlab/prednet, process_kitti.py: the right colour
+camera of the categories city, residential and road, at 128 × 160), where sources_train.hkl names the recording of each
+frame of X_train.hkl; or it is folders of frames as KITTI's raw data unzip. Caltech Pedestrian (Dollár et al. 2009) is
+sets 06 to 10, 30 frames a second, of which every third brings it to KITTI's ten; as .seq files, other videos, or what
+the reference cached of them, blue first: data_cache.npy, (N, 128, 160, 3) bytes, and the windows' starts.
 
 Windows end at the end of a recording and step back by their length, so that no two share a frame. (How many that makes
 of the published files is told in two ways: OpenSTL's paper has 2042 for training, a user of its code got 3738, see its
@@ -13,15 +17,91 @@ sees them. The reference also keeps the fractions of the resized test frames (or
 are rounded.
 """
 
-from dataclasses import replace
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
+from pathlib import Path
 
 import numpy as np
 
 from svqkit.data.plan import Clip, Plan, Windowing, declares_simulated, windows_from_end
-from svqkit.data.sources.caltech import caltech
-from svqkit.data.sources.driving import Recording
-from svqkit.data.sources.kitti import kitti
-from svqkit.settings.data import KittiCaltechData
+from svqkit.data.sources.arrayfiles import NpyFile
+from svqkit.data.sources.frames import VIDEO_SUFFIXES, Frames, FramesPart, open_video, plan_of_pictures
+from svqkit.data.sources.hickle_arrays import find_array, read_strings
+from svqkit.data.sources.images import ImageFiles, images_in, is_uneven, refuse_narrow, scale_and_crop
+from svqkit.errors import SvqkitError, listed
+from svqkit.settings.data import KittiCaltechData, Split
+
+CATEGORIES = ("city", "residential", "road")
+FIRST_TEST_SET = 6
+CACHE = ("data_cache.npy", "indices_cache.npy")
+# Without X_val.hkl this share of X_train's recordings is for validation.
+HELD_OUT = 0.1
+_NOT_FRAMES = ("image_00", "image_01", "image_02", "velodyne_points", "oxts")
+_DRIVE = re.compile(r"\d{4}_\d\d_\d\d_drive_\d{4}_\w+")
+# The .seq where one video is there in several kinds.
+_KINDS = (".seq", *(suffix for suffix in VIDEO_SUFFIXES if suffix != ".seq"))
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One drive: its name, and its frames in the store."""
+
+    name: str
+    part: FramesPart
+
+    @classmethod
+    def of(cls, name: str, source: Frames, wanted: range, data: KittiCaltechData) -> "Recording":
+        """Take the ``wanted`` frames, scaled and cropped.
+
+        Raises:
+            SvqkitError: they are too narrow for that.
+        """
+        refuse_narrow(source.size, data.size, source.files[0])
+        return cls(name, FramesPart(source, wanted, data.size, scale_and_crop))
+
+
+@dataclass(frozen=True)
+class Kitti:
+    """What there is of KITTI.
+
+    Attributes:
+        train, validation: the recordings for each under "clean".
+        paper_train: those to train on under "paper": the reference takes all of X_train and never opens X_val.
+        title: what the files say of themselves, if they do.
+        names: the files that tell which frames form a recording.
+    """
+
+    train: list[Recording]
+    validation: list[Recording]
+    paper_train: list[Recording]
+    title: str = ""
+    names: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class CachedFrames:
+    """The frames of the reference's cache, (N, H, W, 3) bytes with blue first."""
+
+    array: NpyFile
+    files: tuple[Path, ...]
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self.array.shape[0]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of them."""
+        return self.array.shape[1:3]
+
+    def read(self, wanted: range) -> Iterator[np.ndarray]:
+        """Yield the ``wanted`` frames, which follow each other, red first."""
+        for frames in self.array.read(wanted.start, wanted.stop, 1):
+            yield np.ascontiguousarray(frames[0, ..., ::-1])
 
 
 def plan(data: KittiCaltechData) -> Plan:
@@ -30,11 +110,14 @@ def plan(data: KittiCaltechData) -> Plan:
     Raises:
         SvqkitError: a file is missing, damaged, or holds what it should not; a split has no window.
     """
-    learnt = kitti(data)
-    test, caltech_notes = caltech(data)
+    notes: list[str] = []
+    learnt, test = _kitti(data, notes), _caltech(Path(data.root) / "caltech", data, notes)
     length = data.frames_in + data.frames_out
     every = [*learnt.train, *learnt.validation, *test]
     used = [recording for recording in every if recording.part.frames >= length]
+    if len(used) < len(every):
+        count = len(every) - len(used)
+        notes.append(f"{count} recording(s) are shorter than a window of {length} frames and were left out")
     stops = np.cumsum([recording.part.frames for recording in used]).tolist()
     clips = [(stop - recording.part.frames, stop) for recording, stop in zip(used, stops, strict=True)]
 
@@ -42,40 +125,207 @@ def plan(data: KittiCaltechData) -> Plan:
         wanted = set(map(id, recordings))
         return [clip for clip, recording in zip(clips, used, strict=True) if id(recording) in wanted]
 
-    tested = clips_of(test)
-    notes = [*learnt.notes, *caltech_notes, *_too_short(len(every) - len(used), length)]
-    return Plan(
-        parts=[recording.part for recording in used],
-        frame_shape=(3, *data.size),
-        dtype="uint8",
-        kind="image",
-        channels=("red", "green", "blue"),
-        units=("", "", ""),
-        windows={
-            "clean": _windowing(data, clips_of(learnt.train), clips_of(learnt.validation), tested),
-            "paper": replace(
-                _windowing(data, clips_of(learnt.paper_train), tested, tested), blue_first=("validation", "test")
-            ),
-        },
-        files=tuple(dict.fromkeys(path for recording in used for path in recording.files)),
+    def windowing(train: list[Recording], validation: list[Recording]) -> Windowing:
+        owned: dict[Split, list[Clip]] = {
+            "train": clips_of(train),
+            "validation": clips_of(validation),
+            "test": clips_of(test),
+        }
+        starts = {split: windows_from_end(runs, length, length) for split, runs in owned.items()}
+        return Windowing.consecutive(data, starts, owned)
+
+    paper = replace(windowing(learnt.paper_train, test), blue_first=("validation", "test"))
+    files = [path for recording in used for path in recording.part.source.files]
+    return plan_of_pictures(
+        [recording.part for recording in used],
+        data.size,
+        True,
+        dict.fromkeys([*files, *learnt.names]),
+        windows={"clean": windowing(learnt.train, learnt.validation), "paper": paper},
         title=learnt.title,
         simulated=declares_simulated(learnt.title),
-        scale=1 / 255,
         clip_names=[(recording.name, *clip) for recording, clip in zip(used, clips, strict=True)],
         notes=tuple(notes),
     )
 
 
-def _windowing(data: KittiCaltechData, train: list[Clip], validation: list[Clip], test: list[Clip]) -> Windowing:
-    length = data.frames_in + data.frames_out
-    clips = {"train": train, "validation": validation, "test": test}
-    return Windowing(
-        inputs=tuple(range(data.frames_in)),
-        targets=tuple(range(data.frames_in, length)),
-        starts={split: windows_from_end(owned, length, length) for split, owned in clips.items()},
-        clips=clips,
+def _kitti(data: KittiCaltechData, notes: list[str]) -> Kitti:
+    """KITTI's recordings, from HKL files where there are some, else from folders of frames."""
+    hickles, frames = Path(data.root) / "kitti_hkl", Path(data.root) / "kitti"
+    if (hickles / "X_train.hkl").exists() or (hickles.is_dir() and not frames.is_dir()):
+        return _of_hickles(hickles, data, notes)
+    if frames.is_dir():
+        return _of_frames(frames, data, notes)
+    raise SvqkitError(
+        f"No KITTI in {Path(data.root).absolute()}: expected kitti_hkl/X_train.hkl and kitti_hkl/sources_train.hkl "
+        "(PredNet's processed data), or kitti/<category>/<date>/<recording>/image_03/data/*.png (KITTI's raw data). "
+        "For the bundled sample run `dvc pull`; for your own data see docs/data.md."
     )
 
 
-def _too_short(count: int, length: int) -> list[str]:
-    return [f"{count} recording(s) are shorter than a window of {length} frames and were left out"] if count else []
+def _of_hickles(folder: Path, data: KittiCaltechData, notes: list[str]) -> Kitti:
+    every, title = _hickle_recordings(folder, "train", data)
+    named = (folder / "sources_train.hkl",)
+    if (folder / "X_val.hkl").exists() or (folder / "sources_val.hkl").exists():
+        validation, _ = _hickle_recordings(folder, "val", data)
+        shared = {recording.name for recording in every} & {recording.name for recording in validation}
+        if shared:
+            raise SvqkitError(
+                f"{folder}: X_train.hkl and X_val.hkl both have frames of {listed(shared)}: a model would be "
+                "validated on what it was trained on. Take them out of one of the two."
+            )
+        return Kitti(every, validation, every, title, (*named, folder / "sources_val.hkl"))
+    names = list(dict.fromkeys(recording.name for recording in every))
+    held = set(names[len(names) - max(1, round(HELD_OUT * len(names))) :])
+    if len(held) == len(names):
+        raise SvqkitError(
+            f"{folder} has no X_val.hkl, and X_train.hkl has a single recording, {names[0]}: none is left for "
+            "validation. Add X_val.hkl and sources_val.hkl."
+        )
+    train = [recording for recording in every if recording.name not in held]
+    validation = [recording for recording in every if recording.name in held]
+    last = f"the last {len(held)} of {len(names)} recordings"
+    notes.append(f"there is no X_val.hkl: under clean {last} are for validation")
+    return Kitti(train, validation, every, title, named)
+
+
+def _hickle_recordings(folder: Path, which: str, data: KittiCaltechData) -> tuple[list[Recording], str]:
+    """A recording is a run of frames with the same source."""
+    paths = folder / f"X_{which}.hkl", folder / f"sources_{which}.hkl"
+    array, sources = find_array(paths[0]), read_strings(paths[1])
+    _refuse_other_arrays(paths[0], array.shape, array.dtype)
+    if len(sources) != array.count:
+        raise SvqkitError(
+            f"{paths[1]} names the recordings of {len(sources)} frames, {paths[0]} has {array.count}. They don't "
+            "belong together; fetch both again."
+        )
+    recordings, start = [], 0
+    for name, run in groupby(sources):
+        stop = start + sum(1 for _ in run)
+        recordings.append(Recording.of(name, array, range(start, stop), data))
+        start = stop
+    return recordings, array.title
+
+
+def _refuse_other_arrays(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    if len(shape) != 4 or shape[3] != 3 or 0 in shape or dtype != np.uint8:
+        raise SvqkitError(
+            f"{path}: expected frames (N, height, width, 3) in uint8, got {shape} in {dtype}. Write them as PredNet's "
+            "process_kitti.py or OpenSTL's loader does, or fetch the file again."
+        )
+
+
+def _of_frames(folder: Path, data: KittiCaltechData, notes: list[str]) -> Kitti:
+    found = _frame_folders(folder)
+    wanted, left_out = ({_drive(name) for name in names} for names in (data.validation, data.unused))
+    if absent := wanted - set(map(_drive, found)):
+        raise SvqkitError(
+            f"{folder} lacks the validation recording(s) {listed(absent)}; it has {listed(found)}. Add them, or "
+            "name others in `validation`."
+        )
+    used = {name: files for name, files in sorted(found.items()) if _drive(name) not in left_out}
+    if holes := [name for name, files in used.items() if is_uneven(files)]:
+        notes.append(f"frames are missing in {len(holes)} recording(s), e.g. {holes[0]}; windows run across the hole")
+    if len(used) < len(found):
+        notes.append(f"{len(found) - len(used)} recording(s) named in `unused` were left out")
+    recordings = [
+        Recording.of(name, ImageFiles.open(files, colour=True), range(len(files)), data) for name, files in used.items()
+    ]
+    train = [recording for recording in recordings if _drive(recording.name) not in wanted]
+    return Kitti(train, [recording for recording in recordings if _drive(recording.name) in wanted], train)
+
+
+def _frame_folders(folder: Path) -> dict[str, list[Path]]:
+    """Name of each recording → its image files in order."""
+    found: dict[str, list[Path]] = {}
+    for parent, folders, _ in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in _NOT_FRAMES and name[0] != ".")
+        if not (images := images_in(Path(parent))):
+            continue
+        name = _name(Path(parent).relative_to(folder))
+        if name in found:
+            raise SvqkitError(
+                f"Two folders hold frames of {name}: {found[name][0].parent} and {parent}. Remove one of them, or a "
+                "model would see the recording twice."
+            )
+        found[name] = images
+    if not found:
+        raise SvqkitError(
+            f"{folder.absolute()} has no image files; expected <category>/<date>/<recording>/image_03/data/*.png "
+            "or <recording>/*.png."
+        )
+    return found
+
+
+def _name(folder: Path) -> str:
+    """The name that PredNet gives a recording: its category (if the folders tell it) and its drive."""
+    drives = [part for part in folder.parts if _DRIVE.fullmatch(part)]
+    if not drives:
+        return folder.as_posix()
+    category = next((part for part in folder.parts if part in CATEGORIES), None)
+    return f"{category}-{drives[-1]}" if category else drives[-1]
+
+
+def _drive(name: str) -> str:
+    """A recording's name without its category."""
+    category, _, drive = name.partition("-")
+    return drive if category in CATEGORIES else name
+
+
+def _caltech(folder: Path, data: KittiCaltechData, notes: list[str]) -> list[Recording]:
+    """The test recordings: from the videos of the test's sets, else from the cache."""
+    number = re.compile(r"set(\d+)", re.IGNORECASE)
+    sets = [path for path in sorted(folder.glob("*")) if path.is_dir() and number.fullmatch(path.name)]
+    tested = [path for path in sets if int(number.fullmatch(path.name)[1]) >= FIRST_TEST_SET]
+    if len(tested) < len(sets):
+        notes.append(f"Caltech's {', '.join(path.name for path in sets if path not in tested)} are not of its test")
+    recordings = []
+    for video in (video for path in tested for video in _videos(path, notes)):
+        name = f"{video.relative_to(folder).parts[0]}/{video.stem}"
+        source = open_video(video, colour=True)
+        notes += source.notes
+        # Counted from 1 as the reference does: 3, 6, 9, …
+        wanted = range(data.step - 1, source.count // data.step * data.step, data.step)
+        recordings.append(Recording.of(name, source, wanted, data))
+    if not recordings and (folder / CACHE[0]).exists():
+        return _cached(folder, data, notes)
+    if not recordings:
+        raise SvqkitError(
+            f"No Caltech Pedestrian test set in {folder.absolute()}: expected set06/V000.seq to set10 "
+            f"(or the same as {', '.join(_KINDS[1:3])} …), or OpenSTL's {' and '.join(CACHE)}."
+        )
+    return recordings
+
+
+def _videos(folder: Path, notes: list[str]) -> list[Path]:
+    """The videos of a set, one of each name: the .seq where there is one."""
+    found: dict[str, Path] = {}
+    videos = [path for path in folder.rglob("*") if path.suffix.lower() in _KINDS and path.name[0] != "."]
+    for path in sorted(videos, key=lambda path: (path.stem, _KINDS.index(path.suffix.lower()))):
+        if path.stem in found:
+            notes.append(f"{path.name} of {folder.name} was left out: {found[path.stem].name} is there too")
+        else:
+            found[path.stem] = path
+    return list(found.values())
+
+
+def _cached(folder: Path, data: KittiCaltechData, notes: list[str]) -> list[Recording]:
+    """The windows of the cache, each a recording of its own: the cache doesn't tell where a video ends.
+
+    Within a video its windows follow each other, so the least distance of two starts is a window's length.
+    """
+    paths = tuple(folder / name for name in CACHE)
+    frames, starts = NpyFile.open(paths[0]), NpyFile.open(paths[1])
+    _refuse_other_arrays(paths[0], frames.shape, frames.dtype)
+    if len(starts.shape) != 1 or starts.dtype.kind not in "iu" or starts.shape[0] == 0:
+        raise SvqkitError(f"{paths[1]}: expected a list of whole numbers, got {starts.shape} in {starts.dtype}.")
+    ordered = sorted(np.load(paths[1], allow_pickle=False).tolist())
+    length = min([frames.shape[0] - ordered[-1], *(after - before for before, after in pairwise(ordered))])
+    if ordered[0] < 0 or length < 1:
+        raise SvqkitError(
+            f"{paths[1]} has window starts from {ordered[0]} to {ordered[-1]}; expected each once, within the "
+            f"{frames.shape[0]} frames of {CACHE[0]}. The two don't belong together; fetch both again."
+        )
+    notes.append(f"Caltech comes from OpenSTL's cache, in windows of {length} frames")
+    source = CachedFrames(frames, paths)
+    return [Recording.of(f"cache/{start}", source, range(start, start + length), data) for start in ordered]

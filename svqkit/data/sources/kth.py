@@ -10,20 +10,21 @@ Frames whose numbers follow each other form a run, and no window reaches beyond 
 reference: the last one of a run ends where the run ends, and each lies a stride before the next.
 """
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
 
 from svqkit.data.plan import Clip, Plan, Windowing, windows_from_end
-from svqkit.data.sources.images import SUFFIXES
-from svqkit.data.sources.video import FramesPart, VideoPart, inspect_video
+from svqkit.data.sources.frames import FramesPart, plan_of_pictures
+from svqkit.data.sources.images import ImageFiles, image_size, images_in, resize
+from svqkit.data.sources.video import Video
 from svqkit.errors import SvqkitError, choose
 from svqkit.settings.data import KTH_ACTIONS, SPLITS, KTHData, Split
+from svqkit.userfiles import refuse_special
 
 SCENES = (1, 2, 3, 4)
 FAST = ("jogging", "running")
@@ -32,11 +33,15 @@ SEQUENCES = "00sequences.txt"
 NEVER_PUBLISHED = "person13_handclapping_d3"
 # The published file breaks off: so many of the 370 frames can be decoded that its header and 00sequences.txt promise.
 BROKEN_OFF = {"person01_boxing_d4": 304}
+LAYOUT = (
+    "Expected are the published videos (person01_boxing_d1_uncomp.avi, there or in a folder per action) or "
+    "OpenSTL's frames (boxing/person01_boxing_d1_uncomp/image_0001.jpg)."
+)
 
 _NAME = re.compile(rf"(person(\d\d)_({'|'.join(KTH_ACTIONS)})_d([1-4]))(?:_uncomp)?(\.avi)?", re.IGNORECASE)
 _FRAME = re.compile(r"image[-_]?(\d+)(?:\D.*)?", re.IGNORECASE)
 _LINE = re.compile(r"(person\d+_\w+?_d\d)\s+(?:frames\s+(.*)|\*missing\*)", re.IGNORECASE)
-_RANGE = re.compile(r"(\d+)\s*-\s*(\d+)")
+_RANGE = re.compile(r"([0-9]{1,9})\s*-\s*([0-9]{1,9})")
 
 
 @dataclass(frozen=True)
@@ -73,18 +78,9 @@ class Taken:
     """
 
     recording: Recording
-    part: VideoPart | FramesPart
+    part: FramesPart
     lengths: tuple[int, ...]
     short: int
-
-
-@dataclass(frozen=True)
-class Run:
-    """Frames [start, stop) of the store that follow each other in one recording."""
-
-    recording: Recording
-    start: int
-    stop: int
 
 
 def plan(data: KTHData) -> Plan:
@@ -96,92 +92,64 @@ def plan(data: KTHData) -> Plan:
     """
     for action in data.actions:
         choose(dict.fromkeys(KTH_ACTIONS), action, "action of KTH")
-    root = Path(data.root)
+    root, length = Path(data.root), data.frames_in + data.frames_out
     listing = read_listing(root)
     inspected = [_inspect(recording, listing, data) for recording in _wanted(find_recordings(root), data)]
     taken = [found for found in inspected if found.lengths]
-    runs, names = _placed(taken)
-    files = [
-        path for clip in taken for path in (clip.part.files if clip.recording.is_folder else [clip.recording.path])
-    ]
+    stops = np.cumsum([sum(clip.lengths) for clip in taken]).tolist()
+    names = [(clip.recording.name, *ends) for clip, ends in zip(taken, pairwise([0, *stops]), strict=True)]
+    files = [path for clip in taken for path in clip.part.source.files]
     if listing and not all(clip.recording.is_folder for clip in taken):
         files.append(listing.path)
     persons = {split: getattr(data, split) for split in SPLITS}
     seen = {"train": data.train + data.validation, "validation": data.test, "test": data.test}
-    channels = ("red", "green", "blue") if data.colour else ("grey",)
-    return Plan(
-        parts=[clip.part for clip in taken],
-        frame_shape=(len(channels), *data.size),
-        dtype="uint8",
-        kind="image",
-        channels=channels,
-        units=("",) * len(channels),
+    return plan_of_pictures(
+        [clip.part for clip in taken],
+        data.size,
+        data.colour,
+        files,
         windows={
-            "clean": _windowing(runs, persons, data, data.slow_stride),
-            "paper": _windowing(runs, seen, data, _length(data)),
+            "clean": _windowing(taken, persons, data, data.slow_stride),
+            "paper": _windowing(taken, seen, data, length),
         },
-        files=tuple(files),
-        scale=1 / 255,
         clip_names=names,
         notes=tuple(_notes(data, inspected, listing)),
     )
 
 
-def _length(data: KTHData) -> int:
-    return data.frames_in + data.frames_out
-
-
-def _placed(taken: Sequence[Taken]) -> tuple[list[Run], list[tuple[str, int, int]]]:
-    """Where the runs, and where the recordings, lie in the store."""
-    runs: list[Run] = []
-    names: list[tuple[str, int, int]] = []
+def _windowing(
+    taken: Sequence[Taken], persons: Mapping[Split, Sequence[int]], data: KTHData, slow_stride: int
+) -> Windowing:
+    length = data.frames_in + data.frames_out
+    clips: dict[Split, list[Clip]] = {split: [] for split in SPLITS}
+    starts: dict[Split, list[np.ndarray]] = {split: [np.zeros(0, np.int64)] for split in SPLITS}
     stop = 0
     for clip in taken:
-        start = stop
+        stride = data.fast_stride if clip.recording.action in FAST else slow_stride
         for frames in clip.lengths:
-            runs.append(Run(clip.recording, stop, stop + frames))
-            stop += frames
-        names.append((clip.recording.name, start, stop))
-    return runs, names
-
-
-def _windowing(
-    runs: Sequence[Run], persons: Mapping[Split, Sequence[int]], data: KTHData, slow_stride: int
-) -> Windowing:
-    length = _length(data)
-    clips: dict[Split, list[Clip]] = {}
-    starts: dict[Split, np.ndarray] = {}
-    for split in SPLITS:
-        owned = [run for run in runs if run.recording.person in persons[split]]
-        clips[split] = [(run.start, run.stop) for run in owned]
-        fast = [(run.start, run.stop) for run in owned if run.recording.action in FAST]
-        slow = [(run.start, run.stop) for run in owned if run.recording.action not in FAST]
-        each = windows_from_end(slow, length, slow_stride), windows_from_end(fast, length, data.fast_stride)
-        starts[split] = np.sort(np.concatenate(each))
-    return Windowing(tuple(range(data.frames_in)), tuple(range(data.frames_in, length)), starts, clips)
+            start, stop = stop, stop + frames
+            for split in SPLITS:
+                if clip.recording.person in persons[split]:
+                    clips[split].append((start, stop))
+                    starts[split].append(windows_from_end([(start, stop)], length, stride))
+    joined = {split: np.concatenate(of_runs) for split, of_runs in starts.items()}
+    return Windowing.consecutive(data, joined, clips)
 
 
 def _inspect(recording: Recording, listing: Listing | None, data: KTHData) -> Taken:
-    return _look_at_folder(recording, data) if recording.is_folder else _look_at_video(recording, listing, data)
-
-
-def _look_at_folder(recording: Recording, data: KTHData) -> Taken:
-    frames = _frames(recording.path)
-    every = find_runs(frames)
-    runs = [run for run in every if len(run) >= _length(data)]
-    part = FramesPart(tuple(frames[number] for number in chain(*runs)), data.size, data.colour)
-    return Taken(recording, part, tuple(map(len, runs)), len(every) - len(runs))
-
-
-def _look_at_video(recording: Recording, listing: Listing | None, data: KTHData) -> Taken:
-    # Of a video that breaks off all that is known is how far it can be decoded.
-    last = BROKEN_OFF.get(recording.name)
-    promised = inspect_video(recording.path, whole=last is None).frames
-    promised = min(promised, last or promised)
-    every = find_runs(listed_frames(recording, listing, promised))
-    runs = [run for run in every if len(run) >= _length(data)]
-    indices = tuple(range(run.start - 1, run.stop - 1) for run in runs)
-    part = VideoPart(recording.path, indices, promised, data.size, data.colour)
+    frames = _frames(recording.path) if recording.is_folder else {}
+    if not recording.is_folder:
+        # Of a video that breaks off all that is known is how far it can be decoded.
+        video = Video.open(recording.path, data.colour, whole=recording.name not in BROKEN_OFF)
+    every = find_runs(frames if recording.is_folder else listed_frames(recording, listing, video.count))
+    runs = [run for run in every if len(run) >= data.frames_in + data.frames_out]
+    numbers = tuple(chain(*runs))
+    if recording.is_folder:
+        files = tuple(frames[number] for number in numbers)
+        images = ImageFiles(files, data.colour, image_size(files[0]) if files else None)
+        part = FramesPart(images, range(len(files)), data.size, resize)
+    else:
+        part = FramesPart(video, tuple(number - 1 for number in numbers), data.size, resize)
     return Taken(recording, part, tuple(map(len, runs)), len(every) - len(runs))
 
 
@@ -196,22 +164,21 @@ def find_runs(numbers: Iterable[int]) -> list[range]:
     return runs
 
 
-def listed_frames(recording: Recording, listing: Listing | None, promised: int) -> set[int]:
+def listed_frames(recording: Recording, listing: Listing | None, there: int) -> set[int]:
     """Return the numbers, from 1, of the frames of a video in which somebody acts.
 
     Raises:
         SvqkitError: the listing names frames that the video lacks.
     """
-    if listing is None or recording.name not in listing.ranges:
-        return set(range(1, promised + 1))
-    ranges = listing.ranges[recording.name]
-    last = max(stop for _, stop in ranges)
-    if last > promised and recording.name not in BROKEN_OFF:
+    last = min(there, BROKEN_OFF.get(recording.name, there))
+    ranges = (listing.ranges if listing else {}).get(recording.name, [(1, last)])
+    named = max(stop for _, stop in ranges)
+    if named > last and recording.name not in BROKEN_OFF:
         raise SvqkitError(
-            f"{listing.path} lists frame {last} of {recording.name}, but {recording.path} has {promised} frames. "
+            f"{listing.path} lists frame {named} of {recording.name}, but {recording.path} has {last} frames. "
             "Fetch the video again, or correct its line."
         )
-    return {number for start, stop in ranges for number in range(start, min(stop, promised) + 1)}
+    return {number for start, stop in ranges for number in range(start, min(stop, last) + 1)}
 
 
 def find_recordings(root: Path) -> list[Recording]:
@@ -221,16 +188,16 @@ def find_recordings(root: Path) -> list[Recording]:
         SvqkitError: there is none.
     """
     if not root.is_dir():
-        raise SvqkitError(f"There is no folder {root.absolute()}. {_layout()} Put it there, or change `root`.")
+        raise SvqkitError(f"There is no folder {root.absolute()}. {LAYOUT} Put it there, or change `root`.")
     found, seen = [], []
     for path in _entries(root):
         seen.append(str(path.relative_to(root)))
         name = _NAME.fullmatch(path.name)
-        if name and bool(name[5]) == path.is_file():
+        if name and (name[5] or path.is_dir()):
             found.append(Recording(name[1].lower(), int(name[2]), name[3].lower(), path))
     if not found:
         there = ", ".join(seen[:5]) + (", …" if len(seen) > 5 else "") if seen else "nothing"
-        raise SvqkitError(f"No recording of KTH in {root.absolute()}, which holds {there}. {_layout()}")
+        raise SvqkitError(f"No recording of KTH in {root.absolute()}, which holds {there}. {LAYOUT}")
     return found
 
 
@@ -238,17 +205,10 @@ def _entries(root: Path) -> Iterator[Path]:
     """What lies in ``root`` and ``root/kth``, and there in a folder per action."""
     for base in (root, root / "kth"):
         there = sorted(base.iterdir()) if base.is_dir() else []
-        yield from there
+        yield from (path for path in there if path.name[0] != ".")
         for folder in there:
             if folder.name.lower() in KTH_ACTIONS and folder.is_dir():
                 yield from sorted(folder.iterdir())
-
-
-def _layout() -> str:
-    return (
-        "Expected are the published videos (person01_boxing_d1_uncomp.avi, there or in a folder per action) or "
-        "OpenSTL's frames (boxing/person01_boxing_d1_uncomp/image_0001.jpg)."
-    )
 
 
 def _wanted(found: Sequence[Recording], data: KTHData) -> list[Recording]:
@@ -268,18 +228,15 @@ def _wanted(found: Sequence[Recording], data: KTHData) -> list[Recording]:
 
 
 def _frames(folder: Path) -> dict[int, Path]:
-    """The frames of a folder by their numbers."""
+    """The frames of a folder by their numbers, in natural order."""
     frames: dict[int, Path] = {}
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries)
-    for name in names:
-        stem, suffix = os.path.splitext(name)
-        number = _FRAME.fullmatch(stem)
-        if number is None or suffix.lower() not in SUFFIXES:
-            continue
-        other = frames.setdefault(int(number[1]), folder / name)
-        if other.name != name:
-            raise SvqkitError(f"{folder} has two frames number {int(number[1])}: {other.name}, {name}. Remove one.")
+    for path in images_in(folder):
+        if number := _FRAME.fullmatch(path.stem):
+            other = frames.setdefault(int(number[1]), path)
+            if other != path:
+                raise SvqkitError(
+                    f"{folder} has two frames number {int(number[1])}: {other.name}, {path.name}. Remove one."
+                )
     return frames
 
 
@@ -291,11 +248,16 @@ def read_listing(root: Path) -> Listing | None:
     Raises:
         SvqkitError: it can't be read or understood.
     """
-    path = next((path for path in (root / SEQUENCES, root / "kth" / SEQUENCES) if path.is_file()), None)
+    path = next((path for path in (root / SEQUENCES, root / "kth" / SEQUENCES) if path.exists()), None)
     if path is None:
         return None
+    refuse_special(path)
+    try:
+        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    except OSError as error:
+        raise SvqkitError(f"{path} can't be read ({error}). Fetch it again, or remove it.") from error
     ranges: dict[str, list[tuple[int, int]]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         if not re.match(r"\s*person\d+_", line):
             continue
         fields = _LINE.fullmatch(line.strip())
@@ -322,7 +284,9 @@ def _pieces(text: str) -> list[tuple[int, int]] | None:
 
 
 def _notes(data: KTHData, inspected: Sequence[Taken], listing: Listing | None) -> list[str]:
-    notes = []
+    length = data.frames_in + data.frames_out
+    videos = [clip.recording.name for clip in inspected if not clip.recording.is_folder]
+    notes = [note for clip in inspected if clip.recording.name in videos for note in clip.part.source.notes]
     there = {clip.recording.name for clip in inspected if clip.lengths or clip.short}
     persons = sorted({*data.train, *data.validation, *data.test})
     whole = [f"person{p:02}_{action}_d{scene}" for p in persons for action in data.actions for scene in SCENES]
@@ -330,7 +294,6 @@ def _notes(data: KTHData, inspected: Sequence[Taken], listing: Listing | None) -
     missing = [name for name in expected if name not in there]
     if missing:
         notes.append(f"{len(missing)} of {len(expected)} recordings are missing, the first: {missing[0]}")
-    videos = [clip.recording.name for clip in inspected if not clip.recording.is_folder]
     for name in BROKEN_OFF.keys() & set(videos):
         notes.append(f"{name} breaks off in the published set: no more than {BROKEN_OFF[name]} frames of it are taken")
     if listing:
@@ -341,5 +304,5 @@ def _notes(data: KTHData, inspected: Sequence[Taken], listing: Listing | None) -
             notes.append(f"{SEQUENCES} is about the videos; folders of frames were taken as they are")
     short = sum(clip.short for clip in inspected)
     if short:
-        notes.append(f"{short} run(s) of frames are shorter than a window of {_length(data)} and were skipped")
+        notes.append(f"{short} run(s) of frames are shorter than a window of {length} and were skipped")
     return notes

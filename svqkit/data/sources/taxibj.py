@@ -139,15 +139,9 @@ def _plan_samples(path: Path, data: TaxiBJData) -> Plan:
     def windowing(samples: dict[Split, np.ndarray]) -> Windowing:
         # Fewer inputs than there are: the last ones, so that the targets follow.
         skipped = inputs - data.frames_in
-        return Windowing(
-            inputs=tuple(range(data.frames_in)),
-            targets=tuple(range(data.frames_in, data.frames_in + data.frames_out)),
-            starts={split: samples[split] * train.length + skipped for split in SPLITS},
-            clips={
-                split: [(start, start + train.length) for start in (samples[split] * train.length).tolist()]
-                for split in SPLITS
-            },
-        )
+        starts = {split: samples[split] * train.length for split in SPLITS}
+        clips = {split: [(start, start + train.length) for start in starts[split].tolist()] for split in SPLITS}
+        return Windowing.consecutive(data, {split: starts[split] + skipped for split in SPLITS}, clips)
 
     if list(path.parent.glob("BJ[0-9][0-9]_M*_T30_InOut.h5")):
         notes.append(f"{path.name} is used; the HDF5 files beside it are not")
@@ -203,7 +197,16 @@ def open_samples(path: Path, only_header: bool = False) -> tuple[Samples, Sample
 
 def _clean_samples(train: Samples, test: Samples, share: float) -> tuple[dict[Split, np.ndarray], list[str]]:
     """Samples of each split, without those that share a frame with a later split."""
-    digests = [*_digests(train), *_digests(test)]
+    digests, lowest = [], 0.5
+    for samples in (train, test):
+        for block in samples.samples():
+            lowest = min(lowest, float(block.min()))
+            digests += _digests(block)
+    if lowest == 0.5:
+        raise SvqkitError(
+            f"{train.inputs.path} has no value below 0, so its scale is [0, 1]; the published file's is [-1, 1], where "
+            "-1 is no taxi. Save 2 * X - 1 of each of its arrays."
+        )
     border = train.count - max(1, round(train.count * share))
     tested = set().union(*digests[train.count :])
     validation = [sample for sample in range(border, train.count) if digests[sample].isdisjoint(tested)]
@@ -225,12 +228,11 @@ def _clean_samples(train: Samples, test: Samples, share: float) -> tuple[dict[Sp
     return clean, notes
 
 
-def _digests(samples: Samples) -> list[set[bytes]]:
-    """For each sample what tells its frames apart."""
-    found = []
-    for block in samples.samples():
-        flat = block.reshape(*block.shape[:2], -1)
-        telling = flat.min(axis=2) < flat.max(axis=2)
-        for sample, told in zip(flat, telling, strict=True):
-            found.append({hashlib.blake2b(frame, digest_size=16).digest() for frame in sample[told]})
-    return found
+def _digests(block: np.ndarray) -> list[set[bytes]]:
+    """For each sample of (n, frames, 2, H, W) what tells its frames apart."""
+    flat = block.reshape(*block.shape[:2], -1)
+    telling = flat.min(axis=2) < flat.max(axis=2)
+    return [
+        {hashlib.blake2b(frame, digest_size=16).digest() for frame in sample[told]}
+        for sample, told in zip(flat, telling, strict=True)
+    ]

@@ -11,7 +11,6 @@ above 1. Windows are consecutive slots, one starts at every slot, and none cross
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,40 +29,34 @@ SLOTS = 48
 
 
 @dataclass(frozen=True)
-class Day:
-    """A whole day: the row of its first slot in its file."""
-
-    day: int  # since 1970-01-01
-    row: int
-
-
-@dataclass(frozen=True)
 class Record:
     """One of the original files, checked.
 
     Attributes:
-        days: those with all 48 slots, in the order of time.
+        days: those with all 48 slots, since 1970-01-01, in the order of time.
+        rows: of each the row of its first slot.
         incomplete: how many days have fewer.
         grid: height and width.
         slots: how many it has.
     """
 
     path: Path
-    days: tuple[Day, ...]
+    days: np.ndarray
+    rows: np.ndarray
     incomplete: int
     grid: tuple[int, int]
     slots: int
 
-    def days_of_values(self, days: Sequence[Day]) -> Iterator[np.ndarray]:
-        """Yield taxis, (48, 2, H, W) float64, never negative, for each of ``days``.
+    def values(self) -> Iterator[np.ndarray]:
+        """Yield taxis, (48, 2, H, W) float64, never negative, of each whole day.
 
         Raises:
             SvqkitError: the file is damaged, or has a value that is not finite.
         """
         with open_hdf5(self.path) as file:
-            for day in days:
+            for day, start in zip(self.days, self.rows, strict=True):
                 try:
-                    values = np.asarray(file["data"][day.row : day.row + SLOTS], np.float64)
+                    values = np.asarray(file["data"][start : start + SLOTS], np.float64)
                 except (OSError, RuntimeError) as error:
                     raise SvqkitError(
                         f"{self.path}: the data can't be read to the end ({error}); the file is truncated or damaged. "
@@ -73,7 +66,7 @@ class Record:
                 if bad.any():
                     slot, channel, row, column = (int(axis[0]) for axis in np.nonzero(bad))
                     raise SvqkitError(
-                        f"{self.path}: {bad.sum()} value(s) of {_show(day.day)} are NaN or infinite, the first at slot "
+                        f"{self.path}: {bad.sum()} value(s) of {_show(day)} are NaN or infinite, the first at slot "
                         f"{slot + 1:02d}, channel {channel}, row {row}, column {column}. Fill them, or cut that day."
                     )
                 yield np.maximum(values, 0)
@@ -98,7 +91,7 @@ class Days:
         Raises:
             SvqkitError: the file is damaged, or has a value that is not finite.
         """
-        for values in self.record.days_of_values(self.record.days):
+        for values in self.record.values():
             yield ((values - self.low) / (self.high - self.low)).astype(np.float32)
 
 
@@ -109,9 +102,9 @@ def plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
         SvqkitError: they do not hold what the module's docstring says, or too few whole days.
     """
     inspected = [inspect_record(path) for path in paths]
-    records = sorted((record for record in inspected if record.days), key=lambda record: record.days[0].day)
+    records = sorted((record for record in inspected if len(record.days)), key=lambda record: record.days[0])
     _check_together(records, paths)
-    days = np.array([day.day for record in records for day in record.days])
+    days = np.concatenate([record.days for record in records])
     borders = _borders(len(days), data, paths[0].parent)
     low, high, above = _range_of(records, borders["test"][0])
     clean = {split: _runs(days, *borders[split]) for split in SPLITS}
@@ -124,8 +117,7 @@ def plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
     length = data.frames_in + data.frames_out
 
     def windowing(clips: dict[Split, list[Clip]]) -> Windowing:
-        inputs, targets = tuple(range(data.frames_in)), tuple(range(data.frames_in, length))
-        return Windowing(inputs, targets, {split: every_window(clips[split], length) for split in SPLITS}, clips)
+        return Windowing.consecutive(data, {split: every_window(clips[split], length) for split in SPLITS}, clips)
 
     incomplete = sum(record.incomplete for record in inspected)
     notes = [f"{incomplete} day(s) without all of their {SLOTS} slots were left out"] if incomplete else []
@@ -175,8 +167,15 @@ def inspect_record(path: Path) -> Record:
             raise SvqkitError(
                 f"{path}: data has {shape[0]:,} slots, date the shape {file['date'].shape}; each slot needs one date."
             )
-        slots = [_slot(written, f"{path}, date {number}") for number, written in enumerate(file["date"][()])]
-    return Record(path, *_whole_days(slots), shape[2:], len(slots))
+        dates = [_slot(written, f"{path}, date {number}") for number, written in enumerate(file["date"][()])]
+    days, slots = np.array(dates, np.int64).reshape(-1, 2).T
+    # A day is whole where its 48 slots follow each other.
+    rows = np.flatnonzero(slots[: len(slots) - SLOTS + 1] == 1)
+    following = rows[:, None] + np.arange(SLOTS)
+    is_whole = (slots[following] == np.arange(1, SLOTS + 1)) & (days[following] == days[rows, None])
+    rows = rows[is_whole.all(axis=1)]
+    incomplete = len(set(days.tolist()) - set(days[rows].tolist()))
+    return Record(path, days[rows], rows, incomplete, shape[2:], len(slots))
 
 
 def _slot(written: bytes | str, where: str) -> tuple[int, int]:
@@ -193,22 +192,9 @@ def _day(text: str) -> int | None:
     if not re.fullmatch("[0-9]{8}", text):
         return None
     try:
-        return (date(int(text[:4]), int(text[4:6]), int(text[6:])) - date(1970, 1, 1)).days
+        return int(np.datetime64(f"{text[:4]}-{text[4:6]}-{text[6:]}", "D").astype(np.int64))
     except ValueError:
         return None
-
-
-def _whole_days(slots: Sequence[tuple[int, int]]) -> tuple[tuple[Day, ...], int]:
-    """The days whose 48 slots follow each other, and how many there are besides."""
-    days, row = [], 0
-    while row < len(slots):
-        day = slots[row][0]
-        if list(slots[row : row + SLOTS]) == [(day, slot) for slot in range(1, SLOTS + 1)]:
-            days.append(Day(day, row))
-            row += SLOTS
-        else:
-            row += 1
-    return tuple(days), len({day for day, _ in slots} - {day.day for day in days})
 
 
 def _check_together(records: Sequence[Record], paths: Sequence[Path]) -> None:
@@ -219,7 +205,7 @@ def _check_together(records: Sequence[Record], paths: Sequence[Path]) -> None:
             raise SvqkitError(
                 f"The grids differ: {records[0].path} has {records[0].grid}, {record.path} has {record.grid}."
             )
-    all_days = [(day.day, record.path) for record in records for day in record.days]
+    all_days = [(day, record.path) for record in records for day in record.days]
     for (day, path), (later, other) in pairwise(all_days):
         if later <= day:
             raise SvqkitError(
@@ -244,7 +230,7 @@ def _range_of(records: Sequence[Record], training_days: int) -> tuple[float, flo
     """Smallest and largest value before the test, and how many test values are larger."""
     low, high, above, number = np.inf, -np.inf, 0, 0
     for record in records:
-        for values in record.days_of_values(record.days):
+        for values in record.values():
             if number < training_days:
                 low, high = min(low, float(values.min())), max(high, float(values.max()))
             else:

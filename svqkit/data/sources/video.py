@@ -1,219 +1,182 @@
-"""Videos and folders of frames: how many frames there are, and those that are wanted, one by one or as parts.
+"""Videos: how many frames there are, and those that are wanted, decoded by PyAV (FFmpeg).
 
-Videos are decoded by OpenCV, which carries FFmpeg with it. A video that was cut short opens like a whole one and
-just ends early. So its container is held against the file's size first (:mod:`svqkit.data.sources.containers`), and
-later the frames that come are counted against those that it promises.
+A video that was cut short opens like a whole one and just ends early. So its packets are counted without decoding
+them, and held against what the container promises: a number of frames, a length in time, or a length in bytes.
 """
 
-import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong with a file is told by the errors below
-
+import av
 import cv2
 import numpy as np
+from av.container import InputContainer
+from av.video.reformatter import VideoReformatter
 
-from svqkit.data.sources.containers import MEND, kind_of_container, refuse_cut
-from svqkit.data.sources.images import channels_first, open_image, read_image, refuse_deep, resize
+from svqkit.data.sources.images import Size, size_text
 from svqkit.errors import SvqkitError
 from svqkit.settings.types import MOST_PIXELS
 from svqkit.userfiles import refuse_special
 
-VIDEO_SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg")
-# A part gives its frames in pieces of at most about this many bytes.
-PIECE = 16 * 2**20
-# Bytes that the least frame takes in a container, index and all.
-LEAST_FRAME = 8
-
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg")
+# By what a file holds, not by its name. FFmpeg's other formats may open further files: a playlist, a script.
+FORMATS = "avi,mov,matroska,webm,mpeg,mpegts,mpegvideo"
+# What helps against a damaged video.
+MEND = "fetch it again, re-encode it (`ffmpeg -i FILE NEW_FILE`), or remove it"
 
 
 @dataclass(frozen=True)
 class Video:
-    """What a video promises: how many frames, and their size (height, width)."""
+    """A video file with ``count`` frames of ``size`` (height, width); ``notes`` tell what is odd about it."""
 
-    frames: int
-    size: tuple[int, int]
+    path: Path
+    colour: bool
+    count: int
+    size: Size
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def open(cls, path: Path, colour: bool, whole: bool = True) -> "Video":
+        """Decode the first frame, and count the others. Without ``whole`` a video that was cut short is accepted.
+
+        Raises:
+            SvqkitError: there is no such file, it is no video or has no frame, or it was cut short.
+        """
+        _refuse_absent(path)
+        if whole:
+            _refuse_cut_avi(path)
+        with _opened(path) as container:
+            size = _pixels(_first(container, path), VideoReformatter(), colour=True).shape[:2]
+        with _opened(path) as container:
+            stream, is_matroska = container.streams.video[0], "matroska" in container.format.name
+            promised, lasting = stream.frames, (container.duration or 0) / av.time_base
+            frame = 1 / float(stream.average_rate or 25)
+            there, shown, end = _packets(container)
+        if whole and there < promised - 1:
+            with _opened(path, ignore_editlist="1") as container:
+                there, _, end = _packets(container)
+        # Matroska tells no number of frames, but how long they last.
+        if whole and (there < promised - 1 or (is_matroska and end < lasting - frame / 2)):
+            raise SvqkitError(
+                f"{path} is truncated: it ends after {there} frames, its header promises "
+                f"{promised or round(lasting / frame)}. Fetch it again, or remove it."
+            )
+        # Some whole AVIs hold one frame less than they promise (an encoder's placeholder at the end).
+        count = promised if whole and there == shown == promised - 1 else shown
+        notes = ()
+        if promised and count != promised:
+            notes = (f"{path.name}: the header promises {promised} frames, {count} are shown: these are taken",)
+        return cls(path, colour, count, size, notes)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file."""
+        return (self.path,)
+
+    def read(self, wanted: Sequence[int]) -> Iterator[np.ndarray]:
+        """Yield the frames with these indices, from 0, in rising order; (H, W, 3) RGB or (H, W, 1) grey, uint8.
+
+        Where just the last frame lacks, the one before stands in for it, with a warning.
+
+        Raises:
+            SvqkitError: the video ends before a frame that is wanted, or can't be decoded.
+        """
+        convert, held, position = VideoReformatter(), None, -1
+        with _opened(self.path) as container:
+            decoded = container.decode(video=0)
+            for index in wanted:
+                while position < index and (frame := next(decoded, None)) is not None:
+                    held, position = frame, position + 1
+                if position < index:
+                    if held is None or position < self.count - 2:
+                        raise SvqkitError(
+                            f"{self.path} ends after {position + 1} frames; its header promises {self.count}, and "
+                            f"frame {index + 1} is wanted. It is truncated or damaged: {MEND}."
+                        )
+                    warnings.warn(
+                        f"{self.path} lacks the last of its {self.count} frames: the one before is repeated.",
+                        stacklevel=2,
+                    )
+                pixels = _pixels(held, convert, self.colour)
+                if pixels.shape[:2] != self.size:
+                    raise SvqkitError(
+                        f"{self.path}: frame {index + 1} has {size_text(pixels.shape[:2])} pixels, the first one "
+                        f"{size_text(self.size)}: {MEND}."
+                    )
+                yield pixels
 
 
-def inspect_video(path: Path, whole: bool = True) -> Video:
-    """Read what a video promises in its header and first frame: under a millisecond for AVI and MP4.
+@contextmanager
+def _opened(path: Path, **options: str) -> Iterator[InputContainer]:
+    """An open video whose frames are decoded one after the other: files are decoded side by side already."""
+    _refuse_absent(path)
+    try:
+        with path.open("rb") as file, av.open(file, options={"format_whitelist": FORMATS, **options}) as container:
+            codec = container.streams.video[0].codec_context if container.streams.video else None
+            if codec is None:
+                raise ValueError("no stream of video that PyAV can decode")
+            if codec.width * codec.height > MOST_PIXELS:
+                raise SvqkitError(
+                    f"{path} promises frames of {size_text((codec.height, codec.width))} pixels, which is too large: "
+                    f"{MEND}."
+                )
+            codec.thread_count = 1
+            yield container
+    except SvqkitError:
+        raise
+    except PermissionError as error:
+        raise SvqkitError(f"{path} can't be read ({error}). Let this user read it.") from error
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise SvqkitError(
+            f"{path} ({path.stat().st_size:,} bytes) can't be opened as a video, or not be decoded to its end "
+            f"({error}): it is truncated, damaged or of another kind. What helps: {MEND}."
+        ) from error
 
-    Other containers tell how long they last, from which the number of frames can't be had exactly: there the frames
-    are counted by decoding. Without ``whole`` a video that was cut short is accepted.
 
-    Raises:
-        SvqkitError: there is no such file, it is no video or has no frame, or it was cut short.
-    """
+def _packets(container: InputContainer) -> tuple[int, int, float]:
+    """How many frames there are, how many of them are shown, and when the last stream ends, in seconds."""
+    there, shown, end = 0, 0, 0.0
+    for packet in container.demux():
+        if packet.size and packet.pts is not None:
+            end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        if packet.size and packet.stream is container.streams.video[0]:
+            there, shown = there + 1, shown + (not packet.is_discard)
+    return there, shown, end
+
+
+def _first(container: InputContainer, path: Path) -> av.VideoFrame:
+    frame = next(container.decode(video=0), None)
+    if frame is None:
+        raise SvqkitError(f"{path} has no frame of video that can be decoded: {MEND}.")
+    return frame
+
+
+def _pixels(frame: av.VideoFrame, convert: VideoReformatter, colour: bool) -> np.ndarray:
+    """A frame as it is shown, (H, W, 3) RGB or (H, W, 1) grey."""
+    # Grey by way of blue, green, red, as OpenCV reads a video: the reference's frames, bit for bit.
+    pixels = convert.reformat(frame, format="rgb24" if colour else "bgr24", threads=1).to_ndarray()
+    if not colour:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)[..., None]
+    return np.ascontiguousarray(np.rot90(pixels, frame.rotation // 90))
+
+
+def _refuse_absent(path: Path) -> None:
     if not path.exists():
         raise SvqkitError(f"There is no video {path}. Fetch it again, or take it off the list.")
     refuse_special(path)
-    if whole:
-        refuse_cut(path)
-    capture = _open(path)
-    try:
-        came, first = capture.read()
-        if not came:
-            raise SvqkitError(f"{path} has no frame of video that can be decoded: {MEND}.")
-        frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        if frames * LEAST_FRAME > (size := path.stat().st_size):
-            raise SvqkitError(f"{path} has {size:,} bytes, its header promises {frames:,} frames: {MEND}.")
-        if frames <= 0 or kind_of_container(path) not in ("avi", "mp4"):
-            frames = 1 + sum(1 for _ in iter(capture.grab, False))
-    finally:
-        capture.release()
-    return Video(frames, first.shape[:2])
 
 
-def read_video(
-    path: Path, colour: bool, wanted: Sequence[range] | None = None, promised: int | None = None
-) -> Iterator[np.ndarray]:
-    """Yield the frames of a video one by one, (H, W, 3) RGB or (H, W, 1) grey (luminance), uint8.
-
-    ``wanted`` are the indices of the frames, from 0, in rising order; without it all of the ``promised`` ones. Without
-    ``promised`` the video is inspected first, which refuses one that was cut short.
-
-    Some whole AVIs hold one frame less than they promise (an encoder's placeholder at the end). Where just the last
-    frame that is promised lacks, the one before stands in for it, with a warning.
-
-    Raises:
-        SvqkitError: the video ends before a frame that is wanted, or can't be opened.
-    """
-    promised = promised or inspect_video(path).frames
-    wanted = [range(promised)] if wanted is None else wanted
-    capture = _open(path)
-    position = 0
-    try:
-        for index in chain.from_iterable(wanted):
-            while position < index and capture.grab():
-                position += 1
-            came, pixels = capture.read() if position == index else (False, None)
-            if came:
-                position += 1
-                yield _converted(pixels, colour)
-            elif position == index == promised - 1 > 0:
-                warnings.warn(
-                    f"{path} lacks the last of its {promised} frames: the one before is repeated.", stacklevel=2
-                )
-                yield from read_video(path, colour, [range(index - 1, index)], promised)
-            else:
-                raise SvqkitError(
-                    f"{path} ends after {position} frames; its header promises {promised}, and frame {index + 1} is "
-                    f"wanted. It is truncated or damaged: {MEND}."
-                )
-    finally:
-        capture.release()
-
-
-@dataclass(frozen=True)
-class VideoPart:
-    """Frames of a video file that promises ``promised`` of them, brought to ``size`` (height, width).
-
-    ``wanted`` are their indices as :func:`read_video` takes them.
-    """
-
-    path: Path
-    wanted: tuple[range, ...]
-    promised: int
-    size: tuple[int, int]
-    colour: bool
-
-    @property
-    def frames(self) -> int:
-        """How many frames it gives."""
-        return sum(map(len, self.wanted))
-
-    def read(self) -> Iterator[np.ndarray]:
-        """Yield its frames in order, (n, C, H, W) uint8, n so that a piece takes at most about 16 MB."""
-        frames = read_video(self.path, self.colour, self.wanted, self.promised)
-        return _pieces(resize(frame, self.size) for frame in frames)
-
-
-@dataclass(frozen=True)
-class FramesPart:
-    """Image files, one per frame, in this order, brought to ``size`` (height, width).
-
-    With ``exact`` all of them must have that size already.
-    """
-
-    files: tuple[Path, ...]
-    size: tuple[int, int]
-    colour: bool
-    exact: bool = False
-
-    @property
-    def frames(self) -> int:
-        """How many frames it gives."""
-        return len(self.files)
-
-    def read(self) -> Iterator[np.ndarray]:
-        """Yield its frames in order, (n, C, H, W) uint8, n so that a piece takes at most about 16 MB."""
-        return _pieces(self._frame(path) for path in self.files)
-
-    def _frame(self, path: Path) -> np.ndarray:
-        image = read_image(path, self.colour)
-        if self.exact and image.shape[:2] != self.size:
-            raise SvqkitError(
-                f"{path} has {size_text(image.shape[:2])} pixels, the first frame of its folder "
-                f"{size_text(self.size)}. Set `size` to bring all frames to one size, or remove the file."
-            )
-        return resize(image, self.size)
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Return height and width of an image file, from its header.
-
-    Raises:
-        SvqkitError: it is no image, or has more than 8 bits a channel.
-    """
-    with open_image(path, str(path)) as image:
-        refuse_deep(image, path)
-        return image.height, image.width
-
-
-def size_text(size: Sequence[int]) -> str:
-    """Return a size (height, width) in words: "128 × 160"."""
-    return " × ".join(map(str, size))
-
-
-def _open(path: Path) -> cv2.VideoCapture:
-    # FFmpeg goes by what a file holds: a playlist or a script, whatever its name, would make it open other files. It
-    # takes a name such as "a:b" for an address, unless that is in a folder.
-    if not kind_of_container(path):
-        raise _not_opened(path)
-    # One thread each: parts are decoded side by side already.
-    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-    if not capture.isOpened():
-        raise _not_opened(path)
-    width, height = (int(capture.get(of)) for of in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-    if width * height > MOST_PIXELS:
-        raise SvqkitError(f"{path} promises frames of {size_text((height, width))} pixels, which is too large: {MEND}.")
-    return capture
-
-
-def _not_opened(path: Path) -> SvqkitError:
-    return SvqkitError(
-        f"{path} ({path.stat().st_size:,} bytes) can't be opened as a video: it is truncated, of another kind, or its "
-        f"codec is not known to OpenCV. What helps: {MEND}."
-    )
-
-
-def _converted(pixels: np.ndarray, colour: bool) -> np.ndarray:
-    if colour:
-        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)[..., None]
-
-
-def _pieces(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    held: list[np.ndarray] = []
-    for frame in frames:
-        held.append(channels_first(frame))
-        if (len(held) + 1) * frame.nbytes > PIECE:
-            yield np.stack(held)
-            held = []
-    if held:
-        yield np.stack(held)
+def _refuse_cut_avi(path: Path) -> None:
+    """Refuse an AVI that is shorter than its container says, even if every frame is there."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head[:4] != b"RIFF":
+        return
+    length, size = int.from_bytes(head[4:8], "little"), path.stat().st_size
+    if length == 0:
+        raise SvqkitError(f"{path} was never finished, its header gives no length: {MEND}.")
+    if size < length:  # writers disagree whether the eight bytes of the header count
+        raise SvqkitError(f"{path} is truncated: {size:,} bytes, its header promises {length:,}. Fetch it again.")
