@@ -89,13 +89,6 @@ def codes(*places: str) -> xr.DataArray:
     return xr.DataArray(values, coords, ("code", *places))
 
 
-def log(seed: int = 0) -> pd.DataFrame:
-    epoch = np.arange(1, 6)
-    loss = np.exp(-epoch.astype(float)) + 0.01 * seed
-    both = {"train_loss": loss, "validation_loss": 1.1 * loss}
-    return pd.DataFrame({"epoch": epoch, "learning_rate": 1e-3 / epoch, **both})
-
-
 def usage(hard: bool = False) -> dict[str, object]:
     share = np.arange(8) / 28
     found: dict[str, object] = {"share": share, "perplexity": 5.5, "dead_codes": 1}
@@ -164,7 +157,6 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "lines": lambda: lines(by_lead(1, 6, 12)),
     "one lead": lambda: lines(by_lead(6)),
     "changes": lambda: plots.changes(changes(), "Change of the MSE [%]", "Against SimVP"),
-    "learning curves": lambda: plots.learning_curves({SVQ: [log(), log(1)], NONE: [log()]}),
     "usage": lambda: plots.usage_figure({SVQ: usage(), VQ: usage(hard=True)}),
     "weights": lambda: plots.weights_figure({"MSE loss": usage(), "MAE loss": usage()}, "Weights"),
     "similarities": lambda: plots.similarities({SVQ: np.eye(5), VQ: np.ones((4, 4))}, 8, "Are codes alike?"),
@@ -498,12 +490,6 @@ def test_changes_say_their_numbers_and_one_training_is_hollow() -> None:
     assert [mark.get_markerfacecolor() == "white" for mark in marks] == [False, True]
 
 
-def test_learning_curves_are_dashed_for_training_and_logarithmic_where_the_loss_falls_far() -> None:
-    losses = plots.learning_curves({SVQ: [log()]}).axes[0]
-    assert [line.get_linestyle() for line in losses.lines] == ["--", "-"]
-    assert losses.get_yscale() == "log"
-
-
 # --- codebooks --------------------------------------------------------------------------------------------------------
 
 
@@ -583,13 +569,7 @@ def other_units() -> xr.Dataset:
         (lambda: plots.lines(by_lead(1).assign(value=np.nan), "lead", "value", ("", ""), "A"), "no value is finite"),
         (lambda: plots.lines(by_lead(1), "hour", "value", ("", ""), "A"), "column(s) hour"),
         (lambda: plots.changes(changes()[:0], "", "A"), "no experiment was compared"),
-        (lambda: plots.learning_curves({}), "no training logs"),
-        (lambda: plots.learning_curves({SVQ: []}), "no training log"),
-        (lambda: plots.learning_curves({SVQ: [log().drop(columns="epoch")]}), "column(s) epoch"),
-        (lambda: plots.learning_curves({SVQ: [log().assign(train_loss=np.nan)]}), "no finite number in train_loss"),
-        (lambda: plots.learning_curves({SVQ: [pd.concat([log(), log()])]}), "more than once"),
         (lambda: plots.usage_figure({}), "no codebook"),
-        (lambda: plots.usage_figure({SVQ: usage() | {"perplexity": None}}), "lacks perplexity"),
         (lambda: plots.usage_figure({SVQ: usage() | {"share": np.zeros(4)}}), "no code"),
         (lambda: plots.weights_figure({}, "Weights"), "no weights"),
         (lambda: plots.similarities({SVQ: np.ones((1, 1))}, 4, "A"), "two codes or more"),

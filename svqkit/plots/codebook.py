@@ -29,11 +29,11 @@ def ranks(usage: Mapping[str, Usage]) -> pd.DataFrame:
         usage: by run, a mapping with ``share`` (K,), of :func:`svqkit.evaluation.read_usage`.
 
     Raises:
-        SvqkitError: a usage lacks it, or has no code that is ever the strongest.
+        SvqkitError: a usage has no code that is ever the strongest.
     """
     parts = []
     for name, entry in usage.items():
-        if entry.get("share") is None or not np.nansum(entry["share"]) > 0:
+        if not np.nansum(entry["share"]) > 0:
             raise SvqkitError(f"The codebook usage of {name} has no code that is ever the strongest.")
         share = np.sort(np.asarray(entry["share"], dtype=float))[::-1]
         share = share[share > 0]
@@ -52,9 +52,10 @@ def usage_figure(usage: Mapping[str, Usage], title: str = "Use of the codebook")
         title: what the figure shows.
 
     Raises:
-        SvqkitError: there is no usage, or one uses no code or lacks ``share``, ``perplexity`` or ``dead_codes``.
+        SvqkitError: there is no usage, or one uses no code.
     """
-    _check(usage)
+    if not usage:
+        raise SvqkitError("There is no codebook to draw: give the usage of one experiment or more.")
     frequency, styles, names = ranks(usage), line_styles(usage), display_names(usage)
     with use():
         figure = new_figure(FULL_WIDTH, 4.3 + 0.15 * len(usage))
@@ -191,15 +192,6 @@ def code_effects(
             Panel(local[number], change, f"Added at the cross\n{_largest(local[number], units, noticeable)}"),
         ]
     return draw_panels(rows, title)
-
-
-def _check(usage: Mapping[str, Usage]) -> None:
-    if not usage:
-        raise SvqkitError("There is no codebook to draw: give the usage of one experiment or more.")
-    for name, entry in usage.items():
-        missing = [key for key in ("share", "perplexity", "dead_codes") if entry.get(key) is None]
-        if missing:
-            raise SvqkitError(f"The codebook usage of {name} lacks {', '.join(missing)}.")
 
 
 def _facts(name: str, usage: Usage) -> str:

@@ -1,4 +1,4 @@
-"""Lines with their bands over seeds, changes with their intervals, and the loss during training."""
+"""Lines with their bands over seeds, and changes with their intervals."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,12 +26,10 @@ from svqkit.plots.names import (
 )
 from svqkit.plots.style import COLUMN_WIDTH, FULL_WIDTH, heading, new_figure, use
 
-_LOG_FROM = 4.0  # a loss that falls by this factor or more gets a logarithmic axis
 _FEW = 6  # so many numbers stand below a narrow panel
 _MOST_COLUMNS = 4
 _ROW = 0.17  # inches
 _BAND = {"errorbar": ("pi", 100), "err_kws": {"alpha": 0.2, "linewidth": 0}}  # from the lowest to the highest
-_DASHES = {"train_loss": "--", "validation_loss": "-"}
 
 
 def lines(
@@ -260,63 +258,3 @@ def changes(table: pd.DataFrame, label: str, title: str, panel: str = "panel", r
 def _highlighted(experiment: str) -> str:
     """Whose look an experiment has where all others look alike: SVQ its own, the rest that of the base."""
     return "svq" if kind(experiment).split("-")[0] == "svq" else "none"
-
-
-def learning_curves(logs: Mapping[str, Sequence[pd.DataFrame]], loss: str = "Loss", title: str = "") -> Figure:
-    """Draw training (dashed) and validation loss (solid) by epoch, with the learning rate below.
-
-    The line is the mean over seeds, the band goes from the lowest to the highest validation loss.
-
-    Args:
-        logs: by experiment, one table for each seed with the columns ``epoch``, ``learning_rate``,
-            ``train_loss`` and ``validation_loss`` (NaN where an epoch had no validation).
-        loss: what the loss is, for the axis.
-        title: what the figure shows.
-
-    Raises:
-        SvqkitError: there are no logs, or one lacks a column, has no finite loss or repeats an epoch.
-    """
-    import seaborn as sns
-
-    runs = {name: _seeds_together(name, tables) for name, tables in logs.items()}
-    if not runs:
-        raise SvqkitError("There are no training logs to draw: give one experiment or more.")
-    styles, names = line_styles(runs), display_names(runs)
-    with use():
-        figure = new_figure(COLUMN_WIDTH, 3.5)
-        axes, rate_axes = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
-        for name, table in runs.items():
-            colour = styles[name].colour
-            for column, dash in _DASHES.items():
-                band = _BAND if column == "validation_loss" else {"errorbar": None}
-                sns.lineplot(table, x="epoch", y=column, color=colour, linestyle=dash, ax=axes, **band)
-            sns.lineplot(table, x="epoch", y="learning_rate", errorbar=None, color=colour, linewidth=1, ax=rate_axes)
-        losses = pd.concat(runs.values())[list(_DASHES)].to_numpy()
-        if np.nanmin(losses) > 0 and np.nanmax(losses) > _LOG_FROM * np.nanmin(losses):
-            axes.set_yscale("log")
-            plain_ticks(axes.yaxis)
-        axes.set_ylabel(loss)
-        axes.grid(True, axis="y")
-        rate_axes.set(ylabel="Learning\nrate", xlabel="Epoch")
-        rate_axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-        rate_axes.ticklabel_format(axis="y", style="sci", scilimits=(0, 0), useMathText=True)
-        keys = [Line2D([], [], color=styles[name].colour, label=names[name]) for name in runs]
-        for words, dash in (("training", "--"), ("validation", "-")):
-            keys.append(Line2D([], [], color="#555555", linestyle=dash, label=words))
-        _legend(figure, keys)
-        heading(figure, title or "Loss during training")
-    return figure
-
-
-def _seeds_together(name: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The logs of an experiment's seeds in one table."""
-    if not tables:
-        raise SvqkitError(f"{name} has no training log: give one table or more.")
-    for table in tables:
-        need_columns(table, ("epoch", "learning_rate", *_DASHES), f"A training log of {name}")
-        empty = [column for column in _DASHES if not np.isfinite(table[column].astype(float)).any()]
-        if empty:
-            raise SvqkitError(f"A training log of {name} has no finite number in {', '.join(empty)}.")
-        if table["epoch"].duplicated().any():
-            raise SvqkitError(f"A training log of {name} holds an epoch more than once.")
-    return pd.concat(tables, ignore_index=True)

@@ -137,14 +137,14 @@ def error_map(
         The field, its attribute ``units`` being that of the channel.
 
     Raises:
-        SvqkitError: the variable, the channel, a lead or all values are missing.
+        SvqkitError: the variable, the channel or a lead is missing.
     """
     field = pick_or_colour(need_variable(errors, variable, name), channel, name)
     field = pick_leads(field, leads, name)
     over = [dim for dim in ("lead", "channel") if dim in field.dims]
     together = (np.square(field).mean(over) ** 0.5) if variable == "rmse" else field.mean(over)
     attrs = {**errors[variable].attrs, "units": unit_of(field)}
-    return need_values(together.transpose(*plane_of(together)).assign_attrs(attrs), f"{variable} of {name}")
+    return together.transpose(*plane_of(together)).assign_attrs(attrs)
 
 
 def over_seeds(errors: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -193,14 +193,3 @@ def need_variable(data: xr.Dataset, variable: str, name: str) -> xr.DataArray:
     if "lead" not in data[variable].dims or "lead" not in data.coords:
         raise SvqkitError(f"Field {variable!r} of {name} needs a dimension and a coordinate 'lead' in hours or frames.")
     return data[variable]
-
-
-def need_values(field: xr.DataArray, name: str) -> xr.DataArray:
-    """Return the field itself, when it has a finite value.
-
-    Raises:
-        SvqkitError: every value is NaN or infinite.
-    """
-    if not np.isfinite(field).any():
-        raise SvqkitError(f"There is nothing to draw: every value of {name} is missing (NaN).")
-    return field

@@ -59,10 +59,11 @@ def error_maps(
     kind = "difference" if variable == "bias" else "amount"
     scale = Scale.of(kind, of_models or every, with_units(_MEANING[variable], units), every)
     names = display_names(maps)
+    by_lead = [""] if len(columns) == 1 else [one_lead(lead, lead_units(first)) for (lead,) in columns]
     rows = {
         names[name]: [
-            Panel(field, scale, f"{_what(names[name], lead, columns, first)}: {_mean(field, variable, units)}")
-            for lead, field in zip(columns, row, strict=True)
+            Panel(field, scale, f"{what or names[name]}: {_mean(field, variable, units)}")
+            for what, field in zip(by_lead, row, strict=True)
         ]
         for name, row in maps.items()
     }
@@ -125,10 +126,6 @@ def difference_maps(
     seen = "" if projection == "world" else f", {polar_words(projection)}"
     title = title or f"{_capital(what)} against {names[base]}, {lead_words(leads, lead_units(errors[base]))}{seen}"
     return draw_panels(in_rows(panels), title, projection)
-
-
-def _what(name: str, lead: list[int], columns: list[list[int]], errors: xr.Dataset) -> str:
-    return name if len(columns) == 1 else one_lead(lead[0], lead_units(errors))
 
 
 def _mean(field: xr.DataArray, variable: str, units: str) -> str:
