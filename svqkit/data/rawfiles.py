@@ -35,10 +35,7 @@ def raw_digest(files: Sequence[Path], root: str | Path, known: Path) -> dict[str
     if new or len(before) != len(seen):
         with replacing(known) as draft:
             draft.write_text(json.dumps({name: [*state, digests[name]] for name, (_, state) in seen.items()}))
-    lines = [f"{name} {digests[name]}" for name in sorted(seen)]
-    if "://" in str(root):  # what lies elsewhere is known by its address only
-        lines.append(str(root))
-    every = hashlib.sha256("\n".join(lines).encode())
+    every = hashlib.sha256("\n".join(f"{name} {digests[name]}" for name in sorted(seen)).encode())
     return {"files": len(seen), "bytes": sum(state[0] for _, state in seen.values()), "digest": every.hexdigest()}
 
 
