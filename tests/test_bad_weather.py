@@ -680,6 +680,7 @@ def test_a_single_file_a_store_and_a_url_are_roots(tmp_path: Path) -> None:
         made = from_files(root, data, Domain.of(store, "clean"), (1,))
         np.testing.assert_array_equal(made.frames[0, :, 1], VALUES[-2:])
         assert made.restore(made.frames[:, :1])["t"].dims == ("time", "level", "latitude", "longitude")
+        assert ("root" in store.made_from["data"]) == ("://" in root), "of a URL the address tells what it holds"
 
 
 def test_a_folder_whose_name_is_a_number_is_a_folder(domain: Domain, tmp_path: Path, monkeypatch: Any) -> None:

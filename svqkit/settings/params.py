@@ -132,8 +132,11 @@ def as_tree(settings: Any) -> Tree:
 
 
 def without_root(data: Mapping[str, Any]) -> Tree:
-    """Return a dataset's settings, as plain dicts, without the place of its raw files: moved, they are the same."""
-    return {key: value for key, value in data.items() if key != "root"}
+    """Return a dataset's settings, as plain dicts, without the place of its raw files: moved, they are the same.
+
+    What lies at a URL is known by nothing else: a URL stays.
+    """
+    return {key: value for key, value in data.items() if key != "root" or "://" in str(value)}
 
 
 def experiment_from_tree(tree: Mapping[str, Any], where: str) -> Experiment:
