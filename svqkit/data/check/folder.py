@@ -84,8 +84,8 @@ def _inspect(data: Data, folder: Path, report: Report) -> None:
     if data.source == "taxibj":  # whose plan reads every value
         return
     made, known = _try_plan(data, report), whole(data)
-    if made and any(isinstance(getattr(part, "source", None), ImageFiles) for part in made.parts):
-        known = None  # of KTH's folders of frames no count is known to be right
+    if made and data.source == "kth" and any(isinstance(part.source, ImageFiles) for part in made.parts):
+        known = None  # of its folders of frames no count is known to be right
     windows = {
         protocol: tuple(len(windowing.starts[split]) for split in SPLITS)
         for protocol, windowing in (made.windows.items() if made else ())
