@@ -201,7 +201,7 @@ class _Dataset:
         experiment = run.experiment
         base, svq = base_of(experiment, self.experiments), main_svq(self.experiments)
         losses = run.steps()["train_loss"]
-        frames = read_config(run.path).get("made_from", {}).get("data", {})
+        frames = read_config(run.path).made_from.get("data", {})
         noted = journal.read(experiment, self.journals)
         took = {**noted, **journal.by_seed(noted).get(run.seed, {})}
         return {
