@@ -13,7 +13,7 @@ LOG := $(VENV)/setup.log
 
 # Stages that `make repro` runs side by side; 0: two, or one for each GPU.
 JOBS ?= 0
-# The Dask cluster that runs them, tcp://host:8786; empty: one on this machine, for this command.
+# The address of the Dask cluster that runs them; empty: one on this machine, for this command.
 SCHEDULER ?=
 # Only the stages of this dataset, and what joins all datasets; empty: all.
 ONLY ?=

@@ -94,7 +94,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def test_it_trains_as_the_document_says(project: Project, section: Section, experiment: str, part: dict) -> None:
     project.run(*section.command())
     texts, pictures = outputs_of(project.folder / "out.ipynb")
-    assert "mse" in texts, "the table of scores"
+    assert "MSE" in texts, "the table of scores"
     assert pictures >= 3, "curves, a forecast, the error's map"
     run = project.folder / "scratch/runs/sample/weather_t2m" / experiment / "seed0"
     trained = json.loads((run / "config.json").read_text(encoding="utf-8"))["experiment"]

@@ -20,7 +20,8 @@ import svqkit
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 GROUPS = PROJECT["project"]["optional-dependencies"].values()
-NEEDED = [*map(Requirement, chain(PROJECT["project"]["dependencies"], *GROUPS, PROJECT["build-system"]["requires"]))]
+NAMED = map(Requirement, chain(PROJECT["project"]["dependencies"], *GROUPS, PROJECT["build-system"]["requires"]))
+NEEDED = [need for need in NAMED if need.name != PROJECT["project"]["name"]]  # a group may name another one
 SETUP_FILES = "pyproject.toml requirements.lock environment.yml Makefile .ci/run .gitignore .gitattributes .dvc/config"
 
 

@@ -102,7 +102,7 @@ def test_no_frame_of_a_tested_person_is_trained_on(train: list[Line], test: list
         table = [(names.setdefault(of, len(names)), begin, int(of[1:].split("_")[0]), 1) for of, begin in lines]
         return human.Sequences(Path("list"), *np.array(table).T)
 
-    data = HumanData(root="", train=(1, 5), validation=(8,), test=(9, 11))
+    data = HumanData(root="anywhere", train=(1, 5), validation=(8,), test=(9, 11))
     lists = [rows(train), rows(test)]
     found = human.frames_of_lists(lists, 8, 5)
     starts = human.window_starts(data, lists, found)

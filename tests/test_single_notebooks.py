@@ -33,7 +33,7 @@ def execute(project: Project) -> Iterator[Callable[..., NotebookNode]]:
 )
 def test_train_ends_with_scores_and_pictures(name: str, execute: Callable[..., NotebookNode]) -> None:
     texts, pictures = outputs_of(execute("train", dataset=name, overrides=SHORT))
-    assert "mse_mean" in texts
+    assert "MSE" in texts
     assert "Persistence" in texts
     assert "SVQ" in texts
     assert pictures >= 3, "the curves, a forecast beside the truth, where the error is"

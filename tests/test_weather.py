@@ -260,12 +260,12 @@ BAD: dict[str, tuple[Callable[[RawFiles], Any] | str, ...]] = {
     ),
     "a period shorter than a window": (
         lambda raw: raw.write(),
-        "The validation split",
+        "the validation split",
         "20 + 5 frames over a run of 25, its longest run of frames has 24",
     ),
     "runs shorter than a window": (
         changed(drop(2, 4, 6, 8, 10)),
-        "The train split",
+        "the train split",
         "a run of 25, its longest run of frames has 24",
     ),
 }

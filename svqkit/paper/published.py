@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, choose
 from svqkit.plots import measured
 from svqkit.plots.names import METRICS, metric_name
 from svqkit.plots.table import published_cells
@@ -27,6 +27,11 @@ _FILES = ("openstl.csv", "svq_paper.csv", "svq_paper_more.csv", "later_work.csv"
 _COLUMNS = ["dataset", "variable", "method", "metric", "value", "source", "setting"]
 # Columns of the zoo: scores; millions of parameters, billions of operations a sample, samples a second on a V100.
 _ZOO = ["mse", "mae", "rmse", "ssim", "psnr", "lpips", "params_m", "flops_g", "fps_v100"]
+
+# Beside those: how much a score changes, in percent of the other one; and sizes that go with a score.
+_METRICS = [*_ZOO, "codebook_size", "mse_exceeds"]
+# Datasets of later work that are none of ours, or are scored in other lengths.
+_ELSEWHERE = ["mmnist", "kth_10_20", "kth_10_40"]
 
 
 @cache
@@ -39,16 +44,19 @@ def read() -> pd.DataFrame:
     """
     numbers = pd.concat([read_file(FOLDER / name) for name in _FILES], ignore_index=True)
     ours = pd.read_csv(FOLDER / "counterparts.csv", dtype={"codebook_size": "Int64"})
-    frames = pd.read_csv(FOLDER / "frames.csv")
     doubtful = numbers["source"].str.contains("check before use")
-    return numbers.assign(doubtful=doubtful).merge(ours, "left", "method").merge(frames, "left", "dataset")
+    return numbers.assign(doubtful=doubtful).merge(ours, "left", "method").merge(_frames(), "left", "dataset")
+
+
+def _frames() -> pd.DataFrame:
+    return pd.read_csv(FOLDER / "frames.csv")
 
 
 def read_file(path: str | Path) -> pd.DataFrame:
     """Read one file of published numbers.
 
     Raises:
-        SvqkitError: a column is missing, a name or a source is, or a number is none.
+        SvqkitError: a column is missing or unknown, a name or a source is, or a number is none.
     """
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -61,10 +69,16 @@ def read_file(path: str | Path) -> pd.DataFrame:
     needed = {"dataset", "method", "metric", "value", "source"}
     if missing := sorted(needed - set(frame)):
         raise SvqkitError(f"{path} lacks the column(s) {', '.join(missing)}; it has {', '.join(frame.columns)}.")
+    if unknown := sorted(set(frame) - set(_COLUMNS)):
+        raise SvqkitError(f"{path} has the unknown columns {', '.join(unknown)}; there are {', '.join(_COLUMNS)}.")
     frame = frame.reindex(columns=_COLUMNS, fill_value="")
     if not (named := (frame[sorted(needed)] != "").all(axis=1)).all():
         number = int(named.idxmin())
         raise SvqkitError(f"{path}, number {number + 1}: {', '.join(sorted(needed))} must be filled in.")
+    for datasets, metric in frame[["dataset", "metric"]].drop_duplicates().itertuples(index=False):
+        for dataset in datasets.split("+"):  # a mean over several
+            choose(dict.fromkeys([*_frames()["dataset"], *_ELSEWHERE]), dataset, f"dataset in {path}:")
+        choose(dict.fromkeys(_METRICS), metric.removesuffix("_change_percent"), f"metric in {path}:")
     values = pd.to_numeric(frame["value"], errors="coerce")
     if not np.isfinite(values).all():
         wrong = frame[~np.isfinite(values)].iloc[0]

@@ -9,11 +9,11 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from distributed import WorkerPlugin, get_worker
 
-import svqkit
 from svqkit.pipeline import watchdog
 from svqkit.pipeline.kernel import private_folder
 from svqkit.pipeline.warm import SOCKET
@@ -109,8 +109,8 @@ def last_line(printed: str) -> str:
 
 def code_version() -> str:
     """Return the version of the code that this process would run, with a digest of it."""
-    root = Path(svqkit.__file__).parent
+    root = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    return f"{svqkit.__version__} ({digest.hexdigest()[:12]})"
+    return f"{version('svqkit')} ({digest.hexdigest()[:12]})"
