@@ -20,11 +20,10 @@ from projectcopy import Project, outputs_of
 DATASETS = ("weather_t2m", "taxibj")
 KINDS = {"weather_t2m": ("none", "svq", "vq", "swin-svq"), "taxibj": ("none", "svq")}
 EXPERIMENTS = tuple(f"{dataset}-{kind}" for dataset, kinds in KINDS.items() for kind in kinds)
-PAPER = {"gather", "tables", "paper_figures", "report"}
 STAGES = {
     "notebooks",
     "settings",
-    *("costs", "tables", "paper_figures", "report"),
+    *("costs", "gather", "tables", "paper_figures", "report"),
     *(f"{stage}@{dataset}" for stage in ("raw", "prepare", "evaluate", "figures") for dataset in DATASETS),
     *(f"train@{experiment}" for experiment in EXPERIMENTS),
 }

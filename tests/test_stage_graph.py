@@ -17,7 +17,7 @@ from projectcopy import ROOT, Project
 
 DATASETS = ("weather_t2m", "taxibj")
 EXPERIMENTS = (*(f"{dataset}-{kind}" for dataset in DATASETS for kind in ("none", "svq")), "weather_t2m-swin-svq")
-PAPER = {"tables", "paper_figures", "report"}
+PAPER = {"gather", "tables", "paper_figures", "report"}
 STAGES = {
     "notebooks",
     "settings",
@@ -37,7 +37,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.run("dvc", "pull", "data.dvc")
     project.keep(*EXPERIMENTS)
     pipeline = project.folder / "dvc.yaml"
-    pipeline.write_text(pipeline.read_text().replace('-m svqkit.pipeline stage "$DVC_STAGE"', "tests/stand_in.py"))
+    commands = re.compile(r'-m svqkit\.pipeline stage "\$DVC_STAGE"|-m svqkit\.paper\.gather')
+    pipeline.write_text(commands.sub("tests/stand_in.py", pipeline.read_text()))
     project.change(profiles__sample__taxibj__training__epochs=1)
     assert project.repro() == STAGES
     return project
