@@ -119,7 +119,7 @@ def test_moved_data_another_study_or_translator_and_comments_train_nothing(proje
     registry.write_text(registry.read_text().replace("TRANSLATORS = {", "TRANSLATORS = {\n    'mine': 'mine:Mine',"))
     project.change(**{"experiments__taxibj-svq__studies": ["main", "noise"]})
     stale = json.loads(project.run("dvc", "status", "--json"))
-    assert {"settings", "evaluate@taxibj", "costs", *PAPER} <= stale.keys()
+    assert {"settings", "evaluate@taxibj", "costs", "gather"} <= stale.keys()
     ran = project.repro()
     assert not [stage for stage in ran if stage.startswith(("raw", "prepare", "train"))]
     assert "evaluate@taxibj" in ran
@@ -151,6 +151,6 @@ def test_a_variant_can_be_compared_as_readme_says(project: Project) -> None:
 def test_a_part_alone_also_of_an_experiment_that_dvc_does_not_know_yet(project: Project) -> None:
     """As `make report` does it."""
     project.change(**{"experiments__taxibj-more": {"dataset": "taxibj"}})
-    printed = project.run("svqkit.pipeline.run_stages", "--only", "settings", "tables")
+    printed = project.run("svqkit.pipeline.run_stages", "--only", "settings", "gather")
     assert "trainings.yaml: added: taxibj-more" in printed
-    assert stages_in(printed) == {"settings", "tables"}
+    assert stages_in(printed) == {"settings", "gather"}

@@ -108,11 +108,12 @@ def run(options: argparse.Namespace) -> int:
     with workers(options) as client:
         print(f"What is going on is shown at {client.dashboard_link}")
         # What most others wait for runs first: often it changes nothing, and then there is nothing else to do.
-        failed, done = {}, set()
-        while not failed and (first := hubs(graph) - done):
-            failed = run_part(client, graph.subgraph(first), options)
+        failed: dict[str, str] = {}
+        done: set[str] = set()
+        while first := hubs(graph) - done:
+            failed |= run_part(client, graph, first, failed, options)
             graph, done = stages_to_run(options.only), done | first
-        failed = failed or run_part(client, graph, options)
+        failed |= run_part(client, graph, set(graph) - done, failed, options)
     if failed:
         print(f"\n{len(failed)} stage(s) failed:")
         for name, reason in failed.items():
@@ -125,16 +126,18 @@ def hubs(graph: nx.DiGraph) -> set[str]:
     return {name for name in graph if not graph[name] and 2 * len(nx.ancestors(graph, name)) > len(graph)}
 
 
-def run_part(client: Any, graph: nx.DiGraph, options: argparse.Namespace) -> dict[str, str]:
-    """Bring the stages of a graph up to date; return those that failed, and why."""
+def run_part(
+    client: Any, graph: nx.DiGraph, part: set[str], failed: dict[str, str], options: argparse.Namespace
+) -> dict[str, str]:
+    """Bring a part of the stages up to date, after others of which some failed; return those that fail, and why."""
     from distributed import wait
 
     from svqkit.pipeline.worker import reproduce
 
     devices = [] if options.scheduler else gpus()
     futures = {}
-    for name in nx.topological_sort(graph.reverse()):
-        earlier = {other: futures[other] for other in graph[name]}
+    for name in nx.topological_sort(graph.subgraph(part).reverse()):
+        earlier = {other: futures.get(other, failed.get(other, "")) for other in graph[name]}
         needed = [other for other in earlier if graph.edges[name, other]["needed"]]
         futures[name] = client.submit(reproduce, name, earlier, needed, devices, options.limit, key=name, pure=False)
     wait(list(futures.values()))
