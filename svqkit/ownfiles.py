@@ -1,4 +1,5 @@
-"""Files that the kit has written itself, read strictly: one reader for each kind, JSON, CSV, NetCDF and NPZ.
+"""Files that the kit has written itself, read strictly: one reader for each kind: JSON, CSV, Parquet, NetCDF
+and NPZ.
 
 What is missing, cut, damaged or of another kind is refused in one sentence that names the file; nothing is guessed.
 """
@@ -53,6 +54,16 @@ def read_table(path: Path, columns: Mapping[str, type], again: str = AGAIN) -> p
             raise SvqkitError(f"{path} ends in the middle of a line: it is cut. {again}")
         unset = {name: [""] for name, kind in columns.items() if kind is float}
         return pd.read_csv(StringIO(text), dtype=dict(columns), keep_default_na=False, na_values=unset)
+
+
+def read_parquet(path: Path, again: str = AGAIN) -> pd.DataFrame:
+    """Return a Parquet table.
+
+    Raises:
+        SvqkitError: there is no such file, or it is damaged.
+    """
+    with _refusing_damage(path, again):
+        return pd.read_parquet(path)
 
 
 def read_netcdf(

@@ -24,6 +24,9 @@ from svqkit.data.domain import Domain
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
+from svqkit.paper.costs import COLUMNS
+from svqkit.paper.gather import read_costs
+from svqkit.paper.gathered import Results
 from svqkit.settings.params import Experiment
 from svqkit.settings.quantizers import SVQSettings
 from svqkit.training import journal
@@ -50,6 +53,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     evaluation.evaluate([open_run(run.path)], store, folder / SCORES)
     progress = Progress({}, loss_log=[{"step": 4, "train_loss": 0.5}], seconds=2.0)
     journal.write(run.experiment, {0: progress}, folder / "journal")
+    (folder / "results/sample").mkdir(parents=True)
+    for name in ("scores", "runs", "changes", "costs"):
+        pd.DataFrame({"dataset": ["tiny"]}).to_parquet(folder / f"results/sample/{name}.parquet")
+    (folder / "costs.csv").write_text(f"{','.join(COLUMNS)}\n{','.join(['1'] * len(COLUMNS))}\n")
     shutil.rmtree(folder / "raw")
     return folder
 
@@ -85,6 +92,8 @@ READERS: dict[str, Callable[[Path], Any]] = {
     f"{SCORES}/codebook.npz": lambda folder: evaluation.read_usage(folder / SCORES),
     JOURNAL: lambda folder: journal.read(experiment(folder), folder / "journal"),
     f"{STORE}/zarr.json": read_store,
+    "results/sample/runs.parquet": lambda folder: Results.read("sample", folder / "results"),
+    "costs.csv": lambda folder: read_costs(folder / "costs.csv"),
 }
 
 
@@ -119,6 +128,7 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
 }
 # Earlier versions did not write these.
 MAY_BE_ABSENT = {f"{RUN}/steps.csv", JOURNAL, f"{SCORES}/errors/persistence.nc", f"{SCORES}/forecasts/persistence.nc"}
+MAY_BE_ABSENT |= {"costs.csv"}  # nothing was measured
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -304,7 +304,7 @@ def costs_of(plain_step: float) -> pd.DataFrame:
         for size in (64, 128)
     ]
     rows += [{**rows[2], "codebook_size": 128, "step_seconds": 3.0}]
-    return pd.DataFrame(rows).assign(dataset=T2M, experiment="any").reindex(columns=list(COLUMNS))
+    return pd.DataFrame(rows).assign(dataset=T2M, experiment="any", batch_size=1).reindex(columns=list(COLUMNS))
 
 
 @pytest.mark.parametrize(("plain_step", "answer"), [(1.05, YES), (1.5, NO)])

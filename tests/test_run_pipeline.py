@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import networkx as nx
 import psutil
 import pytest
 from distributed import Client, LocalCluster
@@ -114,6 +115,20 @@ def test_only_one_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         run_stages.stages_to_run(["z"])
 
 
+def test_what_the_largest_group_waits_for_goes_first() -> None:
+    graph = nx.DiGraph()
+    for dataset, count in (("small", 2), ("large", 5)):
+        for number in range(count):
+            graph.add_edge(f"train@{dataset}-{number}", f"prepare@{dataset}")
+            graph.add_edge(f"evaluate@{dataset}", f"train@{dataset}-{number}")
+            graph.add_edge("report", f"train@{dataset}-{number}")
+        graph.add_edge("report", f"evaluate@{dataset}")
+    urgent = run_stages.urgency(graph)
+    for kind in ("prepare@{}", "train@{}-0"):
+        assert urgent[kind.format("large")] > urgent[kind.format("small")]
+    assert urgent["train@large-0"] > urgent["evaluate@large"] > urgent["report"]
+
+
 WORKER_DIES = """
 stages:
   killer:
@@ -185,6 +200,38 @@ def test_a_cluster_of_slurm_s_jobs_does_the_work(tmp_path: Path) -> None:
     assert code == 1
     assert "bad: this is why" in printed
     assert (folder / "joined.txt").read_text() == "one\n"
+
+
+def test_a_scheduler_that_is_killed_is_one_clear_error_and_a_worker_s_stage_ends_with_it(tmp_path: Path) -> None:
+    seconds = f"64.{os.getpid()}"
+    folder = project(tmp_path / "project", HANGS.format(seconds=seconds))
+    known = str(folder / ".dvc/tmp/scheduler.json")
+    environment = os.environ | {"PYTHONPATH": PATH, SOCKET: ""}
+
+    def dask(*words: str) -> subprocess.Popen:
+        words = (*words, "--scheduler-file", known)
+        return subprocess.Popen([sys.executable, "-m", "dask", *words], cwd=folder, env=environment)
+
+    scheduler = dask("scheduler", "--port", "0", "--no-dashboard")
+    worker = dask("worker", "--no-nanny")
+    try:
+        assert until(Path(known).exists)
+        pipeline = begin(folder, "--scheduler", json.loads(Path(known).read_text())["address"])
+        assert until((tmp_path / "runs").exists)
+        scheduler.kill()
+        printed = pipeline.communicate(timeout=100)[0]
+        assert pipeline.returncode == 1
+        assert "error: The connection to Dask's scheduler was lost" in printed
+        assert sleeping(seconds)
+        code, printed = run(folder)
+        assert code == 1
+        assert "error: Another DVC is at work here" in printed
+    finally:
+        worker.kill()
+        scheduler.kill()
+        worker.wait()
+        scheduler.wait()
+    assert until(lambda: not sleeping(seconds), 20)
 
 
 def test_a_cluster_that_can_t_be_used_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:

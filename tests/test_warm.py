@@ -122,6 +122,20 @@ def test_it_ends_as_the_fork_ends(how: str, code: int, said: str, folder: Path, 
     assert said in errors
 
 
+def test_a_fork_that_can_t_begin_ends_and_the_server_goes_on(folder: Path, server: subprocess.Popen) -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", "from svqkit.pipeline.warm import hand_over; hand_over('none_such:f', [])"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 1
+    assert "none_such" in process.stderr
+    assert run(folder, "echo", "0")[0] == 0
+
+
 def test_forks_share_no_random_numbers_threads_or_figures(folder: Path, server: subprocess.Popen) -> None:
     first, second = (json.loads(run(folder, "state")[1]) for _ in range(2))
     assert not {*first["drawn"]} & {*second["drawn"]}

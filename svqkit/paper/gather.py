@@ -47,14 +47,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import xarray as xr
 
 from svqkit import evaluation, plots
 from svqkit.atomic import replacing
 from svqkit.data.plan import declares_simulated
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, exit_status
 from svqkit.evaluation.significance import compare
 from svqkit.models.translators.anatomy import ANATOMY
+from svqkit.ownfiles import read_netcdf, read_table
 from svqkit.paper.costs import COLUMNS as COSTS
 from svqkit.plots.names import FAMILIES, variable_of
 from svqkit.settings.params import Experiment, Params, as_tree, load_params
@@ -62,12 +62,12 @@ from svqkit.settings.quantizers import QUANTIZERS
 from svqkit.training import journal
 from svqkit.training.paths import run_path, scores_path
 from svqkit.training.runs import Run, open_run, read_config
-from svqkit.userfiles import refuse_special
 
 TESTED = ("mse", "mae")  # the metrics whose errors are kept window by window
 CHANGES = (
     "dataset", "experiment", "base", "against", "metric", "relative", "low", "high", "p_value", "seeds", "windows",
 )  # fmt: skip
+COST_WORDS = ("dataset", "experiment", "translator", "quantizer", "form", "frame_shape", "device", "machine", "note")
 _COST = ["parameters", "flops", "step_seconds", "peak_bytes"]
 
 Pair = tuple[Experiment, Experiment]
@@ -117,11 +117,16 @@ def gather(
 
 
 def read_costs(path: Path) -> pd.DataFrame:
-    """Read measured costs; no rows where there is no such file."""
+    """Read measured costs; no rows where there is no such file.
+
+    Raises:
+        SvqkitError: it is damaged.
+    """
     if not path.exists():
         return pd.DataFrame(columns=list(COSTS))
-    refuse_special(path)
-    return pd.read_csv(path, dtype={"note": "str"})
+    whole = {"codebook_size": int, "batch_size": int}
+    table = read_table(path, dict.fromkeys(COSTS, float) | dict.fromkeys(COST_WORDS, str) | whole)
+    return table.assign(note=table["note"].mask(table["note"] == ""))
 
 
 class _Dataset:
@@ -130,7 +135,8 @@ class _Dataset:
     def __init__(self, settings: Params, name: str, runs: Path, scores: Path, journals: Path) -> None:
         self.name, self.data, self.journals = name, settings.dataset(name), journals
         self.folder = scores_path(settings.profile, name, scores)
-        self.errors = xr.load_dataset(self.folder / "errors" / "persistence.nc", engine="netcdf4")
+        told = ("data", "windows")
+        self.errors = read_netcdf(self.folder / "errors" / "persistence.nc", ("channel", "unit", "lead"), told)
         self.scored = evaluation.read_scores(self.folder)
         there = set(zip(self.scored["experiment"], self.scored["seed"], strict=True))
         self.members = [
@@ -346,15 +352,5 @@ def processor_in_words(took: Mapping[str, Any]) -> str:
     return f"{processor}, torch {took['versions']['torch']}"
 
 
-def main() -> int:
-    """Run the command line; return 1 after an error that is meant for the user."""
-    try:
-        print(gather(load_params()))
-    except SvqkitError as error:
-        print(f"\nerror: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status(lambda: print(gather(load_params()))))

@@ -8,7 +8,7 @@ from typing import Self
 
 import pandas as pd
 
-from svqkit.errors import SvqkitError
+from svqkit.ownfiles import read_parquet
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +26,11 @@ class Results:
         """Read the tables in ``<folder>/<profile>``.
 
         Raises:
-            SvqkitError: it is not there.
+            SvqkitError: one is not there, or damaged.
         """
         tables = [Path(folder) / profile / f"{name}.parquet" for name in ("scores", "runs", "changes", "costs")]
-        if absent := [path for path in tables if not path.exists()]:
-            raise SvqkitError(f"There is no {absent[0]}. Gather the results first: `dvc repro gather`.")
-        return cls(profile, *map(pd.read_parquet, tables))
+        again = "Gather the results first: `dvc repro gather`."
+        return cls(profile, *(read_parquet(path, again) for path in tables))
 
     @cached_property
     def experiments(self) -> pd.DataFrame:

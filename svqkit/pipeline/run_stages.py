@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +66,17 @@ def stages_to_run(only: Sequence[str] = ()) -> nx.DiGraph:
     An edge has ``needed`` where the stage reads that one's result by its name, and not a folder with those of many.
 
     Raises:
-        SvqkitError: one of ``only`` is neither a stage nor a dataset.
+        SvqkitError: one of ``only`` is neither a stage nor a dataset, or another DVC is writing results.
     """
+    from dvc.lock import LockError
     from dvc.repo import Repo, lock_repo
 
     with Repo() as repo, lock_repo(repo):  # under one lock DVC reads its files once
         stages = {stage.addressing: stage for stage in repo.index.stages if stage.cmd}
-        changed = {*repo.status(), *(name for name in stages if stages[name].always_changed)}
+        try:
+            changed = {*repo.status(), *(name for name in stages if stages[name].always_changed)}
+        except LockError as error:
+            raise SvqkitError(f"Another DVC is at work here: {error} Wait for its end, or stop it.") from error
         graph = nx.DiGraph()
         graph.add_nodes_from(stages)
         for reader, made in repo.index.graph.edges:
@@ -129,19 +134,42 @@ def hubs(graph: nx.DiGraph) -> set[str]:
 def run_part(
     client: Any, graph: nx.DiGraph, part: set[str], failed: dict[str, str], options: argparse.Namespace
 ) -> dict[str, str]:
-    """Bring a part of the stages up to date, after others of which some failed; return those that fail, and why."""
+    """Bring a part of the stages up to date, after others of which some failed; return those that fail, and why.
+
+    Raises:
+        SvqkitError: the scheduler was lost.
+    """
     from distributed import wait
 
     from svqkit.pipeline.worker import reproduce
 
-    devices = [] if options.scheduler else gpus()
+    devices, urgent = [] if options.scheduler else gpus(), urgency(graph)
     futures = {}
     for name in nx.topological_sort(graph.subgraph(part).reverse()):
         earlier = {other: futures.get(other, failed.get(other, "")) for other in graph[name]}
         needed = [other for other in earlier if graph.edges[name, other]["needed"]]
-        futures[name] = client.submit(reproduce, name, earlier, needed, devices, options.limit, key=name, pure=False)
-    wait(list(futures.values()))
+        futures[name] = client.submit(
+            reproduce, name, earlier, needed, devices, options.limit, key=name, pure=False, priority=urgent[name]
+        )
+    try:
+        wait(list(futures.values()))
+    except CancelledError as error:
+        raise SvqkitError(
+            "The connection to Dask's scheduler was lost, so that nobody knows what its workers do. Start it and them "
+            "again, then give the same command: what is done is not done again."
+        ) from error
     return {name: reason for name, future in futures.items() if (reason := outcome(future))}
+
+
+def urgency(graph: nx.DiGraph) -> dict[str, int]:
+    """Return, by stage, the longest way from it to the end, each stage on it counted by how many it reads.
+
+    What scores sixty trainings takes longer than what scores three: these trainings go first.
+    """
+    found: dict[str, int] = {}
+    for name in nx.topological_sort(graph):
+        found[name] = max((len(graph[reader]) + found[reader] for reader in graph.predecessors(name)), default=0)
+    return found
 
 
 def outcome(future: Any) -> str:

@@ -131,9 +131,7 @@ def serve(path: str) -> None:
                         os.close(opened)
                     connection.sendall(f"{number}\n".encode())
                 else:
-                    for other in (*own, connection.fileno(), *(other.fileno() for other in forks)):
-                        os.close(other)
-                    become(request)
+                    become(request, [*own, connection.fileno(), *(other.fileno() for other in forks)])
 
 
 def receive(connection: socket.socket) -> dict:
@@ -164,42 +162,44 @@ def kill(number: int) -> None:
         os.killpg(number, signal.SIGKILL)
 
 
-def become(request: dict) -> NoReturn:
-    """Turn this fork into the process that was asked for."""
-    os.setsid()
-    with contextlib.suppress(OSError, AttributeError):  # elsewhere than on Linux a killed server leaves it running
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL if number == signal.SIGCHLD else signal.default_int_handler)
-    for target, opened in enumerate(request["files"]):
-        os.dup2(opened, target)
-        os.close(opened)
-    sys.stdin, sys.stdout, sys.stderr = (os.fdopen(fd, mode, 1, closefd=False) for fd, mode in enumerate("rww"))
-    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
-    os.environ.clear()
-    os.environ.update(request["environment"])
-    os.chdir(request["folder"])
-    sys.path[0] = request["folder"]
-    module, _, name = request["function"].partition(":")
-    sys.argv = [module, *request["arguments"]]
-    ours = __name__.partition(".")[0]
-    for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == ours]:
-        del sys.modules[loaded]
-    sys.modules["numpy"].random.seed()  # from the system, as Python's own random numbers are after a fork
-    sys.modules["torch"].default_generator.seed()
-    importlib.import_module("svqkit.pipeline.watchdog").started_as = request["stands_for"]
+def become(request: dict, not_its_own: list[int]) -> NoReturn:
+    """Turn this fork into the process that was asked for, without the server's open files; it never returns."""
+    code: object = 1
     try:
+        os.setsid()
+        with contextlib.suppress(OSError, AttributeError):  # elsewhere than on Linux a killed server leaves it running
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for opened in not_its_own:
+            os.close(opened)
+        for target, opened in enumerate(request["files"]):
+            os.dup2(opened, target)
+            os.close(opened)
+        sys.stdin, sys.stdout, sys.stderr = (os.fdopen(fd, mode, 1, closefd=False) for fd, mode in enumerate("rww"))
+        sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        os.chdir(request["folder"])
+        sys.path[0] = request["folder"]
+        module, _, name = request["function"].partition(":")
+        sys.argv = [module, *request["arguments"]]
+        ours = __name__.partition(".")[0]
+        for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == ours]:
+            del sys.modules[loaded]
+        sys.modules["numpy"].random.seed()  # from the system, as Python's own random numbers are after a fork
+        sys.modules["torch"].default_generator.seed()
+        importlib.import_module("svqkit.pipeline.watchdog").started_as = request["stands_for"]
         code = getattr(importlib.import_module(module), name)(request["arguments"])
     except SystemExit as leaving:
         code = leaving.code
     except BaseException:
         sys.excepthook(*sys.exc_info())
-        code = 1
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else bool(code))
+        os._exit(code if isinstance(code, int) else bool(code))
 
 
 if __name__ == "__main__":

@@ -41,10 +41,10 @@ def watch(stop: Callable[[str], object] | None = None) -> None:
         this = psutil.Process(started_as or None)
     except psutil.NoSuchProcess:
         end("the process that this one stands for has ended: stopped.")
-    parents = this.parents()
-    started = max((number for number, process in enumerate(parents, 1) if is_starter(process)), default=0)
-    starters = {parent: f"{parent.name()} (process {parent.pid})" for parent in parents[:started] if lives(parent)}
-    pipeline = int(os.environ.get(PIPELINE, 0))
+    parents, pipeline = this.parents(), int(os.environ.get(PIPELINE, 0))
+    above = [number for number, process in enumerate(parents, 1) if is_starter(process) or process.pid == pipeline]
+    watched = [process for process in parents[: max(above, default=0)] if lives(process)]
+    starters = {process: f"{process.name()} (process {process.pid})" for process in watched}
 
     def wait() -> None:
         gone = [] if pipeline in (0, *(process.pid for process in parents)) else [f"the pipeline (process {pipeline})"]

@@ -233,7 +233,8 @@ def changes(table: pd.DataFrame, label: str, title: str, panel: str = "panel", r
                     axes.plot(found.value, height, style.marker, color=style.colour, **fill)
                     if pd.notna(getattr(found, "published", np.nan)):
                         axes.plot(found.published, height, "d", color="black", markerfacecolor="none")
-                    words = f"{found.value:+z.1f} % [{found.low:+z.1f}, {found.high:+z.1f}]".replace("-", "−")
+                    interval = f" [{found.low:+z.1f}, {found.high:+z.1f}]" if found.high > found.low else ""
+                    words = f"{found.value:+z.1f} %{interval}".replace("-", "−")
                     axes.text(1.01, height, words, transform=axes.get_yaxis_transform(), va="center", size=6.5)
                     height -= 1
                 height -= 0.5

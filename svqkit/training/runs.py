@@ -306,17 +306,3 @@ def by_study(runs: list[Run]) -> dict[str, list[Run]]:
     """Return the runs of each study that has some, the main one first."""
     members = {study: [run for run in runs if study in run.experiment.studies] for study in get_args(Study)}
     return {study: found for study, found in members.items() if found}
-
-
-def any_run(root: str | Path = "runs", with_codebook: bool = False, dataset: str = "*") -> Run:
-    """Return the first finished run below ``root``, of a dataset or of any, for looking around.
-
-    Raises:
-        SvqkitError: there is none.
-    """
-    for path in sorted(Path(root).glob(f"*/{dataset}/*/seed*")):
-        run = open_run(path)
-        if not with_codebook or run.has_codebook:
-            return run
-    what = f" of {dataset}" * (dataset != "*") + " with a codebook" * with_codebook
-    raise SvqkitError(f"No finished run{what} in {root}. Train one: `dvc repro`.")
