@@ -5,8 +5,7 @@ What is missing, cut, damaged or of another kind is refused in one sentence that
 """
 
 import csv
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from io import StringIO
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +16,7 @@ import xarray as xr
 
 from svqkit.errors import SvqkitError, listed, shown
 from svqkit.settings.types import checked
-from svqkit.userfiles import read_json, read_text, refuse_special
+from svqkit.userfiles import read_json, read_text, reading
 
 T = TypeVar("T")
 
@@ -32,7 +31,7 @@ def read_tree(path: Path, kind: type[T], again: str = AGAIN) -> T:
     Raises:
         SvqkitError: there is no such file, or what it holds doesn't fit.
     """
-    with _refusing_damage(path, again):
+    with reading(path, aid=again):
         return checked(kind, read_json(path), str(path))
 
 
@@ -42,7 +41,7 @@ def read_table(path: Path, columns: Mapping[str, type], again: str = AGAIN) -> p
     Raises:
         SvqkitError: there is no such file, it lacks a column, or a line is cut or holds something else.
     """
-    with _refusing_damage(path, again):
+    with reading(path, aid=again):
         text = read_text(path, MOST_TABLE)
         header, *lines = csv.reader(StringIO(text), strict=True)
         if missing := [name for name in columns if name not in header]:
@@ -62,7 +61,7 @@ def read_parquet(path: Path, again: str = AGAIN) -> pd.DataFrame:
     Raises:
         SvqkitError: there is no such file, or it is damaged.
     """
-    with _refusing_damage(path, again):
+    with reading(path, aid=again):
         return pd.read_parquet(path)
 
 
@@ -74,7 +73,7 @@ def read_netcdf(
     Raises:
         SvqkitError: there is no such file, or it lacks one of them.
     """
-    with _refusing_damage(path, again):
+    with reading(path, aid=again):
         dataset = xr.load_dataset(path, engine="netcdf4")
     for what, wanted, there in (("variable", variables, dataset.variables), ("attribute", attributes, dataset.attrs)):
         if missing := [name for name in wanted if name not in there]:
@@ -88,18 +87,5 @@ def read_arrays(path: Path, again: str = AGAIN) -> dict[str, np.ndarray]:
     Raises:
         SvqkitError: there is no such file, or it is damaged.
     """
-    with _refusing_damage(path, again), np.load(path, allow_pickle=False) as file:
+    with reading(path, aid=again), np.load(path, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
-
-
-@contextmanager
-def _refusing_damage(path: Path, again: str) -> Iterator[None]:
-    refuse_special(path)
-    if not path.exists():
-        raise SvqkitError(f"There is no {path}. {again}")
-    try:
-        yield
-    except SvqkitError:
-        raise
-    except Exception as error:  # a damaged file can raise anything in the libraries
-        raise SvqkitError(f"{path} can't be read, it is damaged or cut: {shown(error)}. {again}") from error

@@ -9,6 +9,8 @@ import os
 import re
 import stat
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,38 @@ def refuse_special(path: str | Path) -> None:
         raise SvqkitError(f"{path} can't be read: this user has no permission. Give it, or name another file.")
 
 
+@contextmanager
+def reading(path: str | Path, kind: str = "", aid: str = "Fetch it again.", plain: bool = True) -> Iterator[None]:
+    """Say in one sentence, naming the file, whatever libraries raise while they read it.
+
+    Args:
+        path: what is read.
+        kind: what it should be, such as "HDF5".
+        aid: what to do when it is not.
+        plain: it must be a plain file; a Zarr store is a folder.
+
+    Raises:
+        SvqkitError: that sentence, when it is not there, can't be read, or is cut short, damaged or of another kind.
+    """
+    if plain:
+        refuse_special(path)
+    try:
+        yield
+    except SvqkitError:
+        raise
+    except Exception as error:  # a damaged file can raise anything in the libraries
+        if isinstance(error, PermissionError):
+            raise SvqkitError(f"{error.filename or path} can't be read: {error}. Let this user read it.") from error
+        if isinstance(error, FileNotFoundError) and "://" not in str(path) and not os.path.exists(path):
+            raise SvqkitError(f"There is no file {Path(path).absolute()}. {aid}") from error
+        size = f" ({os.path.getsize(path):,} bytes)" if os.path.isfile(path) else ""
+        as_kind = f" as {kind}" if kind else ""
+        raise SvqkitError(
+            f"{path}{size} can't be read{as_kind} ({str(error)[:300] or type(error).__name__}): it is truncated, "
+            f"damaged or of another kind. {aid}"
+        ) from error
+
+
 def refuse_escape(path: Path, root: Path) -> None:
     """Refuse a path that leads out of the folder ``root`` by a link or by "..", other than into a DVC cache.
 
@@ -90,8 +124,10 @@ def refuse_packed(path: str | Path) -> None:
                 raise SvqkitError(f"{path} has compressed parts, which torch.save never writes. Save it again.")
 
 
-def read_text(path: str | Path, most: int = MOST_TEXT) -> str:
-    """Return the text of a UTF-8 file.
+def read_text(path: str | Path, most: int = MOST_TEXT, errors: str = "strict") -> str:
+    """Return the text of a UTF-8 file, without the byte-order mark that some editors write.
+
+    ``errors`` says, as in :func:`open`, what becomes of bytes that are no UTF-8.
 
     Raises:
         SvqkitError: it is no plain file, larger than ``most`` bytes, or no permission is given to read it.
@@ -103,7 +139,7 @@ def read_text(path: str | Path, most: int = MOST_TEXT) -> str:
     try:
         if (size := path.stat().st_size) > most:
             raise SvqkitError(f"{path} has {size:,} bytes; a file of this kind has at most {most:,}. Name another one.")
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig", errors=errors)
     except (FileNotFoundError, NotADirectoryError):
         raise
     except OSError as error:

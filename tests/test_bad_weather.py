@@ -238,9 +238,9 @@ def as_link(path: Path) -> None:
 
 BAD_FILES: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
     "a ZIP archive": (zipped, ("is a ZIP archive", "Unpack it")),
-    "an error page": (lambda path: path.write_text("<html>503</html>"), ("(16 bytes) can't be opened as NetCDF",)),
-    "an empty file": (lambda path: path.write_bytes(b""), ("(0 bytes) can't be opened",)),
-    "gzip": (lambda path: path.write_bytes(gzip.compress(written(path))), ("can't be opened as NetCDF",)),
+    "an error page": (lambda path: path.write_text("<html>503</html>"), ("(16 bytes) can't be read as NetCDF",)),
+    "an empty file": (lambda path: path.write_bytes(b""), ("(0 bytes) can't be read",)),
+    "gzip": (lambda path: path.write_bytes(gzip.compress(written(path))), ("can't be read as NetCDF",)),
     "half a file": (lambda path: path.write_bytes(written(path)[:5000]), ("truncated",)),
     "half a classic file": (
         lambda path: path.write_bytes(written(path, format="NETCDF3_CLASSIC")[:2000]),
@@ -369,7 +369,7 @@ BAD_STORES: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
     "the same in Zarr 2": (broken_store(lambda path: (path / "t2m/2.0.0").unlink(), 2), ("lacks 1 of its 3",)),
     "half a chunk": (
         broken_store(lambda path: (path / "t2m/c/2/0/0").write_bytes((path / "t2m/c/2/0/0").read_bytes()[:99])),
-        ("can't be read to the end",),
+        ("can't be read",),
     ),
     "no metadata": (broken_store(lambda path: (path / "t2m/zarr.json").write_text("{")), ("x.zarr",)),
     "no metadata of the group": (broken_store(lambda path: (path / "zarr.json").write_text("[]")), ("as Zarr",)),
@@ -381,7 +381,7 @@ BAD_STORES: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
     "a chunk that is too large": (broken_store(changed_metadata("t2m", wide_chunk)), ("t2m: the header promises",)),
     "a link to elsewhere": (broken_store(led_away), ("leads out of the folder",)),
     "pickled objects": (pickled, ("x.zarr",)),
-    "an array": (lambda path: zarr.save_array(path, VALUES), ("can't be opened as Zarr",)),
+    "an array": (lambda path: zarr.save_array(path, VALUES), ("can't be read as Zarr",)),
     "another variable": (lambda path: plain().rename(t2m="sst").to_zarr(path), ("no variable 't2m'; it has: sst",)),
     "an empty folder": (lambda path: path.mkdir(), ()),
 }
@@ -411,8 +411,8 @@ def test_a_bad_store_is_one_error_at_both_doors(door: str, name: str, domain: Do
         ([], ("got list",)),
         (["a.nc", 3], ("got list",)),
         (True, ("got bool",)),
-        ("memory://nowhere.zarr", ("memory://nowhere.zarr can't be opened as Zarr",)),
-        ("nosuch://host/x.zarr", ("nosuch://host/x.zarr can't be opened as Zarr",)),
+        ("memory://nowhere.zarr", ("memory://nowhere.zarr can't be read as Zarr",)),
+        ("nosuch://host/x.zarr", ("nosuch://host/x.zarr can't be read as Zarr",)),
     ],
 )
 def test_what_is_not_there_is_named_with_the_folder(

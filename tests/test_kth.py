@@ -223,7 +223,7 @@ def test_frames_are_decoded_and_resized_as_the_reference_does(colour: bool, tmp_
 
 def test_the_published_list_is_understood(tmp_path: Path) -> None:
     (tmp_path / "00sequences.txt").write_text(PUBLISHED, newline="")
-    ranges = kth.read_listing(tmp_path).ranges
+    ranges = kth.read_listing(tmp_path)
     names = ("01_boxing_d1", "01_jogging_d1", "07_jogging_d4", "11_boxing_d4", "17_boxing_d1")
     assert list(ranges) == [f"person{name}" for name in names]
     assert ranges["person01_boxing_d1"] == [(1, 95), (96, 185), (186, 245), (246, 360)]

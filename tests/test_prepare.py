@@ -85,7 +85,8 @@ def test_one_thread_at_a_time_is_in_the_netcdf_library(raw: RawFiles, monkeypatc
         return read(*arguments)
 
     monkeypatch.setattr(weather, "read", counted)
-    parts = weather.open_record(raw.data()).parts(60)
+    monkeypatch.setattr(weather, "PART_BYTES", 60 * 4 * len(LAT) * len(LON))
+    parts = weather.plan(raw.data()).parts
     frames = np.concatenate(list(in_order(parts, 4)))
     np.testing.assert_array_equal(frames[:, 0], raw.values())
     assert most == 1

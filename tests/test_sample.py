@@ -11,7 +11,6 @@ from simulated import __main__ as command
 
 from svqkit.data.bundled import bundled_files, md5
 from svqkit.data.sources import plan
-from svqkit.data.sources.weather import open_record
 from svqkit.settings.data import SOURCES
 from svqkit.settings.params import load_params
 
@@ -37,9 +36,9 @@ def test_the_sample_lies_as_weatherbench_names_it_and_says_that_it_is_simulated(
 def test_the_settings_fit_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     settings = load_params("params.yaml", "sample").dataset("weather_t2m")
-    record = open_record(settings)
-    assert record.channels == ("t2m",)
-    days = pd.DatetimeIndex(record.times).normalize().unique()
+    made = plan(settings)
+    assert made.channels == ("t2m",)
+    days = pd.DatetimeIndex(made.axes["time"]).normalize().unique()
     for first, last in (settings.train, settings.validation, settings.test):
         wanted = [day for day in days if first <= str(day)[: len(first)] and str(day)[: len(last)] <= last]
         assert len(wanted) in (4, 10, 4 * 16), "every period lies within the six times 16 days of the sample"

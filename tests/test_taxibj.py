@@ -142,10 +142,10 @@ def changed(values: np.ndarray, value: float) -> np.ndarray:
 
 
 BAD_SAMPLES = {
-    "three channels": ({"X_train": np.zeros((10, 2, 3, 3, 4))}, r"expected \(samples, frames, 2, height, width\)"),
-    "other grid": ({"X_test": np.zeros((2, 2, 2, 5, 4))}, r"X_test of \(2, 5, 4\)"),
-    "fewer targets": ({"Y_train": np.zeros((9, 2, *GRID))}, "X_train has 10 samples, Y_train 9"),
-    "longer samples": ({"X_test": np.zeros((2, 3, *GRID))}, "X_train has 2 frames a sample, X_test 3"),
+    "three channels": ({"X_train": np.zeros((10, 2, 3, 3, 4))}, r"expected floats in .* \(samples, frames, 2"),
+    "other grid": ({"X_test": np.zeros((2, 2, 2, 5, 4))}, r"X_test \(2, 2, 2, 5, 4\)"),
+    "fewer targets": ({"Y_train": np.zeros((9, 2, *GRID))}, r"X_train has the shape \(10, .*, Y_train \(9, "),
+    "longer samples": ({"X_test": np.zeros((2, 3, *GRID))}, r"X_train has the shape \(10, 2, .*, X_test \(2, 3, "),
     "columns first": ({"X_train": np.asfortranarray(numbered(20).reshape(10, 2, *GRID))}, "column by column"),
 }
 
@@ -171,7 +171,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[600] ^= 1  # a value of X_train, by the least bit
     path.write_bytes(content)
-    with pytest.raises(SvqkitError, match=r"X_train.*truncated or damaged"):
+    with pytest.raises(SvqkitError, match=r"X_train.*truncated"):
         taxibj.plan(settings(tmp_path))
 
 
@@ -239,16 +239,6 @@ def test_values_are_scaled_by_what_lies_before_the_test(tmp_path: Path) -> None:
     assert plan.extra["original_minimum"] == 0
     assert plan.extra["original_maximum"] == high
     assert "1 test values are above" in plan.notes[-1]
-
-
-def test_holidays_stay_and_are_counted(tmp_path: Path) -> None:
-    write_record(tmp_path, 13, day("2013-07-01", 8))
-    (tmp_path / "BJ_Holiday.txt").write_text("20130702\n20130708\n20140101\n")
-    plan = taxibj.plan(settings(tmp_path, test_days=2, validation_share=0.3))
-    shares = {split: plan.extra[f"share_of_holidays_{split}"] for split in ("train", "validation", "test")}
-    assert shares == {"train": 0.25, "validation": 0, "test": 0.5}
-    assert plan.frames == 8 * 48
-    assert [path.name for path in plan.files] == ["BJ13_M32x32_T30_InOut.h5", "BJ_Holiday.txt"]
 
 
 def test_the_samples_are_used_where_both_kinds_are(tmp_path: Path) -> None:

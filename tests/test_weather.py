@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 from rawfiles import DAY, LAT, LON, RawFiles, drop, files_below
 
+from svqkit.data.plan import Plan
 from svqkit.data.prepare import prepare
 from svqkit.data.sources import weather
 from svqkit.data.windows import Normaliser
@@ -16,31 +17,32 @@ from svqkit.errors import SvqkitError
 from svqkit.settings.data import Offsets, Split
 
 
-def read(record: weather.Record, frames: int = 50) -> tuple[np.ndarray, np.ndarray]:
-    parts = record.parts(frames)
-    assert max(part.frames for part in parts) <= frames
-    values = [np.concatenate(list(part.read())) for part in parts]
-    assert [len(value) for value in values] == [part.frames for part in parts]
-    return np.concatenate([part.times for part in parts]), np.concatenate(values)
+def read(made: Plan) -> tuple[np.ndarray, np.ndarray]:
+    values = [np.concatenate(list(part.read())) for part in made.parts]
+    assert [len(value) for value in values] == [part.frames for part in made.parts]
+    return made.axes["time"], np.concatenate(values)
 
 
 @pytest.mark.parametrize("frames", [7, 100, 1000])
-def test_blocks_of_any_size_give_what_the_files_hold(frames: int, raw: RawFiles) -> None:
+def test_blocks_of_any_size_give_what_the_files_hold(
+    frames: int, raw: RawFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Files are taken by time, not by name."""
+    monkeypatch.setattr(weather, "PART_BYTES", frames * 4 * len(LAT) * len(LON))
     raw.write(first="2010-01-11", frames=6 * DAY, name="a.nc")
     raw.write(first="2010-01-01", frames=10 * DAY, name="b.nc")
-    record = weather.open_record(raw.data())
-    times, values = read(record, frames)
+    made = weather.plan(raw.data())
+    assert max(part.frames for part in made.parts) <= frames
+    times, values = read(made)
     assert values.dtype == np.float32
     np.testing.assert_array_equal(values[:, 0], raw.values())
     np.testing.assert_array_equal(times, raw.values()["time"])
-    np.testing.assert_array_equal(times, record.times)
 
 
 def test_only_frames_of_the_periods_are_taken(raw: RawFiles) -> None:
     raw.write(first="2009-12-30", frames=20 * DAY)
     data = raw.data(train=("2010-01-01", "2010-01-02"), validation=("2010-01-05", "2010-01-05"))
-    times, values = read(weather.open_record(data))
+    times, values = read(weather.plan(data))
     days = [1, 2, 5, 14, 15, 16]
     wanted = np.concatenate([np.datetime64(f"2010-01-{day:02}", "h") + np.arange(DAY) for day in days])
     np.testing.assert_array_equal(times, wanted)
@@ -51,7 +53,7 @@ def test_variables_and_chosen_levels_become_channels_in_the_order_of_the_setting
     raw.write("t", levels=(100, 500, 850))
     raw.write("t2m")
     raw.write("u10")
-    record = weather.open_record(raw.data(variables=("u10", "t", "t2m"), levels=(850, 100)))
+    record = weather.plan(raw.data(variables=("u10", "t", "t2m"), levels=(850, 100)))
     _, values = read(record)
     assert record.channels == ("u10", "t_850", "t_100", "t2m")
     assert record.units == ("m s**-1", "K", "K", "K")
@@ -64,14 +66,14 @@ def test_variables_and_chosen_levels_become_channels_in_the_order_of_the_setting
 @pytest.mark.parametrize("order", [("lon", "time", "lat"), ("lat", "lon", "time")])
 def test_dimensions_in_another_order_are_turned(order: tuple[str, ...], raw: RawFiles) -> None:
     raw.write(change=lambda dataset: dataset.transpose(*order))
-    _, values = read(weather.open_record(raw.data()))
+    _, values = read(weather.plan(raw.data()))
     np.testing.assert_array_equal(values[:, 0], raw.values().transpose("time", "lat", "lon"))
 
 
 @pytest.mark.parametrize("hours", [1, 2, 3, 5, 6, 12, 24, 48])
 def test_frames_are_thinned_to_whole_multiples_of_the_cadence_since_1970(hours: int, raw: RawFiles) -> None:
     raw.write()
-    times, values = read(weather.open_record(raw.data(hours_per_frame=hours)))
+    times, values = read(weather.plan(raw.data(hours_per_frame=hours)))
     whole = raw.values()
     hour = (whole["time"].values - np.datetime64("1970-01-01")) // np.timedelta64(1, "h")
     kept = whole[hour % hours == 0]
@@ -85,7 +87,7 @@ def test_frames_between_the_hours_are_left_out(raw: RawFiles) -> None:
         return xr.concat([dataset, between], dim="time").sortby("time")
 
     raw.write(change=every_half_hour)
-    _, values = read(weather.open_record(raw.data()))
+    _, values = read(weather.plan(raw.data()))
     np.testing.assert_array_equal(values[:, 0], raw.values()[::2])
 
 
@@ -370,7 +372,7 @@ def test_files_outside_the_periods_may_be_of_another_kind(raw: RawFiles) -> None
     """Six-hourly files of another grid and of other years in the same folder."""
     raw.write()
     raw.write(first="1980-01-01", frames=8, hours=6, lat=np.linspace(-80, 80, 9))
-    _, values = read(weather.open_record(raw.data()))
+    _, values = read(weather.plan(raw.data()))
     np.testing.assert_array_equal(values[:, 0], raw.written["t2m"][0]["t2m"])
 
 
@@ -385,7 +387,7 @@ def test_any_variable_in_era5s_own_names(together: bool, raw: RawFiles) -> None:
     folder = raw.root / "own" if together else raw.root / "own" / "cape"
     folder.mkdir(parents=True)
     renamed.to_netcdf(folder / "anything.nc")
-    record = weather.open_record(raw.data(root=str(raw.root / "own"), variables=("cape",), levels=(850,)))
+    record = weather.plan(raw.data(root=str(raw.root / "own"), variables=("cape",), levels=(850,)))
     assert record.channels == ("cape_850",)
     np.testing.assert_array_equal(read(record)[1][:, 0], raw.values("t").sel(level=850))
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from svqkit.data.prepare import prepare
-from svqkit.data.sources.gridded import is_url
+from svqkit.data.sources.zarrstore import is_url
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.settings.params import Data, as_tree, without_root

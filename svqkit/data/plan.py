@@ -60,13 +60,19 @@ class Windowing:
     def consecutive(
         cls,
         data: Dataset,
-        starts: Mapping[Split, np.ndarray],
         clips: Mapping[Split, Sequence[Clip]],
+        starts: Mapping[Split, np.ndarray] | None = None,
+        stride: int = 1,
         blue_first: tuple[Split, ...] = (),
     ) -> "Windowing":
-        """Return windows whose frames follow each other, as many as the settings ask for."""
-        inputs, targets = range(data.frames_in), range(data.frames_in, data.frames_in + data.frames_out)
-        return cls(tuple(inputs), tuple(targets), starts, clips, blue_first)
+        """Return windows whose frames follow each other, as many as the settings ask for.
+
+        Without ``starts`` there is one every ``stride`` frames from the first of each clip on.
+        """
+        length = data.frames_in + data.frames_out
+        if starts is None:
+            starts = {split: every_window(owned, length, stride) for split, owned in clips.items()}
+        return cls(tuple(range(data.frames_in)), tuple(range(data.frames_in, length)), starts, clips, blue_first)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from svqkit.atomic import replacing
-from svqkit.errors import SvqkitError
+from svqkit.data.sources.zarrstore import MARKS, is_url
 from svqkit.progress import progress
+from svqkit.userfiles import reading
+
+# What file systems call the time or the digest of a file.
+TOLD = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "updated", "created")
 
 
 def raw_digest(files: Sequence[Path], root: str | Path, known: Path) -> dict[str, int | str]:
@@ -36,37 +40,36 @@ def raw_digest(files: Sequence[Path], root: str | Path, known: Path) -> dict[str
         with replacing(known) as draft:
             draft.write_text(json.dumps({name: [*state, digests[name]] for name, (_, state) in seen.items()}))
     lines = [(name, digests[name]) for name in sorted(seen)]
-    if "://" in str(root):  # what lies elsewhere is known by its address only
-        lines.append((str(root), ""))
+    if is_url(root):
+        lines.append((str(root), _state_of_url(str(root))))
     every = _digest_of_names(lines)
     return {"files": len(seen), "bytes": sum(state[0] for _, state in seen.values()), "digest": every}
 
 
 def _state(path: Path) -> list[int]:
-    try:
+    with reading(path, plain=False):
         stat = path.stat()
-    except OSError as error:
-        raise SvqkitError(f"{path} can't be read ({error}). Put the file back, or fetch it again.") from error
-    if not path.is_dir():
-        return [stat.st_size, stat.st_mtime_ns]
-    files = [file.stat() for file in path.rglob("*") if file.is_file()]  # a Zarr array is a folder
-    return [sum(entry.st_size for entry in files), max((entry.st_mtime_ns for entry in files), default=0)]
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def _state_of_url(url: str) -> str:
+    """What is told of a store's metadata, which are written anew with its values: to read all of it takes too long."""
+    import fsspec  # only what opens a URL needs it
+
+    with reading(url, "Zarr", plain=False):
+        files, path = fsspec.core.url_to_fs(url)
+        marks = [f"{path}/{mark}" for mark in MARKS if files.exists(f"{path}/{mark}")]
+        return repr([[str(files.info(mark).get(what)) for what in ("size", *TOLD)] for mark in marks])
 
 
 def _digest(path: Path) -> str:
-    try:
-        if not path.is_dir():
-            with path.open("rb") as handle:
-                return hashlib.file_digest(handle, "sha256").hexdigest()
-        inside = sorted(file for file in path.rglob("*") if file.is_file())
-        return _digest_of_names(((file.name, _digest(file)) for file in inside), "")
-    except OSError as error:
-        raise SvqkitError(f"{path} can't be read ({error}). Fetch it again.") from error
+    with reading(path), path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def _digest_of_names(entries: Iterable[tuple[str, str]], between: str = "\n") -> str:
+def _digest_of_names(entries: Iterable[tuple[str, str]]) -> str:
     """The digest of names, which need not be UTF-8, and of the digests of what is behind them."""
-    text = between.join(f"{name} {digest}" for name, digest in entries)
+    text = "\n".join(f"{name} {digest}" for name, digest in entries)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 

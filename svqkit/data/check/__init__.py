@@ -5,6 +5,6 @@ and what it refuses is a finding like any other; so are files that are missing, 
 published. TaxiBJ alone is not planned, because its plan reads every value.
 """
 
-from svqkit.data.check.folder import check as check
+from svqkit.data.check.inspect import check as check
 from svqkit.data.check.report import Report as Report
 from svqkit.data.check.report import as_text as as_text

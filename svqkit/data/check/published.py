@@ -4,21 +4,18 @@ Every number has its source. "Computed" ones follow from a definition and were c
 be found in public, there is none here, and the check says so.
 """
 
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
-
-import numpy as np
 
 from svqkit.data.sources.human import LISTS
 from svqkit.data.sources.kth import NEVER_PUBLISHED, SCENES, SEQUENCES
-from svqkit.data.sources.weather import LONG_NAMES, period_bounds
-from svqkit.settings.data import SPLITS, HumanData, KTHData, Split, WeatherData
+from svqkit.data.sources.weather import LONG_NAMES
+from svqkit.settings.data import SPLITS, HumanData, KTHData, WeatherData
 from svqkit.settings.params import Data, Protocol
 
 Counts = tuple[int, ...]  # of training, validation and test
 UNKNOWN = "not known"
+TAXIBJ_TRAINING_SAMPLES = 20_461
 
 
 class Fact(NamedTuple):
@@ -29,49 +26,58 @@ class Fact(NamedTuple):
     source: str
 
 
-@dataclass(frozen=True)
-class Whole:
-    """What can be made of all published files of a dataset: frames of the store, windows, and bytes of a frame."""
+class Whole(NamedTuple):
+    """What can be made of all published files of a dataset: frames of the store, bytes of one, and windows."""
 
     frames: int
-    windows: Mapping[Protocol, Counts]
     frame_bytes: int
+    windows: Mapping[Protocol, Counts]
     source: str
 
 
-# The years that the paper trains, validates (in name only: its code takes the test years) and tests on.
-PERIODS = {
-    **dict.fromkeys(("weather_t2m", "weather_r", "weather_uv10", "weather_tcc"), "2010-2015 / 2016 / 2017-2018"),
-    "weather_mv": "1979-2015 / 2016 / 2017-2018",
-    "weather_hmv": "1980-2015 / 2016 / 2017-2018",
+# What is known of a file's header; how many frames and windows a dataset has is told by :func:`whole`.
+FACTS = {
+    "grid": Fact("grid", "32 × 64", "WeatherBench, quickstart.ipynb"),
+    "video": Fact("frame size", "120 × 160", "OpenSTL, docs/en/install.md"),
+    "KITTI": Fact("frames of KITTI", "128 × 160", "PredNet, process_kitti.py"),
+    "Caltech": Fact("frames of Caltech", "480 × 640", "Dollár et al. 2009"),
+    "image": Fact("image size", "256 × 256", "OpenSTL, tools/prepare_data/download_human3.6m.sh"),
+    "sample": Fact("sample", "4 × 2 × 32 × 32", "OpenSTL, issue 39"),
+    "training samples": Fact("training samples", f"{TAXIBJ_TRAINING_SAMPLES:,}", "OpenSTL, issue 39"),
+    "test samples": Fact("test samples", UNKNOWN, "no count found in public"),
+    "taxis": Fact("grid", "32 × 32", "DeepST, data/TaxiBJ/README.md"),
 }
-WEATHER_GRID = Fact("grid", "32 × 64", "WeatherBench, quickstart.ipynb")
-KTH_SIZE = Fact("frame size", "120 × 160", "OpenSTL, docs/en/install.md")
-KTH_PERSONS = Fact("persons", "1-16 / 17-25", "OpenSTL, dataloader_kth.py (training / test)")
-KITTI_SIZE = Fact("frames of KITTI", "128 × 160", "PredNet, process_kitti.py")
-KITTI_HELD_OUT = Fact("held out", "0005 / 0104, 0079, 0070", "PredNet, process_kitti.py")
-CALTECH_SIZE = Fact("frames of Caltech", "480 × 640", "Dollár et al. 2009")
-HUMAN_SIZE = Fact("image size", "256 × 256", "OpenSTL, tools/prepare_data/download_human3.6m.sh")
-TAXIBJ_TRAINING_SAMPLES = 20_461
-TAXIBJ_SAMPLES = Fact("training samples", f"{TAXIBJ_TRAINING_SAMPLES:,}", "OpenSTL, issue 39")
-TAXIBJ_SAMPLE = Fact("sample", "4 × 2 × 32 × 32", "OpenSTL, issue 39")
-TAXIBJ_GRID = Fact("grid", "32 × 32", "DeepST, data/TaxiBJ/README.md")
-TAXIBJ_SLOTS = Fact("slots of BJ16", "7,220", "DeepST, data/TaxiBJ/README.md")
 # Counts of windows that the files, as they are read here, don't give.
 OTHER_WINDOWS = {
     "kth": "5,200 and 3,167 windows (OpenSTL, docs/en/install.md), of PredRNN's folders of frames",
     "kitticaltech": "2,042 and 1,983 windows (OpenSTL, docs/en/install.md; for training a user had 3,738, issue 12)",
 }
 
-ON_LEVELS = ("z", "pv", "r", "q", "t", "u", "v", "vo")
-# Frames of the store, and windows. KTH: by frames_out, for the other default settings.
-KTH: dict[int, tuple[int, dict[Protocol, Counts]]] = {
-    20: (227_188, {"clean": (9034, 1424, 6007), "paper": (8781, 5045, 5045)}),
-    40: (216_539, {"clean": (6002, 946, 4068), "paper": (4226, 2496, 2496)}),
+COMPUTED = "computed from periods and definition"
+HOURLY: dict[Protocol, Counts] = {"clean": (52_561, 8_761, 17_497), "paper": (52_559, 8_759, 17_495)}
+# Of weather by the variables, in the order of the settings, and the first year.
+WEATHER = {
+    ("t2m", "2010"): Whole(78_888, 8_192, HOURLY, COMPUTED),
+    ("r", "2010"): Whole(78_888, 8_192, HOURLY, COMPUTED),
+    ("tcc", "2010"): Whole(78_888, 8_192, HOURLY, COMPUTED),
+    ("u10 v10", "2010"): Whole(78_888, 2 * 8_192, HOURLY, COMPUTED),
+    ("r t u v", "1979"): Whole(
+        58_440, 12 * 8_192, {"clean": (54_049, 1_457, 2_913), "paper": (54_019, 1_427, 2_883)}, COMPUTED
+    ),
+    ("z pv r q t u v vo u10 v10 t2m tisr tcc tp", "1980"): Whole(
+        56_980, 110 * 8_192, {"clean": (52_589, 1_457, 2_913), "paper": (52_559, 1_427, 2_883)}, COMPUTED
+    ),
 }
-HUMAN: tuple[int, dict[Protocol, Counts]] = (
+LISTED = "computed from 00sequences.txt"
+KTH = {  # by frames_out
+    20: Whole(227_188, 128**2, {"clean": (9_034, 1_424, 6_007), "paper": (8_781, 5_045, 5_045)}, LISTED),
+    40: Whole(216_539, 128**2, {"clean": (6_002, 946, 4_068), "paper": (4_226, 2_496, 2_496)}, LISTED),
+}
+HUMAN = Whole(
     412_444,
+    3 * 256**2,
     {"clean": (45_441, 8_973, 2_221), "paper": (73_404, 8_582, 8_582)},
+    "counted in OpenSTL's two lists",
 )
 HUMAN_PERSONS = (1, 5, 6, 7, 8, 9, 11)
 # From Caltech's evaluation code, dbInfo.m.
@@ -82,18 +88,16 @@ TAXIBJ_RECORDS = tuple(f"BJ{year}_M32x32_T30_InOut.h5" for year in (13, 14, 15, 
 
 
 def whole(data: Data) -> Whole | None:
-    """Return what is known of all published files; None when these are other settings than it was computed for."""
+    """Return what is known of all published files; None where the settings are other than the published ones."""
     match data:
         case WeatherData():
-            frame_bytes = 4 * 32 * 64 * sum(len(data.levels) if name in ON_LEVELS else 1 for name in data.variables)
-            frames, source = sum(weather_frames(data)), "computed from periods and definition"
-            return Whole(frames, weather_windows(data), frame_bytes, source)
-        case KTHData(root=root, frames_out=ahead, size=size, colour=colour):
-            if ahead in KTH and data == KTHData(root=root, frames_out=ahead, size=size, colour=colour):
-                return Whole(*KTH[ahead], (3 if colour else 1) * math.prod(size), "computed from 00sequences.txt")
-        case HumanData(root=root, size=size):
-            if data == HumanData(root=root, size=size):
-                return Whole(*HUMAN, 3 * math.prod(size), "counted in OpenSTL's two lists")
+            rest = data.train[1], *data.validation, *data.test
+            known = WEATHER.get((" ".join(data.variables), data.train[0]))
+            return known if rest == ("2015", "2016", "2016", "2017", "2018") else None
+        case KTHData(root=root, frames_out=ahead):
+            return KTH.get(ahead) if data == KTHData(root=root, frames_out=ahead) else None
+        case HumanData(root=root):
+            return HUMAN if data == HumanData(root=root) else None
     return None
 
 
@@ -139,28 +143,3 @@ def weather_years(data: WeatherData) -> list[int]:
     """Return the years that the periods of the settings touch."""
     periods = [getattr(data, split) for split in SPLITS]
     return sorted({year for first, last in periods for year in range(int(first[:4]), int(last[:4]) + 1)})
-
-
-def weather_frames(data: WeatherData) -> Counts:
-    """Count the frames of each split when no hour lacks."""
-    return tuple(len(_hours(data, split)[:: data.hours_per_frame]) for split in SPLITS)
-
-
-def weather_windows(data: WeatherData) -> dict[Protocol, Counts]:
-    """Count the windows of each split when no hour lacks, by the definition of each protocol.
-
-    "clean": all runs of consecutive frames. "paper": the reference drops the last hour of a period, thins the rest
-    to the cadence, and leaves out the last window of those that fit.
-    """
-    offsets, length = data.paper_offsets, data.frames_in + data.frames_out
-    span = offsets.targets[-1] - offsets.inputs[0] + 1 if offsets else length
-    clean = tuple(max(0, frames - length + 1) for frames in weather_frames(data))
-    paper = tuple(max(0, len(_hours(data, split)[: -1 : data.hours_per_frame]) - span) for split in SPLITS)
-    return {"clean": clean, "paper": paper}
-
-
-def _hours(data: WeatherData, split: Split) -> np.ndarray:
-    """The hours of a period from its first frame on."""
-    first, after = period_bounds(getattr(data, split))
-    hours = np.arange(first.astype(np.int64), after.astype(np.int64))
-    return hours[int(-hours[0] % data.hours_per_frame) :]

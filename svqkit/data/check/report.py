@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from svqkit.data.check.published import UNKNOWN, Counts, Fact
 from svqkit.data.sources.images import size_text
-from svqkit.data.sources.kth import find_runs
 from svqkit.errors import SvqkitError
 from svqkit.settings.params import Protocol
 
-WIDTH = 120
+WIDTH, INDENT = 120, 14
 SHOWN = 3  # of many names so many are shown
+LEGEND = "(ok: as expected, NO: not so, ?: nothing to compare with.)"
 
 
 class Check(NamedTuple):
@@ -37,21 +37,20 @@ class Report:
 
     Attributes:
         folder: its folder; None when there is none.
+        found: number and size of its files.
         missing: names of files, by the archives that hold them.
-        found, damaged, notes: lines for a reader.
+        damaged, notes: lines for a reader.
         says: what the files say of themselves.
         refusal: why the source can't make a store of them; "" when it can, or was not asked.
         frames: that the store will have, or would have of the whole dataset; 0 when not known.
         frame_bytes: of one of them.
-        when_whole: ``frames`` are those of the whole dataset, since the files that are there make no store.
         sample: the profile in use, when all files are those of the bundled sample; else "". The look at the published
             data then says what would have to be fetched, and ``lacks`` why the sample is not enough for that profile.
-        sample_size: number and size of the sample's files.
     """
 
     dataset: str
     folder: Path | None = None
-    found: list[str] = field(default_factory=list)
+    found: str = ""
     missing: dict[str, list[str]] = field(default_factory=dict)
     damaged: list[str] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
@@ -60,9 +59,7 @@ class Report:
     refusal: str = ""
     frames: int = 0
     frame_bytes: int = 0
-    when_whole: bool = False
     sample: str = ""
-    sample_size: str = ""
     lacks: list[str] = field(default_factory=list)
 
     @property
@@ -74,13 +71,14 @@ class Report:
         return self.folder is not None and not wrong
 
     @property
+    def state(self) -> str:
+        """The same in words."""
+        return "complete" if self.complete else "NOT COMPLETE"
+
+    @property
     def store_bytes(self) -> int:
         """What its store takes on the disk, in bytes; 0 when not known."""
         return self.frames * self.frame_bytes
-
-    def expect(self, frames: int, frame_bytes: int, when_whole: bool = False) -> None:
-        """Take the size of the store from these numbers."""
-        self.frames, self.frame_bytes, self.when_whole = frames, frame_bytes, when_whole
 
     def compare(self, fact: Fact, found: str) -> None:
         """Compare what was found with what is published."""
@@ -104,9 +102,8 @@ class Report:
         """Compare the files of the published ``archives`` with those that are ``there``, and name what is missing."""
         lacking = {archive: [name for name in names if name not in there] for archive, names in archives.items()}
         self.missing = {archive: names for archive, names in lacking.items() if names}
-        count = sum(map(len, archives.values()))
-        found = count - sum(map(len, lacking.values()))
-        self.compare(Fact("files", f"{count:,}", "the published archives"), f"{found:,}")
+        count, absent = (sum(map(len, names.values())) for names in (archives, lacking))
+        self.compare(Fact("files", f"{count:,}", "the published archives"), f"{count - absent:,}")
 
     def compare_windows(
         self, expected: Mapping[Protocol, Counts], found: Mapping[Protocol, Counts], source: str
@@ -132,26 +129,22 @@ def as_text(reports: Sequence[Report], stores: Path, names: bool = False, verbos
         verbose: also say of the bundled sample what it has, and what the published data have more.
     """
     there = [report for report in reports if report.folder]
-    if not there:
-        return (
-            f"0 of {len(reports)} datasets are there: `make data` fetches the bundled sample into data, "
-            "and docs/data.md says where to get the real files."
-        )
-    free = _free_bytes(stores)
     samples = [report for report in there if report.sample]
     texts = [_sample_text(samples, verbose)] if samples else []
-    compared = [_report_text(report, stores, free, names) for report in there if verbose or not report.sample]
-    texts += compared
-    if absent := [f"{report.dataset:<14}not there: {report.notes[0]}" for report in reports if not report.folder]:
+    texts += [_report_text(report, names) for report in there if verbose or not report.sample]
+    if absent := [f"{report.dataset:<{INDENT}}not there: {report.notes[0]}" for report in reports if not report.folder]:
         texts.append("\n".join(absent))
-    needed = sum(report.store_bytes for report in there)
     whole = sum(report.complete for report in there)
-    legend = " (ok: as expected, NO: not so, ?: nothing to compare with.)" if compared else ""
-    texts.append(
-        f"{len(there)} of {len(reports)} datasets are there, {whole} of them complete. All their stores together need "
-        f"{in_bytes(needed)}; {in_bytes(free)} are free.{legend}"
-    )
-    return "\n\n".join(texts)
+    end = f"{len(there)} of {len(reports)} datasets are there, {whole} of them complete."
+    if not there:
+        end += " `make data` fetches the bundled sample into data; docs/data.md says where to get the real files."
+        return "\n\n".join([*texts, end])
+    needed = sum(report.store_bytes for report in there)
+    parent = next(folder for folder in (stores / "kth").absolute().parents if folder.exists())
+    free = shutil.disk_usage(parent).free
+    enough = "" if needed < free else ": NOT ENOUGH"
+    end += f" All their stores together need {in_bytes(needed)} in {stores}/; {in_bytes(free)} are free{enough}."
+    return "\n\n".join([*texts, f"{end} {LEGEND}" if verbose or len(samples) < len(there) else end])
 
 
 def _sample_text(reports: Sequence[Report], verbose: bool) -> str:
@@ -161,38 +154,36 @@ def _sample_text(reports: Sequence[Report], verbose: bool) -> str:
     lines = [f"The bundled sample (simulated, no measurements), {state} for profile {reports[0].sample}{more}:"]
     for report in reports:
         what = "; ".join(report.lacks) or f"{report.frames:,} frames"
-        state = "complete" if report.complete else "NOT COMPLETE"
-        lines += _wrapped(f"{report.dataset:<14}{state}: {report.sample_size}; {what}", WIDTH, 14)
+        lines.append(_wrapped(f"{report.dataset:<{INDENT}}{report.state}: {report.found}; {what}", INDENT))
     return "\n".join(lines)
 
 
-def _report_text(report: Report, stores: Path, free: int, names: bool) -> str:
-    state = "complete" if report.complete else "NOT COMPLETE"
-    if report.sample:
-        state = f"the bundled sample, {state} for profile {report.sample}; beside the published data"
+def _report_text(report: Report, names: bool) -> str:
+    of_sample = f"the bundled sample, {report.state} for profile {report.sample}; beside the published data"
+    lines = [f"{report.dataset:<{INDENT}}{of_sample if report.sample else report.state}, in {report.folder}"]
+    missing = []
+    for archive, files in report.missing.items():
+        missing += [f"{some_of(files, most=1)} (from {archive})", *(files if names else ())]
+    need = f"{in_bytes(report.store_bytes)}: {report.frames:,} frames of {report.frame_bytes:,} bytes"
     groups = {
         "says": [report.says],
-        "found": report.found,
-        "missing": [
-            line
-            for archive, files in report.missing.items()
-            for line in (f"{some_of(files, most=1)} (from {archive})", *(files if names else ()))
-        ],
+        "found": [report.found],
+        "missing": missing,
         "damaged": report.damaged,
         "refused": [report.refusal] if report.refusal not in report.damaged else [],
         "checked": _table(report.checks),
         "notes": report.notes,
-        "disk": [_disk_line(report, stores, free)],
+        "disk": [need if report.store_bytes else "what the store will need can't be told before the files are whole"],
     }
-    lines = [f"{report.dataset:<14}{state}, in {report.folder}"]
     for title, texts in groups.items():
-        wrapped = texts if title == "checked" else [line for text in texts for line in _wrapped(text, WIDTH - 12, 2)]
-        lines += [f"  {title if number == 0 else '':<10}{text}" for number, text in enumerate(wrapped)]
+        for number, text in enumerate(text for text in texts if text):
+            line = f"  {title if number == 0 else '':<10}{text}"
+            lines.append(line if title == "checked" else _wrapped(line, INDENT))
     return "\n".join(lines)
 
 
-def _wrapped(text: str, width: int, indent: int) -> list[str]:
-    return textwrap.wrap(text, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+def _wrapped(text: str, indent: int) -> str:
+    return textwrap.fill(text, WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _table(checks: Sequence[Check]) -> list[str]:
@@ -207,34 +198,10 @@ def _table(checks: Sequence[Check]) -> list[str]:
     return lines if checks else []
 
 
-def _disk_line(report: Report, stores: Path, free: int) -> str:
-    """What the store of a dataset will need in ``stores``, beside the bytes that are ``free`` there."""
-    if not report.store_bytes:
-        return "what the store will need can't be told before the files are whole"
-    enough = "enough" if report.store_bytes < free else "NOT ENOUGH"
-    when = " when whole" if report.when_whole else ""
-    return (
-        f"{in_bytes(report.store_bytes)} in {stores}/{when}: {report.frames:,} frames of {report.frame_bytes:,} bytes; "
-        f"{in_bytes(free)} are free: {enough}"
-    )
-
-
-def _free_bytes(stores: Path) -> int:
-    """The bytes that are free where the stores will lie, whether the folder is there yet or not."""
-    there = next(folder for folder in (stores / "kth").absolute().parents if folder.exists())
-    return shutil.disk_usage(there).free
-
-
 def some_of(names: Sequence[str], most: int = SHOWN) -> str:
     """Return the first of many names, and how many more there are."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
-
-
-def spans(numbers: Iterable[int]) -> str:
-    """Return numbers as "2010-2012, 2014", none of them as "none"."""
-    runs = find_runs(numbers)
-    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs) or "none"
 
 
 def size_of(paths: Iterable[Path]) -> str:

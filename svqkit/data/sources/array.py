@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from svqkit.data.plan import Clip, Plan, Windowing, every_window, share_out
+from svqkit.data.plan import Clip, Plan, Windowing, share_out
 from svqkit.data.sources.arrayfiles import ArrayFile, open_array
+from svqkit.data.sources.zarrstore import files_in
 from svqkit.errors import SvqkitError
 from svqkit.settings.data import ArrayData, Shares, Split
 
@@ -67,14 +68,12 @@ class Slab:
     def _refuse(self, bad: np.ndarray, raw: np.ndarray, first: int, why: str) -> None:
         if not bad.any():
             return
-        frame, channel, row, column = (int(axis[0]) for axis in np.nonzero(bad))
-        number = first + frame
-        where = f"frame {number}"
-        if _has_clips(self.source):
-            where = "clip {}, frame {}".format(*divmod(number, self.source.shape[1]))
+        frame, channel, row, column = np.argwhere(bad)[0].tolist()
+        value, number, length = raw[frame, channel, row, column], first + frame, self.source.clip_frames
+        where = f"clip {number // length}, frame {number % length}" if length else f"frame {number}"
         raise SvqkitError(
-            f"{self.source.path}: {raw[frame, channel, row, column]} at {where}, channel {channel}, row {row}, column "
-            f"{column} (all from 0), {why}. Mend it before you prepare the data."
+            f"{self.source.path}: {value} at {where}, channel {channel}, row {row}, column {column} (all from 0), "
+            f"{why}. Mend it before you prepare the data."
         )
 
 
@@ -95,10 +94,7 @@ def plan(data: ArrayData) -> Plan:
     dtype = "uint8" if as_bytes else "float32"
     kind = "image" if as_bytes or data.range else "field"
     channels = data.channels or tuple(f"channel_{number}" for number in range(frame_shape[0]))
-    clips = _clips(source, data.shares)
-    length = data.frames_in + data.frames_out
-    starts = {split: every_window(clips[split], length, data.stride) for split in clips}
-    windowing = Windowing.consecutive(data, starts, clips)
+    windowing = Windowing.consecutive(data, _clips(source, data.shares), stride=data.stride)
     units = data.units if isinstance(data.units, tuple) else (data.units,) * len(channels)
     if len(units) != len(channels):
         raise SvqkitError(
@@ -114,7 +110,7 @@ def plan(data: ArrayData) -> Plan:
         channels=channels,
         units=units if kind == "field" else ("",) * len(channels),
         windows={"clean": windowing, "paper": windowing},
-        files=_files(source.path),
+        files=tuple(sorted(files_in(source.path))) if source.path.is_dir() else (source.path,),
         scale=1 / 255 if as_bytes else 1.0,
         extra=original if kind == "image" and units[0] and len(set(units)) == 1 else {},
         notes=source.notes,
@@ -123,37 +119,32 @@ def plan(data: ArrayData) -> Plan:
 
 def _check_shape(source: ArrayFile, data: ArrayData) -> None:
     """Refuse an array whose axes are others than expected, or can't be told apart."""
-    shape, where = source.shape, source.path
-    if data.axes and len(shape) != len(data.axes):
-        raise SvqkitError(f"`axes` names {len(data.axes)}, {data.axes}; {where} has {len(shape)}, of shape {shape}.")
-    if not data.axes and len(shape) not in (4, 5):
+    shape, where = source.shape, f"{source.path}, of shape {source.shape}"
+    if len(shape) not in ((len(data.axes),) if data.axes else (4, 5)):
+        asked = f"`axes` names {len(data.axes)}: {data.axes}" if data.axes else EXPECTED
         aid = " If these are frames of one channel, say so by `axes: THW`." if len(shape) == 3 else ""
-        raise SvqkitError(f"{where}: {EXPECTED}; got an array of shape {shape}.{aid}")
+        raise SvqkitError(f"{where}, has {len(shape)} axes; {asked}.{aid}")
     if 0 in shape:
-        raise SvqkitError(f"{where}: the array of shape {shape} is empty; {EXPECTED}.")
+        raise SvqkitError(f"{where}, is empty; {EXPECTED}.")
     channels = 1 if "C" not in (data.axes or "C") else shape[-3]
     if data.channels and len(data.channels) != channels:
         raise SvqkitError(
-            f"`channels` names {len(data.channels)}: {', '.join(data.channels)}; {where} of shape {shape} has "
-            f"{channels} (the third axis from the end). {EXPECTED.capitalize()}."
+            f"`channels` names {len(data.channels)}: {', '.join(data.channels)}; {where}, has {channels} (the third "
+            f"axis from the end). {EXPECTED.capitalize()}."
         )
     if data.axes or data.channels:
         return
     # An image of up to 4 columns with more channels than that is rather an image with its channels last.
     if shape[-1] <= 4 < shape[-3]:
         raise SvqkitError(
-            f"{where}: {EXPECTED}; the shape {shape} looks as if channels came last. Use np.moveaxis(array, -1, -3); "
-            f"or, if there are {shape[-3]} channels, name them in `channels`."
+            f"{where}, looks as if channels came last; {EXPECTED}. Use np.moveaxis(array, -1, -3); or, if there are "
+            f"{shape[-3]} channels, name them in `channels`."
         )
     if len(shape) == 4 and shape[1] > MOST_TAKEN_AS_CHANNELS:
         raise SvqkitError(
-            f"{where}: the shape {shape} can be {shape[0]} clips of {shape[1]} frames in one channel, or {shape[0]} "
-            f"frames of {shape[1]} channels. Say which: `axes: NTHW` or `axes: TCHW`."
+            f"{where}, can be {shape[0]} clips of {shape[1]} frames in one channel, or {shape[0]} frames of {shape[1]} "
+            "channels. Say which: `axes: NTHW` or `axes: TCHW`."
         )
-
-
-def _has_clips(source: ArrayFile) -> bool:
-    return len(source.shape) - source.frame_axes == 2
 
 
 def _frame_shape(source: ArrayFile) -> tuple[int, int, int]:
@@ -163,14 +154,11 @@ def _frame_shape(source: ArrayFile) -> tuple[int, int, int]:
 
 def _clips(source: ArrayFile, shares: Shares) -> dict[Split, list[Clip]]:
     """The runs of frames of each split."""
-    if not _has_clips(source):
-        runs = share_out(source.count, shares, f"frames of {source.path}")
-        return {split: [run] for split, run in runs.items()}
-    clips, frames = source.shape[:2]
-    return {
-        split: [(clip * frames, (clip + 1) * frames) for clip in range(*run)]
-        for split, run in share_out(clips, shares, f"clips of {source.path}").items()
-    }
+    length = source.clip_frames
+    if not length:
+        return {split: [run] for split, run in share_out(source.count, shares, f"frames of {source.path}").items()}
+    runs = share_out(source.shape[0], shares, f"clips of {source.path}")
+    return {split: [(clip * length, (clip + 1) * length) for clip in range(*run)] for split, run in runs.items()}
 
 
 def _parts(source: ArrayFile, dtype: str, scaled: tuple[float, float] | None) -> list[Slab]:
@@ -187,7 +175,3 @@ def _per_piece(source: ArrayFile) -> int:
 def _frame_bytes(source: ArrayFile) -> int:
     """Bytes of a frame, in the file or as float32, whichever is more."""
     return math.prod(source.frame_shape) * max(4, source.dtype.itemsize)
-
-
-def _files(path: Path) -> tuple[Path, ...]:
-    return (path,) if path.is_file() else tuple(sorted(file for file in path.rglob("*") if file.is_file()))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from svqkit.data.plan import Clip, Plan, Windowing, every_window, share_out
+from svqkit.data.plan import Clip, Plan, Windowing, share_out
 from svqkit.data.sources.frames import VIDEO_SUFFIXES, Frames, FramesPart, open_video, plan_of_pictures
 from svqkit.data.sources.images import SUFFIXES, ImageFiles, images_in, is_uneven, natural_key, resize, size_text
 from svqkit.errors import SvqkitError, listed
@@ -75,8 +75,7 @@ def plan(data: ClipsData) -> Plan:
             "as if they followed each other"
         )
 
-    starts = {split: every_window(owned[split], length, data.stride or length) for split in SPLITS}
-    windowing = Windowing.consecutive(data, starts, owned)
+    windowing = Windowing.consecutive(data, owned, stride=data.stride or length)
     return plan_of_pictures(
         parts,
         size,
@@ -106,10 +105,7 @@ def _find_clips(folder: Path, data: ClipsData, notes: list[str]) -> list[Source]
     """Every clip that lies in ``folder``, or the one that it is, in natural order."""
     if not folder.exists():
         raise SvqkitError(f"There is no folder {folder.absolute()}; {_LAYOUT}. Put the clips there, or change `root`.")
-    try:
-        entries = [path for path in folder.iterdir() if path.name[0] != "."] if folder.is_dir() else [folder]
-    except OSError as error:
-        raise SvqkitError(f"{folder} can't be looked into ({error}). Let this user read it.") from error
+    entries = [path for path in folder.iterdir() if path.name[0] != "."] if folder.is_dir() else [folder]
     entries.sort(key=lambda path: natural_key(path.name))
     clips, empty = [], []
     for path in entries:
@@ -117,7 +113,9 @@ def _find_clips(folder: Path, data: ClipsData, notes: list[str]) -> list[Source]
         if images:
             clips.append(Source(path, ImageFiles.open(images, data.colour, one_size=data.size is None)))
         elif path.suffix.lower() in VIDEO_SUFFIXES:
-            clips.append(_video(path, data, notes))
+            video = open_video(path, data.colour)
+            notes += video.notes
+            clips.append(Source(path, video))
         elif path.is_dir():
             empty.append(path.name)
     if not clips and folder.is_dir() and (images := images_in(folder)):
@@ -128,12 +126,6 @@ def _find_clips(folder: Path, data: ClipsData, notes: list[str]) -> list[Source]
     if empty:
         notes.append(f"{len(empty)} folder(s) in {folder} hold no frame, the first is {empty[0]}")
     return clips
-
-
-def _video(path: Path, data: ClipsData, notes: list[str]) -> Source:
-    video = open_video(path, data.colour)
-    notes += video.notes
-    return Source(path, video)
 
 
 def _refuse_twice(clips: Sequence[Source]) -> None:

@@ -5,7 +5,6 @@ by the CF conventions and by the names that are in use. What nobody needs (numbe
 Prepare, forecasts and the check of raw files all read through :func:`inspect` and :func:`read`.
 """
 
-import math
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,8 +22,9 @@ import zarr
 from svqkit.data.plan import declares_simulated
 from svqkit.data.sources.hdf5 import refuse_unfit
 from svqkit.data.sources.units import convert, converts, same_unit
+from svqkit.data.sources.zarrstore import MARKS, files_in, is_url, missing_chunks, refuse_unfit_store
 from svqkit.errors import SvqkitError, hint, listed
-from svqkit.userfiles import refuse_escape, refuse_promise, refuse_special
+from svqkit.userfiles import reading
 
 Source = str | Path | xr.Dataset
 
@@ -49,7 +49,6 @@ LONG_NAMES = {
 NETCDF = (".nc", ".nc4", ".cdf", ".netcdf")
 GRIB = (".grib", ".grb", ".grib2", ".grb2")
 SUFFIXES = (*NETCDF, *GRIB)
-ZARR_MARKS = ("zarr.json", ".zgroup", ".zmetadata")
 # The names of axes that are in use, and what CF calls such a coordinate.
 AXES = {
     "time": ({"time", "valid_time"}, "time"),
@@ -63,10 +62,6 @@ STAND_INS = np.array([999, 999.9, 9999, 99999, 32767, 32768], np.float32)
 LARGEST = 1e19
 STANDARD_CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 HOUR, HALF_HOUR, SECOND = np.timedelta64(1, "h"), np.timedelta64(30, "m"), np.timedelta64(1, "s")
-# Above this number of chunks a store's are not counted: a listing of ERA5's would take minutes.
-MOST_CHUNKS = 200_000
-# What the libraries raise on files that are damaged or of another kind.
-UNREADABLE = (OSError, ValueError, RuntimeError, TypeError, KeyError, IndexError, AttributeError, EOFError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,14 +106,7 @@ class Piece:
 
 def is_store(source: Source) -> bool:
     """Return whether ``source`` is a Zarr store: a folder with the marks of one, or a URL."""
-    return is_url(source) or (
-        isinstance(source, str | Path) and any((Path(source) / mark).is_file() for mark in ZARR_MARKS)
-    )
-
-
-def is_url(source: object) -> bool:
-    """Return whether ``source`` names something that fsspec opens, such as gs://bucket/era5.zarr."""
-    return isinstance(source, str) and "://" in source
+    return is_url(source) or (isinstance(source, str | Path) and any((Path(source) / mark).is_file() for mark in MARKS))
 
 
 def gridded_in(folder: Path) -> list[Path]:
@@ -127,12 +115,8 @@ def gridded_in(folder: Path) -> list[Path]:
     Raises:
         SvqkitError: the folder can't be read.
     """
-    try:
+    with reading(folder, aid="Name the folder.", plain=False):
         entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    except OSError as error:
-        raise SvqkitError(
-            f"The folder {folder.absolute()} can't be read: {error.strerror}. Allow it, or name it."
-        ) from error
     return [path for path in entries if path.suffix.lower() in SUFFIXES or is_store(path)]
 
 
@@ -140,15 +124,12 @@ def files_of(source: Source) -> list[Path]:
     """Return the files that a source is made of; none of a URL."""
     if is_url(source) or isinstance(source, xr.Dataset):
         return []
-    path = Path(source)
-    return sorted(file for file in path.rglob("*") if file.is_file()) if is_store(path) else [path]
+    return sorted(files_in(Path(source))) if is_store(source) else [Path(source)]
 
 
 @contextmanager
-def opened(source: Source, only_axes: bool = False) -> Iterator[list[xr.Dataset]]:
+def opened(source: Source) -> Iterator[list[xr.Dataset]]:
     """Open a file or store, lazily and with times as they are written; GRIB may give several Datasets.
-
-    With ``only_axes`` a file may lack values.
 
     Raises:
         SvqkitError: it can't be opened, was cut short, is of another kind, or refers to other files.
@@ -156,14 +137,8 @@ def opened(source: Source, only_axes: bool = False) -> Iterator[list[xr.Dataset]
     if isinstance(source, xr.Dataset):
         yield [source]
         return
-    try:
-        datasets = _open(source, only_axes)
-    except PermissionError as error:
-        raise SvqkitError(f"{source} can't be read: there is no permission. Allow it, e.g. with chmod u+r.") from error
-    except SvqkitError:
-        raise
-    except UNREADABLE as error:
-        raise SvqkitError(_why_not_opened(source, error)) from error
+    with reading(source, "Zarr" if is_store(source) else "NetCDF or GRIB", plain=not is_store(source)):
+        datasets = _open(source)
     try:
         yield datasets
     finally:
@@ -171,10 +146,10 @@ def opened(source: Source, only_axes: bool = False) -> Iterator[list[xr.Dataset]
             dataset.close()
 
 
-def _open(source: str | Path, only_axes: bool) -> list[xr.Dataset]:
+def _open(source: str | Path) -> list[xr.Dataset]:
     if is_store(source):
+        refuse_unfit_store(str(source))
         group = zarr.open_group(str(source), mode="r")
-        _refuse_unfit_store(str(source))
         # Zarr 2 writes a fill value of 0 where nobody chose one: it marks no missing value.
         masked = any(array.fill_value for _, array in group.arrays() if array.dtype.kind in "fiu")
         store = xr.open_zarr(
@@ -186,7 +161,6 @@ def _open(source: str | Path, only_axes: bool) -> list[xr.Dataset]:
         )
         return [store]
     path = Path(source)
-    refuse_special(path)
     with path.open("rb") as file:
         head = file.read(4)
     if head == b"GRIB" or path.suffix.lower() in GRIB:
@@ -194,26 +168,8 @@ def _open(source: str | Path, only_axes: bool) -> list[xr.Dataset]:
         return _open_grib(str(path), stat.st_size, stat.st_mtime_ns)
     if zipfile.is_zipfile(path):
         raise SvqkitError(f"{path} is a ZIP archive, whatever its name. Unpack it and name the files in it.")
-    refuse_unfit(path, only_axes)
+    refuse_unfit(path)
     return [xr.open_dataset(path, engine="netcdf4", decode_times=False)]
-
-
-@lru_cache(maxsize=100)  # a store may have many files
-def _refuse_unfit_store(source: str) -> None:
-    """Refuse a store that leads elsewhere, would have to be unpickled, or promises more than it stores."""
-    path, stored = Path(source), 0
-    for entry in [] if is_url(source) else path.rglob("*"):
-        if entry.is_symlink():
-            refuse_escape(entry, path)
-        if not entry.is_dir():
-            refuse_special(entry)
-            stored += entry.stat().st_size
-    for name, array in zarr.open_group(source, mode="r").arrays():
-        if "pickle" in str(array.metadata.to_dict()).lower():
-            raise SvqkitError(f"{source}, {name}: pickled Python objects are not read. Write numbers.")
-        chunk, axis = math.prod(array.chunks), array.size if array.ndim < 2 else 0
-        if not is_url(source):
-            refuse_promise(f"{source}, {name}", max(chunk, axis) * array.dtype.itemsize, stored)
 
 
 @lru_cache(maxsize=8)  # to find the messages in a file takes as long as to read it
@@ -225,24 +181,8 @@ def _open_grib(path: str, size: int, changed: int) -> list[xr.Dataset]:
             f"{path} is GRIB, which needs cfgrib and eccodes: pip install 'svqkit[grib]'. Or convert it to NetCDF, "
             "e.g. with grib_to_netcdf."
         ) from error
-    try:
-        # No index file is written beside the user's data.
-        return cfgrib.open_datasets(path, backend_kwargs={"indexpath": "", "errors": "raise"}, decode_times=False)
-    except Exception as error:  # eccodes has its own tree of errors
-        raise SvqkitError(f"{path} can't be opened as GRIB: {error}. It is truncated; fetch it again.") from error
-
-
-def _why_not_opened(source: str | Path, error: Exception) -> str:
-    if is_store(source):
-        return f"{source} can't be opened as Zarr: {error}. Name a store that xarray.open_zarr opens."
-    path = Path(source)
-    if not path.exists():
-        state = "a link to nothing" if path.is_symlink() else "not there"
-        return f"{path.absolute()} ({state}) can't be opened. Put the file there, or name another one."
-    return (
-        f"{path} ({path.stat().st_size:,} bytes) can't be opened as NetCDF: {error}. "
-        "It is truncated or another kind of file; fetch it again."
-    )
+    # No index file is written beside the user's data.
+    return cfgrib.open_datasets(path, backend_kwargs={"indexpath": "", "errors": "raise"}, decode_times=False)
 
 
 def holds(source: Source, variable: str) -> bool:
@@ -251,7 +191,7 @@ def holds(source: Source, variable: str) -> bool:
     Raises:
         SvqkitError: the source can't be opened.
     """
-    with opened(source, only_axes=True) as datasets:
+    with opened(source) as datasets:
         return any(_name_in(dataset, variable) for dataset in datasets)
 
 
@@ -261,22 +201,19 @@ def _name_in(dataset: xr.Dataset, variable: str) -> str | None:
 
 
 @contextmanager
-def open_field(
-    source: Source, variable: str, only_axes: bool = False
-) -> Iterator[tuple[xr.DataArray, xr.DataArray, Mapping]]:
+def open_field(source: Source, variable: str) -> Iterator[tuple[xr.DataArray, xr.DataArray, Mapping]]:
     """Open a variable: as it is, as our (time, level, lat, lon) in any order, and the attributes of its Dataset.
 
     Raises:
         SvqkitError: the source can't be opened, lacks the variable, or the variable has other dimensions, or has them
             without coordinates.
     """
-    with opened(source, only_axes) as datasets:
+    with opened(source) as datasets:
         found = [(dataset, name) for dataset in datasets if (name := _name_in(dataset, variable))]
         where = name_of(source)
         if not found:
-            there = listed({str(name) for dataset in datasets for name in dataset.data_vars})
-            names = [str(name) for dataset in datasets for name in dataset.data_vars if name != variable]
-            raise SvqkitError(f"{where} has no variable {variable!r}; it has: {there}{hint(variable, names)}.")
+            names = {str(name) for dataset in datasets for name in dataset.data_vars}
+            raise SvqkitError(f"{where} has no variable {variable!r}; it has: {listed(names)}{hint(variable, names)}.")
         if len(found) > 1:
             raise SvqkitError(
                 f"{where} has {variable!r} in {len(found)} forms, of other levels or steps. Write the wanted one into "
@@ -376,7 +313,7 @@ def inspect(source: Source, variable: str) -> Piece:
     Raises:
         SvqkitError: as :func:`open_field`; or its dates, latitudes, longitudes or levels are none.
     """
-    with open_field(source, variable, only_axes=True) as (raw, ours, attrs):
+    with open_field(source, variable) as (raw, ours, attrs):
         where = name_of(source)
         scalars = [raw[name].item() for name in AXES["level"][0] & {*raw.coords} if raw[name].ndim == 0]
         return Piece(
@@ -390,7 +327,9 @@ def inspect(source: Source, variable: str) -> Piece:
             units=str(raw.attrs.get("units", "")).strip(),
             scalar_level=scalars[0] if scalars else None,
             attrs=attrs,
-            notes=_missing_chunks(source, str(raw.name)) if is_store(source) else (),
+            notes=missing_chunks(zarr.open_group(str(source), mode="r")[raw.name], f"{where}: {raw.name}")
+            if is_store(source)
+            else (),
         )
 
 
@@ -446,25 +385,6 @@ def _levels(axis: xr.DataArray, where: str) -> np.ndarray:
     if unit and unit != "hPa" and converts(unit, "hPa"):
         return np.round(convert(axis.values, unit, "hPa"), 6)
     return axis.values
-
-
-def _missing_chunks(source: Source, variable: str) -> tuple[str, ...]:
-    """A note when a store lacks chunks, which stand for the fill value.
-
-    Raises:
-        SvqkitError: that value is NaN.
-    """
-    array = zarr.open_group(str(source), mode="r")[variable]
-    # Of a sharded array those that fill up the last shards are counted too.
-    missing = array.nchunks - array.nchunks_initialized if array.nchunks <= MOST_CHUNKS else 0
-    if missing <= 0:
-        return ()
-    if array.dtype.kind == "f" and np.isnan(array.fill_value):
-        raise SvqkitError(f"{source}: {variable} lacks {missing:,} of its {array.nchunks:,} chunks. Fetch it again.")
-    return (
-        f"{source}: {variable} lacks {missing:,} of its {array.nchunks:,} chunks, which are {array.fill_value} by the "
-        "format",
-    )
 
 
 def join(pieces: Sequence[Piece]) -> list[Piece]:
@@ -562,13 +482,8 @@ def _read_rows(piece: Piece, rows: np.ndarray, levels: list[int], units: str) ->
         # One block out of the file, from which rows are taken: to read them one by one takes far longer.
         chosen = {"level": _as_slice(levels)} if "level" in ours.dims else {}
         block = ours.isel(time=slice(int(rows[0]), int(rows[-1]) + 1), **chosen)
-        try:
+        with reading(piece.where, plain=False):
             values = block.transpose("time", ..., "lat", "lon").values[rows - rows[0]]
-        except UNREADABLE as error:
-            raise SvqkitError(
-                f"{piece.where}: the data can't be read to the end ({error}); the file is truncated or damaged. "
-                "Fetch it again."
-            ) from error
         values = values if chosen else values[:, None]
         values = values.astype(np.float32)
         _refuse_missing(piece, values, rows, _packed_stand_ins(raw))

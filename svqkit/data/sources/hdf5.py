@@ -1,5 +1,7 @@
 """HDF5 files, of which NetCDF-4 and hickle's are some, and classic NetCDF: refused unless their values are there."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -7,35 +9,23 @@ import h5py
 import netCDF4
 
 from svqkit.errors import SvqkitError
-from svqkit.userfiles import refuse_promise, refuse_special
+from svqkit.userfiles import reading, refuse_promise, refuse_special
 
 
-def open_hdf5(path: Path, only_axes: bool = False) -> h5py.File:
-    """Open an HDF5 file for reading; with ``only_axes`` it may promise values that it lacks, but not a long axis.
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading.
 
     Raises:
-        SvqkitError: it is no such file or truncated, it refers to other files (by a link, external storage or a virtual
-            dataset), or it promises more values than it stores.
+        SvqkitError: it is no such file, truncated or damaged, also where it is read later on; it refers to other files
+            (by a link, external storage or a virtual dataset), or it promises more values than it stores.
     """
-    refuse_special(path)
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        size = f"{path.stat().st_size:,} bytes" if path.exists() else "not there"
-        raise SvqkitError(
-            f"{path} ({size}) can't be opened as HDF5: {error}. It is truncated or another kind; fetch it again."
-        ) from error
-    try:
-        _check_contents(file, path, only_axes)
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        file.close()
-        if isinstance(error, SvqkitError):
-            raise
-        raise SvqkitError(f"{path} is damaged: {error}. Fetch it again.") from error
-    return file
+    with reading(path, "HDF5"), h5py.File(path, "r") as file:
+        _check_contents(file, path)
+        yield file
 
 
-def _check_contents(file: h5py.File, path: Path, only_axes: bool) -> None:
+def _check_contents(file: h5py.File, path: Path) -> None:
     seen: set[int] = set()
     waiting: list[h5py.Group] = [file]
     while waiting:
@@ -53,8 +43,7 @@ def _check_contents(file: h5py.File, path: Path, only_axes: bool) -> None:
             elif isinstance(node, h5py.Dataset) and node.shape is not None:
                 if node.external or node.is_virtual:
                     raise _elsewhere(path, f"the values of {name} lie in other files")
-                if node.ndim < 2 or not only_axes:
-                    refuse_promise(f"{path}, {name}", node.nbytes, node.id.get_storage_size())
+                refuse_promise(f"{path}, {name}", node.nbytes, node.id.get_storage_size())
 
 
 def _elsewhere(path: Path, what: str) -> SvqkitError:
@@ -63,10 +52,8 @@ def _elsewhere(path: Path, what: str) -> SvqkitError:
     )
 
 
-def refuse_unfit(path: Path, only_axes: bool = False) -> None:
+def refuse_unfit(path: Path) -> None:
     """Refuse a file that was cut short, refers to other files, or promises more values than it stores.
-
-    With ``only_axes`` it may lack values, as when just its header is asked for, but no axis may be made up.
 
     Raises:
         SvqkitError: it is such a file, or no plain file at all.
@@ -74,14 +61,14 @@ def refuse_unfit(path: Path, only_axes: bool = False) -> None:
     """
     refuse_special(path)
     stat = path.stat()
-    _refuse_unfit(path, only_axes, stat.st_size, stat.st_mtime_ns)
+    _refuse_unfit(path, stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=10_000)  # the same files are opened for each block of frames
-def _refuse_unfit(path: Path, only_axes: bool, size: int, changed: int) -> None:
+def _refuse_unfit(path: Path, size: int, changed: int) -> None:
     if h5py.is_hdf5(path):
-        open_hdf5(path, only_axes).close()
-        return
+        with open_hdf5(path):
+            return
     # A classic file that was cut short opens all the same, and reads as zeros past its end.
     with netCDF4.Dataset(path) as file:
         needed = sum(variable.size * variable.dtype.itemsize for variable in file.variables.values())

@@ -9,9 +9,7 @@ What hickle (github.com/telegraphic/hickle) writes depends on its version:
               of data0, data1, …, each (1, length) single bytes, or a reference to the same string further up
 """
 
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +17,7 @@ import h5py
 import numpy as np
 
 from svqkit.data.sources.hdf5 import open_hdf5
+from svqkit.data.sources.images import natural_key
 from svqkit.errors import SvqkitError, listed
 
 # Beside what was dumped, some versions write these about it.
@@ -58,17 +57,9 @@ class HickleArray:
             SvqkitError: the file can't be read to the end.
         """
         length = max(1, PIECE // int(self.dtype.itemsize * np.prod(self.shape[1:])))
-        with _opened(self.path) as file:
+        with open_hdf5(self.path) as file:
             for first in range(wanted.start, wanted.stop, length):
-                last = min(first + length, wanted.stop)
-                try:
-                    rows = file[self.name][first:last]
-                except (OSError, RuntimeError) as error:
-                    raise SvqkitError(
-                        f"{self.path}: rows {first} to {last} of {self.name} can't be read ({error}); the file is "
-                        "damaged. Fetch it again."
-                    ) from error
-                yield from rows
+                yield from file[self.name][first : min(first + length, wanted.stop)]
 
 
 def find_array(path: Path) -> HickleArray:
@@ -77,7 +68,7 @@ def find_array(path: Path) -> HickleArray:
     Raises:
         SvqkitError: there is no such file, it is truncated or no HDF5 file, or it holds something else.
     """
-    with _opened(path) as file:
+    with open_hdf5(path) as file:
         node = _dumped(file, path)
         if not isinstance(node, h5py.Dataset) or node.dtype.kind not in "uif":
             what = f"{len(node)} things" if isinstance(node, h5py.Group) else f"values of type {node.dtype}"
@@ -85,7 +76,7 @@ def find_array(path: Path) -> HickleArray:
                 f"{path}: {node.name} should be one array of numbers; it holds {what}. "
                 "Dump the frames as one NumPy array."
             )
-        return HickleArray(path, node.name, node.shape, node.dtype, _text(file.attrs.get("title", ""), path))
+        return HickleArray(path, node.name, node.shape, node.dtype, _text(file.attrs.get("title", "")))
 
 
 def read_strings(path: Path) -> list[str]:
@@ -94,23 +85,12 @@ def read_strings(path: Path) -> list[str]:
     Raises:
         SvqkitError: there is no such file, it is truncated or no HDF5 file, or it holds something else.
     """
-    with _opened(path) as file:
-        node = _dumped(file, path)
-        try:
-            items = [node] if isinstance(node, h5py.Dataset) else [node[name] for name in _in_order(node, path)]
-            # A string that stands there already is a reference to its first place.
-            items = [file[item[()]] if _is_reference(item) else item for item in items]
-            return [_text(text, path) for item in items for text in _strings(item, path)]
-        except (OSError, RuntimeError) as error:
-            raise SvqkitError(f"{path}: {node.name} can't be read ({error}); it is damaged. Fetch it again.") from error
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
-    if not path.exists():
-        raise SvqkitError(f"There is no file {path}. Put it there; see docs/data.md.")
     with open_hdf5(path) as file:
-        yield file
+        node = _dumped(file, path)
+        items = [node] if isinstance(node, h5py.Dataset) else [node[name] for name in sorted(node, key=natural_key)]
+        # A string that stands there already is a reference to its first place.
+        items = [file[item[()]] if _is_reference(item) else item for item in items]
+        return [_text(text) for item in items for text in _strings(item, path)]
 
 
 def _dumped(file: h5py.File, path: Path) -> h5py.Dataset | h5py.Group:
@@ -132,14 +112,6 @@ def _dumped(file: h5py.File, path: Path) -> h5py.Dataset | h5py.Group:
     return node
 
 
-def _in_order(group: h5py.Group, path: Path) -> list[str]:
-    """data2 before data12: hickle's names are in the order of their numbers, not of their letters."""
-    for name in group:
-        if not re.search(r"[0-9]+$", name):
-            raise SvqkitError(f"{path}: the list has an item {name!r}; expected names such as data0, data1.")
-    return sorted(group, key=lambda name: int(re.search(r"[0-9]+$", name)[0]))
-
-
 def _is_reference(node: h5py.Dataset | h5py.Group) -> bool:
     return isinstance(node, h5py.Dataset) and node.ndim == 0 and bool(h5py.check_ref_dtype(node.dtype))
 
@@ -154,8 +126,5 @@ def _strings(node: h5py.Dataset | h5py.Group, path: Path) -> list[str | bytes]:
     raise SvqkitError(f"{path}: {node.name} should be a list of strings, or one of them; it is {node}.")
 
 
-def _text(value: str | bytes, path: Path) -> str:
-    try:
-        return value if isinstance(value, str) else bytes(value).decode()
-    except (UnicodeDecodeError, TypeError) as error:
-        raise SvqkitError(f"{path}: {value!r} is no text in UTF-8 ({error}).") from error
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else bytes(value).decode()

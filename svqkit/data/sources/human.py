@@ -34,7 +34,7 @@ from svqkit.data.sources.images import ImageFiles, resize_bicubic
 from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, HumanData, Split
 from svqkit.settings.params import Protocol
-from svqkit.userfiles import MOST_TEXT, refuse_escape, refuse_special
+from svqkit.userfiles import read_text, refuse_escape
 
 LISTS = ("train.txt", "test.txt")
 # Which list each split is taken from under protocol "clean".
@@ -103,8 +103,8 @@ def plan(data: HumanData) -> Plan:
     windows = {
         protocol: Windowing.consecutive(
             data,
+            {split: _clips(starts[split], length, frames) for split in SPLITS},
             starts,
-            clips={split: _clips(starts[split], length, frames) for split in SPLITS},
             blue_first=SPLITS if protocol == "paper" else (),
         )
         for protocol, starts in window_starts(data, lists, frames).items()
@@ -127,14 +127,8 @@ def _read_list(path: Path, names: list[str]) -> Sequences:
             f"There is no list {path.absolute()}. {PUBLISHED.format(path.name)}; put it beside the folder images. "
             "For the bundled sample run `dvc pull`."
         )
-    refuse_special(path)
-    try:
-        if (size := path.stat().st_size) > MOST_TEXT:
-            raise SvqkitError(f"{path} has {size:,} bytes; a list of sequences has at most {MOST_TEXT:,}.")
-        # A name that is not UTF-8 stays the file's; a byte-order mark, which some editors write, is passed over.
-        lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
-    except OSError as error:
-        raise SvqkitError(f"{path} can't be read as a list of sequences ({error}).") from error
+    # A name that is not UTF-8 stays the file's.
+    lines = read_text(path, errors="surrogateescape").splitlines()
     known = {name: number for number, name in enumerate(names)}
     rows: dict[tuple[int, int, int], int] = {}
     filled = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
@@ -189,13 +183,7 @@ def _existing(
     there = {}
     for folder in {os.path.dirname(name) for name in names}:
         refuse_escape(root / folder, root)
-        try:
-            there[folder] = set(os.listdir(root / folder))
-        except OSError as error:
-            raise SvqkitError(
-                f"There is no folder {(root / folder).absolute()} that can be read ({error}); expected the frames "
-                "there, such as S1_Directions.54138969_000226.jpg. Put them there, or change `root`."
-            ) from error
+        there[folder] = set(os.listdir(root / folder))
     paths, absent = [], np.zeros(len(frames.numbers), bool)
     for index, (recording, number) in enumerate(zip(frames.recordings, frames.numbers, strict=True)):
         folder, name = os.path.split(f"{names[recording]}{number:06d}")

@@ -9,7 +9,6 @@ the same width that SciPy no longer has.
 
 import os
 import re
-import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from PIL import Image, ImageOps
 
 from svqkit.errors import SvqkitError
 from svqkit.settings.types import MOST_PIXELS
-from svqkit.userfiles import refuse_special
+from svqkit.userfiles import reading
 
 Size = tuple[int, int]  # height, width
 
@@ -42,26 +41,14 @@ def open_image(file: Path | BinaryIO, where: str) -> Iterator[Image.Image]:
     Raises:
         SvqkitError: there is no such file, it is truncated or no image, or its header promises too many pixels.
     """
-    if isinstance(file, Path):
-        refuse_special(file)
-    try:
-        # By what it holds, not by its name: Pillow would run a program to draw PostScript.
-        with Image.open(file, formats=FORMATS) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise Image.DecompressionBombError(f"{image.height:,} × {image.width:,} pixels")
-            yield image
-    except SvqkitError:
-        raise
-    except FileNotFoundError as error:
-        raise SvqkitError(f"There is no image {where}. Fetch it again, or take it off the list.") from error
-    except PermissionError as error:
-        raise SvqkitError(f"{where} can't be read ({error}). Let this user read it.") from error
-    except Image.DecompressionBombError as error:
-        raise SvqkitError(
-            f"{where} is too large, expected up to {MOST_PIXELS:,} pixels: {error}. Fetch it again, or remove it."
-        ) from error
-    except (OSError, SyntaxError, ValueError, struct.error) as error:
-        raise SvqkitError(f"{where} can't be read as an image ({error}); it is truncated or damaged.") from error
+    # By what it holds, not by its name: Pillow would run a program to draw PostScript.
+    with reading(where, "an image"), Image.open(file, formats=FORMATS) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise SvqkitError(
+                f"{where} is too large: {image.height:,} × {image.width:,} pixels, expected up to {MOST_PIXELS:,}. "
+                "Remove it, or make it smaller."
+            )
+        yield image
 
 
 def read_image(path: Path, colour: bool) -> np.ndarray:
@@ -150,20 +137,15 @@ class ImageFiles:
 
 def images_in(folder: Path) -> list[Path]:
     """Return the image files of a folder in the natural order of their names, hidden ones (._x.png) left out."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.name[0] != "."]
-    except OSError as error:
-        raise SvqkitError(f"{folder} can't be looked into ({error}). Expected a folder of frames there.") from error
-    names = [name for name in names if Path(name).suffix.lower() in SUFFIXES]
+    with reading(folder, plain=False):
+        names = [name for name in os.listdir(folder) if Path(name).suffix.lower() in SUFFIXES and name[0] != "."]
     return [folder / name for name in sorted(names, key=natural_key)]
 
 
 def natural_key(name: str) -> tuple[list[tuple[bool, int, str]], str]:
     """Return a key that sorts names by the numbers in them: frame9 before frame10, numbers before letters."""
     pieces = re.findall(r"[0-9]+|[^0-9]+", name)
-    keys = [(False, int(piece), "") if piece.isdecimal() else (True, 0, piece.lower()) for piece in pieces]
-    return keys, name
+    return [(False, int(piece), "") if piece.isdecimal() else (True, 0, piece.lower()) for piece in pieces], name
 
 
 def frame_number(path: Path) -> int:

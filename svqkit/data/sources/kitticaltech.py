@@ -132,7 +132,7 @@ def plan(data: KittiCaltechData) -> Plan:
             "test": clips_of(test),
         }
         starts = {split: windows_from_end(runs, length, length) for split, runs in owned.items()}
-        return Windowing.consecutive(data, starts, owned)
+        return Windowing.consecutive(data, owned, starts)
 
     paper = replace(windowing(learnt.paper_train, test), blue_first=("validation", "test"))
     files = [path for recording in used for path in recording.part.source.files]

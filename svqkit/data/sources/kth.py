@@ -24,7 +24,7 @@ from svqkit.data.sources.images import ImageFiles, image_size, images_in, resize
 from svqkit.data.sources.video import Video
 from svqkit.errors import SvqkitError, choose
 from svqkit.settings.data import KTH_ACTIONS, SPLITS, KTHData, Split
-from svqkit.userfiles import refuse_special
+from svqkit.userfiles import read_text
 
 SCENES = (1, 2, 3, 4)
 FAST = ("jogging", "running")
@@ -59,12 +59,8 @@ class Recording:
         return self.path.suffix.lower() != ".avi"
 
 
-@dataclass(frozen=True)
-class Listing:
-    """What 00sequences.txt says: per recording the first and last frame, counted from 1, of each of its pieces."""
-
-    path: Path
-    ranges: Mapping[str, Sequence[tuple[int, int]]]
+# By the name of a recording the first and last frame, counted from 1, of each of its pieces.
+Listing = Mapping[str, Sequence[tuple[int, int]]]
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,7 @@ def plan(data: KTHData) -> Plan:
     """
     for action in data.actions:
         choose(dict.fromkeys(KTH_ACTIONS), action, "action of KTH")
-    root, length = Path(data.root), data.frames_in + data.frames_out
+    root = Path(data.root)
     listing = read_listing(root)
     inspected = [_inspect(recording, listing, data) for recording in _wanted(find_recordings(root), data)]
     taken = [found for found in inspected if found.lengths]
@@ -100,7 +96,7 @@ def plan(data: KTHData) -> Plan:
     names = [(clip.recording.name, *ends) for clip, ends in zip(taken, pairwise([0, *stops]), strict=True)]
     files = [path for clip in taken for path in clip.part.source.files]
     if listing and not all(clip.recording.is_folder for clip in taken):
-        files.append(listing.path)
+        files.append(_listing_of(root))
     persons = {split: getattr(data, split) for split in SPLITS}
     seen = {"train": data.train + data.validation, "validation": data.test, "test": data.test}
     return plan_of_pictures(
@@ -110,7 +106,7 @@ def plan(data: KTHData) -> Plan:
         files,
         windows={
             "clean": _windowing(taken, persons, data, data.slow_stride),
-            "paper": _windowing(taken, seen, data, length),
+            "paper": _windowing(taken, seen, data, data.frames_in + data.frames_out),
         },
         clip_names=names,
         notes=tuple(_notes(data, inspected, listing)),
@@ -132,24 +128,26 @@ def _windowing(
                 if clip.recording.person in persons[split]:
                     clips[split].append((start, stop))
                     starts[split].append(windows_from_end([(start, stop)], length, stride))
-    joined = {split: np.concatenate(of_runs) for split, of_runs in starts.items()}
-    return Windowing.consecutive(data, joined, clips)
+    return Windowing.consecutive(data, clips, {split: np.concatenate(of_runs) for split, of_runs in starts.items()})
 
 
 def _inspect(recording: Recording, listing: Listing | None, data: KTHData) -> Taken:
-    frames = _frames(recording.path) if recording.is_folder else {}
-    if not recording.is_folder:
+    if recording.is_folder:
+        frames = _frames(recording.path)
+        numbers = set(frames)
+    else:
         # Of a video that breaks off all that is known is how far it can be decoded.
         video = Video.open(recording.path, data.colour, whole=recording.name not in BROKEN_OFF)
-    every = find_runs(frames if recording.is_folder else listed_frames(recording, listing, video.count))
+        numbers = listed_frames(recording, listing, video.count)
+    every = find_runs(numbers)
     runs = [run for run in every if len(run) >= data.frames_in + data.frames_out]
-    numbers = tuple(chain(*runs))
+    wanted = tuple(chain(*runs))
     if recording.is_folder:
-        files = tuple(frames[number] for number in numbers)
+        files = tuple(frames[number] for number in wanted)
         images = ImageFiles(files, data.colour, image_size(files[0]) if files else None)
         part = FramesPart(images, range(len(files)), data.size, resize)
     else:
-        part = FramesPart(video, tuple(number - 1 for number in numbers), data.size, resize)
+        part = FramesPart(video, tuple(number - 1 for number in wanted), data.size, resize)
     return Taken(recording, part, tuple(map(len, runs)), len(every) - len(runs))
 
 
@@ -171,11 +169,11 @@ def listed_frames(recording: Recording, listing: Listing | None, there: int) -> 
         SvqkitError: the listing names frames that the video lacks.
     """
     last = min(there, BROKEN_OFF.get(recording.name, there))
-    ranges = (listing.ranges if listing else {}).get(recording.name, [(1, last)])
+    ranges = (listing or {}).get(recording.name, [(1, last)])
     named = max(stop for _, stop in ranges)
     if named > last and recording.name not in BROKEN_OFF:
         raise SvqkitError(
-            f"{listing.path} lists frame {named} of {recording.name}, but {recording.path} has {last} frames. "
+            f"{SEQUENCES} lists frame {named} of {recording.name}, but {recording.path} has {last} frames. "
             "Fetch the video again, or correct its line."
         )
     return {number for start, stop in ranges for number in range(start, min(stop, last) + 1)}
@@ -248,21 +246,17 @@ def read_listing(root: Path) -> Listing | None:
     Raises:
         SvqkitError: it can't be read or understood.
     """
-    path = next((path for path in (root / SEQUENCES, root / "kth" / SEQUENCES) if path.exists()), None)
+    path = _listing_of(root)
     if path is None:
         return None
-    refuse_special(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    except OSError as error:
-        raise SvqkitError(f"{path} can't be read ({error}). Fetch it again, or remove it.") from error
     ranges: dict[str, list[tuple[int, int]]] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_text(path, errors="replace").splitlines(), start=1):
         if not re.match(r"\s*person\d+_", line):
             continue
         fields = _LINE.fullmatch(line.strip())
-        pieces = _pieces(fields[2]) if fields and fields[2] is not None else []
-        if fields is None or pieces is None:
+        texts = re.split(r"\s*,\s*", fields[2].strip().rstrip(", ")) if fields and fields[2] is not None else []
+        pieces = [(int(piece[1]), int(piece[2])) for piece in map(_RANGE.fullmatch, texts) if piece]
+        if fields is None or len(pieces) < len(texts) or not all(1 <= start <= stop for start, stop in pieces):
             raise SvqkitError(
                 f"{path}, line {number}: {line.strip()!r} can't be understood; expected e.g. "
                 "'person01_boxing_d1 frames 1-95, 96-185'. Fetch the file again, or correct the line."
@@ -272,37 +266,29 @@ def read_listing(root: Path) -> Listing | None:
             raise SvqkitError(f"{path}, line {number}: {name} stands there a second time. Remove one of its lines.")
         if pieces:
             ranges[name] = pieces
-    return Listing(path, ranges)
+    return ranges
 
 
-def _pieces(text: str) -> list[tuple[int, int]] | None:
-    """ "1-95, 96-185" as numbers; None when it is something else."""
-    found = [_RANGE.fullmatch(piece.strip()) for piece in text.strip().rstrip(",").split(",")]
-    pieces = [(int(piece[1]), int(piece[2])) for piece in found if piece]
-    fits = len(pieces) == len(found) and all(1 <= start <= stop for start, stop in pieces)
-    return pieces if fits else None
+def _listing_of(root: Path) -> Path | None:
+    return next((path for path in (root / SEQUENCES, root / "kth" / SEQUENCES) if path.exists()), None)
 
 
 def _notes(data: KTHData, inspected: Sequence[Taken], listing: Listing | None) -> list[str]:
-    length = data.frames_in + data.frames_out
     videos = [clip.recording.name for clip in inspected if not clip.recording.is_folder]
     notes = [note for clip in inspected if clip.recording.name in videos for note in clip.part.source.notes]
     there = {clip.recording.name for clip in inspected if clip.lengths or clip.short}
     persons = sorted({*data.train, *data.validation, *data.test})
     whole = [f"person{p:02}_{action}_d{scene}" for p in persons for action in data.actions for scene in SCENES]
     expected = [name for name in whole if name != NEVER_PUBLISHED]
-    missing = [name for name in expected if name not in there]
-    if missing:
+    if missing := [name for name in expected if name not in there]:
         notes.append(f"{len(missing)} of {len(expected)} recordings are missing, the first: {missing[0]}")
     for name in BROKEN_OFF.keys() & set(videos):
         notes.append(f"{name} breaks off in the published set: no more than {BROKEN_OFF[name]} frames of it are taken")
-    if listing:
-        unlisted = [name for name in videos if name not in listing.ranges]
-        if unlisted:
-            notes.append(f"{len(unlisted)} video(s) not in {SEQUENCES} were taken whole, the first: {unlisted[0]}")
-        if len(videos) < len(inspected):
-            notes.append(f"{SEQUENCES} is about the videos; folders of frames were taken as they are")
-    short = sum(clip.short for clip in inspected)
-    if short:
+    if listing and (unlisted := [name for name in videos if name not in listing]):
+        notes.append(f"{len(unlisted)} video(s) not in {SEQUENCES} were taken whole, the first: {unlisted[0]}")
+    if listing and len(videos) < len(inspected):
+        notes.append(f"{SEQUENCES} is about the videos; folders of frames were taken as they are")
+    if short := sum(clip.short for clip in inspected):
+        length = data.frames_in + data.frames_out
         notes.append(f"{short} run(s) of frames are shorter than a window of {length} and were skipped")
     return notes

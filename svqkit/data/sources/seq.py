@@ -2,9 +2,10 @@
 
 Little-endian, as Piotr Dollár's toolbox reads and writes it (github.com/pdollar/toolbox, videos/seqReaderPlugin.m):
 0xFEED, "Norpix seq" in two-byte letters, version and size (1024) of the header, a description; at byte 548 width,
-height, bits of a pixel and of a colour, bytes of an image, format, frames. A frame is its length (four bytes,
-themselves counted), the picture (JPEG or PNG), a time stamp of six bytes and zeros: 8 bytes after the picture in some
-files, 16 in others. The toolbox's raw pictures, which Caltech does not publish, are not read.
+height, bits of a pixel and of a colour, bytes of an image, format, frames, an unused number and the bytes of a frame.
+A raw picture, of format 100 (grey) or 200 (blue, green, red), takes a frame's bytes, with its time stamp and zeros. Of
+the others a frame is its length (four bytes, themselves counted), the picture (JPEG or PNG), a time stamp of six bytes
+and zeros: 8 bytes after the picture in some files, 16 in others.
 """
 
 import io
@@ -15,28 +16,32 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from PIL import Image
 
 from svqkit.data.sources.images import Size, open_image, size_text
 from svqkit.errors import SvqkitError
 from svqkit.settings.types import MOST_PIXELS
-from svqkit.userfiles import refuse_special
+from svqkit.userfiles import reading
 
 HEADER_BYTES = 1024
 MAGIC = struct.pack("<I", 0xFEED) + "Norpix seq".encode("utf-16-le")
 COMPRESSED = (1, 2, 102, 201)
+# Format and bytes of a pixel.
+RAW = {100: 1, 200: 3}
 
 
 @dataclass(frozen=True)
 class Seq:
     """A .seq video of frames of ``size`` (height, width); ``notes`` tell what is odd about it.
 
-    ``places`` are the offset and the bytes of each picture.
+    ``places`` are the offset and the bytes of each picture, ``raw`` the bytes of a pixel where they are not compressed.
     """
 
     path: Path
     colour: bool
     size: Size
     places: tuple[tuple[int, int], ...]
+    raw: int = 0
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -46,20 +51,27 @@ class Seq:
         Raises:
             SvqkitError: there is no such file, it is no .seq video or of a format that is not read here, or truncated.
         """
-        refuse_special(path)
-        try:
-            with path.open("rb") as file:
-                size, promised = _read_header(file, path)
-                places, end = _places(file, path, promised)
-                following = _number(file, end)
-        except OSError as error:
-            raise SvqkitError(f"{path} can't be read ({error}). Put it there, or fetch it again.") from error
+        with reading(path, "a Norpix .seq video"), path.open("rb") as file:
+            head = file.read(HEADER_BYTES)
+            if len(head) < HEADER_BYTES or not head.startswith(MAGIC):
+                raise ValueError(f"expected {HEADER_BYTES} bytes of header with 'Norpix seq', got {head[:12].hex(' ')}")
+            width, height, _, _, _, code, promised, _, frame_bytes = struct.unpack_from("<9I", head, 548)
+            if not 0 < width * height <= MOST_PIXELS:
+                raise ValueError(f"the header says {width} × {height} pixels")
+            if code not in (*COMPRESSED, *RAW):
+                raise SvqkitError(
+                    f"{path}: pictures of format {code}; read here are JPEG (102, 201), PNG (1, 2) and raw ones (100, "
+                    "200). Convert the video, e.g. to .avi."
+                )
+            pixel = RAW.get(code, 0)
+            if pixel:
+                places, following = _raw_places(path, promised, width * height * pixel, frame_bytes)
+            else:
+                places, following = _places(file, path, promised)
         if not places:
             raise SvqkitError(f"{path} has no frame. Fetch it again.")
-        notes = ()
-        if following > 4:
-            notes = (f"{path.name} goes on behind the {promised} frames that its header promises; these are taken",)
-        return cls(path, colour, size, tuple(places), notes)
+        notes = (f"{path.name} goes on behind the {promised} frames that its header promises; these are taken",)
+        return cls(path, colour, (height, width), tuple(places), pixel, notes if following else ())
 
     @property
     def count(self) -> int:
@@ -81,9 +93,7 @@ class Seq:
             for index in wanted:
                 start, length = self.places[index]
                 file.seek(start)
-                stored = io.BytesIO(file.read(length))
-                with open_image(stored, f"{self.path}: frame {index + 1} is no picture: it") as image:
-                    pixels = np.asarray(image.convert("RGB" if self.colour else "L"))
+                pixels = self._decoded(file.read(length), f"{self.path}: frame {index + 1} is no picture: it")
                 if pixels.shape[:2] != self.size:
                     raise SvqkitError(
                         f"{self.path}: frame {index + 1} has {size_text(pixels.shape[:2])} pixels, the header says "
@@ -91,28 +101,27 @@ class Seq:
                     )
                 yield pixels if self.colour else pixels[..., None]
 
-
-def _read_header(file: BinaryIO, path: Path) -> tuple[Size, int]:
-    """Height and width, and the number of frames."""
-    head = file.read(HEADER_BYTES)
-    if len(head) < HEADER_BYTES or not head.startswith(MAGIC):
-        raise SvqkitError(
-            f"{path} is no Norpix .seq video: expected a header of {HEADER_BYTES} bytes that starts with 0xFEED and "
-            f"'Norpix seq', got {len(head)} bytes {head[:12].hex(' ')} … Fetch it again."
-        )
-    width, height, _, _, _, code, promised = struct.unpack_from("<7I", head, 548)
-    if not 0 < width * height <= MOST_PIXELS:
-        raise SvqkitError(f"{path}: the header says {width} × {height} pixels. The file is damaged; fetch it again.")
-    if code not in COMPRESSED:
-        raise SvqkitError(
-            f"{path}: pictures of format {code}; read here are JPEG (102, 201) and PNG (1, 2). Convert the video, e.g. "
-            "to .avi."
-        )
-    return (height, width), promised
+    def _decoded(self, stored: bytes, where: str) -> np.ndarray:
+        mode = "RGB" if self.colour else "L"
+        if self.raw:
+            form = ("RGB", self.size[::-1], stored, "raw", "BGR") if self.raw == 3 else ("L", self.size[::-1], stored)
+            return np.asarray(Image.frombytes(*form).convert(mode))
+        with open_image(io.BytesIO(stored), where) as image:
+            return np.asarray(image.convert(mode))
 
 
-def _places(file: BinaryIO, path: Path, promised: int) -> tuple[list[tuple[int, int]], int]:
-    """Offset and bytes of each picture, found from length to length; and where the last frame ends."""
+def _raw_places(path: Path, promised: int, length: int, frame_bytes: int) -> tuple[list[tuple[int, int]], bool]:
+    """Offset and bytes of each raw picture; and whether more follow than the header promises."""
+    step = max(length, frame_bytes)
+    there = (path.stat().st_size - HEADER_BYTES - length) // step + 1
+    if there < promised:
+        raise SvqkitError(f"{path} is truncated: it ends before frame {there + 1} of {promised:,}. Fetch it again.")
+    count = promised or there
+    return [(HEADER_BYTES + index * step, length) for index in range(count)], there > count
+
+
+def _places(file: BinaryIO, path: Path, promised: int) -> tuple[list[tuple[int, int]], bool]:
+    """Offset and bytes of each compressed picture, found from length to length; and whether more follow."""
     size, at, padding = path.stat().st_size, HEADER_BYTES, 0
     places: list[tuple[int, int]] = []
     while len(places) < promised if promised else at < size:
@@ -129,7 +138,7 @@ def _places(file: BinaryIO, path: Path, promised: int) -> tuple[list[tuple[int, 
         at += length
         padding = padding or (16 if _number(file, at + 8) == 0 and at + 12 <= size else 8)
         at += padding
-    return places, at
+    return places, _number(file, at) > 4
 
 
 def _number(file: BinaryIO, at: int) -> int:

@@ -111,7 +111,7 @@ def _to_unit(member: NpzMember, values: np.ndarray, first: int) -> np.ndarray:
     """From [-1, 1] to [0, 1], float32; ``first`` is the number of the first sample."""
     bad = ~(np.abs(values) <= 1 + ROUNDING)  # true for NaN as well
     if bad.any():
-        sample, frame, channel, row, column = (int(axis[0]) for axis in np.nonzero(bad))
+        sample, frame, channel, row, column = np.argwhere(bad)[0].tolist()
         raise SvqkitError(
             f"{member.path}: {member.key} has {bad.sum()} value(s) in this block that are not in [-1, 1], the first is "
             f"{values[sample, frame, channel, row, column]} in sample {first + sample}, frame {frame}, channel "
@@ -130,18 +130,14 @@ def _plan_samples(path: Path, data: TaxiBJData) -> Plan:
             f"{data.frames_out} asks for more. Ask for fewer, or use the original HDF5 files."
         )
     clean, notes = _clean_samples(train, test, data.validation_share)
-    paper = {
-        "train": np.arange(train.count),
-        "validation": np.arange(train.count, train.count + test.count),
-        "test": np.arange(train.count, train.count + test.count),
-    }
+    tested = np.arange(train.count, train.count + test.count)
+    paper = {"train": np.arange(train.count), "validation": tested, "test": tested}
 
     def windowing(samples: dict[Split, np.ndarray]) -> Windowing:
+        clips = {split: [(start, start + train.length) for start in train.length * samples[split]] for split in SPLITS}
         # Fewer inputs than there are: the last ones, so that the targets follow.
-        skipped = inputs - data.frames_in
-        starts = {split: samples[split] * train.length for split in SPLITS}
-        clips = {split: [(start, start + train.length) for start in starts[split].tolist()] for split in SPLITS}
-        return Windowing.consecutive(data, {split: starts[split] + skipped for split in SPLITS}, clips)
+        starts = {split: samples[split] * train.length + inputs - data.frames_in for split in SPLITS}
+        return Windowing.consecutive(data, clips, starts)
 
     if list(path.parent.glob("BJ[0-9][0-9]_M*_T30_InOut.h5")):
         notes.append(f"{path.name} is used; the HDF5 files beside it are not")
@@ -159,40 +155,34 @@ def _plan_samples(path: Path, data: TaxiBJData) -> Plan:
     )
 
 
-def open_samples(path: Path, only_header: bool = False) -> tuple[Samples, Samples]:
-    """Return training and test samples of dataset.npz, their shapes checked; ``only_header`` as in NpzMember.open.
+def open_samples(path: Path) -> tuple[Samples, Samples]:
+    """Return training and test samples of dataset.npz, their shapes checked.
 
     Raises:
         SvqkitError: it is damaged, lacks an array, or holds arrays of other shapes.
     """
     there, wanted = NpzMember.keys(path), ("X_train", "Y_train", "X_test", "Y_test")
-    lacking = [key for key in wanted if key not in there]
-    if lacking:
+    if lacking := [key for key in wanted if key not in there]:
         raise SvqkitError(f"{path} has no {listed(lacking)}; it has {listed(there)}. Expected {', '.join(wanted)}.")
-    members = {key: NpzMember.open(path, key, only_header) for key in wanted}
-    for key, member in members.items():
+    members = [NpzMember.open(path, key) for key in wanted]
+    for member in members:
         shape = member.shape
-        if len(shape) != 5 or 0 in shape or shape[2] != len(CHANNELS):
+        if len(shape) != 5 or 0 in shape or shape[2] != len(CHANNELS) or member.dtype.kind != "f":
             raise SvqkitError(
-                f"{path}: {key} has the shape {shape}, expected (samples, frames, 2, height, width), such as "
-                "(20461, 4, 2, 32, 32); the 2 are inflow and outflow."
+                f"{path}: {member.key} has the shape {shape} in {member.dtype}, expected floats in [-1, 1] (samples, "
+                "frames, 2, height, width), such as (20461, 4, 2, 32, 32); the 2 are inflow and outflow."
             )
-        if member.dtype.kind != "f":
-            raise SvqkitError(f"{path}: {key} holds {member.dtype}, expected floats in [-1, 1].")
-        if shape[2:] != members["X_train"].shape[2:]:
-            raise SvqkitError(f"{path}: X_train has frames of {members['X_train'].shape[2:]}, {key} of {shape[2:]}.")
-    for inputs, targets in (("X_train", "Y_train"), ("X_test", "Y_test")):
-        if members[inputs].shape[0] != members[targets].shape[0]:
+    train, test = Samples(*members[:2]), Samples(*members[2:])
+    pairs = [(train.inputs, train.targets, 0), (test.inputs, test.targets, 0)]  # that must agree in an axis
+    pairs += [(train.inputs, test.inputs, 1), (train.targets, test.targets, 1)]
+    pairs += [(members[0], other, slice(2, None)) for other in members[1:]]
+    for one, other, axis in pairs:
+        if one.shape[axis] != other.shape[axis]:
             raise SvqkitError(
-                f"{path}: {inputs} has {members[inputs].shape[0]:,} samples, {targets} {members[targets].shape[0]:,}; "
-                "each sample needs both."
+                f"{path}: {one.key} has the shape {one.shape}, {other.key} {other.shape}. Inputs and targets need "
+                "equally many samples, training and test equally many frames, and all the same grid."
             )
-    for train, test in (("X_train", "X_test"), ("Y_train", "Y_test")):
-        if members[train].shape[1] != members[test].shape[1]:
-            raise SvqkitError(
-                f"{path}: {train} has {members[train].shape[1]} frames a sample, {test} {members[test].shape[1]}."
-            )
-    return Samples(members["X_train"], members["Y_train"]), Samples(members["X_test"], members["Y_test"])
+    return train, test
 
 
 def _clean_samples(train: Samples, test: Samples, share: float) -> tuple[dict[Split, np.ndarray], list[str]]:

@@ -8,7 +8,6 @@ holidays stay in. There the scale is [-1, 1], here it is [0, 1]; a test value ab
 above 1. Windows are consecutive slots, one starts at every slot, and none crosses from one split into another.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,12 +15,12 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 
-from svqkit.data.plan import Clip, Plan, Windowing, every_window
+from svqkit.data.plan import Clip, Plan, Windowing
 from svqkit.data.sources.hdf5 import open_hdf5
 from svqkit.errors import SvqkitError, listed
-from svqkit.settings.data import SPLITS, Split, TaxiBJData
-from svqkit.userfiles import read_text
+from svqkit.settings.data import SPLITS, TaxiBJData
 
 CHANNELS = ("inflow", "outflow")
 UNITS = "taxis per 30 min"
@@ -33,11 +32,10 @@ class Record:
     """One of the original files, checked.
 
     Attributes:
-        days: those with all 48 slots, since 1970-01-01, in the order of time.
+        days: those with all 48 slots, datetime64[D], in the order of time.
         rows: of each the row of its first slot.
         incomplete: how many days have fewer.
         grid: height and width.
-        slots: how many it has.
     """
 
     path: Path
@@ -45,7 +43,6 @@ class Record:
     rows: np.ndarray
     incomplete: int
     grid: tuple[int, int]
-    slots: int
 
     def values(self) -> Iterator[np.ndarray]:
         """Yield taxis, (48, 2, H, W) float64, never negative, of each whole day.
@@ -55,18 +52,12 @@ class Record:
         """
         with open_hdf5(self.path) as file:
             for day, start in zip(self.days, self.rows, strict=True):
-                try:
-                    values = np.asarray(file["data"][start : start + SLOTS], np.float64)
-                except (OSError, RuntimeError) as error:
-                    raise SvqkitError(
-                        f"{self.path}: the data can't be read to the end ({error}); the file is truncated or damaged. "
-                        "Fetch it again."
-                    ) from error
+                values = np.asarray(file["data"][start : start + SLOTS], np.float64)
                 bad = ~np.isfinite(values)
                 if bad.any():
-                    slot, channel, row, column = (int(axis[0]) for axis in np.nonzero(bad))
+                    slot, channel, row, column = np.argwhere(bad)[0].tolist()
                     raise SvqkitError(
-                        f"{self.path}: {bad.sum()} value(s) of {_show(day)} are NaN or infinite, the first at slot "
+                        f"{self.path}: {bad.sum()} value(s) of {day} are NaN or infinite, the first at slot "
                         f"{slot + 1:02d}, channel {channel}, row {row}, column {column}. Fill them, or cut that day."
                     )
                 yield np.maximum(values, 0)
@@ -105,26 +96,21 @@ def plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
     records = sorted((record for record in inspected if len(record.days)), key=lambda record: record.days[0])
     _check_together(records, paths)
     days = np.concatenate([record.days for record in records])
-    borders = _borders(len(days), data, paths[0].parent)
-    low, high, above = _range_of(records, borders["test"][0])
+    test = len(days) - data.test_days
+    validation = test - max(1, round(test * data.validation_share))
+    if validation < 1:
+        raise SvqkitError(
+            f"The files in {paths[0].parent} have {len(days)} whole days; {data.test_days} for the test (`test_days`), "
+            "at least one for validation and one for training are needed. Add files, or lower `test_days`."
+        )
+    borders = {"train": (0, validation), "validation": (validation, test), "test": (test, len(days))}
+    low, high, above = _range_of(records, test)
     clean = {split: _runs(days, *borders[split]) for split in SPLITS}
-    before_test = _runs(days, 0, borders["test"][0])
-    paper: dict[Split, list[Clip]] = {
-        "train": before_test,
-        "validation": clean["test"],
-        "test": clean["test"],
-    }
-    length = data.frames_in + data.frames_out
-
-    def windowing(clips: dict[Split, list[Clip]]) -> Windowing:
-        return Windowing.consecutive(data, {split: every_window(clips[split], length) for split in SPLITS}, clips)
-
+    paper = {"train": _runs(days, 0, test), "validation": clean["test"], "test": clean["test"]}
     incomplete = sum(record.incomplete for record in inspected)
     notes = [f"{incomplete} day(s) without all of their {SLOTS} slots were left out"] if incomplete else []
     if above:
         notes.append(f"{above:,} test values are above the largest one before the test, hence above 1")
-    calendar = paths[0].parent / "BJ_Holiday.txt"
-    holidays = _holidays(calendar, {split: days[slice(*borders[split])] for split in SPLITS})
     return Plan(
         parts=[Days(record, low, high) for record in records],
         frame_shape=(len(CHANNELS), *records[0].grid),
@@ -132,12 +118,10 @@ def plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
         kind="image",
         channels=CHANNELS,
         units=("", ""),
-        windows={"clean": windowing(clean), "paper": windowing(paper)},
-        files=(*(record.path for record in records), *([calendar] if calendar.exists() else [])),
-        clip_names=[
-            (f"{_show(days[a // SLOTS])} to {_show(days[b // SLOTS - 1])}", a, b) for a, b in _runs(days, 0, len(days))
-        ],
-        extra=original_range(low, high) | holidays,
+        windows={"clean": Windowing.consecutive(data, clean), "paper": Windowing.consecutive(data, paper)},
+        files=tuple(record.path for record in records),
+        clip_names=[(f"{days[a // SLOTS]} to {days[b // SLOTS - 1]}", a, b) for a, b in _runs(days, 0, len(days))],
+        extra=original_range(low, high),
         notes=tuple(notes),
     )
 
@@ -167,34 +151,23 @@ def inspect_record(path: Path) -> Record:
             raise SvqkitError(
                 f"{path}: data has {shape[0]:,} slots, date the shape {file['date'].shape}; each slot needs one date."
             )
-        dates = [_slot(written, f"{path}, date {number}") for number, written in enumerate(file["date"][()])]
-    days, slots = np.array(dates, np.int64).reshape(-1, 2).T
+        written = file["date"][()].tolist()
+    dates = pd.Series([date.decode("ascii", "replace") if isinstance(date, bytes) else str(date) for date in written])
+    of_day = pd.to_datetime(dates.str[:8], format="%Y%m%d", errors="coerce")
+    of_slot = pd.to_numeric(dates.str[8:], errors="coerce")
+    bad = ~dates.str.fullmatch("[0-9]{10}") | of_day.isna() | ~of_slot.between(1, SLOTS)
+    if bad.any():
+        first = int(bad.argmax())
+        raise SvqkitError(
+            f"{path}, date {first}: expected a day and its slot, 01 to 48, such as 2013070148, got {dates[first]!r}."
+        )
+    days, slots = of_day.to_numpy("datetime64[D]"), of_slot.to_numpy(int)
     # A day is whole where its 48 slots follow each other.
     rows = np.flatnonzero(slots[: len(slots) - SLOTS + 1] == 1)
     following = rows[:, None] + np.arange(SLOTS)
     is_whole = (slots[following] == np.arange(1, SLOTS + 1)) & (days[following] == days[rows, None])
     rows = rows[is_whole.all(axis=1)]
-    incomplete = len(set(days.tolist()) - set(days[rows].tolist()))
-    return Record(path, days[rows], rows, incomplete, shape[2:], len(slots))
-
-
-def _slot(written: bytes | str, where: str) -> tuple[int, int]:
-    """Day since 1970-01-01 and slot of the day, from 1, of a date such as b"2013070148"."""
-    text = written.decode("ascii", "replace") if isinstance(written, bytes) else str(written)
-    day = _day(text[:8])
-    if day is None or not re.fullmatch("[0-9]{10}", text) or not 1 <= int(text[8:]) <= SLOTS:
-        raise SvqkitError(f"{where}: expected a day and its slot, 01 to 48, such as 2013070148, got {text!r}.")
-    return day, int(text[8:])
-
-
-def _day(text: str) -> int | None:
-    """Days since 1970-01-01 of a day such as 20130701; None if it is none."""
-    if not re.fullmatch("[0-9]{8}", text):
-        return None
-    try:
-        return int(np.datetime64(f"{text[:4]}-{text[4:6]}-{text[6:]}", "D").astype(np.int64))
-    except ValueError:
-        return None
+    return Record(path, days[rows], rows, len(np.setdiff1d(days, days[rows])), shape[2:])
 
 
 def _check_together(records: Sequence[Record], paths: Sequence[Path]) -> None:
@@ -209,21 +182,9 @@ def _check_together(records: Sequence[Record], paths: Sequence[Path]) -> None:
     for (day, path), (later, other) in pairwise(all_days):
         if later <= day:
             raise SvqkitError(
-                f"{other}: {_show(later)} comes after {_show(day)} (of {path.name}); days must rise, each once. "
+                f"{other}: {later} comes after {day} (of {path.name}); days must rise, each once. "
                 "Remove what is double."
             )
-
-
-def _borders(days: int, data: TaxiBJData, folder: Path) -> dict[Split, tuple[int, int]]:
-    """First day of each split, and the first one after it, counted among the whole days."""
-    test = days - data.test_days
-    validation = test - max(1, round(test * data.validation_share))
-    if validation < 1:
-        raise SvqkitError(
-            f"The files in {folder} have {days} whole days; {data.test_days} for the test (`test_days`), at least one "
-            "for validation and one for training are needed. Add files, or lower `test_days`."
-        )
-    return {"train": (0, validation), "validation": (validation, test), "test": (test, days)}
 
 
 def _range_of(records: Sequence[Record], training_days: int) -> tuple[float, float, int]:
@@ -243,27 +204,6 @@ def _range_of(records: Sequence[Record], training_days: int) -> tuple[float, flo
 
 def _runs(days: np.ndarray, first: int, stop: int) -> list[Clip]:
     """Runs of frames [start, stop) of days that follow each other, from day ``first`` to ``stop``."""
-    cuts = [first, *(np.flatnonzero(np.diff(days[first:stop]) != 1) + first + 1).tolist(), stop]
+    apart = np.diff(days[first:stop]) != np.timedelta64(1, "D")
+    cuts = [first, *(np.flatnonzero(apart) + first + 1).tolist(), stop]
     return [(a * SLOTS, b * SLOTS) for a, b in pairwise(cuts)]
-
-
-def _holidays(path: Path, days: dict[Split, np.ndarray]) -> dict[str, float]:
-    """The share of holidays (and of the weekends next to them) in each split, if the file that names them is there."""
-    if not path.exists():
-        return {}
-    try:
-        lines = read_text(path).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SvqkitError(f"{path} can't be read as a list of holidays ({error}).") from error
-    found = []
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            day = _day(line.strip())
-            if day is None:
-                raise SvqkitError(f"{path}, line {number}: expected a day such as 20150601, got {line.strip()!r}.")
-            found.append(day)
-    return {f"share_of_holidays_{split}": float(np.isin(of_split, found).mean()) for split, of_split in days.items()}
-
-
-def _show(day: int) -> str:
-    return str(np.datetime64(int(day), "D"))

@@ -19,13 +19,13 @@ from av.video.reformatter import VideoReformatter
 from svqkit.data.sources.images import Size, size_text
 from svqkit.errors import SvqkitError
 from svqkit.settings.types import MOST_PIXELS
-from svqkit.userfiles import refuse_special
+from svqkit.userfiles import reading
 
 SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg")
 # By what a file holds, not by its name. FFmpeg's other formats may open further files: a playlist, a script.
 FORMATS = "avi,mov,matroska,webm,mpeg,mpegts,mpegvideo"
 # What helps against a damaged video.
-MEND = "fetch it again, re-encode it (`ffmpeg -i FILE NEW_FILE`), or remove it"
+AID = "Fetch it again, re-encode it (`ffmpeg -i FILE NEW_FILE`), or remove it."
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,12 @@ class Video:
         Raises:
             SvqkitError: there is no such file, it is no video or has no frame, or it was cut short.
         """
-        _refuse_absent(path)
         if whole:
             _refuse_cut_avi(path)
         with _opened(path) as container:
-            size = _pixels(_first(container, path), VideoReformatter(), colour=True).shape[:2]
+            if (first := next(container.decode(video=0), None)) is None:
+                raise SvqkitError(f"{path} has no frame of video that can be decoded. {AID}")
+            size = _pixels(first, VideoReformatter(), colour=True).shape[:2]
         with _opened(path) as container:
             stream, is_matroska = container.streams.video[0], "matroska" in container.format.name
             promised, lasting = stream.frames, (container.duration or 0) / av.time_base
@@ -94,7 +95,7 @@ class Video:
                     if held is None or position < self.count - 2:
                         raise SvqkitError(
                             f"{self.path} ends after {position + 1} frames; its header promises {self.count}, and "
-                            f"frame {index + 1} is wanted. It is truncated or damaged: {MEND}."
+                            f"frame {index + 1} is wanted. It is truncated or damaged. {AID}"
                         )
                     warnings.warn(
                         f"{self.path} lacks the last of its {self.count} frames: the one before is repeated.",
@@ -104,7 +105,7 @@ class Video:
                 if pixels.shape[:2] != self.size:
                     raise SvqkitError(
                         f"{self.path}: frame {index + 1} has {size_text(pixels.shape[:2])} pixels, the first one "
-                        f"{size_text(self.size)}: {MEND}."
+                        f"{size_text(self.size)}. {AID}"
                     )
                 yield pixels
 
@@ -112,28 +113,15 @@ class Video:
 @contextmanager
 def _opened(path: Path, **options: str) -> Iterator[InputContainer]:
     """An open video whose frames are decoded one after the other: files are decoded side by side already."""
-    _refuse_absent(path)
-    try:
-        with path.open("rb") as file, av.open(file, options={"format_whitelist": FORMATS, **options}) as container:
-            codec = container.streams.video[0].codec_context if container.streams.video else None
-            if codec is None:
-                raise ValueError("no stream of video that PyAV can decode")
-            if codec.width * codec.height > MOST_PIXELS:
-                raise SvqkitError(
-                    f"{path} promises frames of {size_text((codec.height, codec.width))} pixels, which is too large: "
-                    f"{MEND}."
-                )
-            codec.thread_count = 1
-            yield container
-    except SvqkitError:
-        raise
-    except PermissionError as error:
-        raise SvqkitError(f"{path} can't be read ({error}). Let this user read it.") from error
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise SvqkitError(
-            f"{path} ({path.stat().st_size:,} bytes) can't be opened as a video, or not be decoded to its end "
-            f"({error}): it is truncated, damaged or of another kind. What helps: {MEND}."
-        ) from error
+    options = {"format_whitelist": FORMATS, **options}
+    with reading(path, "a video", AID), path.open("rb") as file, av.open(file, options=options) as container:
+        if not container.streams.video:
+            raise SvqkitError(f"{path} has no stream of video that can be decoded. {AID}")
+        codec = container.streams.video[0].codec_context
+        if codec.width * codec.height > MOST_PIXELS:
+            raise SvqkitError(f"{path}: frames of {size_text((codec.height, codec.width))} pixels are too large. {AID}")
+        codec.thread_count = 1
+        yield container
 
 
 def _packets(container: InputContainer) -> tuple[int, int, float]:
@@ -147,13 +135,6 @@ def _packets(container: InputContainer) -> tuple[int, int, float]:
     return there, shown, end
 
 
-def _first(container: InputContainer, path: Path) -> av.VideoFrame:
-    frame = next(container.decode(video=0), None)
-    if frame is None:
-        raise SvqkitError(f"{path} has no frame of video that can be decoded: {MEND}.")
-    return frame
-
-
 def _pixels(frame: av.VideoFrame, convert: VideoReformatter, colour: bool) -> np.ndarray:
     """A frame as it is shown, (H, W, 3) RGB or (H, W, 1) grey."""
     # Grey by way of blue, green, red, as OpenCV reads a video: the reference's frames, bit for bit.
@@ -163,20 +144,12 @@ def _pixels(frame: av.VideoFrame, convert: VideoReformatter, colour: bool) -> np
     return np.ascontiguousarray(np.rot90(pixels, frame.rotation // 90))
 
 
-def _refuse_absent(path: Path) -> None:
-    if not path.exists():
-        raise SvqkitError(f"There is no video {path}. Fetch it again, or take it off the list.")
-    refuse_special(path)
-
-
 def _refuse_cut_avi(path: Path) -> None:
     """Refuse an AVI that is shorter than its container says, even if every frame is there."""
-    with path.open("rb") as file:
+    with reading(path, "a video", AID), path.open("rb") as file:
         head = file.read(12)
-    if head[:4] != b"RIFF":
-        return
     length, size = int.from_bytes(head[4:8], "little"), path.stat().st_size
-    if length == 0:
-        raise SvqkitError(f"{path} was never finished, its header gives no length: {MEND}.")
-    if size < length:  # writers disagree whether the eight bytes of the header count
-        raise SvqkitError(f"{path} is truncated: {size:,} bytes, its header promises {length:,}. Fetch it again.")
+    if head[:4] == b"RIFF" and length == 0:
+        raise SvqkitError(f"{path} was never finished, its header gives no length. {AID}")
+    if head[:4] == b"RIFF" and size < length:  # writers disagree whether the eight bytes of the header count
+        raise SvqkitError(f"{path} is truncated: {size:,} bytes, its header promises {length:,}. {AID}")

@@ -6,14 +6,15 @@ lie together in ``<root>/*``; or ``root`` is one file or Zarr store. How files a
 without a frame in any period are left alone.
 """
 
+import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from svqkit.data.plan import Clip, Part, Plan, Windowing, every_window
+from svqkit.data.plan import Clip, Plan, Windowing, every_window
 from svqkit.data.sources.gridded import (
     HOUR,
     LONG_NAMES,
@@ -25,13 +26,13 @@ from svqkit.data.sources.gridded import (
     holds,
     inspect,
     is_store,
-    is_url,
     join,
     notes_of,
     read,
     refuse_other_grid,
     shown_time,
 )
+from svqkit.data.sources.zarrstore import is_url
 from svqkit.errors import SvqkitError, hint, listed
 from svqkit.settings.data import SPLITS, Split, WeatherData
 
@@ -41,46 +42,31 @@ _ONE_READS = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Record:
-    """What the files of all variables hold together, checked but not read yet.
+class Variable:
+    """What the files of a variable hold together, checked but not read yet.
 
     Attributes:
-        pieces: per variable its pieces in the order of time.
-        levels: wanted of each variable that has levels.
-        times: (N,) datetime64, every frame of every wanted period.
-        lat, lon: degrees north, degrees east.
-        channels: name of each channel, such as "t2m" or "t_850".
-        units: unit of each channel, that of the variable's first file.
-        title: what the first file says of itself, if it does.
-        simulated: whether the title or the source of any file begins with that word.
-        variables: the variable of each channel.
-        last_raw: the last time of each period that the files hold, whether it is a frame or not.
-        notes: what a reader should know of the files.
+        pieces: in the order of time.
+        levels: the wanted ones; () where it has none.
+        units: those of its first file that gives any.
     """
 
-    pieces: dict[str, list[Piece]]
+    name: str
+    pieces: list[Piece]
     levels: tuple[int, ...]
-    times: np.ndarray
-    lat: np.ndarray
-    lon: np.ndarray
-    channels: tuple[str, ...]
-    units: tuple[str, ...]
-    title: str
-    simulated: bool
-    variables: tuple[str, ...]
-    last_raw: dict[Split, np.datetime64]
-    notes: tuple[str, ...]
+    units: str
 
-    def parts(self, frames: int) -> list["Block"]:
-        """Cut the record into blocks of at most ``frames`` frames, in order of time."""
-        return [Block(self, self.times[start : start + frames]) for start in range(0, len(self.times), frames)]
+    @property
+    def channels(self) -> list[str]:
+        """Name of each channel, such as "t2m" or "t_850"."""
+        return [f"{self.name}_{level}" for level in self.levels] or [self.name]
 
 
 @dataclass(frozen=True)
 class Block:
-    """The frames of a record at ``times``, which follow each other there."""
+    """The frames at ``times``, which follow each other in the files."""
 
-    record: Record
+    variables: Sequence[Variable]
     times: np.ndarray
 
     @property
@@ -94,77 +80,75 @@ class Block:
         Raises:
             SvqkitError: a file can't be read to its end, or holds a value that is not a finite number.
         """
-        record = self.record
-        units = dict(zip(record.variables, record.units, strict=True))
         with _ONE_READS:
-            parts = [read(pieces, self.times, record.levels, units[name]) for name, pieces in record.pieces.items()]
+            parts = [read(of.pieces, self.times, of.levels, of.units) for of in self.variables]
         yield np.concatenate(parts, axis=1)
 
 
 def plan(data: WeatherData) -> Plan:
-    """Plan the store of a weather record.
+    """Plan the store of a weather record: find and check the files of every variable, for all of its periods.
 
     Raises:
-        SvqkitError: as :func:`open_record`.
+        SvqkitError: a missing or unreadable file, an absent variable or level, grids or units that differ, files that
+            overlap, duplicate or unordered times, a wrong cadence, a hole (unless ``gaps: split``), a period
+            without a frame; each names the file and the place.
     """
-    record = open_record(data)
-    shape = len(record.channels), len(record.lat), len(record.lon)
-    parts: list[Part] = [*record.parts(max(1, PART_BYTES // (4 * int(np.prod(shape)))))]
+    variables = [_variable(name, data) for name in data.variables]
+    first = variables[0].pieces[0]
+    for other in variables[1:]:
+        refuse_other_grid(first, other.pieces[0])
+    pieces = [piece for variable in variables for piece in variable.pieces]
+    times = _same_times({variable.name: _wanted(variable.pieces, data) for variable in variables})
+    owners = [variable.name for variable in variables for _ in variable.channels]
+    shape = len(owners), len(first.lat), len(first.lon)
+    step = max(1, PART_BYTES // (4 * math.prod(shape)))
+    channels = tuple(channel for variable in variables for channel in variable.channels)
+    raw = np.concatenate([piece.times for piece in variables[-1].pieces])
     return Plan(
-        parts=parts,
+        parts=[Block(variables, times[start : start + step]) for start in range(0, len(times), step)],
         frame_shape=shape,
         dtype="float32",
         kind="grid",
-        channels=record.channels,
-        units=record.units,
-        windows={"clean": _clean(record, data), "paper": _paper(record, data)},
-        files=tuple(sorted({path for pieces in record.pieces.values() for p in pieces for path in files_of(p.source)})),
-        title=record.title,
-        simulated=record.simulated,
-        axes={"time": record.times.astype("datetime64[h]"), "lat": record.lat, "lon": record.lon},
+        channels=channels,
+        units=tuple(variable.units for variable in variables for _ in variable.channels),
+        windows={"clean": Windowing.consecutive(data, _clips(times, data)), "paper": _paper(times, raw, data)},
+        files=tuple(sorted({path for piece in pieces for path in files_of(piece.source)})),
+        title=variables[-1].pieces[0].title,
+        simulated=any(piece.simulated for piece in pieces),
+        axes={"time": times.astype("datetime64[h]"), "lat": first.lat, "lon": first.lon},
         lead_step=data.hours_per_frame,
         lead_units="hours",
-        groups=_groups(record),
-        notes=record.notes,
+        groups=_groups(owners, channels),
+        notes=tuple(note for variable in variables for note in notes_of(variable.pieces)),
     )
 
 
-def _clean(record: Record, data: WeatherData) -> Windowing:
-    """Every run of consecutive frames that lies in a period."""
-    clips = {split: clips_of(record.times, getattr(data, split), data.hours_per_frame) for split in SPLITS}
-    length = data.frames_in + data.frames_out
-    return Windowing(
-        inputs=tuple(range(data.frames_in)),
-        targets=tuple(range(data.frames_in, length)),
-        starts={split: every_window(clips[split], length) for split in SPLITS},
-        clips=clips,
-    )
+def _clips(times: np.ndarray, data: WeatherData) -> dict[Split, list[Clip]]:
+    return {split: clips_of(times, getattr(data, split), data.hours_per_frame) for split in SPLITS}
 
 
-def _paper(record: Record, data: WeatherData) -> Windowing:
+def _paper(times: np.ndarray, raw: np.ndarray, data: WeatherData) -> Windowing:
     """As the reference's loader: the last raw time step of a period is dropped, then one more window at the end."""
-    clips = {split: clips_of(record.times, getattr(data, split), data.hours_per_frame) for split in SPLITS}
+    clips = _clips(times, data)
     for split, owned in clips.items():
         start, stop = owned.pop()
-        owned.append((start, stop - 1 if record.times[stop - 1] == record.last_raw[split] else stop))
-    if data.paper_offsets:
-        offsets = np.array([*data.paper_offsets.inputs, *data.paper_offsets.targets])
-        offsets = offsets - offsets[0]
-    else:
-        offsets = np.arange(data.frames_in + data.frames_out)
-    starts = {split: every_window(owned, int(offsets[-1]) + 1)[:-1] for split, owned in clips.items()}
-    inputs, targets = offsets[: data.frames_in].tolist(), offsets[data.frames_in :].tolist()
-    return Windowing(tuple(inputs), tuple(targets), starts, clips)
+        last = raw[in_period(raw, getattr(data, split))].max()
+        owned.append((start, stop - 1 if times[stop - 1] == last else stop))
+    inputs, targets = tuple(range(data.frames_in)), tuple(range(data.frames_in, data.frames_in + data.frames_out))
+    if offsets := data.paper_offsets:
+        both = offsets.inputs, offsets.targets
+        inputs, targets = (tuple(offset - offsets.inputs[0] for offset in part) for part in both)
+    starts = {split: every_window(owned, targets[-1] + 1)[:-1] for split, owned in clips.items()}
+    return Windowing(inputs, targets, starts, clips)
 
 
-def _groups(record: Record) -> tuple[str, ...]:
+def _groups(owners: Sequence[str], channels: tuple[str, ...]) -> tuple[str, ...]:
     """The variable of each channel when all have equally many levels: published scores of WeatherBench-M are means
     per variable first. With unequal numbers (WeatherBench-HMV) every channel counts for itself, as published. The two
     components of one wind (u10, v10) are no two variables: published scores are over both at once."""
-    if {name[:1] for name in record.variables} == {"u", "v"} and len({name[1:] for name in record.variables}) == 1:
+    if {name[:1] for name in owners} == {"u", "v"} and len({name[1:] for name in owners}) == 1:
         return ()
-    counts = {record.variables.count(name) for name in record.variables}
-    return record.variables if len(counts) == 1 else record.channels
+    return tuple(owners) if len({owners.count(name) for name in owners}) == 1 else channels
 
 
 def clips_of(times: np.ndarray, period: tuple[str, str], hours: int) -> list[Clip]:
@@ -175,47 +159,12 @@ def clips_of(times: np.ndarray, period: tuple[str, str], hours: int) -> list[Cli
     return [(int(part[0]), int(part[-1]) + 1) for part in np.split(indices, cuts) if len(part)]
 
 
-def open_record(data: WeatherData) -> Record:
-    """Find and check the files of every variable of ``data``, for all of its periods.
-
-    Raises:
-        SvqkitError: a missing or unreadable file, an absent variable or level, grids or units that differ, files that
-            overlap, duplicate or unordered times, a wrong cadence, a hole (unless ``gaps: split``), a period
-            without a frame; each names the file and the place.
-    """
-    pieces: dict[str, list[Piece]] = {}
-    times: dict[str, np.ndarray] = {}
-    channels, units, owners, notes, simulated = [], [], [], [], False
-    for variable in data.variables:
-        every = [inspect_source(source, variable, data) for source in find_sources(data.root, variable)]
-        used = [piece for piece in every if _in_any_period(piece.times, data).any()] or every
-        for others in pieces.values():
-            refuse_other_grid(used[0], others[0])
-        pieces[variable] = join(used)
-        times[variable] = _wanted(pieces[variable], data)
-        levels = data.levels if used[0].levels is not None else ()
-        channels += [f"{variable}_{level}" for level in levels] or [variable]
-        owners += [variable] * max(1, len(levels))
-        # Files that give no unit are taken to have that of the others.
-        units += [next((piece.units for piece in used if piece.units), "")] * max(1, len(levels))
-        notes += notes_of(used)
-        simulated = simulated or any(piece.simulated for piece in used)
-    raw = np.concatenate([piece.times for piece in pieces[variable]])
-    first = pieces[data.variables[0]][0]
-    return Record(
-        pieces=pieces,
-        levels=data.levels,
-        times=_same_times(times),
-        lat=first.lat,
-        lon=first.lon,
-        channels=tuple(channels),
-        units=tuple(units),
-        title=used[0].title,
-        simulated=simulated,
-        variables=tuple(owners),
-        last_raw={split: raw[in_period(raw, getattr(data, split))].max() for split in SPLITS},
-        notes=tuple(notes),
-    )
+def _variable(name: str, data: WeatherData) -> Variable:
+    """A variable in the files that have a frame in any period; what its grid is, is up to the first of these."""
+    every = [inspect_source(source, name, data) for source in find_sources(data.root, name)]
+    pieces = join([piece for piece in every if _in_any_period(piece.times, data).any()] or every)
+    units = next((piece.units for piece in pieces if piece.units), "")
+    return Variable(name, pieces, data.levels if pieces[0].levels is not None else (), units)
 
 
 def in_period(times: np.ndarray, period: tuple[str, str]) -> np.ndarray:
@@ -237,9 +186,9 @@ def find_sources(root: str | Path, variable: str) -> list[Source]:
     """
     if is_url(root):
         return [str(root)]
-    if is_store(root) or Path(root).is_file():
-        return [Path(root)]
     root = Path(root)
+    if is_store(root) or root.is_file():
+        return [root]
     folder = root / LONG_NAMES.get(variable, variable)
     if folder.is_dir() and not is_store(folder):
         sources = gridded_in(folder)
@@ -250,8 +199,8 @@ def find_sources(root: str | Path, variable: str) -> list[Source]:
         known = "" if variable in LONG_NAMES else f" WeatherBench's variables are: {listed(LONG_NAMES)}."
         raise SvqkitError(
             f"The folder {folder.absolute()} {state}; expected files such as {folder.name}_2010_5.625deg.nc there, or "
-            f"files with the variable {variable!r}{'' if variable in LONG_NAMES else hint(variable, LONG_NAMES)} in "
-            f"{root.absolute()}.{known} For the bundled sample run `dvc pull`; for your own data see docs/own_data.md."
+            f"files with the variable {variable!r}{hint(variable, {*LONG_NAMES} - {variable})} in {root.absolute()}."
+            f"{known} For the bundled sample run `dvc pull`; for your own data see docs/own_data.md."
         )
     return sources
 
@@ -271,14 +220,14 @@ def inspect_source(source: Source, variable: str, data: WeatherData) -> Piece:
 
 def _check_times(piece: Piece, hours: int) -> None:
     """Times must rise, and step by a whole part of the wanted cadence; holes are judged later, per period."""
-    times = piece.times
-    steps = np.diff(times)
-    for bad, what in ((steps == 0 * HOUR, "twice"), (steps < 0 * HOUR, "out of order")):
-        if bad.any():
-            at = int(np.argmax(bad)) + 1
-            raise SvqkitError(
-                f"{piece.where}: the time {shown_time(times[at])} comes {what} (index {at} of the time axis)."
-            )
+    times, steps = piece.times, np.diff(piece.times)
+    if (steps <= 0 * HOUR).any():
+        at = int(np.argmax(steps <= 0 * HOUR))
+        what = "twice" if steps[at] == 0 * HOUR else "out of order"
+        raise SvqkitError(
+            f"{piece.where}: the time {shown_time(times[at + 1])} comes {what} (index {at + 1} of the time axis). Sort "
+            "the file by time, each once."
+        )
     if not (times == times.astype("datetime64[h]")).any():
         raise SvqkitError(
             f"{piece.where}: no time is a full hour, the first is {shown_time(times[0])}. Shift them, e.g. with "
@@ -296,53 +245,43 @@ def _in_any_period(times: np.ndarray, data: WeatherData) -> np.ndarray:
 
 
 def _wanted(pieces: list[Piece], data: WeatherData) -> np.ndarray:
-    """The times that lie in a period, on the wanted cadence, and (else) without holes."""
-    times, phase = np.concatenate([piece.times for piece in pieces]), _phase(pieces, data.hours_per_frame)
-    wanted = times[_on_cadence(times, data.hours_per_frame, phase) & _in_any_period(times, data)]
+    """The times that lie in a period, on the wanted cadence, and (else) without holes.
+
+    The first frame of a day is at 0 h, or, where no frame lies there (daily means at 12:00), where the files have it.
+    """
+    times, step = np.concatenate([piece.times for piece in pieces]), data.hours_per_frame
+    whole = times.astype("datetime64[h]")
+    hours, is_full = whole.astype(np.int64), whole == times
+    phases = hours[is_full] % step
+    phase = 0 if (phases == 0).any() or not len(phases) else int(phases[0])
+    wanted = times[is_full & (hours % step == phase) & _in_any_period(times, data)]
     for split in SPLITS:
         _check_period(split, getattr(data, split), wanted, pieces, data, phase)
     return wanted
 
 
-def _phase(pieces: list[Piece], hours: int) -> int:
-    """The first frame's hour of the day: 0, or, where no frame lies there (daily means at 12:00), that of the files."""
-    if any(_on_cadence(piece.times, hours, 0).any() for piece in pieces):
-        return 0
-    return int(pieces[0].times[0].astype("datetime64[h]").astype(np.int64)) % hours
-
-
-def _on_cadence(times: np.ndarray, hours: int, phase: int) -> np.ndarray:
-    whole = times.astype("datetime64[h]")
-    return (whole.astype(np.int64) % hours == phase) & (whole == times)
-
-
 def _check_period(
     split: Split, period: tuple[str, str], times: np.ndarray, pieces: list[Piece], data: WeatherData, phase: int
 ) -> None:
-    inside = times[in_period(times, period)]
+    inside = times[in_period(times, period)].astype("datetime64[h]")
     if len(inside) == 0:
         raise SvqkitError(
             f"The {split} period {list(period)} holds no frame: the files in {Path(pieces[0].where).parent} cover "
             f"{shown_time(pieces[0].times[0])} to {shown_time(pieces[-1].times[-1])}. Change the period, or add the "
             "files."
         )
-    if data.gaps == "split":
-        return
-    step = data.hours_per_frame * HOUR
+    step, bounds = data.hours_per_frame * HOUR, period_bounds(period)
     # The first frame from the period's start on, and the first one after its end.
-    bounds = period_bounds(period)
     first, after = (bound + (phase - bound.astype(np.int64)) % data.hours_per_frame * HOUR for bound in bounds)
-    expected = np.concatenate([[first - step], inside.astype("datetime64[h]"), [after]])
+    expected = np.concatenate([[first - step], inside, [after]])
     holes = np.flatnonzero(np.diff(expected) > step)
-    if len(holes):
+    if len(holes) and data.gaps == "error":
         before, following = expected[holes[0]], expected[holes[0] + 1]
-        near = max(
-            (piece for piece in pieces if piece.times[0] <= following), key=lambda p: p.times[0], default=pieces[0]
-        )
+        near = [piece for piece in pieces if piece.times[0] <= following] or pieces[:1]
         raise SvqkitError(
             f"A hole in the {split} period {list(period)}: no frame after {shown_time(before)} until "
-            f"{shown_time(following)} (in or next to {near.where}). Add the missing file, change the period, or set "
-            "`gaps: split` if windows should just not cross holes."
+            f"{shown_time(following)} (in or next to {near[-1].where}). Add the missing file, change the period, or "
+            "set `gaps: split` if windows should just not cross holes."
         )
 
 
