@@ -445,7 +445,7 @@ def test_a_file_without_permission_is_not_called_truncated(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", denied)  # who runs tests as root may read everything
-    refused(lambda: forecast_input(tmp_path / "x.nc", domain), "x.nc can't be read: there is no permission")
+    refused(lambda: forecast_input(tmp_path / "x.nc", domain), "x.nc can't be read: Permission denied")
 
 
 # Odd ones that are fine ----------------------------------------------------------------------------------------------

@@ -190,24 +190,16 @@ def _existing(
         suffix = next((suffix for suffix in SUFFIXES if name + suffix in there[folder]), None)
         absent[index] = suffix is None
         paths.append(root / folder / f"{name}{suffix or SUFFIXES[0]}")
-    if absent.any():
-        index, where = _first_absent(lists, frames, absent, length)
-        raise SvqkitError(
-            f"{absent.sum():,} of the {len(paths):,} frames that {LISTS[0]} and {LISTS[1]} name are absent; the first "
-            f"is {paths[index]} ({where}). Put the frames there, or take their sequences off the lists."
-        )
-    return tuple(paths)
-
-
-def _first_absent(lists: Sequence[Sequences], frames: Frames, absent: np.ndarray, length: int) -> tuple[int, str]:
-    """The first absent frame in the order of the lists, and the line that asks for it."""
     for sequences, starts in zip(lists, frames.starts, strict=True):
         indices = starts[:, None] + np.arange(length)
-        rows = np.flatnonzero(absent[indices].any(axis=1))
-        if len(rows):
-            wanted = indices[rows[0]]
-            return int(wanted[absent[wanted]][0]), f"line {sequences.lines[rows[0]]} of {sequences.path}"
-    raise AssertionError("every frame belongs to a sequence")
+        if absent[indices].any():
+            row, frame = np.argwhere(absent[indices])[0]
+            raise SvqkitError(
+                f"{absent.sum():,} of the {len(paths):,} frames that {LISTS[0]} and {LISTS[1]} name are absent; the "
+                f"first is {paths[indices[row, frame]]} (line {sequences.lines[row]} of {sequences.path}). Put the "
+                "frames there, or take their sequences off the lists."
+            )
+    return tuple(paths)
 
 
 def window_starts(
@@ -215,24 +207,20 @@ def window_starts(
 ) -> dict[Protocol, dict[Split, np.ndarray]]:
     """Return where the windows of each protocol and split start, in the order of the store."""
     train, test = (np.sort(starts) for starts in frames.starts)
-    clean: dict[Split, np.ndarray] = {}
-    for split, number in LIST_OF.items():
-        wanted = np.isin(lists[number].persons, getattr(data, split))
-        clean[split] = np.sort(frames.starts[number][wanted])
+    clean: dict[Split, np.ndarray] = {
+        split: np.sort(frames.starts[number][np.isin(lists[number].persons, getattr(data, split))])
+        for split, number in LIST_OF.items()
+    }
     return {"clean": clean, "paper": {"train": train, "validation": test, "test": test}}
 
 
 def _clips(starts: np.ndarray, length: int, frames: Frames) -> list[Clip]:
-    """The runs of frames that windows from ``starts`` cover."""
+    """The runs of frames that windows from ``starts`` cover; neighbours of two recordings are in two of them."""
     used = _covered(starts, length, len(frames.numbers))
-    # Neighbours in the store may belong to different recordings: a gap in the keys ends a run as well.
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], used, [False]]).astype(np.int8)))
-    borders = np.array([start for start, _ in frames.runs])
-    clips = []
-    for start, stop in edges.reshape(-1, 2).tolist():
-        cuts = [start, *borders[(borders > start) & (borders < stop)].tolist(), stop]
-        clips += pairwise(cuts)
-    return clips
+    begins = [start for start, _ in frames.runs]
+    breaks = np.flatnonzero(used[1:] != used[:-1]) + 1
+    borders = np.unique([0, *begins, *breaks, len(used)]).tolist()
+    return [(start, stop) for start, stop in pairwise(borders) if used[start]]
 
 
 def _covered(starts: np.ndarray, length: int, frames: int) -> np.ndarray:
@@ -249,13 +237,10 @@ def _notes(data: HumanData, lists: Sequence[Sequences], paper: Windowing, length
         f"protocol paper: {shared:,} of {len(test):,} test sequences share frames with training sequences, "
         "as the lists have it"
     ]
-    notes += [
-        f"{sequences.twice:,} line(s) of {sequences.path.name} stand there a second time, and count once"
-        for sequences in lists
-        if sequences.twice
-    ]
+    for sequences in lists:
+        if sequences.twice:
+            notes.append(f"{sequences.twice:,} line(s) of {sequences.path.name} stand there twice, and count once")
     for split, number in LIST_OF.items():
-        lacking = sorted(set(getattr(data, split)) - set(lists[number].persons.tolist()))
-        if lacking:
+        if lacking := sorted(set(getattr(data, split)) - set(lists[number].persons.tolist())):
             notes.append(f"{LISTS[number]} has no sequence of the {split} person(s) {listed(map(str, lacking))}")
     return tuple(notes)
