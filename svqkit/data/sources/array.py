@@ -22,6 +22,8 @@ PIECE_BYTES, PART_BYTES = 2**24, 2**26
 EXPECTED = "expected (clips, frames, channels, height, width), or (frames, channels, height, width) of one long record"
 # An axis of more than these is not taken for channels unless they are named.
 MOST_TAKEN_AS_CHANNELS = 4
+# What CF and netCDF write where nothing is; np.save drops the mask of a masked array.
+FILLS = np.float32([1e20, 9.969209968386869e36])
 # Rounding does not leave a range by more than this share of its width.
 ROUNDING = 1e-6
 
@@ -57,6 +59,7 @@ class Slab:
         with np.errstate(over="ignore"):  # told of below, with its place
             values = np.array(raw, dtype=np.float32, order="C")
         self._refuse(~np.isfinite(values), raw, first, "which is no finite number, or too large for float32")
+        self._refuse(np.isin(values, FILLS), raw, first, "which stands for what was never written, or is masked")
         if self.range is None:
             return values
         low, high = self.range

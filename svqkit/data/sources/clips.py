@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from svqkit.data.plan import Clip, Plan, Windowing, share_out
-from svqkit.data.sources.frames import VIDEO_SUFFIXES, Frames, FramesPart, open_video, plan_of_pictures
+from svqkit.data.sources.frames import VIDEO_SUFFIXES, Frames, FramesPart, open_video, plan_of_pictures, runs_of
 from svqkit.data.sources.images import SUFFIXES, ImageFiles, images_in, is_uneven, natural_key, resize, size_text
 from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, ClipsData, Shares, Split
@@ -49,42 +49,42 @@ def plan(data: ClipsData) -> Plan:
     every = [clip for clips in found.values() for clip in clips]
     _refuse_twice(every)
     size = data.size or _one_size(every)
-    wanted = {clip.path: range(0, clip.frames.count, data.step) for clip in every}
-
-    parts, names, owned = [], [], {split: [] for split in SPLITS}
-    start, usable = 0, []
-    for split, clips in found.items():
-        long = [clip for clip in clips if len(wanted[clip.path]) >= length]
-        usable += long
-        for number, clip in enumerate(long):
-            stop = start + len(wanted[clip.path])
-            parts.append(FramesPart(clip.frames, wanted[clip.path], size, resize))
-            names.append((f"{split}/{clip.name}" if split else clip.name, start, stop))
-            shares = {split: (start, stop)} if split else _shared((start, stop), number, len(long), data.shares, root)
-            for owner, frames in shares.items():
-                owned[owner].append(frames)
-            start = stop
-    if not by_split and 0 < len(usable) < len(SPLITS):
-        notes.append(f"{len(usable)} clip(s) can't be shared out, so the time of each is split")
-    if len(usable) < len(every):
-        short = len(every) - len(usable)
+    usable = {split: [clip for clip in clips if len(_wanted(clip, data)) >= length] for split, clips in found.items()}
+    used = [clip for clips in usable.values() for clip in clips]
+    parts = [FramesPart(clip.frames, _wanted(clip, data), size, resize) for clip in used]
+    runs = runs_of(parts)
+    if by_split:
+        splits = [split for split, clips in usable.items() for _ in clips]
+        owned = {split: [run for run, owner in zip(runs, splits, strict=True) if owner == split] for split in SPLITS}
+    elif len(used) >= len(SPLITS):
+        owned = {
+            split: runs[slice(*run)] for split, run in share_out(len(used), data.shares, f"clips in {root}").items()
+        }
+    else:
+        owned = _time_shared(runs, data.shares, root)
+        notes += [f"{len(used)} clip(s) can't be shared out, so the time of each is split"] if used else []
+    if len(used) < len(every):
+        short = len(every) - len(used)
         notes.append(f"{short} clip(s) are shorter than a window of {length} frames and were skipped")
-    if holed := [clip for clip in usable if is_uneven(clip.frames.files)]:
+    if holed := [clip for clip in used if is_uneven(clip.frames.files)]:
         notes.append(
             f"the frames of {len(holed)} clip(s), the first {holed[0].path}, are not numbered evenly; they were taken "
             "as if they followed each other"
         )
-
     windowing = Windowing.consecutive(data, owned, stride=data.stride or length)
     return plan_of_pictures(
         parts,
         size,
         data.colour,
-        [path for clip in usable for path in clip.frames.files],
+        [f"{split}/{clip.name}" if split else clip.name for split, clips in usable.items() for clip in clips],
+        (),
         windows={"clean": windowing, "paper": windowing},
-        clip_names=names,
         notes=tuple(notes),
     )
+
+
+def _wanted(clip: Source, data: ClipsData) -> range:
+    return range(0, clip.frames.count, data.step)
 
 
 def _folders_of_splits(root: Path) -> dict[Split, Path] | None:
@@ -152,11 +152,10 @@ def _one_size(clips: Sequence[Source]) -> tuple[int, int]:
     return clips[0].frames.size
 
 
-def _shared(frames: Clip, number: int, clips: int, shares: Shares, root: Path) -> dict[Split, Clip]:
-    """Which split owns which of the ``frames`` of clip ``number``; with fewer clips than splits, each a part."""
-    if clips >= len(SPLITS):
-        runs = share_out(clips, shares, f"clips in {root}")
-        return {split: frames for split, run in runs.items() if number in range(*run)}
-    start, stop = frames
-    parts = share_out(stop - start, shares, f"frames of a clip in {root}")
-    return {split: (start + first, start + end) for split, (first, end) in parts.items()}
+def _time_shared(runs: Sequence[Clip], shares: Shares, root: Path) -> dict[Split, list[Clip]]:
+    """The first part of each run for training, the next for validation, the last for the test."""
+    owned: dict[Split, list[Clip]] = {split: [] for split in SPLITS}
+    for start, stop in runs:
+        for split, (first, end) in share_out(stop - start, shares, f"frames of a clip in {root}").items():
+            owned[split].append((start + first, start + end))
+    return owned

@@ -6,12 +6,13 @@ one size; a forecast takes the last ones.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from svqkit.data.plan import Part, Plan
+from svqkit.data.plan import Clip, Plan
 from svqkit.data.sources.images import Size, channels_first
 from svqkit.data.sources.seq import Seq
 from svqkit.data.sources.video import SUFFIXES, Video
@@ -64,9 +65,28 @@ class FramesPart:
         return _pieces(self.fit(frame, self.size) for frame in self.source.read(self.wanted))
 
 
-def plan_of_pictures(parts: Sequence[Part], size: Size, colour: bool, files: Iterable[Path], **about: Any) -> Plan:
-    """Return the plan of a store of pictures; ``about`` are the fields of it in which sources differ."""
+def runs_of(parts: Sequence[FramesPart]) -> list[Clip]:
+    """Return the frames [start, stop) that each part has in the store, in which all follow each other."""
+    stops = np.cumsum([part.frames for part in parts]).tolist()
+    return list(pairwise([0, *stops]))
+
+
+def plan_of_pictures(
+    parts: Sequence[FramesPart], size: Size, colour: bool, names: Sequence[str], lists: Iterable[Path], **about: Any
+) -> Plan:
+    """Return the plan of a store of pictures.
+
+    Args:
+        parts: give all frames.
+        size: height and width.
+        colour: RGB or grey.
+        names: of the parts.
+        lists: files that are read beside the pictures.
+        about: the other fields of the plan, in which sources differ.
+    """
     channels = ("red", "green", "blue") if colour else ("grey",)
+    files = dict.fromkeys([*lists, *(path for part in parts for path in part.source.files)])
+    clip_names = [(name, *run) for name, run in zip(names, runs_of(parts), strict=True)] if names else []
     return Plan(
         parts=parts,
         frame_shape=(len(channels), *size),
@@ -76,7 +96,7 @@ def plan_of_pictures(parts: Sequence[Part], size: Size, colour: bool, files: Ite
         units=("",) * len(channels),
         files=tuple(files),
         scale=1 / 255,
-        **about,
+        **{"clip_names": clip_names, **about},
     )
 
 

@@ -367,13 +367,18 @@ def _dates(axis: xr.DataArray, where: str) -> np.ndarray:
 
 
 def _places(axis: xr.DataArray, where: str, most: float) -> np.ndarray:
-    values, name = axis.values, axis.name
-    if values.dtype.kind not in "fiu":
-        raise SvqkitError(f"{where}: {name} is {values.dtype}, expected numbers in degrees.")
-    if not (np.abs(values) <= most + 1e-3).all() or len(np.unique(values)) < len(values):
+    """Degrees, each once, that go on in one direction; around the globe they may begin anywhere."""
+    values, name, unit = axis.values, axis.name, str(axis.attrs.get("units", "")).strip()
+    if values.dtype.kind not in "fiu" or unit.lower().startswith("rad") or (unit and converts(unit, "m")):
+        raise SvqkitError(f"{where}: {name} is {values.dtype} in {unit or 'no unit'}, expected numbers in degrees.")
+    steps = [np.diff(values), -np.diff(values)]
+    turns = [step % 360 if most > 90 else np.where(step < 0, np.inf, step) for step in steps]
+    one_way = len(np.unique(values)) == len(values) and min(turn.sum() for turn in turns) <= 360.001
+    if not ((np.abs(values) <= most + 1e-3).all() and one_way):
         raise SvqkitError(
-            f"{where}: {name} must be {len(values)} different degrees between {-most:g} and {most:g}, it has "
-            f"{', '.join(f'{value:g}' for value in values[:5])}{', …' if len(values) > 5 else ''}. Mend the coordinate."
+            f"{where}: {name} must be {len(values)} different degrees between {-most:g} and {most:g} that rise or "
+            f"fall, it has {', '.join(f'{value:g}' for value in values[:5])}{', …' if len(values) > 5 else ''}. Mend "
+            "the coordinate, or sort the file by it."
         )
     return values
 

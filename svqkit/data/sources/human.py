@@ -41,7 +41,7 @@ LISTS = ("train.txt", "test.txt")
 LIST_OF: dict[Split, int] = {"train": 0, "validation": 0, "test": 1}
 PUBLISHED = "OpenSTL publishes it as tools/prepare_data/meta/human/{}"
 LINE = "images/S1_Directions.54138969_,226,296"
-SUFFIXES = (".jpg", ".jpeg", ".png")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
 PART_FRAMES, PART_BYTES = 32, 2**24
 
 
@@ -113,7 +113,8 @@ def plan(data: HumanData) -> Plan:
         [FramesPart(files, range(files.count), data.size, resize_bicubic) for files in images],
         data.size,
         True,
-        (*(sequences.path for sequences in lists), *paths),
+        [],
+        [sequences.path for sequences in lists],
         windows=windows,
         clip_names=[(Path(names[frames.recordings[a]]).name.rstrip("_"), a, b) for a, b in frames.runs],
         notes=_notes(data, lists, windows["paper"], length),

@@ -139,6 +139,10 @@ def images_in(folder: Path) -> list[Path]:
     """Return the image files of a folder in the natural order of their names, hidden ones (._x.png) left out."""
     with reading(folder, plain=False):
         names = [name for name in os.listdir(folder) if Path(name).suffix.lower() in SUFFIXES and name[0] != "."]
+    seen: dict[str, str] = {}
+    for name in names:
+        if (other := seen.setdefault(Path(name).stem, name)) != name:
+            raise SvqkitError(f"{folder} holds {other} and {name}: which is the frame? Remove one of them.")
     return [folder / name for name in sorted(names, key=natural_key)]
 
 

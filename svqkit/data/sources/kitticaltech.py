@@ -28,7 +28,7 @@ import numpy as np
 
 from svqkit.data.plan import Clip, Plan, Windowing, declares_simulated, windows_from_end
 from svqkit.data.sources.arrayfiles import NpyFile
-from svqkit.data.sources.frames import VIDEO_SUFFIXES, Frames, FramesPart, open_video, plan_of_pictures
+from svqkit.data.sources.frames import VIDEO_SUFFIXES, Frames, FramesPart, open_video, plan_of_pictures, runs_of
 from svqkit.data.sources.hickle_arrays import find_array, read_strings
 from svqkit.data.sources.images import ImageFiles, images_in, is_uneven, refuse_narrow, scale_and_crop
 from svqkit.errors import SvqkitError, listed
@@ -118,8 +118,8 @@ def plan(data: KittiCaltechData) -> Plan:
     if len(used) < len(every):
         count = len(every) - len(used)
         notes.append(f"{count} recording(s) are shorter than a window of {length} frames and were left out")
-    stops = np.cumsum([recording.part.frames for recording in used]).tolist()
-    clips = [(stop - recording.part.frames, stop) for recording, stop in zip(used, stops, strict=True)]
+    parts = [recording.part for recording in used]
+    clips = runs_of(parts)
 
     def clips_of(recordings: list[Recording]) -> list[Clip]:
         wanted = set(map(id, recordings))
@@ -135,16 +135,15 @@ def plan(data: KittiCaltechData) -> Plan:
         return Windowing.consecutive(data, owned, starts)
 
     paper = replace(windowing(learnt.paper_train, test), blue_first=("validation", "test"))
-    files = [path for recording in used for path in recording.part.source.files]
     return plan_of_pictures(
-        [recording.part for recording in used],
+        parts,
         data.size,
         True,
-        dict.fromkeys([*files, *learnt.names]),
+        [recording.name for recording in used],
+        learnt.names,
         windows={"clean": windowing(learnt.train, learnt.validation), "paper": paper},
         title=learnt.title,
         simulated=declares_simulated(learnt.title),
-        clip_names=[(recording.name, *clip) for recording, clip in zip(used, clips, strict=True)],
         notes=tuple(notes),
     )
 

@@ -13,7 +13,7 @@ reference: the last one of a run ends where the run ends, and each lies a stride
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -92,23 +92,19 @@ def plan(data: KTHData) -> Plan:
     listing = read_listing(root)
     inspected = [_inspect(recording, listing, data) for recording in _wanted(find_recordings(root), data)]
     taken = [found for found in inspected if found.lengths]
-    stops = np.cumsum([sum(clip.lengths) for clip in taken]).tolist()
-    names = [(clip.recording.name, *ends) for clip, ends in zip(taken, pairwise([0, *stops]), strict=True)]
-    files = [path for clip in taken for path in clip.part.source.files]
-    if listing and not all(clip.recording.is_folder for clip in taken):
-        files.append(_listing_of(root))
+    of_videos = bool(listing) and not all(clip.recording.is_folder for clip in taken)
     persons = {split: getattr(data, split) for split in SPLITS}
     seen = {"train": data.train + data.validation, "validation": data.test, "test": data.test}
     return plan_of_pictures(
         [clip.part for clip in taken],
         data.size,
         data.colour,
-        files,
+        [clip.recording.name for clip in taken],
+        [_listing_of(root)] if of_videos else [],
         windows={
             "clean": _windowing(taken, persons, data, data.slow_stride),
             "paper": _windowing(taken, seen, data, data.frames_in + data.frames_out),
         },
-        clip_names=names,
         notes=tuple(_notes(data, inspected, listing)),
     )
 
@@ -266,6 +262,8 @@ def read_listing(root: Path) -> Listing | None:
             raise SvqkitError(f"{path}, line {number}: {name} stands there a second time. Remove one of its lines.")
         if pieces:
             ranges[name] = pieces
+    if not ranges:
+        raise SvqkitError(f"{path} names no recording in UTF-8 text. Fetch it again, or remove it.")
     return ranges
 
 

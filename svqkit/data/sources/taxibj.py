@@ -187,15 +187,17 @@ def open_samples(path: Path) -> tuple[Samples, Samples]:
 
 def _clean_samples(train: Samples, test: Samples, share: float) -> tuple[dict[Split, np.ndarray], list[str]]:
     """Samples of each split, without those that share a frame with a later split."""
-    digests, lowest = [], 0.5
+    digests, lowest = [], {}
     for samples in (train, test):
         for block in samples.samples():
-            lowest = min(lowest, float(block.min()))
+            parts = np.split(block, [samples.inputs.shape[1]], axis=1)
+            for member, part in zip((samples.inputs, samples.targets), parts, strict=True):
+                lowest[member.key] = min(lowest.get(member.key, 1), float(part.min()))
             digests += _digests(block)
-    if lowest == 0.5:
+    if scaled := [key for key, low in lowest.items() if low >= 0.5]:
         raise SvqkitError(
-            f"{train.inputs.path} has no value below 0, so its scale is [0, 1]; the published file's is [-1, 1], where "
-            "-1 is no taxi. Save 2 * X - 1 of each of its arrays."
+            f"{train.inputs.path}: {listed(scaled)} has no value below 0, so its scale is [0, 1]; the published file's "
+            "is [-1, 1], where -1 is no taxi. Save 2 * X - 1 of each array."
         )
     border = train.count - max(1, round(train.count * share))
     tested = set().union(*digests[train.count :])
