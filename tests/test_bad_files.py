@@ -273,6 +273,11 @@ def sharded(root: Path) -> None:
     zarr.create_array(root / "a.zarr", data=values, chunks=(5, 1, 4, 6), shards=(20, 1, 4, 6), overwrite=True)
 
 
+def nested(root: Path) -> None:
+    """An array in a group of a group."""
+    zarr.create_group(root / "a.zarr", overwrite=True).create_group("x").create_array("y", data=record())
+
+
 def png(name: str, **how: Any) -> Harm:
     return lambda root: picture(root / name, **how)
 
@@ -353,6 +358,11 @@ def zero_to_one(root: Path) -> None:
     np.savez(root / "dataset.npz", **{key: (arrays[key] + 1) / 2 for key in arrays.files})
 
 
+def half_to_one(root: Path) -> None:
+    arrays = dict(np.load(root / "dataset.npz"))
+    np.savez(root / "dataset.npz", **arrays | {"X_train": (arrays["X_train"] + 1) / 2})
+
+
 def sample_with(value: float) -> Harm:
     values = np.zeros((12, 3, 2, 4, 4), np.float32)
     values[7, 1, 0, 2, 3] = value
@@ -372,6 +382,9 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     (npy_file, with_value(np.nan), {}, r"a\.npy: nan at frame 17, channel 0, row 2, column 3"),
     (npy_file, with_value(-np.inf), {}, r"a\.npy: -inf at frame 17"),
     (npy_file, with_value(1e300), {}, r"a\.npy: 1e\+300 at frame 17.*too large for float32"),
+    (npy_file, with_value(1e20), {}, r"a\.npy: 1e\+20 at frame 17.*never written"),
+    (npy_file, with_value(9.969209968386869e36), {}, r"a\.npy: 9\.96.* at frame 17.*never written"),
+    (npy_file, with_value(-9999), {}, r"a\.npy: -9999.* at frame 17.*stands for what is missing"),
     (npy_file, with_value(1.5), {"range": (0.0, 1.0)}, r"a\.npy: 1\.5 at frame 17.*outside `range`"),
     (npy_file, add("a.npy", "more"), {}, r"a\.npy holds more than its header says"),
     (npy_file, cut("a.npy", 300), {}, r"a\.npy .*truncated"),
@@ -434,10 +447,12 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     (zarr_store, pipe("a.zarr/c/1/0/0/0"), {}, r"a\.zarr/c/1/0/0/0.*named pipe"),
     (zarr_store, edit("a.zarr/zarr.json", lambda c: c.replace(b"30", b"3000000000")), {}, r"a\.zarr.*promises"),
     (zarr_store, lambda root: zarr.create_group(root / "a.zarr", overwrite=True), {}, r"a\.zarr holds no array"),
+    (zarr_store, nested, {"key": "x/z"}, r"a\.zarr holds these arrays: x/y; `key` is 'x/z'"),
     (zarr_store, lambda root: None, {"key": "x"}, r"a\.zarr is a single array"),
     # Folders of frames
     (images, png("a/1.png", mode="I;16"), {}, r"a/1\.png has more than 8 bits"),
-    (images, lambda root: Image.fromarray(np.ones(SIZE, "f4")).save(root / "a/0.tif"), {}, r"a/0\.tif.*8 bits"),
+    (images, lambda root: Image.fromarray(np.ones(SIZE, "f4")).save(root / "a/4.tif"), {}, r"a/4\.tif.*8 bits"),
+    (images, lambda root: cv2.imwrite(str(root / "a/1.png"), np.ones((*SIZE, 3), "u2")), {}, r"a/1\.png has more than 8"),
     (images, cut("a/1.png", 60), {}, r"a/1\.png .*can't be read as an image"),
     (images, cut("b/0.png", 0), {}, r"b/0\.png .*can't be read as an image"),
     (images, write("a/1.png"), {}, r"a/1\.png .*can't be read as an image"),
@@ -446,10 +461,11 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     (images, png("a/1.png", mode="LA"), {}, r"a/1\.png is transparent in part"),
     (images, palette, {}, r"a/1\.png is transparent in part"),
     (images, several("a/1.png"), {}, r"a/1\.png holds 3 pictures"),
-    (images, several("a/0.tif"), {}, r"a/0\.tif holds 3 pictures"),
+    (images, several("a/4.tif"), {}, r"a/4\.tif holds 3 pictures"),
     (images, several("b/0.png"), {}, r"b/0\.png holds 3 pictures"),
     (images, png("a/1.png", size=(24, 16)), {}, r"a/1\.png has 24 × 16 pixels"),
     (images, lambda root: [picture(root / f"a/{n}.png", (8, 8)) for n in range(4)], {}, r"differ in size.*/a has 8"),
+    (images, png("a/1.jpg"), {}, r"/a holds 1\.(png|jpg) and 1\.(png|jpg): which"),
     (images, png_bomb, {}, r"a/1\.png .*exceeds limit"),
     (images, folder("a/1.png"), {}, r"a/1\.png can't be read: it is a folder"),
     (images, pipe("a/1.png"), {}, r"a/1\.png can't be read: it is a named pipe"),
@@ -486,6 +502,8 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     (kth_films, write("00sequences.txt", f"person01_boxing_d1 frames 1-{'9' * 5000}"), {}, r"sequences\.txt, line 1"),
     (kth_films, write("00sequences.txt", "person01_boxing_d1 frames 1-999999999"), {}, r"lists frame 999999999"),
     (kth_films, add("00sequences.txt", "person01_boxing_d1 frames 1-8"), {}, r"00sequences\.txt, line 4.*second time"),
+    (kth_films, write("00sequences.txt", "<html>404</html>"), {}, r"00sequences\.txt names no recording"),
+    (kth_films, edit("00sequences.txt", lambda c: c.decode().encode("utf-16")), {}, r"sequences\.txt names no record"),
     (kth_films, cut("person15_boxing_d1_uncomp.avi", 3000), {}, r"person15_boxing_d1_uncomp\.avi is truncated"),
     (kth_films, folder("person15_boxing_d1_uncomp.avi"), {}, r"person15_boxing_d1_uncomp\.avi.*a folder"),
     (kth_films, gone("person17_boxing_d1_uncomp.avi"), {}, "test split has no window"),
@@ -551,6 +569,7 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     (kitti_frames, elsewhere("kitti/a"), {}, "train split has no window|leads out"),
     # TaxiBJ
     (samples, zero_to_one, {}, r"dataset\.npz: X_test.* has no value below 0, so its"),
+    (samples, half_to_one, {}, r"dataset\.npz: X_train has no value below 0"),
     (samples, sample_with(1.5), {}, r"dataset\.npz: X_train has 1 .*1\.5 in sample 7, frame 1"),
     (samples, sample_with(np.nan), {}, r"dataset\.npz: X_train has 1 .*nan in sample 7, frame 1"),
     (samples, lambda root: samples(root, X_train=np.zeros((12, 2, 4, 4))), {}, r"dataset\.npz: X_train has the shape"),
@@ -568,6 +587,7 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     (taxi_days, moved(13, date=[b"2013110199", *DATES[1:]]), {}, r"BJ13.*date 0.*'2013110199'"),
     (taxi_days, moved(13, date=[b"tomorrow", *DATES[1:]]), {}, r"BJ13.*date 0.*'tomorrow'"),
     (taxi_days, moved(13, data=np.full((384, 2, 4, 4), np.nan)), {}, r"BJ13.*2013-11-01 are NaN"),
+    (taxi_days, moved(13, data=np.full((384, 2, 4, 4), 1e36)), {}, r"BJ13.*2013-11-01 are .*never written"),
     (taxi_days, moved(13, data=np.ones((384, 2, 4, 4))), {}, r"BJ13.*every value before the test is 1"),
     (taxi_days, moved(13, data=np.ones((384, 4, 4))), {}, r"BJ13.*of shape \(384, 4, 4\)"),
     (taxi_days, moved(13, data=np.full((384, 2, 4, 4), b"x")), {}, r"BJ13.*expected numbers"),
@@ -667,6 +687,7 @@ ODD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], int, str]] = [
     (npy_file, array(9, 5, 32, 3, 2), {"axes": "NTCHW"}, 45, ""),
     (zarr_store, chunk_gone(0.0), {}, 30, r"a\.zarr lacks 1 of its 3 chunks, which are 0\.0"),
     (zarr_store, sharded, {}, 42, ""),
+    (zarr_store, nested, {"key": "x/y"}, 30, ""),
     (images, png("a/1.png", size=(24, 16)), {"size": (8, 8)}, 12, ""),
     (images, mac("._a", "a/._1.png", "._film.avi"), {}, 12, ""),
     (images, gone("a/1.png"), {}, 11, r"1 clip\(s\), the first .*/a, are not numbered evenly"),
@@ -685,6 +706,9 @@ ODD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], int, str]] = [
     (human, add("train.txt", "images/S1_A.1_,1,40\n" * 2), {}, 11, r"2 line\(s\) of train\.txt stand"),
     (human, edit("train.txt", lambda content: b"\xef\xbb\xbf" + content), {}, 11, ""),
     (human, without_utf8, {}, 10, ""),
+    (human, lambda root: [p.rename(p.with_suffix(".JPG")) for p in root.glob("images/S1*.jpg")], {}, 11, ""),
+    (human, edit("train.txt", lambda content: content.replace(b"images/", b"images\\")), {}, 11, ""),
+    (human, edit("train.txt", lambda content: content.replace(b"images/", b"./images//", 1)), {}, 11, ""),
     (human, mac("images/._S1_A.1_000001.jpg"), {}, 11, ""),
     (drives, lambda root: seq(root / "caltech/set06/V000.seq", frames=12), {}, 11, r"V000\.seq goes on behind the 9"),
     (drives, lambda root: seq(root / "caltech/set06/V000.seq", promised=0), {}, 11, ""),

@@ -102,6 +102,13 @@ def moved(index: int, to: int) -> xr.Dataset:
     return axis("time", times)
 
 
+def outside() -> xr.Dataset:
+    """CF takes what lies outside of the range that an attribute gives for missing."""
+    data = value(9000.0)
+    data["t2m"].attrs |= {"valid_min": 200.0, "valid_max": 350.0}
+    return data
+
+
 NOTHING = "NaN or infinite"
 STANDS = "stand for missing ones"
 BAD_DATASETS: dict[str, tuple[Callable[[], xr.Dataset], tuple[str, ...]]] = {
@@ -150,6 +157,10 @@ BAD_DATASETS: dict[str, tuple[Callable[[], xr.Dataset], tuple[str, ...]]] = {
     "longitudes in text": (lambda: axis("lon", ["a", "b", "c", "d"]), ("lon is", "expected numbers")),
     "a longitude twice": (lambda: at(1, 0.0, "lon"), ("lon must be", "0, 0")),
     "longitudes in metres": (lambda: axis("lon", [0, 1e5, 2e5, 3e5]), ("lon must be", "100000")),
+    "longitudes in km": (lambda: axis("lon", [0.0, 100.0, 200.0, 300.0], units="km"), ("lon is", "in km")),
+    "latitudes in radians": (lambda: axis("lat", np.radians(LAT), units="radians"), ("lat is", "in radians")),
+    "longitudes in no order": (lambda: axis("lon", [0.0, 270.0, 90.0, 180.0]), ("lon must be", "rise or fall")),
+    "latitudes in no order": (lambda: axis("lat", [0.0, 30.0, -30.0]), ("lat must be", "rise or fall")),
     "no latitudes": (lambda: plain().drop_vars("lat"), ("lat has no coordinate",)),
     "no longitudes": (lambda: plain().drop_vars("lon"), ("lon has no coordinate",)),
     "no times": (lambda: plain().drop_vars("time"), ("time has no coordinate",)),
@@ -164,6 +175,8 @@ BAD_DATASETS: dict[str, tuple[Callable[[], xr.Dataset], tuple[str, ...]]] = {
     ),
     "heights": (lambda: plain().expand_dims(height=[2.0, 10.0]), ("t2m has dimensions ('height'",)),
     "levels that nobody named": (lambda: plain().expand_dims(level=[500, 850]), ("t2m has levels [500, 850]",)),
+    "a level twice": (lambda: plain().expand_dims(level=[850, 850]), ("levels must be numbers, each once",)),
+    "a value out of its own range": (lambda: outside(), ("outside the valid range 200 to 350",)),
     "levels in text": (lambda: plain().expand_dims(level=["low", "high"]), ("levels must be numbers",)),
     "a level that is NaN": (lambda: plain().expand_dims(level=[np.nan, 500]), ("levels must be numbers", "nan")),
     "another variable": (lambda: plain().rename(t2m="sst"), ("no variable 't2m'; it has: sst",)),
@@ -514,6 +527,8 @@ ODD_DATASETS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
     "times and steps": of_steps,
     "27 µs off the hour": rounded,
     "half a second off": lambda data: data.assign_coords(time=data["time"] - np.timedelta64(500, "ms")),
+    "names in capitals": lambda data: data.rename(time="TIME", lat="LAT", lon="Longitude"),
+    "a range in text": lambda data: data.assign(t2m=data["t2m"].assign_attrs(units="K", valid_range="0, 1")),
     "double precision": lambda data: data.astype(np.float64),
     "other variables": lambda data: data.assign(sst=data["t2m"] * np.nan, text=("time", ["x"] * FRAMES)),
     "a unit in other words": lambda data: data.assign(t2m=data["t2m"].assign_attrs(units="Kelvin")),
@@ -613,6 +628,13 @@ ODD_FILES: dict[str, tuple[Callable[[Path], Any], str, float]] = {
     "idle coordinates in one file only": (halves(lambda data: data.assign_coords(expver=5, number=1)), "", 0),
     "no unit in one file": (halves(in_units("")), "two.nc gives no unit for t2m: taken as K of", 0),
     "°C, then K": (degrees, "t2m is converted from", 1e-4),
+    "days since 1900 in 32 bits": (
+        lambda folder: plain().to_netcdf(
+            folder / "x.nc", encoding={"time": {"units": "days since 1900-01-01", "dtype": "f4"}}
+        ),
+        "",
+        0,
+    ),
     "days since 1-1-1": (
         lambda folder: plain().to_netcdf(
             folder / "x.nc", encoding={"time": {"units": "days since 0001-01-01", "dtype": "f8"}}
@@ -688,6 +710,14 @@ def test_a_folder_whose_name_is_a_number_is_a_folder(domain: Domain, tmp_path: P
     (tmp_path / "2020").mkdir()
     plain().to_netcdf(tmp_path / "2020" / "x.nc")
     np.testing.assert_array_equal(forecast_input(2020, domain).frames[0, :, 0], VALUES[-2:])
+
+
+@pytest.mark.parametrize("lon", [[180.0, 270.0, 0.0, 90.0], [-180.0, -90.0, 0.0, 90.0], [360.0, 240.0, 120.0, 0.0]])
+def test_longitudes_may_begin_anywhere(lon: list[float], tmp_path: Path) -> None:
+    axis("lon", lon).to_netcdf(tmp_path / "x.nc")
+    store = prepare(settings(tmp_path), tmp_path / "x.zarr")
+    assert store.lon.tolist() == lon
+    np.testing.assert_array_equal(store.frames[:, 0], VALUES)
 
 
 def test_geopotential_may_be_minus_9999_among_others_near_it(tmp_path: Path) -> None:

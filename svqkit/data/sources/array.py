@@ -14,6 +14,7 @@ import numpy as np
 
 from svqkit.data.plan import Clip, Plan, Windowing, share_out
 from svqkit.data.sources.arrayfiles import ArrayFile, open_array
+from svqkit.data.sources.missing import stand_in
 from svqkit.data.sources.zarrstore import files_in
 from svqkit.errors import SvqkitError
 from svqkit.settings.data import ArrayData, Shares, Split
@@ -22,8 +23,8 @@ PIECE_BYTES, PART_BYTES = 2**24, 2**26
 EXPECTED = "expected (clips, frames, channels, height, width), or (frames, channels, height, width) of one long record"
 # An axis of more than these is not taken for channels unless they are named.
 MOST_TAKEN_AS_CHANNELS = 4
-# What CF and netCDF write where nothing is; np.save drops the mask of a masked array.
-FILLS = np.float32([1e20, 9.969209968386869e36])
+# Nothing is as large but what netCDF writes where nothing is; np.save drops the mask of a masked array.
+NEVER = 9e35
 # Rounding does not leave a range by more than this share of its width.
 ROUNDING = 1e-6
 
@@ -59,8 +60,10 @@ class Slab:
         with np.errstate(over="ignore"):  # told of below, with its place
             values = np.array(raw, dtype=np.float32, order="C")
         self._refuse(~np.isfinite(values), raw, first, "which is no finite number, or too large for float32")
-        self._refuse(np.isin(values, FILLS), raw, first, "which stands for what was never written, or is masked")
         if self.range is None:
+            number = stand_in(values, values.min(), values.max())
+            missing = (values == number) | (np.abs(values) > NEVER)
+            self._refuse(missing, raw, first, "which stands for what is missing, was never written, or is masked")
             return values
         low, high = self.range
         slack = ROUNDING * (high - low)

@@ -180,7 +180,8 @@ class ZarrArray(ArrayFile):
             refuse_unfit_store(str(path))
             node = zarr.open(path, mode="r")
             if isinstance(node, zarr.Group):
-                key = _the_key(path, [name for name, _ in node.arrays()], key)
+                members = node.members(max_depth=None)
+                key = _the_key(path, [name for name, member in members if isinstance(member, zarr.Array)], key)
                 node = node[key]
             else:
                 _refuse_key(path, key)

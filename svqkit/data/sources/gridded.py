@@ -21,6 +21,7 @@ import zarr
 
 from svqkit.data.plan import declares_simulated
 from svqkit.data.sources.hdf5 import refuse_unfit
+from svqkit.data.sources.missing import LARGEST, stand_in
 from svqkit.data.sources.units import convert, converts, same_unit
 from svqkit.data.sources.zarrstore import MARKS, files_in, is_url, missing_chunks, refuse_unfit_store
 from svqkit.errors import SvqkitError, hint, listed
@@ -52,14 +53,10 @@ SUFFIXES = (*NETCDF, *GRIB)
 # The names of axes that are in use, and what CF calls such a coordinate.
 AXES = {
     "time": ({"time", "valid_time"}, "time"),
-    "level": ({"level", "pressure_level", "isobaricInhPa", "isobaricInPa", "plev", "lev"}, "vertical"),
+    "level": ({"level", "pressure_level", "isobaricinhpa", "isobaricinpa", "plev", "lev"}, "vertical"),
     "lat": ({"lat", "latitude"}, "latitude"),
     "lon": ({"lon", "longitude"}, "longitude"),
 }
-# What stands for a missing value in files that don't say so; see :func:`_stand_in`.
-STAND_INS = np.array([999, 999.9, 9999, 99999, 32767, 32768], np.float32)
-# No physical quantity of the weather is as large; 1e20 and 9.97e36 are what CF and netCDF write where nothing is.
-LARGEST = 1e19
 STANDARD_CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 HOUR, HALF_HOUR, SECOND = np.timedelta64(1, "h"), np.timedelta64(30, "m"), np.timedelta64(1, "s")
 
@@ -191,8 +188,17 @@ def holds(source: Source, variable: str) -> bool:
     Raises:
         SvqkitError: the source can't be opened.
     """
+    return bool({variable, LONG_NAMES.get(variable)} & names_in(source))
+
+
+def names_in(source: Source) -> set[str]:
+    """Return the names of all variables.
+
+    Raises:
+        SvqkitError: the source can't be opened.
+    """
     with opened(source) as datasets:
-        return any(_name_in(dataset, variable) for dataset in datasets)
+        return {str(name) for dataset in datasets for name in dataset.data_vars}
 
 
 def _name_in(dataset: xr.Dataset, variable: str) -> str | None:
@@ -270,7 +276,7 @@ def own_names(array: xr.DataArray) -> dict[str, str]:
 
 def _roles(array: xr.DataArray, dim: str) -> list[str]:
     """Which of our axes a dimension is: by its name, else by the attributes of its coordinate."""
-    named = [role for role, (names, _) in AXES.items() if dim in names]
+    named = [role for role, (names, _) in AXES.items() if str(dim).lower() in names]
     if named or dim not in array.coords:
         return named
     attrs = array[dim].attrs
@@ -315,7 +321,8 @@ def inspect(source: Source, variable: str) -> Piece:
     """
     with open_field(source, variable) as (raw, ours, attrs):
         where = name_of(source)
-        scalars = [raw[name].item() for name in AXES["level"][0] & {*raw.coords} if raw[name].ndim == 0]
+        levels = [axis for name, axis in raw.coords.items() if str(name).lower() in AXES["level"][0]]
+        scalars = [axis.item() for axis in levels if axis.ndim == 0]
         return Piece(
             source=source,
             where=where,
@@ -334,16 +341,21 @@ def inspect(source: Source, variable: str) -> Piece:
 
 
 def _dates(axis: xr.DataArray, where: str) -> np.ndarray:
-    """Times in datetime64[ns]; those within a second of a full hour are that hour, as rounded days since … give it."""
-    values, written = axis.values, str(axis.attrs.get("units", ""))
-    if values.dtype.kind in "fiu" and _dates_are_written(axis.attrs):
+    """Times in datetime64[ns]; those as near to a full hour as rounding or a second, are that hour."""
+    values, written, slack = axis.values, str(axis.attrs.get("units", "")), SECOND
+    if values.dtype.kind in "fiu" and len(values) and _dates_are_written(axis.attrs):
+        # What the last number's own precision leaves open, in minutes for days since 1900 in 32 bits.
+        numbers = [*values, np.nextafter(values[-1], np.inf)] if values.dtype.kind == "f" else values
         attrs = {name: axis.attrs[name] for name in ("units", "calendar") if name in axis.attrs}
         try:
-            values = xr.decode_cf(xr.Dataset({"moment": ("row", values, attrs)}))["moment"].values
+            values = xr.decode_cf(xr.Dataset({"moment": ("row", numbers, attrs)}))["moment"].values
         except (ValueError, OverflowError, TypeError) as error:
             raise SvqkitError(
                 f"{where}: times in {written!r} can't be decoded. Write them in hours or days since a date."
             ) from error
+        if len(values) > axis.size:
+            slack = max(slack, values[-1] - values[-2]) if values.dtype.kind == "M" else slack
+            values = values[:-1]
     calendar = getattr(values[0], "calendar", "") if values.dtype == object and len(values) else ""
     if calendar and calendar not in STANDARD_CALENDARS:
         raise SvqkitError(
@@ -363,7 +375,7 @@ def _dates(axis: xr.DataArray, where: str) -> np.ndarray:
         raise SvqkitError(f"{where} holds no frame: its time axis is empty.")
     values = values.astype("datetime64[ns]")
     hours = (values + HALF_HOUR).astype("datetime64[h]").astype("datetime64[ns]")
-    return np.where(np.abs(values - hours) <= SECOND, hours, values)
+    return np.where(np.abs(values - hours) <= min(slack, HALF_HOUR / 3), hours, values)
 
 
 def _places(axis: xr.DataArray, where: str, most: float) -> np.ndarray:
@@ -384,12 +396,13 @@ def _places(axis: xr.DataArray, where: str, most: float) -> np.ndarray:
 
 
 def _levels(axis: xr.DataArray, where: str) -> np.ndarray:
-    if axis.dtype.kind not in "fiu" or not np.isfinite(axis.values).all():
-        raise SvqkitError(f"{where}: the levels must be numbers, it has {axis.values.tolist()[:5]}.")
+    values = axis.values
+    if values.dtype.kind not in "fiu" or not np.isfinite(values).all() or len(np.unique(values)) < len(values):
+        raise SvqkitError(f"{where}: the levels must be numbers, each once; it has {values.tolist()[:5]}. Mend them.")
     unit = str(axis.attrs.get("units", "")).strip()
     if unit and unit != "hPa" and converts(unit, "hPa"):
-        return np.round(convert(axis.values, unit, "hPa"), 6)
-    return axis.values
+        return np.round(convert(values, unit, "hPa"), 6)
+    return values
 
 
 def join(pieces: Sequence[Piece]) -> list[Piece]:
@@ -464,7 +477,7 @@ def find_levels(piece: Piece, wanted: Sequence[float]) -> list[int]:
     rounded = np.round(piece.levels, 3).tolist()
     indices = [rounded.index(level) if level in rounded else -1 for level in wanted]
     if absent := [level for level, index in zip(wanted, indices, strict=True) if index < 0]:
-        raise SvqkitError(f"{piece.where}: no level {absent} of {piece.variable}; it has {there} (hPa).")
+        raise SvqkitError(f"{piece.where}: no level {absent} of {piece.variable}; it has {there}, taken as hPa.")
     return indices
 
 
@@ -491,7 +504,7 @@ def _read_rows(piece: Piece, rows: np.ndarray, levels: list[int], units: str) ->
             values = block.transpose("time", ..., "lat", "lon").values[rows - rows[0]]
         values = values if chosen else values[:, None]
         values = values.astype(np.float32)
-        _refuse_missing(piece, values, rows, _packed_stand_ins(raw))
+        _refuse_missing(piece, values, rows, _packed_stand_ins(raw), _valid_range(raw))
     return convert(values, piece.units, units)
 
 
@@ -508,8 +521,22 @@ def _packed_stand_ins(raw: xr.DataArray) -> np.ndarray:
     return np.float32([-32768 * scale + offset, -32767 * scale + offset]) if packed else np.float32([])
 
 
-def _refuse_missing(piece: Piece, values: np.ndarray, rows: np.ndarray, packed: np.ndarray) -> None:
-    """Refuse values (n, level, lat, lon) that are not finite, or stand for a missing one though the file doesn't say.
+def _valid_range(raw: xr.DataArray) -> tuple[float, float]:
+    """Outside of it values are missing, as CF has it; of packed values it is told in numbers as they are packed."""
+    if "scale_factor" in raw.encoding or "add_offset" in raw.encoding:
+        return -np.inf, np.inf
+    bounds = [raw.attrs.get(name, infinite) for name, infinite in (("valid_min", -np.inf), ("valid_max", np.inf))]
+    numbers = np.ravel(raw.attrs.get("valid_range", bounds))
+    if numbers.dtype.kind not in "fiu" or len(numbers) != 2:
+        return -np.inf, np.inf
+    low, high = numbers.astype(float).tolist()
+    return low - 1e-6 * abs(low), high + 1e-6 * abs(high)
+
+
+def _refuse_missing(
+    piece: Piece, values: np.ndarray, rows: np.ndarray, packed: np.ndarray, valid: tuple[float, float]
+) -> None:
+    """Refuse values (n, level, lat, lon) that are not finite, or not valid, or stand for a missing one.
 
     Raises:
         SvqkitError: there is one, with its place.
@@ -522,8 +549,11 @@ def _refuse_missing(piece: Piece, values: np.ndarray, rows: np.ndarray, packed: 
             bad, what = ~np.isfinite(of_level), "that are NaN or infinite"
         elif max(-low, high) >= LARGEST:
             bad, what = np.abs(of_level) >= LARGEST, f"such as {high if high >= LARGEST else low:.5g}, never written,"
-        elif (stand_in := _stand_in(of_level, low, high, packed)) is not None:
-            bad, what = of_level == stand_in, f"{stand_in:g}, which stand for missing ones without a _FillValue,"
+        elif (number := stand_in(of_level, low, high, packed)) is not None:
+            bad, what = of_level == number, f"{number:g}, which stand for missing ones without a _FillValue,"
+        elif low < valid[0] or high > valid[1]:
+            bad = (of_level < valid[0]) | (of_level > valid[1])
+            what = f"outside the valid range {valid[0]:g} to {valid[1]:g} that the file gives,"
         else:
             continue
         frame, row, column = (int(axis[0]) for axis in np.nonzero(bad))
@@ -533,19 +563,6 @@ def _refuse_missing(piece: Piece, values: np.ndarray, rows: np.ndarray, packed: 
             f"first at time {shown_time(piece.times[rows[frame]])}, {at}lat {piece.lat[row]:g}, "
             f"lon {piece.lon[column]:g}. Fill or cut them first."
         )
-
-
-def _stand_in(values: np.ndarray, low: np.float32, high: np.float32, packed: np.ndarray) -> np.float32 | None:
-    """A number such as −9999 when it is the lowest or highest, and lies further off than all others are apart.
-
-    Geopotential may well be −9999 somewhere, among others near it.
-    """
-    for extreme in (low, high):
-        if (np.abs(extreme) == STAND_INS).any() or (packed.size and np.isclose(extreme, packed, rtol=1e-5).any()):
-            others = values[values != extreme]
-            if others.size == 0 or np.abs(others - extreme).min() > others.max() - others.min():
-                return extreme
-    return None
 
 
 def shown_time(time: np.datetime64) -> str:

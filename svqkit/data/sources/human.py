@@ -145,7 +145,7 @@ def _read_list(path: Path, names: list[str]) -> Sequences:
 
 def _parse(line: str, where: str) -> tuple[str, int, int]:
     """Recording, first frame and person of a line."""
-    fields = [field.strip() for field in line.split(",")]
+    fields = [field.strip() for field in line.replace("\\", "/").split(",")]
     if len(fields) != 3 or not all(re.fullmatch("[0-9]{1,9}", field) for field in fields[1:]):
         raise SvqkitError(f"{where}: expected recording,begin,end such as {LINE}, got {line.strip()!r}.")
     if Path(fields[0]).is_absolute() or ".." in Path(fields[0]).parts or "\0" in fields[0]:
@@ -157,7 +157,7 @@ def _parse(line: str, where: str) -> tuple[str, int, int]:
         )
     if int(fields[2]) <= int(fields[1]):
         raise SvqkitError(f"{where}: the sequence ends at {fields[2]}, before it begins at {fields[1]}.")
-    return fields[0], int(fields[1]), int(person.group(1))
+    return os.path.normpath(fields[0]), int(fields[1]), int(person.group(1))
 
 
 def frames_of_lists(lists: Sequence[Sequences], length: int, step: int) -> Frames:

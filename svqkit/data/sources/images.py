@@ -74,7 +74,7 @@ def refuse_other_pictures(image: Image.Image, path: Path) -> None:
     Raises:
         SvqkitError: it does.
     """
-    if image.mode not in MODES:
+    if image.mode not in MODES or ";16" in str(image.tile):  # Pillow would drop half of the bits
         raise SvqkitError(
             f"{path} has more than 8 bits a channel (mode {image.mode}), which frames of a clip can't have. Make an "
             "array of such images, `source: array` with their `range`, or save them with 8 bits."

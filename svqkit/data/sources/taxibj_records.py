@@ -19,6 +19,7 @@ import pandas as pd
 
 from svqkit.data.plan import Clip, Plan, Windowing
 from svqkit.data.sources.hdf5 import open_hdf5
+from svqkit.data.sources.missing import LARGEST
 from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, TaxiBJData
 
@@ -53,12 +54,12 @@ class Record:
         with open_hdf5(self.path) as file:
             for day, start in zip(self.days, self.rows, strict=True):
                 values = np.asarray(file["data"][start : start + SLOTS], np.float64)
-                bad = ~np.isfinite(values)
+                bad = ~(np.abs(values) < LARGEST)
                 if bad.any():
                     slot, channel, row, column = np.argwhere(bad)[0].tolist()
                     raise SvqkitError(
-                        f"{self.path}: {bad.sum()} value(s) of {day} are NaN or infinite, the first at slot "
-                        f"{slot + 1:02d}, channel {channel}, row {row}, column {column}. Fill them, or cut that day."
+                        f"{self.path}: {bad.sum()} value(s) of {day} are NaN, infinite or never written, the first at "
+                        f"slot {slot + 1:02d}, channel {channel}, row {row}, column {column}. Fill them, or cut it."
                     )
                 yield np.maximum(values, 0)
 

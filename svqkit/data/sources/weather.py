@@ -27,6 +27,7 @@ from svqkit.data.sources.gridded import (
     inspect,
     is_store,
     join,
+    names_in,
     notes_of,
     read,
     refuse_other_grid,
@@ -193,7 +194,14 @@ def find_sources(root: str | Path, variable: str) -> list[Source]:
     if folder.is_dir() and not is_store(folder):
         sources = gridded_in(folder)
     else:
-        sources = [path for path in gridded_in(root) if holds(path, variable)] if root.is_dir() else []
+        every = gridded_in(root) if root.is_dir() else []
+        sources = [path for path in every if holds(path, variable)]
+        if every and not sources:
+            there = set().union(*map(names_in, every))
+            raise SvqkitError(
+                f"None of the {len(every)} file(s) in {root.absolute()}, such as {every[0].name}, has the variable "
+                f"{variable!r}; they have {listed(there)}{hint(variable, there)}. Name one of these, or add its file."
+            )
     if not sources:
         state = "has no .nc file, nor GRIB or Zarr" if folder.is_dir() else "does not exist"
         known = "" if variable in LONG_NAMES else f" WeatherBench's variables are: {listed(LONG_NAMES)}."

@@ -46,8 +46,11 @@ def refuse_unfit_store(source: str) -> None:
     """
     stored = None if is_url(source) else sum(file.stat().st_size for file in files_in(Path(source)))
     node = zarr.open(source, mode="r")
-    arrays = node.arrays() if isinstance(node, zarr.Group) else [("", node)]
+    depth = 0 if is_url(source) else None
+    arrays = node.members(max_depth=depth) if isinstance(node, zarr.Group) else [("", node)]
     for name, array in arrays:
+        if isinstance(array, zarr.Group):
+            continue
         where = f"{source}, {name}" if name else source
         metadata = {key: value for key, value in array.metadata.to_dict().items() if key != "attributes"}
         if array.dtype.kind == "O" or "pickle" in str(metadata).lower():
