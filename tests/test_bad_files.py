@@ -452,7 +452,7 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     # Folders of frames
     (images, png("a/1.png", mode="I;16"), {}, r"a/1\.png has more than 8 bits"),
     (images, lambda root: Image.fromarray(np.ones(SIZE, "f4")).save(root / "a/4.tif"), {}, r"a/4\.tif.*8 bits"),
-    (images, lambda root: cv2.imwrite(str(root / "a/1.png"), np.ones((*SIZE, 3), "u2")), {}, r"a/1\.png has more than 8"),
+    (images, lambda root: cv2.imwrite(str(root / "a/1.png"), np.ones((*SIZE, 3), "u2")), {}, r"1\.png has more than"),
     (images, cut("a/1.png", 60), {}, r"a/1\.png .*can't be read as an image"),
     (images, cut("b/0.png", 0), {}, r"b/0\.png .*can't be read as an image"),
     (images, write("a/1.png"), {}, r"a/1\.png .*can't be read as an image"),

@@ -383,8 +383,8 @@ def _places(axis: xr.DataArray, where: str, most: float) -> np.ndarray:
     values, name, unit = axis.values, axis.name, str(axis.attrs.get("units", "")).strip()
     if values.dtype.kind not in "fiu" or unit.lower().startswith("rad") or (unit and converts(unit, "m")):
         raise SvqkitError(f"{where}: {name} is {values.dtype} in {unit or 'no unit'}, expected numbers in degrees.")
-    steps = [np.diff(values), -np.diff(values)]
-    turns = [step % 360 if most > 90 else np.where(step < 0, np.inf, step) for step in steps]
+    steps = np.diff(values.astype(float))
+    turns = [step % 360 if most > 90 else np.where(step < 0, np.inf, step) for step in (steps, -steps)]
     one_way = len(np.unique(values)) == len(values) and min(turn.sum() for turn in turns) <= 360.001
     if not ((np.abs(values) <= most + 1e-3).all() and one_way):
         raise SvqkitError(
