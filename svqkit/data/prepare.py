@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import zarr
 from svqkit.atomic import alone, clear_errors, put_in_place, remove, restore
 from svqkit.data import sources, streaming
 from svqkit.data import store as stores
-from svqkit.data.plan import Plan
+from svqkit.data.plan import Part, Plan
 from svqkit.data.rawfiles import raw_digest
 from svqkit.data.statistics import SplitStatistics, write_climatology
 from svqkit.data.store import Store
@@ -137,11 +138,10 @@ def _copy_frames(plan: Plan, group: zarr.Group) -> dict[str, Any]:
     )
     # Whole chunks at a time: none is written twice, so that a stop can't spoil what is done.
     per_block = frames.chunks[0] * max(1, BLOCK_BYTES // (frames.dtype.itemsize * int(np.prod(frames.chunks))))
-    start = skip = state["frames"]
-    digest = state["digest"]
-    pieces = streaming.in_order(_remaining(plan, skip))
+    start, digest = state["frames"], state["digest"]
+    parts, skip = _remaining(plan, start)
     with progress(frames.shape[0], "prepare", "frame", initial=start) as bar:
-        for block in streaming.in_blocks(pieces, per_block, _within_part(plan, skip)):
+        for block in streaming.in_blocks(streaming.in_order(parts), per_block, skip):
             stop = start + len(block)
             frames[start:stop] = block
             statistics.add(block, start)
@@ -161,13 +161,8 @@ def _digest(before: str, frames: np.ndarray) -> str:
     return before
 
 
-def _remaining(plan: Plan, done: int) -> list:
-    """The parts that hold frames beyond the first ``done``."""
-    ends = np.cumsum([part.frames for part in plan.parts])
-    return list(plan.parts[int(np.searchsorted(ends, done, side="right")) :])
-
-
-def _within_part(plan: Plan, done: int) -> int:
-    """How many frames of the first remaining part are among the ``done`` ones."""
-    ends = np.cumsum([0, *[part.frames for part in plan.parts]])
-    return done - int(ends[np.searchsorted(ends, done, side="right") - 1])
+def _remaining(plan: Plan, done: int) -> tuple[Sequence[Part], int]:
+    """The parts that hold frames beyond the first ``done``, and how many of the first such part are done."""
+    starts = np.cumsum([0, *[part.frames for part in plan.parts]])
+    first = int(np.searchsorted(starts, done, side="right")) - 1
+    return plan.parts[first:], done - int(starts[first])

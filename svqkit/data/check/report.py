@@ -2,11 +2,12 @@
 
 import shutil
 import textwrap
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+from tabulate import tabulate
 
 from svqkit.data.check.published import UNKNOWN, Counts, Fact
 from svqkit.data.sources.images import size_text
@@ -19,11 +20,10 @@ LEGEND = "(ok: as expected, NO: not so, ?: nothing to compare with.)"
 
 
 class Check(NamedTuple):
-    """One comparison with what is published, and the ``files`` that don't fit."""
+    """One comparison with what is published."""
 
     fact: Fact
     found: str
-    files: Sequence[str] = ()
 
     @property
     def fits(self) -> bool | None:
@@ -92,11 +92,12 @@ class Report:
                 sizes[name] = size_text(read(path))
             except (SvqkitError, OSError) as error:
                 self.damaged.append(str(error))
-        others = {name: size for name, size in sizes.items() if size != fact.expected}
-        tally = Counter(others.values()).most_common(SHOWN)
-        found = ", ".join(f"{size} in {count} of {len(sizes)}" for size, count in tally) or fact.expected
+        others = [name for name, size in sizes.items() if size != fact.expected]
         if sizes:
-            self.checks.append(Check(fact, found, [*others]))
+            self.compare(fact, ", ".join(dict.fromkeys(sizes[name] for name in others)) or fact.expected)
+        if others:
+            count = f"{len(others)} of {len(sizes)}"
+            self.notes.append(f"{fact.what}: not {fact.expected} in {count}, {some_of(others)}")
 
     def compare_files(self, archives: Mapping[str, Sequence[str]], there: Collection[str]) -> None:
         """Compare the files of the published ``archives`` with those that are ``there``, and name what is missing."""
@@ -188,14 +189,9 @@ def _wrapped(text: str, indent: int) -> str:
 
 def _table(checks: Sequence[Check]) -> list[str]:
     marks = {True: "ok", False: "NO", None: "?"}
-    rows = [("", "expected", "found", "", "source")]
-    rows += [(*check.fact[:2], check.found, marks[check.fits], check.fact.source) for check in checks]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = []
-    for row, files in zip(rows, [(), *(check.files for check in checks)], strict=True):
-        lines.append("  ".join([*map(str.ljust, row[:4], widths), row[4]]))
-        lines += [f"  {some_of(files)}"] if files else []
-    return lines if checks else []
+    rows = [(*check.fact[:2], check.found, marks[check.fits], check.fact.source) for check in checks]
+    headers = ("", "expected", "found", "", "source")
+    return tabulate(rows, headers, tablefmt="plain", disable_numparse=True).splitlines() if rows else []
 
 
 def some_of(names: Sequence[str], most: int = SHOWN) -> str:
