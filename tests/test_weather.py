@@ -73,7 +73,9 @@ def test_dimensions_in_another_order_are_turned(order: tuple[str, ...], raw: Raw
 @pytest.mark.parametrize("hours", [1, 2, 3, 5, 6, 12, 24, 48])
 def test_frames_are_thinned_to_whole_multiples_of_the_cadence_since_1970(hours: int, raw: RawFiles) -> None:
     raw.write()
-    times, values = read(weather.plan(raw.data(hours_per_frame=hours, frames_in=1, frames_out=1)))
+    periods = {"train": ("2010-01-01", "2010-01-06"), "validation": ("2010-01-07", "2010-01-11")}
+    data = raw.data(hours_per_frame=hours, frames_in=1, frames_out=1, **periods, test=("2010-01-12", "2010-01-16"))
+    times, values = read(weather.plan(data))
     whole = raw.values()
     hour = (whole["time"].values - np.datetime64("1970-01-01")) // np.timedelta64(1, "h")
     kept = whole[hour % hours == 0]

@@ -343,7 +343,9 @@ def inspect(source: Source, variable: str) -> Piece:
 def _dates(axis: xr.DataArray, where: str) -> np.ndarray:
     """Times in datetime64[ns]; those as near to a full hour as rounding or a second, are that hour."""
     values, written, slack = axis.values, str(axis.attrs.get("units", "")), SECOND
-    if values.dtype.kind in "fiu" and len(values) and _dates_are_written(axis.attrs):
+    if len(values) == 0:
+        raise SvqkitError(f"{where} holds no frame: its time axis is empty.")
+    if values.dtype.kind in "fiu" and _dates_are_written(axis.attrs):
         # What the last number's own precision leaves open, in minutes for days since 1900 in 32 bits.
         numbers = [*values, np.nextafter(values[-1], np.inf)] if values.dtype.kind == "f" else values
         attrs = {name: axis.attrs[name] for name in ("units", "calendar") if name in axis.attrs}
@@ -356,7 +358,7 @@ def _dates(axis: xr.DataArray, where: str) -> np.ndarray:
         if len(values) > axis.size:
             slack = max(slack, values[-1] - values[-2]) if values.dtype.kind == "M" else slack
             values = values[:-1]
-    calendar = getattr(values[0], "calendar", "") if values.dtype == object and len(values) else ""
+    calendar = getattr(values[0], "calendar", "") if values.dtype == object else ""
     if calendar and calendar not in STANDARD_CALENDARS:
         raise SvqkitError(
             f"{where}: times are in the calendar {calendar!r}, expected the standard one. Convert them, e.g. with "
@@ -371,8 +373,6 @@ def _dates(axis: xr.DataArray, where: str) -> np.ndarray:
     years = values.astype("datetime64[Y]").astype(int) + 1970
     if np.isnat(values).any() or ((years < 1700) | (years > 2261)).any():
         raise SvqkitError(f"{where}: the time axis has a missing date, or one outside of 1700 to 2261. Mend it.")
-    if len(values) == 0:
-        raise SvqkitError(f"{where} holds no frame: its time axis is empty.")
     values = values.astype("datetime64[ns]")
     hours = (values + HALF_HOUR).astype("datetime64[h]").astype("datetime64[ns]")
     return np.where(np.abs(values - hours) <= min(slack, HALF_HOUR / 3), hours, values)
