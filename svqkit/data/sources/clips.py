@@ -57,9 +57,8 @@ def plan(data: ClipsData) -> Plan:
         splits = [split for split, clips in usable.items() for _ in clips]
         owned = {split: [run for run, owner in zip(runs, splits, strict=True) if owner == split] for split in SPLITS}
     elif len(used) >= len(SPLITS):
-        owned = {
-            split: runs[slice(*run)] for split, run in share_out(len(used), data.shares, f"clips in {root}").items()
-        }
+        shared = share_out(len(used), data.shares, f"clips in {root}")
+        owned = {split: runs[start:stop] for split, (start, stop) in shared.items()}
     else:
         owned = _time_shared(runs, data.shares, root)
         notes += [f"{len(used)} clip(s) can't be shared out, so the time of each is split"] if used else []
