@@ -81,7 +81,7 @@ def test_different_things_never_have_the_same_name(settings: Params) -> None:
         ({"translator": "vit", "overrides": {"model": {"translator": "tau"}}}, "'vit' by the parameter"),
         ({"overrides": {"name": "mine"}}, "can't be overridden"),
         ({"translator": "swim"}, "did you mean 'swin'"),
-        ({"quantizer": "vqq"}, "unknown quantizer 'vqq'"),
+        ({"quantizer": "vqq"}, "unknown name 'vqq'"),
         ({"experiment": "kth-svk"}, "did you mean 'kth-svq'"),
         ({"seed": -1}, "got -1"),
         ({"overrides": {"training": {"epoch": 2}}}, "did you mean 'epochs'"),

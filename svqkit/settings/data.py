@@ -6,24 +6,23 @@ and testing. What the files must look like is told by the module of the same nam
 
 from dataclasses import field
 from itertools import combinations
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, Union, get_args
 
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from svqkit.settings.types import (
     STRICT,
+    EachOnce,
     FileName,
     Frames,
     Names,
     Natural,
     Period,
     Positive,
+    Share,
     Size,
-    each_once,
-    is_date,
     overlap,
-    refuse_shared,
 )
 
 Split = Literal["train", "validation", "test"]
@@ -42,6 +41,22 @@ class Dataset:
     root: Annotated[str, Field(min_length=1)]
     frames_in: Frames = 10
     frames_out: Frames = 10
+
+
+def _apart(what: str, *names: str) -> Any:
+    """Return the check that no value stands in two of the settings ``names``, or twice in one."""
+
+    def check(data: Dataset) -> Dataset:
+        seen: dict[Any, str] = {}
+        for name in names:
+            for value in getattr(data, name):
+                if value in seen:
+                    where = f"twice in {name}" if seen[value] == name else f"in {seen[value]} and in {name}"
+                    raise ValueError(f"{what} {value!r} stands {where}: a model would be tested on what it has seen")
+                seen[value] = name
+        return data
+
+    return model_validator(mode="after")(check)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -70,11 +85,11 @@ class WeatherData(Dataset):
     """
 
     source: Literal["weather"] = "weather"
-    variables: Annotated[tuple[FileName, ...], Field(min_length=1), each_once("variable")]
+    variables: Annotated[tuple[FileName, ...], Field(min_length=1), EachOnce]
     train: Period
     validation: Period
     test: Period
-    levels: Annotated[tuple[int, ...], each_once("level")] = ()
+    levels: Annotated[tuple[int, ...], EachOnce] = ()
     hours_per_frame: Positive = 1
     frames_in: Frames = 12
     frames_out: Frames = 12
@@ -83,18 +98,11 @@ class WeatherData(Dataset):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "WeatherData":
-        periods = {split: getattr(self, split) for split in SPLITS}
-        for split, (first, last) in periods.items():
-            for written in (first, last):
-                if not is_date(written):
-                    raise ValueError(f"{split}: a date is written 2010, 2010-06 or 2010-06-30, got {written!r}")
-            if last < first and not last.startswith(first[: len(last)]):
-                raise ValueError(f"{split}: the last date {last!r} lies before the first one {first!r}")
-        for first, second in combinations(periods, 2):
-            if overlap(periods[first], periods[second]):
+        for first, second in combinations(SPLITS, 2):
+            if overlap(getattr(self, first), getattr(self, second)):
                 raise ValueError(
-                    f"{first} {list(periods[first])} and {second} {list(periods[second])} overlap: a model would be "
-                    "tested on what it has seen; give them dates apart"
+                    f"{first} {list(getattr(self, first))} and {second} {list(getattr(self, second))} overlap: a model "
+                    "would be tested on what it has seen; give them dates apart"
                 )
         offsets = self.paper_offsets
         if offsets and (len(offsets.inputs), len(offsets.targets)) != (self.frames_in, self.frames_out):
@@ -125,10 +133,7 @@ class KTHData(Dataset):
     fast_stride: Positive = 3
     frames_out: Frames = 20
 
-    @model_validator(mode="after")
-    def _apart(self) -> "KTHData":
-        refuse_shared({split: getattr(self, split) for split in SPLITS}, "person")
-        return self
+    _persons_apart = _apart("person", *SPLITS)
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -150,10 +155,7 @@ class KittiCaltechData(Dataset):
     step: Positive = 3
     frames_out: Frames = 1
 
-    @model_validator(mode="after")
-    def _apart(self) -> "KittiCaltechData":
-        refuse_shared({"validation": self.validation, "unused": self.unused}, "recording")
-        return self
+    _recordings_apart = _apart("recording", "validation", "unused")
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -173,10 +175,7 @@ class HumanData(Dataset):
     frames_in: Frames = 4
     frames_out: Frames = 4
 
-    @model_validator(mode="after")
-    def _apart(self) -> "HumanData":
-        refuse_shared({split: getattr(self, split) for split in SPLITS}, "person")
-        return self
+    _persons_apart = _apart("person", *SPLITS)
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -189,7 +188,7 @@ class TaxiBJData(Dataset):
     """
 
     source: Literal["taxibj"] = "taxibj"
-    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    validation_share: Share = 0.1
     test_days: Positive = 28
     maximum: Annotated[float, Field(gt=0)] = 1292.0
     frames_in: Frames = 4
@@ -200,8 +199,8 @@ class TaxiBJData(Dataset):
 class Shares:
     """Shares of the clips (or, of one long record, of its frames) in their order; training has what is left."""
 
-    validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    test: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    validation: Share = 0.1
+    test: Share = 0.2
 
     @model_validator(mode="after")
     def _leaves_some(self) -> "Shares":
@@ -256,10 +255,5 @@ class ClipsData(Dataset):
     shares: Shares = field(default_factory=Shares)
 
 
-Data = Annotated[
-    WeatherData | KTHData | KittiCaltechData | HumanData | TaxiBJData | ArrayData | ClipsData,
-    Field(discriminator="source"),
-]
-SOURCES: dict[str, type[Dataset]] = {
-    kind.source: kind for kind in (WeatherData, KTHData, KittiCaltechData, HumanData, TaxiBJData, ArrayData, ClipsData)
-}
+SOURCES = {kind.source: kind for kind in Dataset.__subclasses__()}
+Data = Annotated[Union[*SOURCES.values()], Field(discriminator="source")]

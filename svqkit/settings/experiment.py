@@ -15,13 +15,13 @@ from svqkit.settings.types import (
     MOST_LAYERS,
     STRICT,
     Channels,
+    EachOnce,
     Fraction,
     Name,
     Natural,
     Odd,
     Positive,
     Seeds,
-    each_once,
 )
 
 # The registry of translators: where the class of each is. Strings, since this module imports no torch.
@@ -63,7 +63,7 @@ Study = Literal[
     "sparsity",
     "published",
 ]
-Studies = Annotated[tuple[Study, ...], Field(min_length=1), each_once("study")]
+Studies = Annotated[tuple[Study, ...], Field(min_length=1), EachOnce]
 
 
 @dataclass(frozen=True, config=STRICT)
