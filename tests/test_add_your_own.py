@@ -70,12 +70,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         (folder / section.file).write_text(layer, encoding="utf-8")
         put_after(folder / "svqkit/settings/experiment.py", "TRANSLATORS = {", line)
 
-    layer, settings, line = QUANTIZER.blocks["python"]
+    layer, settings = QUANTIZER.blocks["python"]
     (folder / QUANTIZER.file).write_text(layer, encoding="utf-8")
     place = folder / "svqkit/settings/quantizers.py"
-    put_after(place, "    NoQuantizer", line)
     text = place.read_text(encoding="utf-8")
-    place.write_text(text.replace("\nSettings = (", f"\n{settings}\n\nSettings = ("), encoding="utf-8")
+    place.write_text(text.replace("\nQUANTIZERS = {", f"\n{settings}\n\nQUANTIZERS = {"), encoding="utf-8")
     put_after(folder / "params.yaml", "experiments:", *QUANTIZER.blocks["yaml"])
     return project
 
