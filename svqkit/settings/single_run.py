@@ -102,7 +102,7 @@ def _agreed(what: str, given: str, inside: Any) -> str:
         raise SvqkitError(
             f"The {what} is {given!r} by the parameter `{what}` and {inside!r} by `overrides`. Leave one of them out."
         )
-    return given or inside or ""
+    return str(given or inside or "")
 
 
 def _base(settings: Params, dataset: str, experiment: str, translator: str, quantizer: str) -> tuple[Experiment, str]:
@@ -115,10 +115,10 @@ def _base(settings: Params, dataset: str, experiment: str, translator: str, quan
                 f"Give -p dataset {base.dataset}, or another experiment."
             )
         others = [(translator, base.model.translator), (quantizer, base.quantizer.name)]
-        return base, "-".join([experiment, *(str(new) for new, old in others if new and new != old)])
+        return base, "-".join([experiment, *(new for new, old in others if new and new != old)])
     usual = settings.experiment(f"{dataset}-svq")
     other = translator if translator != usual.model.translator else ""
-    name = "-".join(str(part) for part in (dataset, other, quantizer or usual.quantizer.name) if part)
+    name = "-".join(part for part in (dataset, other, quantizer or usual.quantizer.name) if part)
     named = settings.experiments.get(name, usual)
     asked = translator in ("", named.model.translator) and quantizer in ("", named.quantizer.name)
     return (named if asked and named.dataset == dataset else usual), name
