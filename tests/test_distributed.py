@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -226,6 +227,12 @@ def test_the_command_lists_what_it_can_train(capsys: pytest.CaptureFixture[str])
     assert "did you mean 'taxibj'" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main([])
+
+
+def test_a_list_that_nobody_reads_to_its_end_is_no_error() -> None:
+    command = f"set -o pipefail; {sys.executable} -m svqkit.training --list | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 
 
 def test_the_list_needs_no_torch_which_takes_seconds_to_import() -> None:
