@@ -69,8 +69,8 @@ def choose_run(
         raise SvqkitError(f"`seed` asks for seed {seed}, `all_seeds` or `overrides` for others. Leave one of them out.")
     if fixed := {"name", "profile", "dataset"} & overrides.keys():
         raise SvqkitError(
-            f"A run's {min(fixed)} says what it is and where it lies, and can't be overridden. Use the parameter of that "
-            "name, or give the run its own folder with `runs`."
+            f"A run's {min(fixed)} says what it is and where it lies, and can't be overridden. Use the parameter of "
+            "that name, or give the run its own folder with `runs`."
         )
     base, name = _base(settings, dataset, experiment, translator, quantizer)
     notes = [f"begun from the experiment {base.name} of {params}"]
