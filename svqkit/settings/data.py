@@ -4,30 +4,58 @@ Every kind says where its files lie, how many frames go in and come out, and whi
 and testing. What the files must look like is told by the module of the same name in :mod:`svqkit.data.sources`.
 """
 
+import re
 from dataclasses import field
+from datetime import date
 from itertools import combinations
 from typing import Annotated, Any, Literal, Union, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from svqkit.settings.types import (
-    STRICT,
-    EachOnce,
-    FileName,
-    Frames,
-    Names,
-    Natural,
-    Period,
-    Positive,
-    Share,
-    Size,
-    overlap,
-)
+from svqkit.settings.types import STRICT, EachOnce, Names, Natural, Positive, Share, Size
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+def _date(written: str) -> str:
+    try:
+        if not re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", written):
+            raise ValueError
+        date.fromisoformat((written + "-01-01")[:10])
+    except ValueError:
+        raise ValueError(f"a date is written 2010, 2010-06 or 2010-06-30, got {written!r}") from None
+    return written
+
+
+def _first_and_last(value: Any) -> Any:
+    """The two dates of a period, which YAML may give as text ("2010/2010-06") or as a list (2010, "2010-06")."""
+    if isinstance(value, str) and "/" in value:
+        return tuple(value.split("/"))
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"a period is written first/last, as in 2010/2015 or 2014-01-01/2014-01-04, got {value!r}")
+    return tuple(str(item) if type(item) is int else item for item in value)
+
+
+def _in_order(period: tuple[str, str]) -> tuple[str, str]:
+    if not overlap(period, period):
+        raise ValueError(f"the last date {period[1]!r} lies before the first one {period[0]!r}")
+    return period
+
+
+def overlap(first: tuple[str, str], second: tuple[str, str]) -> bool:
+    """Return whether two periods share a date; "2010" as an end means the end of 2010."""
+    return first[0] <= second[1] + "~" and second[0] <= first[1] + "~"
+
+
+Frames = Annotated[int, Field(gt=0, le=10_000)]
 Subjects = Annotated[tuple[Positive, ...], Field(min_length=1)]
+# Of files and folders, by which a source looks for them; neither "." nor "..".
+FileName = Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f]*[^./\\\x00-\x1f][^/\\\x00-\x1f]*$")]
+# First and last date, both inclusive; written 2010/2015 or 2014-01-01/2014-01-04, or as a list of the two.
+Date = Annotated[str, AfterValidator(_date)]
+Period = Annotated[tuple[Date, Date], BeforeValidator(_first_and_last), AfterValidator(_in_order)]
 KTH_ACTIONS = ("boxing", "handclapping", "handwaving", "walking", "jogging", "running")
 
 

@@ -11,12 +11,18 @@ from typing import Annotated, ClassVar, Literal, Union
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
-from svqkit.settings.types import MOST_CHANNELS, MOST_CODES, STRICT, Channels, Codes, Layers, PowerOfTwo
+from svqkit.settings.types import MOST_CHANNELS, MOST_CODES, STRICT, Channels, Codes, Layers
 
 CodebookInit = Literal["kaiming", "xavier", "sparse", "trunc_normal", "orthogonal", "uniform-random", "normal"]
 Decay = Annotated[float, Field(gt=0, lt=1)]
 Weight = Annotated[float, Field(ge=0)]
 Temperature = Annotated[float, Field(gt=0)]
+
+
+def _power_of_two(value: int) -> int:
+    if value < 2 or value & (value - 1):
+        raise ValueError(f"codebook_size must be a power of two (a code is a row of signs), got {value}")
+    return value
 
 
 def _few_codes(levels: tuple[int, ...]) -> tuple[int, ...]:
@@ -25,10 +31,9 @@ def _few_codes(levels: tuple[int, ...]) -> tuple[int, ...]:
     return levels
 
 
+PowerOfTwo = Annotated[Codes, AfterValidator(_power_of_two)]
 Levels = Annotated[
-    tuple[Annotated[int, Field(ge=3)], ...],
-    Field(min_length=1, max_length=24),
-    AfterValidator(_few_codes),
+    tuple[Annotated[int, Field(ge=3)], ...], Field(min_length=1, max_length=24), AfterValidator(_few_codes)
 ]
 
 

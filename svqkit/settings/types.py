@@ -4,11 +4,10 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from datetime import date
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from svqkit.errors import SvqkitError, hint, listed, shown
 
@@ -48,52 +47,10 @@ def _each_once(values: tuple[T, ...]) -> tuple[T, ...]:
     return values
 
 
-def _power_of_two(value: int) -> int:
-    if value < 2 or value & (value - 1):
-        raise ValueError(f"codebook_size must be a power of two (a code is a row of signs), got {value}")
-    return value
-
-
-def _odd(value: int) -> int:
-    if value % 2 == 0:
-        raise ValueError(f"must be odd, so that a kernel has a middle; got {value}")
-    return value
-
-
 def _size(value: tuple[int, int]) -> tuple[int, int]:
     if value[0] * value[1] > MOST_PIXELS:
         raise ValueError(f"a frame has at most {MOST_PIXELS:,} pixels, got {value[0]:,} × {value[1]:,}")
     return value
-
-
-def _date(written: str) -> str:
-    try:
-        if not re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", written):
-            raise ValueError
-        date.fromisoformat((written + "-01-01")[:10])
-    except ValueError:
-        raise ValueError(f"a date is written 2010, 2010-06 or 2010-06-30, got {written!r}") from None
-    return written
-
-
-def _first_and_last(value: Any) -> Any:
-    """The two dates of a period, which YAML may give as text ("2010/2010-06") or as a list (2010, "2010-06")."""
-    if isinstance(value, str) and "/" in value:
-        return tuple(value.split("/"))
-    if not isinstance(value, list | tuple):
-        raise ValueError(f"a period is written first/last, as in 2010/2015 or 2014-01-01/2014-01-04, got {value!r}")
-    return tuple(str(item) if type(item) is int else item for item in value)
-
-
-def _in_order(period: tuple[str, str]) -> tuple[str, str]:
-    if not overlap(period, period):
-        raise ValueError(f"the last date {period[1]!r} lies before the first one {period[0]!r}")
-    return period
-
-
-def overlap(first: tuple[str, str], second: tuple[str, str]) -> bool:
-    """Return whether two periods share a date; "2010" as an end means the end of 2010."""
-    return first[0] <= second[1] + "~" and second[0] <= first[1] + "~"
 
 
 Positive = Annotated[int, Field(gt=0, le=MOST)]
@@ -101,20 +58,12 @@ Natural = Annotated[int, Field(ge=0, le=MOST)]
 Layers = Annotated[int, Field(gt=0, le=MOST_LAYERS)]
 Channels = Annotated[int, Field(gt=0, le=MOST_CHANNELS)]
 Codes = Annotated[int, Field(gt=0, le=MOST_CODES)]
-PowerOfTwo = Annotated[Codes, AfterValidator(_power_of_two)]
-Frames = Annotated[int, Field(gt=0, le=10_000)]
-Odd = Annotated[int, Field(gt=0, le=255), AfterValidator(_odd)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Name = Annotated[str, AfterValidator(_name)]
-# Of files and folders, by which a source looks for them; neither "." nor "..".
-FileName = Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f]*[^./\\\x00-\x1f][^/\\\x00-\x1f]*$")]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 EachOnce = AfterValidator(_each_once)
 Seeds = Annotated[tuple[Natural, ...], Field(min_length=1), EachOnce]
-# First and last date, both inclusive; written 2010/2015 or 2014-01-01/2014-01-04, or as a list of the two.
-Date = Annotated[str, AfterValidator(_date)]
-Period = Annotated[tuple[Date, Date], BeforeValidator(_first_and_last), AfterValidator(_in_order)]
 Size = Annotated[tuple[Positive, Positive], AfterValidator(_size)]
 
 
