@@ -96,7 +96,9 @@ def execute(project: Project) -> Iterator[Callable[..., NotebookNode]]:
         pytest.param(
             TRANSLATOR, "weather_t2m-separable-svq", {"model": {"translator": "separable"}}, marks=pytest.mark.slow
         ),
-        (SHORT_TRANSLATOR, "weather_t2m-fnet-svq", {"model": {"translator": "fnet"}}),
+        pytest.param(
+            SHORT_TRANSLATOR, "weather_t2m-fnet-svq", {"model": {"translator": "fnet"}}, marks=pytest.mark.slow
+        ),
         (QUANTIZER, "weather_t2m-topk", {"quantizer": {"name": "topk", "codebook_size": 256, "k": 8}}),
     ],
     ids=["translator", "translator of the README", "quantizer"],
