@@ -15,8 +15,7 @@ from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.fields import coordinates
-from svqkit.models.rollout import roll_out
-from svqkit.models.simvp import SimVP
+from svqkit.models.simvp import SimVP, roll_out
 from svqkit.ownfiles import read_arrays
 from svqkit.quantizers import MultiheadVQ, Quantized, Quantizer, Usage
 from svqkit.training.runs import Run
