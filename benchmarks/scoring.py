@@ -23,7 +23,7 @@ from svqkit import models
 from svqkit.data.windows import batches
 from svqkit.evaluation import forecasters
 from svqkit.evaluation.testset import TestSet
-from svqkit.models.rollout import roll_out
+from svqkit.models.simvp import roll_out
 from svqkit.paper.costs import machine
 from svqkit.settings.params import Experiment
 

@@ -1,5 +1,8 @@
 """The error that is meant for the user, and words for it: valid names, the closest one."""
 
+import os
+import select
+import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
@@ -11,10 +14,19 @@ T = TypeVar("T")
 def exit_status(command: Callable[[], object], failed: int = 1) -> int:
     """Run a command line's work; return the number that it returns, else 0, or ``failed`` after an error of ours.
 
-    That error, which is meant for the user, is printed in one line that begins with "error: ".
+    That error, which is meant for the user, is printed in one line that begins with "error: ". When nobody reads on
+    what is printed, as after ``| head``, the number is that of a command that SIGPIPE ended.
     """
     try:
         returned = command()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        output = select.poll()
+        output.register(sys.stdout.fileno(), 0)
+        if not output.poll(0):  # the reader is still there: it was another pipe
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is printed at Python's end
+        return 128 + signal.SIGPIPE
     except SvqkitError as error:
         print(f"\nerror: {error}", file=sys.stderr)
         return failed

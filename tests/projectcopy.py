@@ -82,8 +82,7 @@ class Project:
 
     def repro(self) -> set[str]:
         """The stages that `dvc repro` ran."""
-        lines = self.run("dvc", "repro").splitlines()
-        return {line.split("'")[1] for line in lines if line.startswith("Running stage")}
+        return stages_in(self.run("dvc", "repro"))
 
     def change(self, **places: object) -> None:
         """Set values of params.yaml, such as ``profiles__sample=…`` for profiles.sample."""
@@ -116,6 +115,11 @@ class Project:
         pipeline = yaml.load(self.folder / "dvc.yaml")
         pipeline["metrics"] = [path for path in pipeline["metrics"] if path.split("/")[2] in datasets]
         yaml.dump(pipeline, self.folder / "dvc.yaml")
+
+
+def stages_in(printed: str) -> set[str]:
+    """The stages that ran, by what was printed."""
+    return {line.split("'")[1] for line in printed.splitlines() if line.startswith("Running stage")}
 
 
 def outputs_of(notebook: Path | NotebookNode) -> tuple[str, int]:

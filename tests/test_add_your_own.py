@@ -3,10 +3,12 @@
 import json
 import re
 import shlex
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 
 import pytest
+from nbformat import NotebookNode
 from projectcopy import ROOT, Project, outputs_of
 from ruamel.yaml import YAML
 
@@ -34,16 +36,18 @@ class Section:
         """Where its first block of Python goes: the path at the end of the line above."""
         return re.search(r"`([\w/]+\.py)`:\n\n```python\n", self.text).group(1)
 
-    def command(self) -> list[str]:
-        """The words of its command, made short: what it overrides already stays."""
+    def parameters(self) -> dict[str, object]:
+        """Those of its command, which executes train.ipynb, made short: what it overrides already stays."""
         (line,) = self.blocks["sh"]
         words = shlex.split(line)
-        given = {"overrides": {}}
-        if "-y" in words:
-            place = words.index("-y")
-            given = YAML(typ="safe").load(words[place + 1])
-            del words[place : place + 2]
-        return [*words, "-y", json.dumps({"overrides": given["overrides"] | SHORT})]
+        assert words[:3] == ["papermill", "notebooks/train.ipynb", "out.ipynb"]
+        given: dict[str, object] = {"overrides": {}}
+        for place, word in enumerate(words):
+            if word == "-p":
+                given[words[place + 1]] = words[place + 2]
+            elif word == "-y":
+                given |= YAML(typ="safe").load(words[place + 1])
+        return given | {"overrides": given["overrides"] | SHORT}
 
 
 TRANSLATOR, QUANTIZER = Section("A translator"), Section("A quantizer")
@@ -70,14 +74,20 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         (folder / section.file).write_text(layer, encoding="utf-8")
         put_after(folder / "svqkit/settings/experiment.py", "TRANSLATORS = {", line)
 
-    layer, settings, line = QUANTIZER.blocks["python"]
+    layer, settings = QUANTIZER.blocks["python"]
     (folder / QUANTIZER.file).write_text(layer, encoding="utf-8")
     place = folder / "svqkit/settings/quantizers.py"
-    put_after(place, "    NoQuantizer", line)
     text = place.read_text(encoding="utf-8")
-    place.write_text(text.replace("\nSettings = (", f"\n{settings}\n\nSettings = ("), encoding="utf-8")
+    place.write_text(text.replace("\nQUANTIZERS =", f"\n{settings}\n\nQUANTIZERS ="), encoding="utf-8")
     put_after(folder / "params.yaml", "experiments:", *QUANTIZER.blocks["yaml"])
     return project
+
+
+@pytest.fixture(scope="module")
+def execute(project: Project) -> Iterator[Callable[..., NotebookNode]]:
+    """Executes notebooks of the project in one kernel."""
+    with project.kernel() as execute:
+        yield execute
 
 
 @pytest.mark.parametrize(
@@ -86,14 +96,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         pytest.param(
             TRANSLATOR, "weather_t2m-separable-svq", {"model": {"translator": "separable"}}, marks=pytest.mark.slow
         ),
-        (SHORT_TRANSLATOR, "weather_t2m-fnet-svq", {"model": {"translator": "fnet"}}),
+        pytest.param(
+            SHORT_TRANSLATOR, "weather_t2m-fnet-svq", {"model": {"translator": "fnet"}}, marks=pytest.mark.slow
+        ),
         (QUANTIZER, "weather_t2m-topk", {"quantizer": {"name": "topk", "codebook_size": 256, "k": 8}}),
     ],
     ids=["translator", "translator of the README", "quantizer"],
 )
-def test_it_trains_as_the_document_says(project: Project, section: Section, experiment: str, part: dict) -> None:
-    project.run(*section.command())
-    texts, pictures = outputs_of(project.folder / "out.ipynb")
+def test_it_trains_as_the_document_says(
+    execute: Callable[..., NotebookNode], project: Project, section: Section, experiment: str, part: dict
+) -> None:
+    texts, pictures = outputs_of(execute("train", **section.parameters()))
     assert "MSE" in texts, "the table of scores"
     assert pictures >= 3, "curves, a forecast, the error's map"
     run = project.folder / "scratch/runs/sample/weather_t2m" / experiment / "seed0"

@@ -172,6 +172,12 @@ HUGE = int("9" * 200)
         ("domain__std", [-1.0]), ("domain__std", [float("nan")]), ("domain__std", [1.0, 2.0]),
         ("domain__kind", "sphere"), ("domain__title", 3), ("domain__lat", [0.0]), ("domain__inputs", [0, -1]),
         ("domain__scale", 0), ("domain__raw", 1), ("domain__original", {"a": []}), ("domain__simulated", "no"),
+        ("domain__units", []), ("domain__inputs", []), ("domain__targets", [0, 1]), ("domain__lead_step", 0),
+        *[(f"experiment__{part}", name) for part in ("profile", "dataset", "name") for name in ("../../evil", "1e5")],
+        ("experiment__model__N_T", 10**9), ("experiment__model__N_S", 10**9), ("experiment__model__hid_T", 10**12),
+        ("experiment__model__mlp_ratio", 1e300), ("experiment__model__spatio_kernel_enc", 10**9 + 1),
+        ("experiment__quantizer__codebook_size", 10**15), ("experiment__data__frames_in", 10**9),
+        ("experiment__quantizer", {"name": "fsq", "levels": [1000] * 9}), ("channels", []), ("channels", [1]),
     ],
 )  # fmt: skip
 def test_a_config_that_does_not_fit_is_refused_by_its_key(place: str, value: object, folder: Path) -> None:
@@ -257,7 +263,7 @@ def test_json_of_another_kind_is_refused(file: str, value: object, folder: Path)
     assert Path(file).name in refused(file, folder)
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, "9" * 5000, '{"a": ' * 10_000, "NaN", "{'a': 1}", "{}{}"])
+@pytest.mark.parametrize("text", ["[" * 100_000, "9" * 5000, '{"a": ' * 10_000, "NaN", "{'a': 1}", "{}{}", "\x00", "3"])
 @pytest.mark.parametrize("file", [f"{RUN}/config.json", f"{SCORES}/notes.json", JOURNAL])
 def test_json_that_is_none_is_refused(file: str, text: str, folder: Path) -> None:
     (folder / file).write_text(text)

@@ -225,52 +225,6 @@ def a_run(folder: Path, **changes: Any) -> Path:
     return folder
 
 
-def test_the_run_that_the_attacks_begin_from_is_a_good_one(tmp_path: Path) -> None:
-    run = open_run(a_run(tmp_path / "run"))
-    assert (run.channels, run.size, run.domain.units) == (("t2m",), (32, 64), ("K",))
-
-
-@pytest.mark.parametrize(
-    ("place", "value"),
-    [
-        *[(f"experiment__{part}", name) for part in ("profile", "dataset", "name") for name in ("../../evil", "1e5")],
-        ("experiment__model__N_T", 10**9),
-        ("experiment__model__N_S", 10**9),
-        ("experiment__model__hid_T", 10**12),
-        ("experiment__model__mlp_ratio", 1e300),
-        ("experiment__model__spatio_kernel_enc", 10**9 + 1),
-        ("experiment__quantizer__codebook_size", 10**15),
-        ("experiment__quantizer", {"name": "fsq", "levels": [1000] * 9}),
-        ("experiment__data__frames_in", 10**9),
-        ("size", [10**6, 10**6]),
-        ("size", [-1, 4]),
-        ("size", "32"),
-        ("channels", []),
-        ("channels", [1]),
-        ("channels", "t2m"),
-        ("seed", -1),
-        ("seed", "0"),
-    ],
-)  # fmt: skip
-def test_a_run_whose_config_does_not_fit_is_refused(place: str, value: object, tmp_path: Path) -> None:
-    assert "config.json" in refused(lambda: open_run(a_run(tmp_path / "run", **{place: value})))
-
-
-@pytest.mark.parametrize(
-    ("place", "value"),
-    [("std", [0.0]), ("std", [float("nan")]), ("std", [1.0, 1.0]), ("mean", ["x"]), ("lat", [0.0]), ("units", []),
-     ("scale", 0.0), ("kind", "sphere"), ("inputs", []), ("targets", [0, 1]), ("lead_step", 0), ("raw", {"files": []})],
-)  # fmt: skip
-def test_a_domain_that_does_not_fit_is_refused(place: str, value: object, tmp_path: Path) -> None:
-    refused(lambda: open_run(a_run(tmp_path / "run", **{f"domain__{place}": value})).domain)
-
-
-@pytest.mark.parametrize("text", ["[" * 100_000, "9" * 5000, '{"experiment": {"a": ' * 500, "{", "\x00", "[1, 2]", "3"])
-def test_a_config_json_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(text)
-    refused(lambda: open_run(tmp_path))
-
-
 def test_a_config_json_without_end_is_refused(tmp_path: Path) -> None:
     with (tmp_path / "config.json").open("wb") as file:
         file.truncate(2**40)

@@ -45,9 +45,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SVQKIT_PROGRESS_SECONDS", "600")
 
 
-# How many kills of each kind: a few always, more with the slow tests, as many as one likes with KILLS=100.
-MANY = int(os.environ.get("KILLS", "20"))
-HOW_MANY = pytest.mark.parametrize("most", [6, pytest.param(MANY, marks=pytest.mark.slow)], ids=["few", "many"])
+@pytest.fixture
+def most(pytestconfig: pytest.Config) -> int:
+    """How many kills of each kind: a few, more when slow tests run too, as many as one likes with KILLS=100."""
+    return int(os.environ.get("KILLS", "6" if "not slow" in pytestconfig.option.markexpr else "20"))
 
 
 def a_file(path: Path, text: str) -> None:
@@ -117,7 +118,6 @@ def raw_data(raw: RawFiles, monkeypatch: pytest.MonkeyPatch) -> Data:
     return raw.data(frames_in=4, frames_out=4)
 
 
-@HOW_MANY
 def test_prepare_killed_twice_leaves_the_same_store(raw_data: Data, tmp_path: Path, quick: None, most: int) -> None:
     whole, base = tmp_path / "whole", tmp_path / "base"
     prepare(raw_data, whole / "x.zarr")
@@ -161,7 +161,6 @@ def experiment(weather_data: Data) -> Experiment:
     return override(settings, small | {"seeds": [0, 1], "data": as_tree(weather_data)})
 
 
-@HOW_MANY
 def test_training_killed_ends_in_the_same_bytes(experiment: Experiment, tmp_path: Path, quick: None, most: int) -> None:
     store = prepare(experiment.data, tmp_path / "store.zarr")
 
@@ -181,7 +180,6 @@ def test_training_killed_ends_in_the_same_bytes(experiment: Experiment, tmp_path
         shutil.rmtree(folder)
 
 
-@HOW_MANY
 def test_evaluate_killed_leaves_the_same_scores(weather_data: Data, tmp_path: Path, quick: None, most: int) -> None:
     store = prepare(weather_data, tmp_path / "store.zarr")
     svq = SVQSettings(codebook_size=8, hidden_dim=4)

@@ -180,6 +180,7 @@ def test_scores_are_over_the_true_height_and_width(project: Project) -> None:
         np.testing.assert_allclose(rows["value"], [per_lead.mean(), *per_lead], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_first_example_of_arrays_runs_through_papermill(tmp_path: Path) -> None:
     project = Project.of(EXAMPLES[1], tmp_path)
     (tmp_path / "dvc.yaml").touch()  # what tells notebooks that this is the project

@@ -18,6 +18,7 @@ from svqkit.settings.quantizers import NoQuantizer, SVQSettings, VQSettings
 from svqkit.training.paths import scores_path, store_path
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

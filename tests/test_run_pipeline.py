@@ -148,7 +148,11 @@ def test_a_stage_whose_worker_was_killed_runs_again(tmp_path: Path) -> None:
 HANGS = "stages:\n  hangs: {{cmd: touch ../runs; sleep {seconds}, outs: [none]}}\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM, signal.SIGKILL],
+    ids=lambda number: number.name,
+)
 def test_whatever_stops_the_pipeline_leaves_nothing_running(number: signal.Signals, tmp_path: Path) -> None:
     seconds = f"6{int(number)}.{os.getpid()}"
     folder = project(tmp_path / "project", HANGS.format(seconds=seconds))
@@ -162,6 +166,7 @@ def test_whatever_stops_the_pipeline_leaves_nothing_running(number: signal.Signa
     process.stdout.close()
 
 
+@pytest.mark.slow
 def test_a_stage_that_hangs_is_stopped_after_the_limit(tmp_path: Path) -> None:
     folder = project(tmp_path / "project", HANGS.format(seconds="62.75"))
     code, printed = run(folder, "--jobs", "1", "--limit", "5")
@@ -177,6 +182,7 @@ def sleeping(seconds: str) -> list[int]:
     ]
 
 
+@pytest.mark.slow
 def test_a_cluster_of_slurm_s_jobs_does_the_work(tmp_path: Path) -> None:
     """The job script of docs/several_machines.md, as Slurm would run it."""
     blocks = (ROOT / "docs/several_machines.md").read_text().split("```sh\n")[1:]

@@ -44,7 +44,7 @@ def test_a_new_combination_has_its_own_name_and_the_profiles_sizes(settings: Par
     assert (chosen.name, chosen.seeds) == ("kth-gsta-residual_vq", (3,))
     assert (chosen.model.translator, chosen.data, chosen.training) == ("gsta", base.data, base.training)
     assert settings.sizes["kth"]["residual_vq"].items() <= as_tree(chosen.quantizer).items()
-    assert any("sizes of residual_vq that profiles.sample has for kth" in note for note in choice.notes)
+    assert any("with the sizes that profiles.sample has for kth" in note for note in choice.notes)
     assert YAML(typ="safe").load(choice.text) == as_tree(chosen)
 
 
@@ -75,15 +75,16 @@ def test_different_things_never_have_the_same_name(settings: Params) -> None:
     ("given", "said"),
     [
         ({"experiment": "weather_t2m-svq"}, "is on weather_t2m, the parameter `dataset` says 'kth'"),
-        ({"seed": 1, "all_seeds": True}, "seed 1 and `all_seeds`"),
-        ({"seed": 1, "overrides": {"seeds": [2]}}, "1 by `seed` and"),
+        ({"seed": 1, "all_seeds": True}, "seed 1, `all_seeds`"),
+        ({"seed": 1, "overrides": {"seeds": [2]}}, "seed 1, `all_seeds`"),
         ({"quantizer": "vq", "overrides": {"quantizer": {"name": "lfq"}}}, "'vq' by the parameter"),
         ({"translator": "vit", "overrides": {"model": {"translator": "tau"}}}, "'vit' by the parameter"),
         ({"overrides": {"name": "mine"}}, "can't be overridden"),
         ({"translator": "swim"}, "did you mean 'swin'"),
-        ({"quantizer": "vqq"}, "unknown quantizer 'vqq'"),
+        ({"quantizer": "vqq"}, "unknown name 'vqq'"),
         ({"experiment": "kth-svk"}, "did you mean 'kth-svq'"),
         ({"seed": -1}, "got -1"),
+        ({"overrides": {"quantizer": {"name": ["vq"]}}}, "unknown name"),
         ({"overrides": {"training": {"epoch": 2}}}, "did you mean 'epochs'"),
     ],
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_output
-from projectcopy import ROOT, Project
+from projectcopy import ROOT, Project, stages_in
 
 DATASETS = ("weather_t2m", "taxibj")
 EXPERIMENTS = (*(f"{dataset}-{kind}" for dataset in DATASETS for kind in ("none", "svq")), "weather_t2m-swin-svq")
@@ -93,10 +93,6 @@ def test_side_by_side_a_failing_training_stops_no_other_and_the_end_says_why(pro
     printed = project.run("svqkit.pipeline.run_stages", "--jobs", "2")
     assert stages_in(printed) == {"train@taxibj-svq", "evaluate@taxibj", "figures@taxibj"} | PAPER
     assert project.repro() == set(), "it leaves nothing to do for dvc repro"
-
-
-def stages_in(printed: str) -> set[str]:
-    return {line.split("'")[1] for line in printed.splitlines() if line.startswith("Running stage")}
 
 
 def test_a_dry_run_lists_every_run_of_the_paper(project: Project) -> None:

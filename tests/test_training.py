@@ -158,14 +158,6 @@ def test_the_losses_of_steps_have_the_epochs_mean(train: Training, monkeypatch: 
     assert by_epoch == pytest.approx(log["train_loss"])
 
 
-def test_a_state_of_other_settings_is_set_aside(train: Training, capsys: pytest.CaptureFixture) -> None:
-    train()
-    again = train({"training": {"learning_rate": 1e-3}})
-    assert "other settings" in capsys.readouterr().out
-    assert train.state().with_name("seed0.old").exists()
-    assert open_run(again).experiment.training.learning_rate == 1e-3
-
-
 def test_a_state_whose_best_weights_are_lost_is_begun_afresh(train: Training) -> None:
     kept = {path.name: path.read_bytes() for path in train().iterdir()}
     (train.state() / "best.safetensors").unlink()  # as half of a removal leaves it
@@ -216,14 +208,3 @@ def test_what_is_validated_on_follows_the_protocol(train: Training, monkeypatch:
     for protocol in ("clean", "paper"):
         train({"protocol": protocol, "training": {"epochs": 1, "warmup_epochs": 0}}, below=protocol)
     assert seen == ["train", "validation", "train", "test"]
-
-
-def test_weights_of_another_model_are_refused_with_what_differs(train: Training) -> None:
-    short = {"training": {"epochs": 1, "warmup_epochs": 0}}
-    run, other = train(short), train(short | {"quantizer": {"codebook_size": 60}}, below="wider")
-    (run / "best.safetensors").write_bytes((other / "best.safetensors").read_bytes())
-    with pytest.raises(SvqkitError, match=r"another model(.|\n)*quantizer.codebook.*\[60, 4\].*\[50, 4\]"):
-        open_run(run).model()
-    (run / "best.safetensors").write_bytes(b"cut off")
-    with pytest.raises(SvqkitError, match="No readable weights"):
-        open_run(run).model()

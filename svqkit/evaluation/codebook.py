@@ -15,8 +15,7 @@ from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.fields import coordinates
-from svqkit.models.rollout import roll_out
-from svqkit.models.simvp import SimVP
+from svqkit.models.simvp import SimVP, roll_out
 from svqkit.ownfiles import read_arrays
 from svqkit.quantizers import MultiheadVQ, Quantized, Quantizer, Usage
 from svqkit.training.runs import Run
@@ -208,43 +207,26 @@ def usage_tree(usage: Usage) -> dict[str, object]:
 
 def measures(usage: Usage) -> dict[str, float]:
     """Return the numbers of a usage by name, as they stand in codebook.csv; a hard quantizer has no kurtosis."""
-    by_threshold = {
-        f"{name}_{threshold:g}": value
-        for name in ("active_codes", "near_zero")
-        for threshold, value in getattr(usage, name).items()
-    }
-    return {
-        "codes": len(usage.share),
-        "perplexity": usage.perplexity,
-        "dead_codes": usage.dead_codes,
-        "codes_per_position": usage.codes_per_position,
-        **by_threshold,
-        **({} if usage.kurtosis is None else {"kurtosis": usage.kurtosis}),
-    }
+    found: dict[str, float] = {"codes": len(usage.share)}
+    found |= {name: getattr(usage, name) for name in ("perplexity", "dead_codes", "codes_per_position")}
+    for name in ("active_codes", "near_zero"):
+        found |= {f"{name}_{threshold:g}": value for threshold, value in getattr(usage, name).items()}
+    return found if usage.kurtosis is None else found | {"kurtosis": usage.kurtosis}
 
 
 def describe_usage(usage: Usage) -> pd.DataFrame:
     """Return the numbers of a usage as a table for reading."""
-    active = {
-        f"codes above {threshold:g} of the largest at a place": round(count, 1)
-        for threshold, count in usage.active_codes.items()
-    }
-    near_zero = {
-        f"share of weights below {threshold:g} of it": round(share, 4) for threshold, share in usage.near_zero.items()
-    }
-    stages = {
-        f"perplexity of stage {stage} alone": round(value, 1)
-        for stage, value in enumerate(usage.stage_perplexity, start=1)
-    }
     rows = {
         "codes": len(usage.share),
         "perplexity (effective number of winning codes)": round(usage.perplexity, 1),
         "codes that are never the strongest": usage.dead_codes,
         "codes at a place (effective number)": round(usage.codes_per_position, 1),
-        **active,
-        **near_zero,
-        **(stages if len(stages) > 1 else {}),
     }
+    rows |= {f"codes above {limit:g} of the largest at a place": round(n, 1) for limit, n in usage.active_codes.items()}
+    rows |= {f"share of weights below {limit:g} of it": round(share, 4) for limit, share in usage.near_zero.items()}
+    if len(usage.stage_perplexity) > 1:
+        stages = enumerate(usage.stage_perplexity, start=1)
+        rows |= {f"perplexity of stage {stage} alone": round(value, 1) for stage, value in stages}
     if usage.kurtosis is not None:
         rows["kurtosis of the weights (normal: 3)"] = round(usage.kurtosis, 2)
     return pd.DataFrame({"value": pd.Series(rows, dtype=object)})  # whole numbers stay whole

@@ -16,7 +16,7 @@ from svqkit.evaluation.fields import error_fields, window_errors, write_netcdf
 from svqkit.evaluation.forecasters import baselines
 from svqkit.evaluation.image_metrics import Lpips, alexnet_file, lpips_reason
 from svqkit.evaluation.reading import read_measures, rows_of
-from svqkit.evaluation.testset import TestSet, sample_forecast
+from svqkit.evaluation.testset import TestSet, experiment_and_seed, sample_forecast
 from svqkit.settings.params import Protocol
 from svqkit.training.runs import Run
 
@@ -51,7 +51,7 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
     scored, windows = [], []
     with replacing(output) as draft:
         for contestant in [*baselines(store), *runs]:
-            run, who = (contestant if isinstance(contestant, Run) else None), _experiment_and_seed(contestant)
+            run, who = (contestant if isinstance(contestant, Run) else None), experiment_and_seed(contestant)
             for protocol, test in tests.items():
                 if protocol == "clean" and run and not run.experiment.trained_for("clean"):
                     continue
@@ -90,11 +90,6 @@ def summary(scores: pd.DataFrame) -> dict[str, dict[str, float]]:
         name: {metric: float(f"{row[metric]:.7g}") for metric in table.columns if np.isfinite(row[metric])}
         for name, row in table.iterrows()
     }
-
-
-def _experiment_and_seed(contestant: Run | str) -> tuple[str, int]:
-    """What stands in the tables of a run; a baseline, by name, has seed −1."""
-    return (contestant.experiment.name, contestant.seed) if isinstance(contestant, Run) else (contestant, -1)
 
 
 def _test_sets(store: Store, lpips: Lpips | None) -> tuple[dict[Protocol, TestSet], dict[str, str]]:

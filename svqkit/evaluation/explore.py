@@ -18,7 +18,7 @@ from svqkit.evaluation.codebook import spread_windows
 from svqkit.evaluation.fields import coordinates, error_fields, window_errors
 from svqkit.evaluation.forecasters import Forecaster
 from svqkit.evaluation.significance import Comparison, compare
-from svqkit.evaluation.testset import TestSet, sample_forecast
+from svqkit.evaluation.testset import TestSet, experiment_and_seed, sample_forecast
 from svqkit.quantizers import Quantized, Quantizer, Usage
 from svqkit.quantizers.base import as_map, rows
 from svqkit.training.fingerprint import settings_of_training
@@ -92,8 +92,7 @@ def diagnose(contestant: Run | str, store: Store, channel: int | str | None = No
     if index is not None and (isinstance(index, str) or not 0 <= index < len(names)):
         raise SvqkitError(f"{store.path} has no channel {channel!r}. Give one of: {', '.join(names[:20])}.")
     test = _RecordingTestSet(store, index)
-    who = (contestant.experiment.name, contestant.seed) if isinstance(contestant, Run) else (contestant, -1)
-    who = (name, 0) if name else who
+    who = (name, 0) if name else experiment_and_seed(contestant)
     result = test.evaluate(test.forecaster(contestant), *who)
     return Diagnosis(*who, result.scores, error_fields(result.errors, store), result.windows, test.errors())
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser
 from svqkit.devices.performance import to_channels_last
-from svqkit.models.rollout import roll_out
+from svqkit.models.simvp import roll_out
 from svqkit.quantizers import Quantized
 
 # (batch in physical units, climatology of the targets) → forecast (B, T_out, C, H, W) in physical units.

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from svqkit.data.store import Store
-from svqkit.errors import SvqkitError
-from svqkit.evaluation.image_metrics import Lpips, check_frames, lpips_reason, psnr, ssim_by_range, ssim_reason
+from svqkit.evaluation.image_metrics import Lpips, lpips_reason, psnr, ssim_by_range, ssim_reason
 from svqkit.evaluation.metrics import ROOTS, AnomalyCorrelation, GridErrors, grid_means, latitude_weights, parts_at_once
 
 
@@ -66,10 +65,10 @@ class GridScores:
         return _tidy(metric, {**columns, "mean": grouped.mean(1).tolist()}, self.store.lead_step)
 
 
-class FrameErrors:
-    """Errors of forecast frames in [0, 1], summed per lead time in float64, as the published scores define them.
+class ImageScores:
+    """The scores of video and traffic, summed per lead time in float64, as the published ones define them.
 
-    With e = prediction − truth, per frame, then averaged over windows:
+    With e = prediction − truth of frames in [0, 1], per frame, then averaged over windows:
 
     ====================  ==================================================================  =========
     mse, mae              Σ e², Σ |e| over C, H, W, of the prediction as it is                ↓
@@ -79,33 +78,28 @@ class FrameErrors:
     lpips                 LPIPS with AlexNet                                                  ↓
     ====================  ==================================================================  =========
 
-    ssim, psnr and lpips are of the prediction clipped to [0, 1]. The grids of bias, |e| and e² are in ``grids``.
+    ssim, psnr and lpips are of the prediction clipped to [0, 1]; where the original range of the values is known, mae
+    and rmse are also given in its units.
 
     Args:
+        store: what is forecast.
         lpips: computes LPIPS; None leaves it out.
         blue_first: LPIPS, the one score for which the order of colours matters, is given them blue, green, red.
-
-    Attributes:
-        grids: Σe, Σ|e|, Σe² over windows, (L, C, H, W).
-        absent: per metric that is not computed the reason, known once windows were added.
 
     Source: Tan et al. 2023, "OpenSTL", arXiv 2306.11249, and its published scoring code.
     """
 
-    def __init__(self, lpips: Lpips | None = None, blue_first: bool = False) -> None:
-        self.lpips, self.blue_first = lpips, blue_first
+    def __init__(self, store: Store, lpips: Lpips | None = None, blue_first: bool = False) -> None:
+        self.store, self.lpips, self.blue_first = store, lpips, blue_first
         self.grids = GridErrors()
-        self.absent: dict[str, str] = {}
         self.sums: dict[str, Tensor] = {}
-        self._shape: tuple[int, ...] | None = None
+        no_ssim = ssim_reason(*store.frame_shape[1:])
+        no_lpips = lpips_reason(*store.frame_shape, lpips.trunk if lpips else None)
+        reasons = {"ssim": no_ssim, "ssim_published": no_ssim, "lpips": no_lpips}
+        self.absent = {name: reason for name, reason in reasons.items() if reason}
 
-    def add(self, prediction: Tensor, truth: Tensor) -> None:
-        """Add windows; both (B, L, C, H, W) on one device, predictions not clipped.
-
-        Raises:
-            SvqkitError: shapes that differ, are not (B, L, C, H, W), or not those of the windows before; integers.
-        """
-        self._check(prediction, truth)
+    def add(self, prediction: Tensor, truth: Tensor, climatology: Tensor | None = None) -> None:
+        """Add windows, both (B, L, C, H, W) on one device, predictions not clipped; images have no climatology."""
         leads = prediction.shape[1]
         frames_at_once = parts_at_once(prediction, prediction[0, 0].numel())
         for part in _in_parts(prediction, truth, max(1, frames_at_once // leads)):
@@ -118,28 +112,6 @@ class FrameErrors:
             per_frame = torch.cat([part[name] for part in parts]).double().reshape(-1, leads)
             self.sums[name] = self.sums.get(name, 0) + per_frame.sum(0)
 
-    def per_lead(self) -> dict[str, Tensor]:
-        """Return every metric by lead time, each (L,) in float64.
-
-        Raises:
-            SvqkitError: no window was added.
-        """
-        if not self.grids.count:
-            raise SvqkitError("There are no scores before windows were added. Call `add` first.")
-        squares, over_frame = self.grids.mean("mse"), (1, 2, 3)
-        return {
-            "mse": squares.sum(over_frame),
-            "mae": self.grids.mean("mae").sum(over_frame),
-            "rmse": squares.mean(over_frame).sqrt(),
-            **{name: total / self.grids.count for name, total in self.sums.items()},
-        }
-
-    def over_leads(self) -> dict[str, float]:
-        """Return every metric's mean over lead times; rmse is the root of the mean over everything."""
-        values = self.per_lead()
-        means = {name: float(value.mean()) for name, value in values.items()}
-        return means | {"rmse": float(values["rmse"].square().mean().sqrt())}
-
     def _similarities(self, prediction: Tensor, truth: Tensor) -> dict[str, Tensor]:
         """Per frame (N,), for frames (N, C, H, W)."""
         values: dict[str, Tensor] = {}
@@ -151,41 +123,17 @@ class FrameErrors:
             values["lpips"] = self.lpips(*pair)
         return values
 
-    def _check(self, prediction: Tensor, truth: Tensor) -> None:
-        if prediction.ndim != 5 or prediction.shape != truth.shape or not prediction.numel():
-            raise SvqkitError(
-                "Expected prediction and truth (B, L, C, H, W) of one shape, not empty, got "
-                f"{tuple(prediction.shape)} and {tuple(truth.shape)}."
-            )
-        check_frames(prediction[0], truth[0])
-        shape = tuple(prediction.shape[1:])
-        if self._shape is None:
-            self._shape, self.absent = shape, self._reasons(*shape[1:])
-        if shape != self._shape:
-            raise SvqkitError(f"Expected windows (B, L, C, H, W) with (L, C, H, W) = {self._shape}, got {shape}.")
-
-    def _reasons(self, channels: int, height: int, width: int) -> dict[str, str]:
-        no_ssim = ssim_reason(height, width)
-        no_lpips = lpips_reason(channels, height, width, self.lpips.trunk if self.lpips else None)
-        reasons = {"ssim": no_ssim, "ssim_published": no_ssim, "lpips": no_lpips}
-        return {name: reason for name, reason in reasons.items() if reason}
-
-
-class ImageScores(FrameErrors):
-    """The scores of video and traffic, per frame in [0, 1]; with a known original range also errors in its units."""
-
-    def __init__(self, store: Store, lpips: Lpips | None, blue_first: bool = False) -> None:
-        super().__init__(lpips, blue_first)
-        self.store = store
-
-    def add(self, prediction: Tensor, truth: Tensor, climatology: Tensor | None = None) -> None:
-        """Add windows, both (B, L, C, H, W); images have no climatology."""
-        super().add(prediction, truth)
+    def values(self) -> dict[str, Tensor]:
+        """Return every metric (1 + L,), over all leads first; the root of rmse is taken last."""
+        squares, sizes, over_frame = self.grids.mean("mse"), self.grids.mean("mae"), (1, 2, 3)
+        by_lead = {"mse": squares.sum(over_frame), "mae": sizes.sum(over_frame), "rmse": squares.mean(over_frame)}
+        by_lead |= {name: total / self.grids.count for name, total in self.sums.items()}
+        values = {name: torch.cat([value.mean(0, keepdim=True), value]) for name, value in by_lead.items()}
+        return values | {"rmse": values["rmse"].sqrt()}
 
     def table(self) -> pd.DataFrame:
         """Return the scores of the channel "mean" by metric and lead; what can't be computed is NaN."""
-        over_leads = self.over_leads()
-        scores = {name: [over_leads[name], *values.tolist()] for name, values in self.per_lead().items()}
+        scores = {name: values.tolist() for name, values in self.values().items()}
         scores |= {name: [float("nan")] * len(scores["mse"]) for name in self.absent}
         extra = self.store.extra
         if "original_maximum" in extra:

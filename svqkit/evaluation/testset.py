@@ -129,6 +129,11 @@ class TestSet:
         return Evaluation(table, scores.grids, scores.of_windows(), scores.absent)
 
 
+def experiment_and_seed(contestant: Run | str) -> tuple[str, int]:
+    """Return what stands in the tables of a run; a baseline, by name, has seed −1."""
+    return (contestant.experiment.name, contestant.seed) if isinstance(contestant, Run) else (contestant, -1)
+
+
 def sample_forecast(test: TestSet, forecaster: Forecaster) -> xr.Dataset:
     """Forecast from the middle of the test split: what was observed, what came, what was forecast."""
     store = test.store

@@ -53,7 +53,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from svqkit import models
 from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError
-from svqkit.models.rollout import roll_out
+from svqkit.models.simvp import roll_out
 from svqkit.progress import progress
 from svqkit.quantizers import SVQ, Quantized
 from svqkit.settings.params import Experiment, Params

@@ -4,31 +4,58 @@ Every kind says where its files lie, how many frames go in and come out, and whi
 and testing. What the files must look like is told by the module of the same name in :mod:`svqkit.data.sources`.
 """
 
+import re
 from dataclasses import field
+from datetime import date
 from itertools import combinations
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, Union, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from svqkit.settings.types import (
-    STRICT,
-    FileName,
-    Frames,
-    Names,
-    Natural,
-    Period,
-    Positive,
-    Size,
-    each_once,
-    is_date,
-    overlap,
-    refuse_shared,
-)
+from svqkit.settings.types import STRICT, EachOnce, Names, Natural, Positive, Share, Size
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+def _date(written: str) -> str:
+    try:
+        if not re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", written):
+            raise ValueError
+        date.fromisoformat((written + "-01-01")[:10])
+    except ValueError:
+        raise ValueError(f"a date is written 2010, 2010-06 or 2010-06-30, got {written!r}") from None
+    return written
+
+
+def _first_and_last(value: Any) -> Any:
+    """The two dates of a period, which YAML may give as text ("2010/2010-06") or as a list (2010, "2010-06")."""
+    if isinstance(value, str) and "/" in value:
+        return tuple(value.split("/"))
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"a period is written first/last, as in 2010/2015 or 2014-01-01/2014-01-04, got {value!r}")
+    return tuple(str(item) if type(item) is int else item for item in value)
+
+
+def _in_order(period: tuple[str, str]) -> tuple[str, str]:
+    if not overlap(period, period):
+        raise ValueError(f"the last date {period[1]!r} lies before the first one {period[0]!r}")
+    return period
+
+
+def overlap(first: tuple[str, str], second: tuple[str, str]) -> bool:
+    """Return whether two periods share a date; "2010" as an end means the end of 2010."""
+    return first[0] <= second[1] + "~" and second[0] <= first[1] + "~"
+
+
+Frames = Annotated[int, Field(gt=0, le=10_000)]
 Subjects = Annotated[tuple[Positive, ...], Field(min_length=1)]
+# Of files and folders, by which a source looks for them; neither "." nor "..".
+FileName = Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f]*[^./\\\x00-\x1f][^/\\\x00-\x1f]*$")]
+# First and last date, both inclusive; written 2010/2015 or 2014-01-01/2014-01-04, or as a list of the two.
+Date = Annotated[str, AfterValidator(_date)]
+Period = Annotated[tuple[Date, Date], BeforeValidator(_first_and_last), AfterValidator(_in_order)]
 KTH_ACTIONS = ("boxing", "handclapping", "handwaving", "walking", "jogging", "running")
 
 
@@ -42,6 +69,22 @@ class Dataset:
     root: Annotated[str, Field(min_length=1)]
     frames_in: Frames = 10
     frames_out: Frames = 10
+
+
+def _apart(what: str, *names: str) -> Any:
+    """Return the check that no value stands in two of the settings ``names``, or twice in one."""
+
+    def check(data: Dataset) -> Dataset:
+        seen: dict[Any, str] = {}
+        for name in names:
+            for value in getattr(data, name):
+                if value in seen:
+                    where = f"twice in {name}" if seen[value] == name else f"in {seen[value]} and in {name}"
+                    raise ValueError(f"{what} {value!r} stands {where}: a model would be tested on what it has seen")
+                seen[value] = name
+        return data
+
+    return model_validator(mode="after")(check)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -70,11 +113,11 @@ class WeatherData(Dataset):
     """
 
     source: Literal["weather"] = "weather"
-    variables: Annotated[tuple[FileName, ...], Field(min_length=1), each_once("variable")]
+    variables: Annotated[tuple[FileName, ...], Field(min_length=1), EachOnce]
     train: Period
     validation: Period
     test: Period
-    levels: Annotated[tuple[int, ...], each_once("level")] = ()
+    levels: Annotated[tuple[int, ...], EachOnce] = ()
     hours_per_frame: Positive = 1
     frames_in: Frames = 12
     frames_out: Frames = 12
@@ -83,18 +126,11 @@ class WeatherData(Dataset):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "WeatherData":
-        periods = {split: getattr(self, split) for split in SPLITS}
-        for split, (first, last) in periods.items():
-            for written in (first, last):
-                if not is_date(written):
-                    raise ValueError(f"{split}: a date is written 2010, 2010-06 or 2010-06-30, got {written!r}")
-            if last < first and not last.startswith(first[: len(last)]):
-                raise ValueError(f"{split}: the last date {last!r} lies before the first one {first!r}")
-        for first, second in combinations(periods, 2):
-            if overlap(periods[first], periods[second]):
+        for first, second in combinations(SPLITS, 2):
+            if overlap(getattr(self, first), getattr(self, second)):
                 raise ValueError(
-                    f"{first} {list(periods[first])} and {second} {list(periods[second])} overlap: a model would be "
-                    "tested on what it has seen; give them dates apart"
+                    f"{first} {list(getattr(self, first))} and {second} {list(getattr(self, second))} overlap: a model "
+                    "would be tested on what it has seen; give them dates apart"
                 )
         offsets = self.paper_offsets
         if offsets and (len(offsets.inputs), len(offsets.targets)) != (self.frames_in, self.frames_out):
@@ -125,10 +161,7 @@ class KTHData(Dataset):
     fast_stride: Positive = 3
     frames_out: Frames = 20
 
-    @model_validator(mode="after")
-    def _apart(self) -> "KTHData":
-        refuse_shared({split: getattr(self, split) for split in SPLITS}, "person")
-        return self
+    _persons_apart = _apart("person", *SPLITS)
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -150,10 +183,7 @@ class KittiCaltechData(Dataset):
     step: Positive = 3
     frames_out: Frames = 1
 
-    @model_validator(mode="after")
-    def _apart(self) -> "KittiCaltechData":
-        refuse_shared({"validation": self.validation, "unused": self.unused}, "recording")
-        return self
+    _recordings_apart = _apart("recording", "validation", "unused")
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -173,10 +203,7 @@ class HumanData(Dataset):
     frames_in: Frames = 4
     frames_out: Frames = 4
 
-    @model_validator(mode="after")
-    def _apart(self) -> "HumanData":
-        refuse_shared({split: getattr(self, split) for split in SPLITS}, "person")
-        return self
+    _persons_apart = _apart("person", *SPLITS)
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -189,7 +216,7 @@ class TaxiBJData(Dataset):
     """
 
     source: Literal["taxibj"] = "taxibj"
-    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    validation_share: Share = 0.1
     test_days: Positive = 28
     maximum: Annotated[float, Field(gt=0)] = 1292.0
     frames_in: Frames = 4
@@ -200,8 +227,8 @@ class TaxiBJData(Dataset):
 class Shares:
     """Shares of the clips (or, of one long record, of its frames) in their order; training has what is left."""
 
-    validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    test: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    validation: Share = 0.1
+    test: Share = 0.2
 
     @model_validator(mode="after")
     def _leaves_some(self) -> "Shares":
@@ -256,10 +283,5 @@ class ClipsData(Dataset):
     shares: Shares = field(default_factory=Shares)
 
 
-Data = Annotated[
-    WeatherData | KTHData | KittiCaltechData | HumanData | TaxiBJData | ArrayData | ClipsData,
-    Field(discriminator="source"),
-]
-SOURCES: dict[str, type[Dataset]] = {
-    kind.source: kind for kind in (WeatherData, KTHData, KittiCaltechData, HumanData, TaxiBJData, ArrayData, ClipsData)
-}
+SOURCES = {kind.source: kind for kind in Dataset.__subclasses__()}
+Data = Annotated[Union[*SOURCES.values()], Field(discriminator="source")]

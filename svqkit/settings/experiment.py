@@ -11,18 +11,7 @@ from pydantic.dataclasses import dataclass
 from svqkit.errors import hint, listed
 from svqkit.settings.data import Data
 from svqkit.settings.quantizers import Quantizer
-from svqkit.settings.types import (
-    MOST_LAYERS,
-    STRICT,
-    Channels,
-    Fraction,
-    Name,
-    Natural,
-    Odd,
-    Positive,
-    Seeds,
-    each_once,
-)
+from svqkit.settings.types import MOST_LAYERS, STRICT, Channels, EachOnce, Fraction, Name, Natural, Positive, Seeds
 
 # The registry of translators: where the class of each is. Strings, since this module imports no torch.
 TRANSLATORS = {
@@ -40,7 +29,28 @@ TRANSLATORS = {
     "van": "svqkit.models.translators.van:VAN",
     "vit": "svqkit.models.translators.vit:ViT",
 }
-Translator = Annotated[str, AfterValidator(lambda name: _known_translator(name))]
+
+
+def _known_translator(name: str) -> str:
+    if name not in TRANSLATORS:
+        raise ValueError(f"unknown translator {name!r}{hint(name, TRANSLATORS)}; valid: {listed(TRANSLATORS)}")
+    return name
+
+
+def _in_two_groups(channels: int) -> int:
+    if channels % 2:
+        raise ValueError(f"hid_S must be even (its channels are normalised in two groups), got {channels}")
+    return channels
+
+
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError(f"must be odd, so that a kernel has a middle; got {value}")
+    return value
+
+
+Translator = Annotated[str, AfterValidator(_known_translator)]
+Odd = Annotated[int, Field(gt=0, le=255), AfterValidator(_odd)]
 Loss = Literal["mae", "mse", "huber"]
 Schedule = Literal["cosine", "onecycle", "constant"]
 Precision = Literal["fp32", "bf16"]
@@ -63,7 +73,7 @@ Study = Literal[
     "sparsity",
     "published",
 ]
-Studies = Annotated[tuple[Study, ...], Field(min_length=1), each_once("study")]
+Studies = Annotated[tuple[Study, ...], Field(min_length=1), EachOnce]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -74,7 +84,7 @@ class Model:
     """
 
     translator: Translator = "gsta"
-    hid_S: Annotated[Channels, AfterValidator(lambda channels: _in_two_groups(channels))] = 32
+    hid_S: Annotated[Channels, AfterValidator(_in_two_groups)] = 32
     hid_T: Channels = 256
     N_S: Annotated[int, Field(ge=2, le=MOST_LAYERS, multiple_of=2)] = 2
     N_T: Annotated[int, Field(ge=2, le=MOST_LAYERS)] = 8
@@ -145,15 +155,3 @@ class Experiment:
     def trained_for(self, protocol: Protocol) -> bool:
         """Return whether a protocol's windows are made as those that it is trained on; else scores mean nothing."""
         return protocol == self.protocol or getattr(self.data, "paper_offsets", None) is None
-
-
-def _known_translator(name: str) -> str:
-    if name not in TRANSLATORS:
-        raise ValueError(f"unknown translator {name!r}{hint(name, TRANSLATORS)}; valid: {listed(TRANSLATORS)}")
-    return name
-
-
-def _in_two_groups(channels: int) -> int:
-    if channels % 2:
-        raise ValueError(f"hid_S must be even (its channels are normalised in two groups), got {channels}")
-    return channels

@@ -6,26 +6,45 @@ by strings since settings are read without torch. Defaults are those of the publ
 """
 
 from math import prod
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal, Union
 
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
-from svqkit.settings.types import MOST_CHANNELS, MOST_CODES, STRICT, Channels, Codes, Layers, PowerOfTwo
+from svqkit.settings.types import MOST_CHANNELS, MOST_CODES, STRICT, Channels, Codes, Layers
 
 CodebookInit = Literal["kaiming", "xavier", "sparse", "trunc_normal", "orthogonal", "uniform-random", "normal"]
 Decay = Annotated[float, Field(gt=0, lt=1)]
 Weight = Annotated[float, Field(ge=0)]
 Temperature = Annotated[float, Field(gt=0)]
+
+
+def _power_of_two(value: int) -> int:
+    if value < 2 or value & (value - 1):
+        raise ValueError(f"codebook_size must be a power of two (a code is a row of signs), got {value}")
+    return value
+
+
+def _few_codes(levels: tuple[int, ...]) -> tuple[int, ...]:
+    if prod(levels) > MOST_CODES:
+        raise ValueError(f"levels make at most {MOST_CODES:,} codes, got {prod(levels):,}")
+    return levels
+
+
+PowerOfTwo = Annotated[Codes, AfterValidator(_power_of_two)]
 Levels = Annotated[
-    tuple[Annotated[int, Field(ge=3)], ...],
-    Field(min_length=1, max_length=24),
-    AfterValidator(lambda levels: _few_codes(levels)),
+    tuple[Annotated[int, Field(ge=3)], ...], Field(min_length=1, max_length=24), AfterValidator(_few_codes)
 ]
 
 
+class Settings:
+    """What all have: ``name``, and in ``layer`` where the class is."""
+
+    layer: ClassVar[str]
+
+
 @dataclass(frozen=True, config=STRICT)
-class NoQuantizer:
+class NoQuantizer(Settings):
     """The latent vectors as they are: plain SimVP."""
 
     layer: ClassVar[str] = "svqkit.quantizers.none:NoQuantization"
@@ -33,7 +52,7 @@ class NoQuantizer:
 
 
 @dataclass(frozen=True, config=STRICT)
-class SVQSettings:
+class SVQSettings(Settings):
     """Sparse vector quantization; see :class:`svqkit.quantizers.SVQ`."""
 
     layer: ClassVar[str] = "svqkit.quantizers.svq:SVQ"
@@ -49,7 +68,7 @@ class SVQSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
-class VQSettings:
+class VQSettings(Settings):
     """Vector quantization with a codebook that follows the latents as a moving average."""
 
     layer: ClassVar[str] = "svqkit.quantizers.vq:VQ"
@@ -60,7 +79,7 @@ class VQSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
-class MultiheadVQSettings:
+class MultiheadVQSettings(Settings):
     """VQ of several projections of a latent at once, with one codebook for all heads."""
 
     layer: ClassVar[str] = "svqkit.quantizers.vq:MultiheadVQ"
@@ -74,7 +93,7 @@ class MultiheadVQSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
-class ResidualVQSettings:
+class ResidualVQSettings(Settings):
     """VQ of what earlier stages left; ``stochastic`` draws codes at random while training."""
 
     layer: ClassVar[str] = "svqkit.quantizers.residual:ResidualVQ"
@@ -89,7 +108,7 @@ class ResidualVQSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
-class GroupedResidualVQSettings:
+class GroupedResidualVQSettings(Settings):
     """Residual VQ of each group of channels on its own."""
 
     layer: ClassVar[str] = "svqkit.quantizers.residual:GroupedResidualVQ"
@@ -103,7 +122,7 @@ class GroupedResidualVQSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
-class LFQSettings:
+class LFQSettings(Settings):
     """Lookup-free quantization: the signs of a projection to log₂ K bits."""
 
     layer: ClassVar[str] = "svqkit.quantizers.lfq:LFQ"
@@ -115,7 +134,7 @@ class LFQSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
-class ResidualLFQSettings:
+class ResidualLFQSettings(Settings):
     """LFQ of what earlier stages left; each of ``num_quantizers`` stages has ``codebook_size`` codes of its own."""
 
     layer: ClassVar[str] = "svqkit.quantizers.lfq:ResidualLFQ"
@@ -128,7 +147,7 @@ class ResidualLFQSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
-class FSQSettings:
+class FSQSettings(Settings):
     """Finite scalar quantization: a projection to a few channels, each rounded to a number of levels.
 
     The published comparison doesn't have it: the levels are the FSQ paper's for about 2¹⁰ codes.
@@ -140,7 +159,7 @@ class FSQSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
-class ResidualFSQSettings:
+class ResidualFSQSettings(Settings):
     """FSQ of what earlier stages left, as version 1.12.5 of the library had it."""
 
     layer: ClassVar[str] = "svqkit.quantizers.fsq:ResidualFSQ"
@@ -150,7 +169,7 @@ class ResidualFSQSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
-class SimVQSettings:
+class SimVQSettings(Settings):
     """VQ with a frozen random codebook behind a learned linear map.
 
     The published comparison doesn't have it: the weight is the library's, the size that of the other codebooks.
@@ -163,7 +182,7 @@ class SimVQSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
-class MLPSettings:
+class MLPSettings(Settings):
     """Control: SVQ's two layers without a codebook.
 
     ``hidden_dim`` and ``codebook_size`` are those of the SVQ layer to compare with. ``match`` "folded": as wide as its
@@ -178,7 +197,7 @@ class MLPSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
-class LinearSettings:
+class LinearSettings(Settings):
     """Control: one linear map."""
 
     layer: ClassVar[str] = "svqkit.quantizers.controls:Linear"
@@ -186,7 +205,7 @@ class LinearSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
-class SoftmaxSettings:
+class SoftmaxSettings(Settings):
     """Control: SVQ with weights that are positive and sum to 1, a convex combination of codes."""
 
     layer: ClassVar[str] = "svqkit.quantizers.controls:Softmax"
@@ -198,7 +217,7 @@ class SoftmaxSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
-class GumbelSettings:
+class GumbelSettings(Settings):
     """Control: one code per position, drawn while training, with the gradient of a softmax at ``temperature``."""
 
     layer: ClassVar[str] = "svqkit.quantizers.controls:Gumbel"
@@ -210,7 +229,7 @@ class GumbelSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
-class LISTASettings:
+class LISTASettings(Settings):
     """Control: sparse coding by ``steps`` of learned shrinkage."""
 
     layer: ClassVar[str] = "svqkit.quantizers.lista:LISTA"
@@ -220,29 +239,5 @@ class LISTASettings:
     init: CodebookInit = "kaiming"
 
 
-Settings = (
-    NoQuantizer
-    | SVQSettings
-    | VQSettings
-    | MultiheadVQSettings
-    | ResidualVQSettings
-    | GroupedResidualVQSettings
-    | LFQSettings
-    | ResidualLFQSettings
-    | FSQSettings
-    | ResidualFSQSettings
-    | SimVQSettings
-    | MLPSettings
-    | LinearSettings
-    | SoftmaxSettings
-    | GumbelSettings
-    | LISTASettings
-)
-Quantizer = Annotated[Settings, Field(discriminator="name")]
-QUANTIZERS = {kind.name: kind for kind in get_args(Settings)}
-
-
-def _few_codes(levels: tuple[int, ...]) -> tuple[int, ...]:
-    if prod(levels) > MOST_CODES:
-        raise ValueError(f"levels make at most {MOST_CODES:,} codes, got {prod(levels):,}")
-    return levels
+QUANTIZERS = {kind.name: kind for kind in Settings.__subclasses__()}
+Quantizer = Annotated[Union[*QUANTIZERS.values()], Field(discriminator="name")]

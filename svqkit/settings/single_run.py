@@ -1,7 +1,7 @@
 """One training from a few words: which experiment of params.yaml is meant, or what a new one of that kind is called."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from ruamel.yaml import YAML, Node, Representer
 
 from svqkit.errors import SvqkitError
 from svqkit.settings.params import Experiment, Params, as_tree, override
-from svqkit.settings.studies import join
+from svqkit.settings.studies import join, section
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,15 @@ def choose_run(
     """
     settings.dataset(dataset)
     overrides = dict(overrides or {})
-    translator = _agreed("translator", translator, overrides, "model", "translator")
-    quantizer = _agreed("quantizer", quantizer, overrides, "quantizer", "name")
-    _check_seeds(seed, overrides, all_seeds)
+    translator = _agreed("translator", translator, section(overrides, "model").get("translator"))
+    quantizer = _agreed("quantizer", quantizer, section(overrides, "quantizer").get("name"))
+    if seed is not None and (all_seeds or "seeds" in overrides):
+        raise SvqkitError(f"`seed` asks for seed {seed}, `all_seeds` or `overrides` for others. Leave one of them out.")
+    if fixed := {"name", "profile", "dataset"} & overrides.keys():
+        raise SvqkitError(
+            f"A run's {min(fixed)} says what it is and where it lies, and can't be overridden. Use the parameter of "
+            "that name, or give the run its own folder with `runs`."
+        )
     base, name = _base(settings, dataset, experiment, translator, quantizer)
     notes = [f"begun from the experiment {base.name} of {params}"]
     changes: dict[str, Any] = {}
@@ -73,49 +79,30 @@ def choose_run(
         changes["model"] = {"translator": translator}
         notes.append(f"translator {translator} instead of {base.model.translator}")
     if quantizer and quantizer != base.quantizer.name:
-        sizes, where = _sizes(settings, dataset, quantizer)
-        changes["quantizer"] = {"name": quantizer, **sizes}
-        notes.append(f"quantizer {quantizer} instead of {base.quantizer.name}: {where}")
+        owners = [dataset, *settings.sizes]
+        owner = next((name for name in owners if quantizer in settings.sizes.get(name, {})), None)
+        changes["quantizer"] = {"name": quantizer, **(settings.sizes[owner][quantizer] if owner else {})}
+        sizes = f"with the sizes that profiles.{settings.profile} has for {owner}" if owner else "with its defaults"
+        notes.append(f"quantizer {quantizer} instead of {base.quantizer.name}, {sizes}")
     if name in settings.experiments and name != base.name:
         raise SvqkitError(
             f"There is an experiment {name!r} in {params}, which is another one; ask for it by that name."
         )
-    chosen = override(base, join(changes, overrides, {"name": name}))
-    if seed is not None:
-        chosen = override(chosen, {"seeds": [seed]})
-    elif not all_seeds:
-        chosen = override(chosen, {"seeds": list(chosen.seeds[:1])})
-    return Chosen(chosen, tuple(notes))
+    chosen = override(base, join(changes, overrides, {"name": name}, {} if seed is None else {"seeds": [seed]}))
+    return Chosen(chosen if all_seeds else replace(chosen, seeds=chosen.seeds[:1]), tuple(notes))
 
 
 def _on_one_line(representer: Representer, values: list[Any]) -> Node:
     return representer.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=True)
 
 
-def _agreed(what: str, given: str, overrides: Mapping[str, Any], part: str, key: str) -> str:
+def _agreed(what: str, given: str, inside: Any) -> str:
     """The name that a parameter or ``overrides`` gives."""
-    section = overrides.get(part)
-    inside = section.get(key) if isinstance(section, Mapping) else None
     if given and inside and given != inside:
         raise SvqkitError(
             f"The {what} is {given!r} by the parameter `{what}` and {inside!r} by `overrides`. Leave one of them out."
         )
-    return given or inside or ""
-
-
-def _check_seeds(seed: int | None, overrides: Mapping[str, Any], all_seeds: bool) -> None:
-    if seed is not None and all_seeds:
-        raise SvqkitError(f"`seed` asks for seed {seed} and `all_seeds` for every one. Leave one of them out.")
-    if seed is not None and "seeds" in overrides:
-        raise SvqkitError(
-            f"The seed is {seed} by `seed` and {overrides['seeds']} by `overrides`. Leave one of them out."
-        )
-    for key in ("name", "profile", "dataset"):
-        if key in overrides:
-            raise SvqkitError(
-                f"A run's {key} says what it is and where it lies, and can't be overridden. Use the parameter of that "
-                "name, or give the run its own folder with `runs`."
-            )
+    return str(given or inside or "")
 
 
 def _base(settings: Params, dataset: str, experiment: str, translator: str, quantizer: str) -> tuple[Experiment, str]:
@@ -132,20 +119,6 @@ def _base(settings: Params, dataset: str, experiment: str, translator: str, quan
     usual = settings.experiment(f"{dataset}-svq")
     other = translator if translator != usual.model.translator else ""
     name = "-".join(part for part in (dataset, other, quantizer or usual.quantizer.name) if part)
-    named = settings.experiments.get(name)
-    fits = (
-        named is not None
-        and named.dataset == dataset
-        and named.model.translator == (translator or named.model.translator)
-        and named.quantizer.name == (quantizer or named.quantizer.name)
-    )
-    return (named if fits else usual), name
-
-
-def _sizes(settings: Params, dataset: str, kind: str) -> tuple[dict[str, Any], str]:
-    """The settings that the profile has for a kind of quantizer, and in words whose they are."""
-    owner = next((name for name in (dataset, *settings.sizes) if kind in settings.sizes.get(name, {})), None)
-    if owner is None:
-        return {}, f"its defaults, since profile {settings.profile} has no sizes for it"
-    of = "" if owner == dataset else f", since it has none for {dataset}"
-    return settings.sizes[owner][kind], f"sizes of {kind} that profiles.{settings.profile} has for {owner}{of}"
+    named = settings.experiments.get(name, usual)
+    asked = translator in ("", named.model.translator) and quantizer in ("", named.quantizer.name)
+    return (named if asked and named.dataset == dataset else usual), name

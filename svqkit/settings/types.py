@@ -1,13 +1,15 @@
-"""Types of single settings, and what a value must be to fit: used by every dataclass of settings."""
+"""Types of single settings, and the check of values against them: used by every dataclass of settings."""
 
 import json
 import re
-from datetime import date
-from typing import Annotated, Any, TypeVar
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from svqkit.errors import SvqkitError, shown
+from svqkit.errors import SvqkitError, hint, listed, shown
 
 T = TypeVar("T")
 
@@ -16,30 +18,6 @@ STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, str_max_le
 # The most of anything: settings come from strangers too, and a typing error must not take all memory. Far above what
 # anybody trains: the paper's largest model has 12 blocks, 512 channels and 10,000 codes.
 MOST, MOST_LAYERS, MOST_CHANNELS, MOST_CODES, MOST_PIXELS = 2**31, 512, 2**14, 2**24, 2**26
-
-
-def each_once(what: str) -> AfterValidator:
-    """Return the check that no value stands twice in a tuple; ``what`` is the word for one."""
-    return AfterValidator(lambda values: _each_once(values, what))
-
-
-Positive = Annotated[int, Field(gt=0, le=MOST)]
-Natural = Annotated[int, Field(ge=0, le=MOST)]
-Layers = Annotated[int, Field(gt=0, le=MOST_LAYERS)]
-Channels = Annotated[int, Field(gt=0, le=MOST_CHANNELS)]
-Codes = Annotated[int, Field(gt=0, le=MOST_CODES)]
-PowerOfTwo = Annotated[Codes, AfterValidator(lambda value: _power_of_two(value))]
-Frames = Annotated[int, Field(gt=0, le=10_000)]
-Odd = Annotated[int, Field(gt=0, le=255, multiple_of=1), BeforeValidator(lambda value: _odd(value))]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Name = Annotated[str, AfterValidator(lambda value: _name(value))]
-# Of files and folders, by which a source looks for them.
-FileName = Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f]+$"), AfterValidator(lambda value: _file_name(value))]
-Names = Annotated[tuple[str, ...], Field(min_length=1)]
-Seeds = Annotated[tuple[Natural, ...], Field(min_length=1), each_once("seed")]
-# First and last date, both inclusive; written 2010/2015 or 2014-01-01/2014-01-04, or as a list of the two.
-Period = Annotated[tuple[str, str], BeforeValidator(lambda value: _period(value))]
-Size = Annotated[tuple[Positive, Positive], AfterValidator(lambda value: _size(value))]
 
 NAME_RULE = (
     "names folders and stages: use letters, digits, '_' and '-' only, up to 100, with a letter among them and no '-' "
@@ -57,64 +35,16 @@ def is_name(name: Any) -> bool:
     return bool(fits) and not _NOT_TEXT.fullmatch(name)
 
 
-def checked(kind: type[T], value: Any, where: str) -> T:
-    """Return ``value``, plain dicts, lists and values as JSON has them, as an instance of ``kind``.
-
-    Raises:
-        SvqkitError: everything that doesn't fit, in one message; ``where`` is how it calls the value.
-    """
-    try:
-        return TypeAdapter(kind).validate_json(json.dumps(value, default=str))
-    except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, detail['loc'])) or 'it'}: {detail['msg'].removeprefix('Value error, ')}"
-            + ("" if detail["type"] == "value_error" else f", got {shown(detail['input'])}")
-            for detail in error.errors()[:20]
-        ]
-        raise SvqkitError(f"{where} doesn't fit:\n  " + "\n  ".join(lines)) from error
-
-
-def is_date(written: str) -> bool:
-    """Return whether ``written`` is a year, a month or a day of the calendar."""
-    if not re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", written):
-        return False
-    try:
-        date.fromisoformat((written + "-01-01")[:10])
-    except ValueError:
-        return False
-    return True
-
-
-def overlap(first: tuple[str, str], second: tuple[str, str]) -> bool:
-    """Return whether two periods share a date; "2010" as an end means the end of 2010."""
-    return first[0] <= second[1] + "~" and second[0] <= first[1] + "~"
-
-
-def refuse_shared(groups: dict[str, tuple], what: str) -> None:
-    """Refuse a value that stands in two of the ``groups``, or twice in one.
-
-    Raises:
-        ValueError: there is such a value.
-    """
-    seen: dict[Any, str] = {}
-    for name, values in groups.items():
-        for value in values:
-            if value in seen:
-                where = f"twice in {name}" if seen[value] == name else f"in {seen[value]} and in {name}"
-                raise ValueError(f"{what} {value!r} stands {where}: a model would be tested on what it has seen")
-            seen[value] = name
-
-
 def _name(value: str) -> str:
     if not is_name(value):
         raise ValueError(f"{value!r} {NAME_RULE}")
     return value
 
 
-def _file_name(value: str) -> str:
-    if value in (".", ".."):
-        raise ValueError(f"{value!r} names no file")
-    return value
+def _each_once(values: tuple[T, ...]) -> tuple[T, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError(f"each of them once, got {list(values)}")
+    return values
 
 
 def _size(value: tuple[int, int]) -> tuple[int, int]:
@@ -123,28 +53,108 @@ def _size(value: tuple[int, int]) -> tuple[int, int]:
     return value
 
 
-def _odd(value: Any) -> Any:
-    if isinstance(value, int) and value % 2 == 0:
-        raise ValueError(f"must be odd, so that a kernel has a middle; got {value}")
-    return value
+Positive = Annotated[int, Field(gt=0, le=MOST)]
+Natural = Annotated[int, Field(ge=0, le=MOST)]
+Layers = Annotated[int, Field(gt=0, le=MOST_LAYERS)]
+Channels = Annotated[int, Field(gt=0, le=MOST_CHANNELS)]
+Codes = Annotated[int, Field(gt=0, le=MOST_CODES)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Name = Annotated[str, AfterValidator(_name)]
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+EachOnce = AfterValidator(_each_once)
+Seeds = Annotated[tuple[Natural, ...], Field(min_length=1), EachOnce]
+Size = Annotated[tuple[Positive, Positive], AfterValidator(_size)]
 
 
-def _period(value: Any) -> Any:
-    """The two dates of a period, which YAML may give as text ("2010/2010-06") or as a list (2010, "2010-06")."""
-    if isinstance(value, str) and "/" in value:
-        return tuple(value.split("/"))
-    if not isinstance(value, list | tuple):
-        raise ValueError(f"a period is written first/last, as in 2010/2015 or 2014-01-01/2014-01-04, got {value!r}")
-    return tuple(str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in value)
+def checked(kind: type[T], value: Any, where: str, complaint: str = "") -> T:
+    """Return ``value``, plain dicts, lists and values as JSON has them, as an instance of ``kind``.
+
+    Raises:
+        SvqkitError: everything that doesn't fit, in one message that begins with ``complaint``; ``where`` is how it
+            calls the value.
+    """
+    problems: list[str] = []
+    fitting = fit(kind, value, where, problems)
+    refuse(complaint or f"{where} doesn't fit", problems[:20])
+    return fitting
 
 
-def _power_of_two(value: int) -> int:
-    if value < 2 or value & (value - 1):
-        raise ValueError(f"codebook_size must be a power of two (a code is a row of signs), got {value}")
-    return value
+def refuse(complaint: str, problems: Iterable[str]) -> None:
+    """Refuse all ``problems`` at once, each once; do nothing where there is none.
+
+    Raises:
+        SvqkitError: there are some.
+    """
+    if lines := dict.fromkeys(problems):
+        raise SvqkitError(f"{complaint}, {len(lines)} problem(s):\n" + "\n".join(f"  - {line}" for line in lines))
 
 
-def _each_once(values: tuple[T, ...], what: str) -> tuple[T, ...]:
-    if len(set(values)) < len(values):
-        raise ValueError(f"each {what} once, got {list(values)}")
-    return values
+def fit(kind: type[T], value: Any, where: str, problems: list[str], complete: bool = True) -> T | None:
+    """Return ``value`` as an instance of ``kind``; None, and lines more in ``problems``, when it does not fit.
+
+    With ``complete`` False nothing is missing in it, and its settings need not fit together: others come in elsewhere.
+    """
+    try:
+        # Strict JSON takes exactly what YAML can say: lists for tuples, whole numbers for floats, nothing else.
+        return _adapter(kind).validate_json(json.dumps(value, default=str))
+    except TypeError as error:  # a date or a list as a key
+        problems.append(f"{where}: {error}")
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            # A list whose items are wrong is called too short as well: that line would mislead.
+            misleading = detail["type"] == "too_short" and detail["input"]
+            if not misleading and (complete or not _is_of_several(detail)):
+                problems.append(_explained(kind, detail, where))
+    return None
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter:
+    return TypeAdapter(kind)
+
+
+def _is_of_several(detail: Mapping[str, Any]) -> bool:
+    """Whether an error is of settings that are missing or don't fit together, not of one of them."""
+    whole = detail["type"] == "value_error" and isinstance(detail["input"], Mapping)
+    return whole or detail["type"] in ("missing", "missing_argument")
+
+
+def _explained(kind: Any, detail: Mapping[str, Any], where: str) -> str:
+    """One error of pydantic's in our words: the place, the rule, what came, and what is valid."""
+    inside, path = _located(kind, detail["loc"])
+    where, came = ".".join([where, *path]), shown(detail["input"])
+    match detail["type"]:
+        case "unexpected_keyword_argument":
+            valid = [field.name for field in fields(_located(kind, detail["loc"][:-1])[0])]
+            return f"{where}: unknown key {path[-1]!r}{hint(path[-1], valid)}; valid: {listed(valid)}"
+        case "missing" | "missing_argument":
+            return f"{where}: is missing"
+        case "union_tag_not_found" | "union_tag_invalid":
+            key, tag, valid = detail["ctx"]["discriminator"].strip("'"), detail["ctx"].get("tag"), _tagged(inside)
+            wrong = "is missing" if tag is None else f"unknown {key} {tag!r}{hint(tag, valid)}"
+            return f"{where}.{key}: {wrong}; valid: {listed(valid)}"
+        case "dataclass_type" | "dict_type" | "model_attributes_type":
+            return f"{where} must be a mapping of keys to values, got {came}"
+        case "value_error":
+            return f"{where}: {detail['msg'].removeprefix('Value error, ')}"
+    return f"{where}: {detail['msg']}, got {came}"
+
+
+def _located(kind: Any, loc: Iterable[Any]) -> tuple[Any, list[str]]:
+    """What is of a kind at an error's place, and the keys that lead there, without the tags that pydantic puts in."""
+    path: list[str] = []
+    for part in loc:
+        if part in (tagged := _tagged(kind)):
+            kind = tagged[part]
+        else:
+            path.append(str(part))
+            kind = get_type_hints(kind).get(part) if is_dataclass(kind) else None
+    return kind, path
+
+
+def _tagged(kind: Any) -> dict[str, Any]:
+    """The dataclasses of a union by the value, ``name`` or ``source``, that tells them apart."""
+    union = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    members = [member for member in get_args(union) if is_dataclass(member)]
+    return {getattr(member, "source", None) or member.name: member for member in members}

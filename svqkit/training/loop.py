@@ -25,7 +25,7 @@ from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order
 from svqkit.devices.distributed import refuse_uneven, sync_layers
 from svqkit.devices.performance import compiled, freed_memory_kept, to_channels_last
 from svqkit.errors import SvqkitError
-from svqkit.models.rollout import roll_out
+from svqkit.models.simvp import roll_out
 from svqkit.progress import progress as progress_bar
 from svqkit.settings.params import Experiment, Split, Training
 from svqkit.training import journal, schedule

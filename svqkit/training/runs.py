@@ -127,11 +127,8 @@ class Run:
         Raises:
             SvqkitError: the weights are missing, damaged or of another model.
         """
-        path, frame_shape, trained = (
-            self.path / f"{weights}.safetensors",
-            (len(self.channels), *self.size),
-            self.experiment,
-        )
+        path, frame_shape = self.path / f"{weights}.safetensors", (len(self.channels), *self.size)
+        trained = self.experiment
         if path.is_file():
             size = path.stat().st_size
             models.refuse_larger(trained.model, trained.quantizer, trained.data.frames_in, frame_shape, size, path)
