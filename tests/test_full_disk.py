@@ -23,6 +23,7 @@ from svqkit.evaluation.fields import write_netcdf
 from svqkit.forecasting.write import write_forecast
 from svqkit.paper import costs
 from svqkit.pipeline.commands import main as notebooks
+from svqkit.pipeline.watchdog import lock_to_modify
 from svqkit.plots.style import save
 from svqkit.quantizers.usage import hard_usage
 from svqkit.settings.data import ArrayData
@@ -56,6 +57,11 @@ def a_text(path: Path) -> None:
         draft.write_text("x" * 2**21)
 
 
+def a_lock(path: Path) -> None:
+    with lock_to_modify(str(path)) as lock:
+        lock["stages"] = "x" * 2**21
+
+
 # What writes each kind of file, more than 1 MiB of it.
 WRITERS: dict[str, Callable[[Path], object]] = {
     "netcdf": lambda path: write_netcdf(xr.Dataset({"x": ("n", NOISE)}), path),
@@ -65,6 +71,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "mp4": lambda path: write_forecast(CLIP, path.with_suffix(".mp4")),
     "csv": lambda path: costs.write(pd.DataFrame({"x": NOISE}), path),
     "text": a_text,
+    "dvc.lock": a_lock,
     "safetensors": lambda path: save_weights(nn.Linear(512, 1024), path),
     "state": a_state,
     "zarr": a_store,

@@ -105,6 +105,25 @@ def test_metrics_are_readable(project: Project) -> None:
     assert metrics.keys() >= {"persistence", "climatology", "weather_t2m-none", "weather_t2m-vq"}
 
 
+def test_a_run_that_was_trained_elsewhere_joins_and_is_not_trained_again(project: Project, tmp_path: Path) -> None:
+    own, elsewhere = project.folder / "runs/sample/taxibj/taxibj-svq", tmp_path / "taxibj-svq"
+    shutil.move(own, elsewhere)
+    (project.folder / "journal/sample/taxibj/taxibj-svq.json").unlink()
+    project.run("svqkit.pipeline", "join", str(elsewhere))
+    files = {path.relative_to(elsewhere): path.read_bytes() for path in elsewhere.rglob("*.*")}
+    assert len(files) > 3
+    assert {path.relative_to(own): path.read_bytes() for path in own.rglob("*.*")} == files
+    noted = json.loads((project.folder / "journal/sample/taxibj/taxibj-svq.json").read_text())
+    assert noted["runs"] == {}, "who trains notes how long it took"
+    assert json.loads(project.run("dvc", "status", "--json", "train@taxibj-svq")) == {}
+
+    config = elsewhere / "seed0/config.json"
+    config.write_text(re.sub(r'"learning_rate": [\d.]+', '"learning_rate": 0.123', config.read_text()))
+    printed = project.run("svqkit.pipeline", "join", str(elsewhere), check=False)
+    assert re.search(r"error: .*training\.learning_rate: 0\.123 → ", printed)
+    assert (own / "seed0/config.json").read_bytes() == files[Path("seed0/config.json")]
+
+
 @pytest.fixture(scope="module")
 def execute(project: Project) -> Iterator[Callable[..., NotebookNode]]:
     """Executes notebooks of the project in one kernel."""

@@ -105,6 +105,10 @@ def test_a_failed_stage_stops_only_what_needs_it_and_the_next_command_goes_on(tm
     assert code == 0
     assert "Running stage" not in printed
 
+    noted = (folder / "dvc.lock").read_bytes()
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "-q", "--force", "-s", "joins"], cwd=folder, check=True)
+    assert (folder / "dvc.lock").read_bytes() == noted, "as DVC alone writes it"
+
 
 def test_only_one_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project(tmp_path / "project", STAGES))

@@ -24,7 +24,7 @@ import networkx as nx
 import psutil
 
 from svqkit.atomic import alone
-from svqkit.errors import SvqkitError, choose, exit_status
+from svqkit.errors import SvqkitError, exit_status, hint, listed
 from svqkit.pipeline import watchdog
 from svqkit.pipeline.stage_settings import TRAININGS, update_trainings
 from svqkit.settings.params import load_params
@@ -89,11 +89,16 @@ def stages_to_run(only: Sequence[str] = ()) -> nx.DiGraph:
         before = set(graph) - nx.ancestors(graph, name) - {name}
         graph.add_edges_from(((name, other) for other in before if not graph.has_edge(name, other)), needed=False)
     if only := [name for name in only if name]:
+        of_all = {name for name in graph if "@" not in name}
+        firsts = {name.partition("@")[2]: name for name in graph if name.startswith("raw@")}
         chosen = {name: {name} for name in graph}
-        for first in [name for name in graph if name.startswith("raw@")]:
-            of_all = {name for name in graph if "@" not in name}
-            chosen[first.partition("@")[2]] = of_all | {first} | nx.ancestors(graph, first)
-        graph = graph.subgraph(set().union(*(choose(chosen, name, "stage or dataset") for name in only)))
+        chosen |= {dataset: of_all | {first} | nx.ancestors(graph, first) for dataset, first in firsts.items()}
+        if unknown := [name for name in only if name not in chosen]:
+            raise SvqkitError(
+                f"There is no dataset or stage {unknown[0]!r}{hint(unknown[0], chosen)}. The datasets are "
+                f"{listed(firsts)}; `dvc stage list --name-only` names the stages."
+            )
+        graph = graph.subgraph(set().union(*map(chosen.get, only)))
     stale = set().union(*({name} | nx.ancestors(graph, name) for name in changed & set(graph)))
     return graph.subgraph(stale)
 

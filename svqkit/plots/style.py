@@ -104,11 +104,16 @@ def save(figure: Figure, path_without_suffix: str | Path, caption: str = "") -> 
     # without these entries the files hold no date and no program version
     metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer": None, "Creator": None}}
     written = []
-    for kind, entries in metadata.items():
-        target = stem.with_name(f"{stem.name}.{kind}")
-        with use(), replacing(target) as draft:
-            figure.savefig(draft, format=kind, dpi=PNG_DPI, metadata=entries, bbox_inches="tight", pad_inches=0.04)
-        written.append(target)
+    with use():
+        # Laid out and measured once: savefig would do both for each file, which takes as long as drawing them.
+        figure.set_dpi(PNG_DPI)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        box = figure.get_tightbbox().padded(0.04)
+        for kind, entries in metadata.items():
+            written.append(stem.with_name(f"{stem.name}.{kind}"))
+            with replacing(written[-1]) as draft:
+                figure.savefig(draft, format=kind, dpi=PNG_DPI, metadata=entries, bbox_inches=box)
     if caption:
         written.append(stem.with_name(f"{stem.name}.txt"))
         with replacing(written[-1]) as draft:

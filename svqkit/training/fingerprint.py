@@ -66,22 +66,23 @@ def with_uncounted(trained: Experiment, wanted: Experiment) -> Experiment:
     return replace(trained, data=data, studies=wanted.studies, seeds=wanted.seeds)
 
 
-def model_classes(experiment: Experiment) -> list[str]:
+def model_classes(experiment: Experiment) -> tuple[str, str]:
     """Return the translator's and the quantizer's class, as the registries have them: "svqkit.….swin:Swin"."""
-    return [TRANSLATORS[experiment.model.translator], experiment.quantizer.layer]
+    return TRANSLATORS[experiment.model.translator], experiment.quantizer.layer
 
 
 def code_of_training(experiment: Experiment) -> dict[str, str]:
     """Return the digest of each module that a training uses; its translator's and quantizer's under their class."""
-    return _digests(["svqkit.training.loop"], model_classes(experiment), NOT_IN_TRAINING)
+    return _digests(("svqkit.training.loop",), model_classes(experiment), NOT_IN_TRAINING)
 
 
 def code_of_model(experiment: Experiment) -> dict[str, str]:
     """Return the same of what a trained model uses by its translator and its quantizer."""
-    return _digests([], model_classes(experiment), HELPERS)
+    return _digests((), model_classes(experiment), HELPERS)
 
 
-def _digests(modules: list[str], classes: list[str], without: frozenset[str]) -> dict[str, str]:
+@cache
+def _digests(modules: tuple[str, ...], classes: tuple[str, ...], without: frozenset[str]) -> dict[str, str]:
     code = own_code().digests([*modules, *classes], without)
     # Under the class, since a registry that names another class of the same module is another dependency.
     modules_of = {name: name.partition(":")[0] for name in classes}

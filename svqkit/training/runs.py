@@ -227,12 +227,20 @@ def _version(package: str) -> str:
         return "not installed"
 
 
+def made_from(path: Path) -> dict[str, Any]:
+    """Return what a run was made from: the fingerprint of its training; of an old run the settings only.
+
+    Raises:
+        SvqkitError: there is no config.json, or it does not fit.
+    """
+    config = read_config(path)
+    return {"settings": {**counted(config.experiment), "seed": config.seed}, **config.made_from}
+
+
 def is_run_of(path: Path, fingerprint: Mapping[str, Any]) -> bool:
     """Return whether a finished run with this fingerprint is at ``path``, its files as its training left them."""
     try:
-        config = read_config(path)
-        settings = {**counted(config.experiment), "seed": config.seed}
-        return {"settings": settings, **config.made_from} == fingerprint and config.files == _digests(path)
+        return made_from(path) == fingerprint and read_config(path).files == _digests(path)
     except (OSError, KeyError, TypeError, SvqkitError):
         return False
 
