@@ -48,8 +48,8 @@ def load(config: dict[str, Any], state_dict: Mapping[str, Tensor]) -> nn.Module:
     Args:
         config: the reference's own keys, ``in_shape`` (T, C, H, W) among them; those that don't shape the model are
             ignored with a warning. Missing keys take the reference's defaults, see :mod:`svqkit.interop.settings`.
-        state_dict: by the reference's names, of any float type; before them may stand ``module.``, ``model.`` and
-            ``_orig_mod.`` in any order, and batch norm's counters may be missing.
+        state_dict: by the reference's names, of any float type; in them may stand ``module.``, ``model.``,
+            ``_orig_mod.`` and the like in any order, and batch norm's counters may be missing.
 
     Returns:
         A float32 module in eval mode that maps frames (B, T, C, H, W), normalised as in training (of Human3.6M with
@@ -74,7 +74,8 @@ def build(wanted: Architecture, state_dict: Mapping[str, Tensor]) -> SimVP:
         SvqkitError: the model is larger than the checkpoint can be of, or the weights don't fit it.
     """
     frames, *frame_shape = wanted.in_shape
-    stored = sum(value.untyped_storage().nbytes() for value in state_dict.values() if isinstance(value, Tensor))
+    tensors = [value for value in state_dict.values() if isinstance(value, Tensor) and not value.is_sparse]
+    stored = sum(value.untyped_storage().nbytes() for value in tensors)
     refuse_larger(wanted.model, wanted.quantizer, frames, tuple(frame_shape), stored, "the checkpoint")
     quantizer = quantizers.build(wanted.quantizer, wanted.model.hid_S)
     model = SimVP(wanted.model, quantizer, frames, tuple(frame_shape))
@@ -149,17 +150,15 @@ def convert(
 
 def _experiment(params: Params, dataset: str, name: str, seed: int, wanted: Architecture) -> Experiment:
     others = params.of_dataset(dataset)
-    tree = {
-        "name": name,
-        "profile": params.profile,
-        "dataset": dataset,
-        "data": as_tree(params.dataset(dataset)),
-        "model": as_tree(wanted.model),
-        "quantizer": as_tree(wanted.quantizer),
-        "training": as_tree(others[0].training if others else Training()),
-        "seeds": [seed],
+    settings = {
+        "data": params.dataset(dataset),
+        "model": wanted.model,
+        "quantizer": wanted.quantizer,
+        "training": others[0].training if others else Training(),
     }
-    experiment = experiment_from_tree(tree, f"the run {name!r}")
+    trees = {part: as_tree(value) for part, value in settings.items()}
+    named = {"name": name, "profile": params.profile, "dataset": dataset, "seeds": [seed]}
+    experiment = experiment_from_tree(named | trees, f"the run {name!r}")
     return experiment if experiment.trained_for("paper") else replace(experiment, protocol="paper")
 
 
@@ -181,13 +180,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--stores", type=Path, default=Path("stores"), help="folder of the stores")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
     parser.add_argument("--force", action="store_true", help="replace a run that is there")
-    options = parser.parse_args(arguments)
-    return exit_status(lambda: _convert(options))
+    return exit_status(lambda: _convert(**vars(parser.parse_args(arguments))))
 
 
-def _convert(options: argparse.Namespace) -> None:
-    path = convert(**vars(options))
-    also = f"-p dataset {options.dataset} -y 'more_runs: [{path}]' -p scores scratch/scores"
+def _convert(dataset: str, **options: Any) -> None:
+    path = convert(dataset=dataset, **options)
+    also = f"-p dataset {dataset} -y 'more_runs: [{path}]' -p scores scratch/scores"
     print(
         f"{path} is made. To score it beside the kit's own runs, draw it, and look into it:\n"
         f"  papermill notebooks/evaluate.ipynb out.ipynb {also}\n"

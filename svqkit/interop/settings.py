@@ -15,7 +15,7 @@ from svqkit.errors import SvqkitError, choose, listed
 from svqkit.interop.quantizers import quantizer_of
 from svqkit.settings.params import TRANSLATORS, Model
 from svqkit.settings.quantizers import NoQuantizer, Settings
-from svqkit.settings.types import checked
+from svqkit.settings.types import Positive, checked
 
 METHODS = {"simvp": "SimVP", "tau": "TAU", "simvpvq": "SimVPVQ"}
 MODEL_TYPES = {**{name: name for name in TRANSLATORS}, "mlp": "mlpmixer", "moga": "moganet"}
@@ -31,6 +31,7 @@ SIGNATURE = {
     "spatio_kernel_dec": 3,
     "noise": None,
 }
+Shape = tuple[Positive, Positive, Positive, Positive]
 OURS = {"method", "in_shape", "model_type", "post_vq", "vq_type", "vq_kwargs", "freeze_projection", *SIGNATURE}
 
 
@@ -40,7 +41,7 @@ class Architecture:
 
     model: Model
     quantizer: Settings
-    in_shape: tuple[int, int, int, int]
+    in_shape: Shape
 
 
 def architecture(config: Mapping[str, Any]) -> Architecture:
@@ -69,7 +70,8 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
         frozen = bool(config.get("freeze_projection", False))
         kind, tree = quantizer_of(config.get("vq_type", "svq"), config.get("vq_kwargs"), model.hid_S, frozen)
         quantizer = checked(kind, tree, "vq_kwargs of the config")
-    return Architecture(model, quantizer, _in_shape(config.get("in_shape")))
+    sizes = "in_shape, (T, C, H, W) such as [12, 1, 32, 64] (the reference's dataset_parameters have it),"
+    return Architecture(model, quantizer, checked(Shape, config.get("in_shape"), sizes))
 
 
 def _tell_unused(config: Mapping[str, Any]) -> None:
@@ -85,13 +87,3 @@ def _tell_unused(config: Mapping[str, Any]) -> None:
         )
     if unused:
         warn(f"Keys of the config that don't shape the model are ignored: {listed(unused)}.", stacklevel=3)
-
-
-def _in_shape(given: Any) -> tuple[int, int, int, int]:
-    fits = isinstance(given, list | tuple) and len(given) == 4
-    if not fits or not all(isinstance(size, int) and size > 0 for size in given):
-        raise SvqkitError(
-            f"in_shape must be (T, C, H, W), four numbers such as [12, 1, 32, 64] (the reference's "
-            f"dataset_parameters have it), got {given!r}."
-        )
-    return tuple(given)
