@@ -66,6 +66,7 @@ def at_random(*prefixes: str) -> Callable[[str, int], str]:
         at_random("", "module.", "model.", "_orig_mod.", "model._orig_mod.", "_orig_mod.module.model."),
         at_random("model.module._orig_mod.", "module.model.module.model.", "net."),
         at_random("_fsdp_wrapped_module.model.", "_forward_module._orig_mod."),
+        lambda name, _: f"trainer.simvp.{name}",
         lambda name, _: name.replace(".", "._orig_mod.", 1),
         lambda name, _: name.replace(".", "._checkpoint_wrapped_module.module."),
     ],
@@ -93,11 +94,11 @@ def test_what_changes_nothing_may_be_otherwise(change: Callable[[dict[str, Tenso
 
 def test_what_is_no_part_of_the_model_is_ignored_with_a_note() -> None:
     beside = {"criterion.weight": torch.ones(2), "lpips.net.lin0.weight": torch.ones(3), "epoch": 3}
-    with pytest.warns(UserWarning, match=r"no part of the model are ignored: criterion\.weight, epoch, lpips"):
+    with pytest.warns(UserWarning, match=r"no part of the model are ignored: those of criterion, epoch, lpips"):
         load(CASES["gsta"], weights_of("gsta") | beside)
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16, torch.float8_e4m3fn])
 def test_weights_of_any_float_type_become_float32(dtype: torch.dtype) -> None:
     weights = {name: one.to(dtype) if one.is_floating_point() else one for name, one in weights_of("tau").items()}
     model = load(CASES["tau"], weights)
@@ -131,12 +132,32 @@ def test_everything_that_does_not_fit_is_listed_at_once() -> None:
     assert set(lines[1:]) == {
         "missing: vq.vq.codebook (30, 8)",
         "shape of enc.enc.1.conv.conv.bias: expected (8,), got (9,)",
-        "surplus: hid.enc.3.block.norm1.weight (2, 3)",
-        "no tensor: dec.readout.bias, expected (2,), got 'list'",
+        "surplus: hid.enc.3.block.norm1.weight",
+        "no dense tensor: dec.readout.bias, expected (2,), got 'list'",
         "type of dec.readout.weight: expected a float type, got torch.int64",
         "not finite: hid.enc.0.block.layer_scale_1, 2 of 24 values",
         "twice, with and without a prefix: enc.enc.0.conv.norm.bias",
     }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda one: one.to_sparse(),
+        lambda one: one.to("meta"),
+        lambda one: one.numpy(),
+        lambda one: one + 1j,
+        lambda one: one.int(),
+        lambda one: one[:1],
+        lambda one: one / 0,
+        lambda one: None,
+        lambda one: {"weight": one},
+    ],
+)
+def test_an_entry_that_is_no_weight_is_named(change: Callable[[Tensor], Any]) -> None:
+    weights = weights_of("gsta")
+    lines = complaint(CASES["gsta"], weights | {"dec.readout.bias": change(weights["dec.readout.bias"])})
+    assert (len(lines), "dec.readout.bias" in lines[1]) == (2, True)
 
 
 def test_what_float32_cannot_hold_is_not_finite() -> None:

@@ -22,7 +22,7 @@ from svqkit.data.store import Store
 from svqkit.errors import SvqkitError, exit_status
 from svqkit.interop.configfile import read_config
 from svqkit.interop.settings import Architecture, architecture
-from svqkit.interop.weights import read_state_dict, translated, turn_channels
+from svqkit.interop.weights import is_dense, read_state_dict, translated, turn_channels
 from svqkit.models import SimVP, refuse_larger
 from svqkit.settings.params import Experiment, Params, Training, as_tree, experiment_from_tree, load_params
 from svqkit.training.checkpoint import save_weights
@@ -74,8 +74,7 @@ def build(wanted: Architecture, state_dict: Mapping[str, Tensor]) -> SimVP:
         SvqkitError: the model is larger than the checkpoint can be of, or the weights don't fit it.
     """
     frames, *frame_shape = wanted.in_shape
-    tensors = [value for value in state_dict.values() if isinstance(value, Tensor) and not value.is_sparse]
-    stored = sum(value.untyped_storage().nbytes() for value in tensors)
+    stored = sum(value.untyped_storage().nbytes() for value in state_dict.values() if is_dense(value))
     refuse_larger(wanted.model, wanted.quantizer, frames, tuple(frame_shape), stored, "the checkpoint")
     quantizer = quantizers.build(wanted.quantizer, wanted.model.hid_S)
     model = SimVP(wanted.model, quantizer, frames, tuple(frame_shape))

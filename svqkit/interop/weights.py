@@ -1,10 +1,12 @@
 """The reference's weights: read without running anything that is pickled in them, and put under our names."""
 
+import argparse
 import re
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 from warnings import warn
 
@@ -20,22 +22,22 @@ from svqkit.models import SimVP
 from svqkit.training.checkpoint import misfit
 from svqkit.userfiles import refuse_packed, refuse_special
 
-# Under which of its keys a checkpoint holds the state_dict; also one in the other.
-WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net")
+# Under which of its keys a checkpoint holds the state_dict, also one within the other.
+WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "weights", "params")
 # What DistributedDataParallel, FSDP, Lightning and torch.compile put before names, or between their parts.
 PREFIXES = re.compile(
     r"(?<![^.])(module|model|net|_orig_mod|_forward_module|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
 )
-# The parts of the reference's models. What stands beside them, such as a loss with weights, is no part of a model.
+# The parts of the reference's models, and what stands before all of them where somebody has put one into another.
 PARTS = ("enc", "hid", "dec", "vq")
+OUTSIDE = re.compile(r"^.*?\.(?=(enc|hid|dec|vq)\.)")
 # Nothing learned: constants of swin (saved by timm up to 0.6.11) and of LFQ, and counts that thop leaves.
 IDLE = re.compile(r"\.(attn_mask|relative_position_index|mask|total_ops|total_params)$")
-# Lightning's checkpoints have arrays among the settings. These make arrays, and can do nothing else.
-_MAKERS = ("_reconstruct", "scalar")
-ARRAYS = [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in np.typecodes["AllInteger"] + np.typecodes["Float"]}]
-ARRAYS += [
+# What checkpoints have among their settings. These make arrays or hold values, and can do nothing else.
+HARMLESS = [argparse.Namespace, np.ndarray, np.dtype, *{type(np.dtype(code)) for code in "?bhilqBHILQefdgSUMm"}]
+HARMLESS += [
     (getattr(np._core.multiarray, name), f"numpy.{core}.multiarray.{name}")
-    for name in _MAKERS
+    for name in ("_reconstruct", "scalar")
     for core in ("core", "_core")
 ]
 # How files begin that are often called .pth and are none.
@@ -55,13 +57,12 @@ def read_state_dict(path: Path) -> Mapping[str, Any]:
     if not path.exists():
         raise SvqkitError(f"There is no checkpoint {path.absolute()}. Put it there, or name another one.")
     try:
-        _refuse_others(path)
-        weights = load_file(path) if _is_safetensors(path) else _unpickled(path)
+        content = _content(path)
     except SvqkitError:
         raise
     except Exception as error:  # a damaged file can raise anything
-        reason = str(error).strip().splitlines()[-1:]
-        if "GLOBAL" not in str(error):
+        reason = (str(error).rpartition("WeightsUnpickler error:")[2].strip() or repr(error)).splitlines()[0]
+        if not (isinstance(error, UnpicklingError) and _head(path).startswith((b"PK", b"\x80"))):
             raise SvqkitError(
                 f"The checkpoint {path} is damaged or no checkpoint: {reason}. Fetch it again."
             ) from error
@@ -73,40 +74,41 @@ def read_state_dict(path: Path) -> Mapping[str, Any]:
             "  torch.save(checkpoint['state_dict'], 'weights.pth')\n"
             f"PyTorch says: {reason}"
         ) from error
-    content = weights
-    for _ in range(len(WRAPPERS)):
+    weights = content
+    for _ in WRAPPERS:
         inside = weights if isinstance(weights, Mapping) else {}
         weights = next((inside[key] for key in WRAPPERS if isinstance(inside.get(key), Mapping)), weights)
     if not isinstance(weights, Mapping) or not any(isinstance(value, Tensor) for value in weights.values()):
-        keys = f"with the keys {shown(list(content))}" if isinstance(content, Mapping) else "and no names"
+        keys = f" with the keys {shown(list(content))}" if isinstance(content, Mapping) else ""
         raise SvqkitError(
             f"{path} must hold a state_dict, names with their tensors, bare or under one of the keys "
-            f"{', '.join(WRAPPERS)}; it holds {type(content).__name__} {keys}. Save the model's state_dict."
+            f"{', '.join(WRAPPERS)}; it holds {type(content).__name__}{keys}. Save the model's state_dict."
         )
     return weights
 
 
-def _refuse_others(path: Path) -> None:
-    with path.open("rb") as file:
-        head = file.read(100).lstrip()
-    if found := [what for mark, what in OTHERS.items() if head.startswith(mark)]:
+def _content(path: Path) -> Any:
+    head = _head(path)
+    if found := [what for mark, what in OTHERS.items() if head.lstrip(b"\xef\xbb\xbf \r\n").startswith(mark)]:
         raise SvqkitError(f"{path} is no checkpoint but {found[0]}.")
+    if head[8:9] == b"{":  # a JSON header after its length: safetensors, whatever the file's name
+        return load_file(path)
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            if not any(name.endswith("data.pkl") for name in archive.namelist()):
-                raise SvqkitError(f"{path} is a ZIP archive of other files. Unpack it, and name the checkpoint in it.")
+            names = archive.namelist()
+        if any("/code/" in name for name in names) or not any(name.endswith("data.pkl") for name in names):
+            raise SvqkitError(
+                f"{path} is a ZIP archive of other files, or a program of TorchScript. Name a checkpoint that "
+                "torch.save wrote: unpack it, or save torch.jit.load(…).state_dict()."
+            )
         refuse_packed(path)
-
-
-def _is_safetensors(path: Path) -> bool:
-    """Whether a JSON header stands after its length in eight bytes, whatever the file's name."""
-    with path.open("rb") as file:
-        return file.read(9)[8:] == b"{"
-
-
-def _unpickled(path: Path) -> Any:
-    with torch.serialization.safe_globals(ARRAYS):
+    with torch.serialization.safe_globals(HARMLESS):
         return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(100)
 
 
 def translated(weights: Mapping[str, Any], model: nn.Module, wanted: Architecture) -> dict[str, Tensor]:
@@ -119,6 +121,8 @@ def translated(weights: Mapping[str, Any], model: nn.Module, wanted: Architectur
             have others. All are listed, by the reference's names.
     """
     names = [PREFIXES.sub("", str(name)) for name in weights]
+    if not any(name.split(".")[0] in PARTS for name in names):
+        names = [OUTSIDE.sub("", name) for name in names]
     given = dict(zip(names, weights.values(), strict=True))
     problems = [f"twice, with and without a prefix: {name}" for name, count in Counter(names).items() if count > 1]
     state, expected, found = model.state_dict(), entries(model, wanted), {}
@@ -130,23 +134,33 @@ def translated(weights: Mapping[str, Any], model: nn.Module, wanted: Architectur
             problems.append(f"missing: {theirs} {tuple(like.shape)}")
             continue
         value = given[theirs]
-        if isinstance(value, Tensor) and _lengths(value) == _lengths(like):
+        if not is_dense(value):
+            problems.append(f"no dense tensor: {theirs}, expected {tuple(like.shape)}, got {type(value).__name__!r}")
+            continue
+        if _lengths(value) == _lengths(like):
             value = value.reshape(like.shape)
         if misfits := misfit(theirs, value, like, like.shape):
             problems += misfits
-        elif not torch.equal(found.setdefault(ours, value), value):
+            continue
+        value = value.detach().to("cpu", like.dtype)
+        if not torch.equal(found.setdefault(ours, value), value):
             problems.append(f"values of {theirs}: an earlier step, with which it shares a codebook, has others")
     surplus = [name for name in given if name not in expected and not IDLE.search(name)]
-    beside = [name for name in surplus if name.split(".")[0] not in PARTS]
-    problems += [f"surplus: {name} {_what(given[name])}" for name in surplus if name not in beside]
+    problems += [f"surplus: {name}" for name in surplus if name.split(".")[0] in PARTS]
     if problems:
         raise SvqkitError(
             f"The weights don't fit the config; {len(problems)} problem(s), by the reference's names. Give the config "
             "that they were trained with:\n  " + "\n  ".join(problems)
         )
-    if beside:
-        warn(f"Entries of the checkpoint that are no part of the model are ignored: {listed(beside)}.", stacklevel=4)
-    return {ours: value.detach().to("cpu", state[ours].dtype) for ours, value in found.items()}
+    if surplus:
+        beside = listed({name.split(".")[0] for name in surplus})
+        warn(f"Entries of the checkpoint that are no part of the model are ignored: those of {beside}.", stacklevel=4)
+    return found
+
+
+def is_dense(value: Any) -> bool:
+    """Return whether a value is a tensor with all of its values."""
+    return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_meta
 
 
 @torch.no_grad()
@@ -174,7 +188,3 @@ def entries(model: nn.Module, wanted: Architecture) -> dict[str, str]:
 def _lengths(tensor: Tensor) -> list[int]:
     """The lengths of its axes that are longer than 1, which is where the reference writes some shapes otherwise."""
     return [length for length in tensor.shape if length != 1]
-
-
-def _what(value: Any) -> str:
-    return str(tuple(value.shape)) if isinstance(value, Tensor) else repr(type(value).__name__)
