@@ -55,11 +55,9 @@ def pictures(run: Run, made: Forecast) -> list[Figure]:
 def default_path(run: Run, result: Any, folder: str | Path = "scratch/forecasts") -> Path:
     """Return where a forecast goes by default: ``<folder>/<run>.nc``, ``.mp4`` for pictures, ``.npy`` for the rest."""
     if isinstance(result, xr.Dataset | xr.DataArray):
-        suffix = ".nc"
-    else:
-        is_video = run.domain.kind == "image" and len(result.shape) == 4 and result.shape[1] in (1, 3)
-        suffix = ".mp4" if is_video else ".npy"
-    return Path(folder) / f"{run.name}{suffix}"
+        return Path(folder) / f"{run.name}.nc"
+    is_video = run.domain.kind == "image" and len(result.shape) == 4 and result.shape[1] in (1, 3)
+    return Path(folder) / f"{run.name}{'.mp4' if is_video else '.npy'}"
 
 
 def _shown(frames: xr.DataArray) -> xr.DataArray:
