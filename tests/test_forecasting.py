@@ -555,15 +555,25 @@ def test_pictures_and_numbers_show_the_frames_seen_and_those_forecast(hourly: Tr
     assert made.frames["time"].values.tolist() == [*range(-3, 1), *range(1, 10)]
     np.testing.assert_array_equal(made.frames.isel(time=slice(4)), record(hourly).isel(time=slice(-5, -1)))
     np.testing.assert_array_equal(made.frames.isel(time=slice(4, None), channel=0), made.result)
-    table = forecasting.summary(made)
-    assert table.index.tolist()[:2] == ["+1 h", "+2 h"]
-    assert table["time (UTC)"].iloc[0] == "2010-01-16 23:00"
-    assert table["t2m [K] mean"].iloc[0] == pytest.approx(float(made.result[0].mean()), rel=1e-4)
+    assert made.frames["valid"].values[-9:].tolist() == made.result["time"].values.tolist()
     assert len(forecasting.pictures(hourly.run, made)) == 1
     sample = np.full((4, 2, 8, 8), 50.0)
     assert len(forecasting.pictures(taxis.run, forecasting.forecast(taxis.run, sample))) == 2
-    assert forecasting.default_path(hourly.run, made.result, "x") == Path("x") / f"{hourly.run.name}.nc"
-    assert forecasting.default_path(taxis.run, sample, "x").suffix == ".npy"
+
+
+@pytest.mark.parametrize(
+    ("result", "suffix"),
+    [
+        (xr.Dataset({"x": ("time", [1.0])}), ".nc"),
+        (np.zeros((2, 3, 8, 8), np.uint8), ".mp4"),
+        (torch.zeros((2, 1, 8, 8), dtype=torch.uint8), ".mp4"),
+        (np.zeros((2, 2, 8, 8), np.uint8), ".npy"),
+        (np.zeros((2, 1, 8, 8), np.float32), ".npy"),
+    ],
+)
+def test_a_name_without_a_suffix_gets_the_fitting_one(result: Any, suffix: str, tmp_path: Path) -> None:
+    assert forecasting.write_forecast(result, tmp_path / "a" / "run") == tmp_path / "a" / f"run{suffix}"
+    assert [path.name for path in (tmp_path / "a").iterdir()] == [f"run{suffix}"]
 
 
 def test_that_a_model_was_trained_on_simulated_data_is_said(hourly: Trained, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import xarray as xr
 from torch import Tensor
 
 from svqkit.data.domain import Domain
+from svqkit.data.sources.gridded import HOUR
 from svqkit.data.windows import SCORED, Batch
 from svqkit.errors import SvqkitError, choose
 from svqkit.evaluation import forecasters
@@ -28,7 +29,7 @@ class Forecast:
         result: in the form of the input.
         frames: (time, channel, lat, lon) or (time, channel, y, x): the input frames and, after them, those forecast,
             in the order of the run's channels and grid, of the first clip where there are several. ``time`` counts
-            from the last input frame (0), in its attribute ``units``.
+            from the last input frame (0), in its attribute ``units``; ``valid`` is the time of each where it is known.
         notes: what a user should know of how the input was taken.
         last: when the last input frame is, where its time is known.
     """
@@ -155,6 +156,8 @@ def _frames(model_input: ModelInput, predicted: np.ndarray, domain: Domain, ahea
     plane = ("lat", "lon") if domain.kind == "grid" else ("y", "x")
     axes = {name: (name, list(axis)) for name, axis in (("lat", domain.lat), ("lon", domain.lon)) if axis}
     time = domain.lead_step * np.array([*domain.inputs, *ahead])
+    if model_input.last is not None:
+        axes["valid"] = ("time", model_input.last + time * HOUR)
     return xr.DataArray(
         values,
         dims=("time", "channel", *plane),

@@ -26,7 +26,7 @@ def write_forecast(result: Any, path: str | Path, frames_per_second: float = 10.
     ``.nc``: a Dataset or DataArray, compressed. ``.zarr``: the same as a store (format 2). ``.mp4``: frames
     (T, C, H, W), C 1 or 3, as video in VP9, which loses some detail (of colour half the resolution) and repeats the
     last row or column where a size is odd. ``.gif``: the same frames in up to 256 colours each; grey ones exactly.
-    ``.npy``: any array, exactly.
+    ``.npy``: any array, exactly. Without a suffix it is ``.nc``, ``.mp4`` of bytes with 1 or 3 channels, else ``.npy``.
 
     Args:
         result: of :func:`svqkit.forecasting.forecast`. Floats of a clip are those in [0, 1], and are cut to it.
@@ -36,9 +36,13 @@ def write_forecast(result: Any, path: str | Path, frames_per_second: float = 10.
     Raises:
         SvqkitError: the suffix is another one or does not fit the result, or the disk is full.
     """
-    path = Path(path)
+    labelled, path = isinstance(result, xr.Dataset | xr.DataArray), Path(path)
+    if not path.suffix:
+        is_clip = (
+            not labelled and str(result.dtype).endswith("uint8") and result.ndim == 4 and result.shape[1] in (1, 3)
+        )
+        path = path.with_name(path.name + (".nc" if labelled else ".mp4" if is_clip else ".npy"))
     suffix = path.suffix.lower()
-    labelled = isinstance(result, xr.Dataset | xr.DataArray)
     if suffix not in SUFFIXES or labelled != (suffix in (".nc", ".zarr")):
         fitting = ".nc or .zarr" if labelled else ".mp4, .gif (clips) or .npy"
         raise SvqkitError(f"{path}: a forecast that is a {type(result).__name__} is written as {fitting}.")
