@@ -1,6 +1,5 @@
 """A forecast to look at: pictures beside the last frames seen."""
 
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure

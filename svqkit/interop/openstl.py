@@ -104,7 +104,7 @@ def convert(
     config.json are those that ``params`` has for the dataset, not what the weights were trained with.
 
     Args:
-        checkpoint: a .pth, see :func:`svqkit.interop.weights.read_state_dict`.
+        checkpoint: a .pth, .ckpt or .safetensors, see :func:`svqkit.interop.weights.read_state_dict`.
         config: files, see :func:`svqkit.interop.configfile.read_config`; where two set a key, the later one counts.
             ``in_shape`` may be missing, since the reference's config files don't have it: then it is the store's.
         dataset, profile: of ``params``.
@@ -167,7 +167,9 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m svqkit.interop.openstl",
         description="Make a run of a checkpoint of OpenSTL or SVQ-Forecasting.",
     )
-    parser.add_argument("checkpoint", type=Path, help="a .pth: the reference's whole checkpoint, or a bare state_dict")
+    parser.add_argument(
+        "checkpoint", type=Path, help="a .pth, .ckpt or .safetensors: a whole checkpoint, or a bare state_dict"
+    )
     parser.add_argument(
         "--config", type=Path, action="append", required=True, help=".py or .json of the reference; later ones win"
     )

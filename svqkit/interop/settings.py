@@ -54,17 +54,12 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
     _tell_unused(config)
     method = choose(METHODS, str(config.get("method", "SimVP")).lower(), "method")
     named = config.get("model_type")
-    values = {key: config.get(key, default) for key, default in SIGNATURE.items()}
-    model = checked(
-        Model,
-        {
-            **values,
-            "translator": choose(MODEL_TYPES, "gsta" if named is None else str(named).lower(), "model_type"),
-            "noise": values["noise"] or 0.0,
-            "quantize_after_translator": method == "SimVPVQ" and config.get("post_vq", False),
-        },
-        "The config",
-    )
+    tree = {key: config.get(key, default) for key, default in SIGNATURE.items()} | {
+        "translator": choose(MODEL_TYPES, "gsta" if named is None else str(named).lower(), "model_type"),
+        "noise": config.get("noise") or 0.0,
+        "quantize_after_translator": method == "SimVPVQ" and config.get("post_vq", False),
+    }
+    model = checked(Model, tree, "The config")
     quantizer: Settings = NoQuantizer()
     if method == "SimVPVQ":
         frozen = bool(config.get("freeze_projection", False))
