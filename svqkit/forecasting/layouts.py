@@ -32,7 +32,7 @@ def weatherbench2(forecast: xr.Dataset | xr.DataArray, issued: np.datetime64 | N
     Raises:
         SvqkitError: frames without times on a grid have no such layout.
 
-    Source: github.com/google-research/weatherbench2, docs/source/evaluation.md.
+    Source: github.com/google-research/weatherbench2, docs/source/data-guide.ipynb and weatherbench2/schema.py.
     """
     if issued is None:
         raise SvqkitError("The layout weatherbench2 is one of grids with times; leave it out for clips and arrays.")
