@@ -130,4 +130,5 @@ def reference_weights(config: dict[str, Any]) -> dict[str, Tensor]:
     wanted = architecture(config)
     frames, *frame_shape = wanted.in_shape
     model = SimVP(wanted.model, quantizers.build(wanted.quantizer, wanted.model.hid_S), frames, tuple(frame_shape))
-    return {name: entry.like.reshape(entry.shape).clone() for name, entry in entries(model, wanted).items()}
+    state = model.state_dict()
+    return {theirs: state[ours].clone() for theirs, ours in entries(model, wanted).items()}

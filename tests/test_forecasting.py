@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import torch
 import xarray as xr
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -29,7 +30,7 @@ from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.testset import TestSet
 from svqkit.forecasting import ForecastingRun
-from svqkit.settings.data import ClipsData, Offsets, TaxiBJData
+from svqkit.settings.data import ArrayData, ClipsData, Offsets, TaxiBJData
 from svqkit.settings.params import Data, Experiment, as_tree, experiment_from_tree, load_params, override
 from svqkit.training.checkpoint import save_weights
 from svqkit.training.runs import write_config
@@ -96,6 +97,14 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         for number, picture in enumerate(random.integers(0, 256, (6, 20, 24), dtype=np.uint8), start=1):
             Image.fromarray(picture).save(folder / "raw" / f"clip{clip}" / f"image_{number:04}.png")
     return Trained(ClipsData(root=str(folder / "raw"), size=(10, 12), frames_in=3, frames_out=3), folder)
+
+
+@pytest.fixture(scope="module")
+def waves(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Clips of one channel that has no axis of its own (clip, time, row, column)."""
+    folder = tmp_path_factory.mktemp("waves")
+    np.save(folder / "waves.npy", np.random.default_rng(0).normal(size=(10, 8, 6, 7)).astype(np.float32))
+    return Trained(ArrayData(root=str(folder / "waves.npy"), axes="NTHW", frames_in=3, frames_out=2), folder)
 
 
 @pytest.fixture(scope="module")
@@ -284,9 +293,12 @@ def spoil(array: xr.DataArray) -> xr.DataArray:
         (lambda x: x.assign_attrs(units="hPa"), "t2m is in 'hPa', the model was trained on 'K'"),
         (spoil, "t2m has 1 value(s) that are NaN or infinite among the"),
         (spoil, "used, the first at time 2010-01-16T21:00, lat "),
-        (lambda x: x.isel(time=slice(-3, None)), "has 3 frame(s), the model needs 4, one every 1 h"),
-        (lambda x: x.isel(time=slice(None, None, 3)), "a frame every 3 h, the model was trained on one every 1 h"),
-        (lambda x: x.drop_isel(time=-2), "has no frame at 2010-01-16T21:00"),
+        (lambda x: x.isel(time=slice(-3, None)), "has 3 frame(s), one every 1 h, up to 2010-01-16T22:00"),
+        (
+            lambda x: x.isel(time=slice(None, None, 3)),
+            "one every 3 h, up to 2010-01-16T21:00; the model needs 4, one every 1 h",
+        ),
+        (lambda x: x.drop_isel(time=-2), "there is no frame at 2010-01-16T21:00"),
         (lambda x: x.isel(time=slice(None, None, -1)), "don't rise"),
         (lambda x: x.assign_coords(time=np.arange(x.sizes["time"])), "expected dates"),
         (lambda x: x.drop_vars("time"), "time has no coordinate"),
@@ -367,6 +379,58 @@ def test_a_folder_of_frames_is_made_the_models_as_prepare_does(clips: Trained, t
         clips.run.forecast(tmp_path)
 
 
+def as_npy(values: np.ndarray, path: Path) -> Path:
+    np.save(path.with_suffix(".npy"), values)
+    return path.with_suffix(".npy")
+
+
+def as_npz(values: np.ndarray, path: Path) -> Path:
+    np.savez_compressed(path.with_suffix(".npz"), waves=values)
+    return path.with_suffix(".npz")
+
+
+def as_zarr(values: np.ndarray, path: Path) -> Path:
+    zarr.save_array(path.with_suffix(".zarr"), values)
+    return path.with_suffix(".zarr")
+
+
+@pytest.mark.parametrize("save", [lambda values, _: values, as_npy, as_npz, as_zarr])
+@pytest.mark.parametrize("axis", [False, True], ids=["without channel axis", "with channel axis"])
+def test_arrays_are_read_as_prepare_reads_them(
+    save: Callable[..., Any], axis: bool, waves: Trained, tmp_path: Path
+) -> None:
+    clips = np.load(waves.run.experiment.data.root)
+    clips = clips[:, :, None] if axis else clips
+    expected = waves.run.forecast(clips)
+    assert expected.shape == (10, 2, *clips.shape[2:])
+    np.testing.assert_array_equal(waves.run.forecast(save(clips, tmp_path / "clips")), expected)
+    with pytest.warns(UserWarning, match="only the last 3 of the 8 frames"):
+        record = waves.run.forecast(save(clips[4], tmp_path / "record"))
+    np.testing.assert_allclose(record, expected[4], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes() + b"more"), "holds more than its header says"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-4]), "is truncated"),
+        (lambda path: path.write_bytes(b"<html>"), "is no array of numbers in NumPy's format"),
+        (lambda path: np.save(path, np.array([{}], object)), "pickled"),
+        (lambda path: np.save(path, np.float32(1)), "got an array of shape ()"),
+        (lambda path: np.save(path, np.zeros((0, 8, 6, 7))), "got an array of shape (0, 8, 6, 7)"),
+        (lambda path: np.save(path, np.zeros((8, 6, 8))), "got an array of shape (8, 6, 8)"),
+    ],
+)
+def test_damaged_arrays_are_one_error(
+    spoil: Callable[[Path], object], said: str, waves: Trained, tmp_path: Path
+) -> None:
+    path = as_npy(np.zeros((8, 6, 7), np.float32), tmp_path / "x")
+    spoil(path)
+    with pytest.raises(SvqkitError) as caught:
+        waves.run.forecast(path)
+    assert said in str(caught.value)
+
+
 def test_a_video_is_read_from_its_end(clips: Trained, tmp_path: Path) -> None:
     path = tmp_path / "clip.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"FFV1"), 10, (24, 20))
@@ -376,6 +440,45 @@ def test_a_video_is_read_from_its_end(clips: Trained, tmp_path: Path) -> None:
     writer.release()
     last = np.stack([resize(picture[..., None], (10, 12)) for picture in pictures[-3:]]).transpose(0, 3, 1, 2)
     np.testing.assert_array_equal(clips.run.forecast(path), clips.run.forecast(last))
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr"])
+def test_others_can_score_a_forecast_by_the_time_that_it_is_valid_at(
+    layered: Trained, suffix: str, tmp_path: Path
+) -> None:
+    truth = as_files(layered)
+    truth["t"].attrs = {"units": "K", "standard_name": "air_temperature"}
+    seen = truth.isel(time=slice(None, -2)).isel(lat=slice(None, None, -1)).transpose("lat", ...)
+    seen = seen.rename(lat="latitude", lon="longitude").assign_coords(
+        level=("level", [5e4, 8.5e4, 1e5], {"units": "Pa"})
+    )
+    usual = layered.run.forecast(seen)
+    laid = layered.run.forecast(seen, layout="weatherbench2")
+    path = forecasting.write_forecast(laid, tmp_path / f"forecast{suffix}")
+    back = xr.open_dataset(path) if suffix == ".nc" else xr.open_zarr(path)
+    assert back["temperature"].dims == ("time", "prediction_timedelta", "level", "latitude", "longitude")
+    assert back["temperature"].attrs["standard_name"] == "air_temperature"
+    assert back["10m_u_component_of_wind"].attrs["units"] == "m/s"
+    assert back["time"].values.tolist() == seen["time"].values[-1:].tolist()
+    hours = back["prediction_timedelta"].values / np.timedelta64(1, "h")
+    assert hours.tolist() == [6, 12]
+    assert back["level"].values.tolist() == [500, 850]
+    assert (np.diff(back["latitude"]) > 0).all()
+    # Scored as others do it: the truth at the time of issue and the lead together.
+    valid = (back["time"] + back["prediction_timedelta"]).squeeze("time")
+    target = truth["t"].sel(time=valid, level=[500, 850]).rename(lat="latitude", lon="longitude")
+    score = ((back["temperature"].squeeze("time") - target) ** 2).mean()
+    by_hand = usual["t"].values.transpose(1, 2, 0, 3)[:, :, ::-1] - truth["t"].values[-2:, :2]
+    assert float(score) == pytest.approx(float((by_hand**2).mean()), rel=1e-5)
+
+
+def test_a_layout_is_of_grids_with_times(layered: Trained, clips: Trained) -> None:
+    by_channel = layered.run.forecast(record(layered), layout="weatherbench2")
+    assert {"t_850", "t_500", "10m_u_component_of_wind"} == {*by_channel.data_vars}
+    with pytest.raises(SvqkitError, match="one of grids with times"):
+        clips.run.forecast(clips.window(0)[0], layout="weatherbench2")
+    with pytest.raises(SvqkitError, match="Unknown layout 'cf'"):
+        layered.run.forecast(record(layered), layout="cf")
 
 
 def test_floats_of_pictures_stay_floats(clips: Trained) -> None:
@@ -452,15 +555,25 @@ def test_pictures_and_numbers_show_the_frames_seen_and_those_forecast(hourly: Tr
     assert made.frames["time"].values.tolist() == [*range(-3, 1), *range(1, 10)]
     np.testing.assert_array_equal(made.frames.isel(time=slice(4)), record(hourly).isel(time=slice(-5, -1)))
     np.testing.assert_array_equal(made.frames.isel(time=slice(4, None), channel=0), made.result)
-    table = forecasting.summary(made)
-    assert table.index.tolist()[:2] == ["+1 h", "+2 h"]
-    assert table["time (UTC)"].iloc[0] == "2010-01-16 23:00"
-    assert table["t2m [K] mean"].iloc[0] == pytest.approx(float(made.result[0].mean()), rel=1e-4)
+    assert made.frames["valid"].values[-9:].tolist() == made.result["time"].values.tolist()
     assert len(forecasting.pictures(hourly.run, made)) == 1
     sample = np.full((4, 2, 8, 8), 50.0)
     assert len(forecasting.pictures(taxis.run, forecasting.forecast(taxis.run, sample))) == 2
-    assert forecasting.default_path(hourly.run, made.result, "x") == Path("x") / f"{hourly.run.name}.nc"
-    assert forecasting.default_path(taxis.run, sample, "x").suffix == ".npy"
+
+
+@pytest.mark.parametrize(
+    ("result", "suffix"),
+    [
+        (xr.Dataset({"x": ("time", [1.0])}), ".nc"),
+        (np.zeros((2, 3, 8, 8), np.uint8), ".mp4"),
+        (torch.zeros((2, 1, 8, 8), dtype=torch.uint8), ".mp4"),
+        (np.zeros((2, 2, 8, 8), np.uint8), ".npy"),
+        (np.zeros((2, 1, 8, 8), np.float32), ".npy"),
+    ],
+)
+def test_a_name_without_a_suffix_gets_the_fitting_one(result: Any, suffix: str, tmp_path: Path) -> None:
+    assert forecasting.write_forecast(result, tmp_path / "a" / "run") == tmp_path / "a" / f"run{suffix}"
+    assert [path.name for path in (tmp_path / "a").iterdir()] == [f"run{suffix}"]
 
 
 def test_that_a_model_was_trained_on_simulated_data_is_said(hourly: Trained, tmp_path: Path) -> None:

@@ -1,14 +1,21 @@
 """A checkpoint of the reference becomes a run that everything else reads; or one clear error, and no trace."""
 
+import argparse
+import gzip
 import json
+import pickle
+import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from openstlcases import SVQ, reference_weights
 from rawfiles import RawFiles
+from safetensors.torch import save, save_file
 
 from svqkit import load_run
 from svqkit.data.domain import Domain
@@ -181,22 +188,109 @@ def test_what_does_not_fit_is_said_and_nothing_is_written(
     assert not (folder.root / "runs").exists()
 
 
-def test_files_that_are_no_checkpoint_are_refused(tmp_path: Path) -> None:
+SOME = {"enc.weight": torch.arange(3.0), "dec.bias": torch.ones(2)}
+LIGHTNING = {
+    "epoch": 3,
+    "pytorch-lightning_version": "2.0.0",
+    "callbacks": {"ModelCheckpoint": {"best_model_score": torch.tensor(1.0)}},
+    "optimizer_states": [{"state": {0: {"step": torch.tensor(1.0)}}}],
+    # As OpenSTL 1.0 keeps the statistics of its data.
+    "hyper_parameters": {
+        "test_mean": np.ones((1, 1)),
+        "test_std": np.float32(2),
+        "names": np.array(["a"]),
+        "n": np.int64(1),
+    },
+}
+
+
+def of_numpy_1(path: Path) -> None:
+    """A checkpoint in which arrays are called as before NumPy 2."""
+    torch.save(LIGHTNING | {"state_dict": SOME}, path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name).replace(b"numpy._core", b"numpy.core") for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+
+
+def loop(path: Path) -> None:
+    around: dict[str, Any] = {"state_dict": SOME}
+    torch.save(around | {"model": around, "state_dict": around}, path)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: torch.save(SOME, path, _use_new_zipfile_serialization=False),
+        lambda path: torch.save(LIGHTNING | {"state_dict": SOME}, path),
+        of_numpy_1,
+        loop,
+        lambda path: torch.save({"args": argparse.Namespace(lr=0.1), "model": SOME, "optimizer": {"state": {}}}, path),
+        lambda path: torch.save({"model": SOME, "model_ema": {name: one + 1 for name, one in SOME.items()}}, path),
+        lambda path: torch.save({"model": {"state_dict": SOME}}, path),
+        lambda path: torch.save({"module": SOME, "ds_config": {}}, path),
+        lambda path: torch.save({"state_dict": None, "params": SOME}, path),
+        lambda path: save_file(SOME, path),
+    ],
+)
+def test_the_state_dict_of_a_file_is_found(write: Callable[[Path], object], tmp_path: Path) -> None:
+    write(tmp_path / "x.pth")
+    found = read_state_dict(tmp_path / "x.pth")
+    assert {name: one.tolist() for name, one in found.items()} == {name: one.tolist() for name, one in SOME.items()}
+
+
+def zipped(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("weights.pth", b"x")
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (lambda path: None, "There is no checkpoint"),
+        (lambda path: path.mkdir(), "it is a folder"),
+        (lambda path: path.write_bytes(b""), "damaged or no checkpoint"),
+        (lambda path: path.write_bytes(b"Not Found"), "damaged or no checkpoint"),
+        (lambda path: path.write_bytes(b'{"error": 404}'), "damaged or no checkpoint"),
+        (lambda path: path.write_bytes(b"PK\x03\x04"), "damaged or no checkpoint"),
+        (lambda path: path.write_bytes(b"\n<!DOCTYPE html><html>"), "a web page"),
+        (lambda path: path.write_bytes(b"\xef\xbb\xbf<html>"), "a web page"),
+        (lambda path: path.write_bytes(b"<?xml?><Error>AccessDenied</Error>"), "a web page"),
+        (lambda path: path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid"), "a pointer of Git LFS"),
+        (lambda path: path.write_bytes(gzip.compress(b"x" * 100)), "damaged or no checkpoint"),
+        (zipped, "a ZIP archive of other files"),
+        (lambda path: np.savez(path.open("wb"), a=1), "a ZIP archive of other files"),
+        (lambda path: torch.jit.save(torch.jit.script(torch.nn.ReLU()), str(path)), "a program of TorchScript"),
+        (lambda path: path.write_bytes(save(SOME)[:-4]), "damaged or no checkpoint"),
+        (lambda path: torch.save({}, path), "must hold a state_dict"),
+        (lambda path: torch.save({"state_dict": None}, path), "must hold a state_dict"),
+        (lambda path: torch.save({"state_dict": {"a": 1}}, path), "must hold a state_dict"),
+        (lambda path: torch.save([SOME], path), "it holds list"),
+        (lambda path: torch.save(torch.ones(2), path), "it holds Tensor"),
+        (lambda path: torch.save(torch.nn.Linear(1, 1), path), "loading would run code from it"),
+        (lambda path: torch.save({"model": SOME, "x": Trap(path.parent / "trapped")}, path), "would run code from it"),
+        (lambda path: path.write_bytes(pickle.dumps(Trap(path.parent / "trapped"))), "would run code from it"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*torch.jit", "ignore:.*pickle protocol")
+def test_files_that_are_no_checkpoint_are_refused(write: Callable[[Path], object], said: str, tmp_path: Path) -> None:
+    write(tmp_path / "some.pth")
+    with pytest.raises(SvqkitError, match=r"some\.pth") as caught:
+        read_state_dict(tmp_path / "some.pth")
+    assert said in str(caught.value)
+    assert not (tmp_path / "trapped").exists()
+
+
+def test_a_checkpoint_that_was_cut_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "some.pth"
-    with pytest.raises(SvqkitError, match="There is no checkpoint"):
-        read_state_dict(path)
-    for content in (b"", b"text", b"PK\x03\x04"):
-        path.write_bytes(content)
-        with pytest.raises(SvqkitError, match=r"some\.pth"):
-            read_state_dict(path)
-    for empty in ({}, {"state_dict": None}, [1, 2], torch.ones(2)):
-        torch.save(empty, path)
-        with pytest.raises(SvqkitError, match="must hold a state_dict"):
-            read_state_dict(path)
-    torch.save({"state_dict": {"a": torch.ones(2)}}, path)
-    path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(SvqkitError, match=r"some\.pth"):
-        read_state_dict(path)
+    for zipped in (True, False):
+        torch.save({"state_dict": SOME}, path, _use_new_zipfile_serialization=zipped)
+        whole = path.read_bytes()
+        for length in range(1, len(whole) - 1, max(1, len(whole) // 15)):
+            path.write_bytes(whole[:length])
+            with pytest.raises(SvqkitError, match=r"some\.pth"):
+                read_state_dict(path)
 
 
 def test_a_run_of_a_dataset_with_published_offsets_is_of_protocol_paper(raw: RawFiles, tmp_path: Path) -> None:

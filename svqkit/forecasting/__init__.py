@@ -6,7 +6,5 @@
 from svqkit.forecasting.forecast import Forecast as Forecast
 from svqkit.forecasting.forecast import ForecastingRun as ForecastingRun
 from svqkit.forecasting.forecast import forecast as forecast
-from svqkit.forecasting.show import default_path as default_path
 from svqkit.forecasting.show import pictures as pictures
-from svqkit.forecasting.show import summary as summary
 from svqkit.forecasting.write import write_forecast as write_forecast

@@ -29,33 +29,18 @@ def in_hours(times: np.ndarray, domain: Domain) -> tuple[np.ndarray, list[str]]:
     wanted = times[-1:] + np.array(domain.inputs) * domain.lead_step * HOUR
     absent = wanted[~np.isin(wanted, times)]
     if len(absent):
-        raise SvqkitError(_why_absent(times, wanted, absent[-1], domain))
+        steps = np.unique(np.diff(times[-2 * len(wanted) :])) / HOUR
+        apart = f", one every {' or '.join(f'{step:g}' for step in steps[:3])} h," if len(steps) else ""
+        raise SvqkitError(
+            f"The input has {len(times)} frame(s){apart} up to {shown_time(times[-1])}; the model needs {len(wanted)}, "
+            f"one every {domain.lead_step:g} h, and there is no frame at {shown_time(absent[-1])}. Give it frames of "
+            "that step, or of a whole part of it, without a hole up to the last."
+        )
     first = int(np.searchsorted(times, wanted[0]))
-    notes = [more_than_used(len(times), len(times) - first)] if first else []
+    notes = [*more_than_used(len(times), len(times) - first)]
     if len(times) - first > 1 - domain.inputs[0]:
         notes.append(f"of these every {domain.lead_step} hours one, counted back from the last")
     return wanted, [*notes, *_other_hours(times[-1], domain)]
-
-
-def _why_absent(times: np.ndarray, wanted: np.ndarray, absent: np.datetime64, domain: Domain) -> str:
-    steps = np.unique(np.diff(times[max(0, len(times) - 2 * len(wanted)) :]))
-    model = f"{domain.lead_step:g} h"
-    if len(times) < len(wanted):
-        return f"The input has {len(times)} frame(s), the model needs {len(wanted)}, one every {model}. Give it more."
-    if len(steps) == 1 and (domain.lead_step * HOUR) % steps[0] != 0 * HOUR:
-        return (
-            f"The input has a frame every {steps[0] / HOUR:g} h, the model was trained on one every {model}. Give it "
-            "frames of that step, or of a whole part of it."
-        )
-    if wanted[0] < times[0]:
-        return (
-            f"The input has {len(times)} frames from {shown_time(times[0])} to {shown_time(times[-1])}; the model "
-            f"needs one at {shown_time(wanted[0])} too, since it looks at {len(wanted)}, one every {model}. Give more."
-        )
-    return (
-        f"The input has no frame at {shown_time(absent)}; the model looks at {len(wanted)} frames, one every {model}, "
-        f"up to {shown_time(wanted[-1])}. Its times are irregular there: fill the hole, or cut the input before it."
-    )
 
 
 def _other_hours(last: np.datetime64, domain: Domain) -> list[str]:
@@ -74,19 +59,14 @@ def matching_indices(name: str, theirs: np.ndarray, ours: Sequence[float]) -> np
     Raises:
         SvqkitError: the axes have other coordinates.
     """
-    theirs, ours = np.asarray(theirs, float), np.asarray(ours, float)
-    if theirs.shape == ours.shape:
-        apart = theirs[None] - ours[:, None]
-        if name == "lon":
-            apart = (apart + 180) % 360 - 180
-        indices = np.abs(apart).argmin(axis=1)
-        if len(set(indices.tolist())) == len(ours) and np.abs(apart).min(axis=1).max() < NEAR:
-            return indices
+    apart = np.asarray(theirs, float)[None] - np.asarray(ours, float)[:, None]
+    if name == "lon":
+        apart = (apart + 180) % 360 - 180
+    near = np.abs(apart) < NEAR
+    if (near.sum(axis=0) == 1).all() and (near.sum(axis=1) == 1).all():
+        return near.argmax(axis=1)
+    there, known = (f"{len(axis)} places from {axis[0]:g} to {axis[-1]:g}" for axis in (theirs, ours))
     raise SvqkitError(
-        f"The input lies on another grid than the model was trained on: {name} has {_described(theirs)}, the model's "
-        f"{_described(ours)}. Interpolate it to that grid, or cut it, e.g. with xarray's interp or sel."
+        f"The input lies on another grid than the model was trained on: {name} has {there}, the model's {known}. "
+        "Interpolate it to that grid, or cut it, e.g. with xarray's interp or sel."
     )
-
-
-def _described(axis: np.ndarray) -> str:
-    return f"{len(axis)} places from {axis[0]:g} to {axis[-1]:g}" if len(axis) else "none"

@@ -9,19 +9,23 @@ from typing import Any
 import numpy as np
 
 from svqkit.data.domain import Domain
-from svqkit.data.sources.arrayfiles import NpzMember
-from svqkit.data.sources.clips import natural_key
+from svqkit.data.sources.arrayfiles import NpzMember, open_array
+from svqkit.data.sources.frames import VIDEO_SUFFIXES
 from svqkit.data.sources.gridded import NETCDF, SUFFIXES, is_store, opened
 from svqkit.data.sources.images import SUFFIXES as IMAGES
+from svqkit.data.sources.images import images_in, natural_key
 from svqkit.data.sources.weather import find_sources
 from svqkit.errors import SvqkitError
-from svqkit.forecasting.clips import CLIP_SUFFIXES, images_in, read_clip
-from svqkit.forecasting.inputs import ModelInput, from_array, from_model
+from svqkit.forecasting.clips import read_clip
+from svqkit.forecasting.inputs import ModelInput, frames_shape, from_array, from_model, more_than_used
 from svqkit.forecasting.labelled import from_gridded, from_labelled, has_channels, wanted_levels
-from svqkit.settings.data import Dataset, TaxiBJData, WeatherData
+from svqkit.settings.data import ArrayData, Dataset, TaxiBJData, WeatherData
 from svqkit.userfiles import refuse_special
 
-KINDS = f"NetCDF ({', '.join(NETCDF[:2])}), GRIB, Zarr, an array (.npy), a video ({', '.join(CLIP_SUFFIXES)}) or images"
+KINDS = (
+    f"NetCDF ({', '.join(NETCDF[:2])}), GRIB, Zarr, an array (.npy), a video ({', '.join(VIDEO_SUFFIXES)}) or images "
+    f"({', '.join(IMAGES)})"
+)
 
 
 def is_files(x: Any) -> bool:
@@ -42,45 +46,47 @@ def from_files(
     Raises:
         SvqkitError: there is no such file, it is of another kind or damaged, or what it holds does not fit.
     """
-    x = str(x) if isinstance(x, int) else x
-    if isinstance(x, str | Path) and (is_store(x) or (_is_folder(x) and isinstance(data, WeatherData))):
-        return _of_gridded([x], data, domain, frames)
-    files = _files(x)
-    suffix = files[0].suffix.lower()
-    if suffix in SUFFIXES or is_store(files[0]):
-        return _of_gridded(files, data, domain, frames)
-    if suffix == ".npy":
-        return from_array(_array(files[0]), domain)
+    sources = _sources(str(x) if isinstance(x, int) else x, data)
+    first, suffix = sources[0], Path(sources[0]).suffix.lower()
+    if suffix == ".npy" or (suffix in (".npz", ".zarr") and isinstance(data, ArrayData)):
+        return _of_array(Path(first), data, domain)
     if suffix == ".npz" and isinstance(data, TaxiBJData):
-        return _of_samples(files[0], domain)
-    if suffix in CLIP_SUFFIXES or suffix in IMAGES:
-        clip, notes = read_clip(files, data, domain)
+        return _of_samples(Path(first), domain)
+    if suffix in (*VIDEO_SUFFIXES, *IMAGES):
+        clip, notes = read_clip([Path(path) for path in sources], data, domain)
         model_input = from_array(clip, replace(domain, inputs=tuple(range(1 - len(clip), 1))))
-        return replace(model_input, notes=(*notes, *model_input.notes))
-    raise SvqkitError(f"{files[0]} is no file that forecasts start from: {KINDS}.")
+        return replace(model_input, notes=notes)
+    if suffix in SUFFIXES or is_store(first) or Path(first).is_dir():
+        return _of_gridded(sources, data, domain, frames)
+    raise SvqkitError(f"{first} is no file that forecasts start from: {KINDS}.")
 
 
-def _files(x: str | Path | Sequence[str | Path]) -> list[Path]:
-    """The files that are meant: of a folder the images in it, of a pattern with ``*`` what it matches."""
+def _sources(x: str | Path | Sequence[str | Path], data: Dataset) -> list[str | Path]:
+    """What is meant: files and stores; of a pattern with ``*`` what it matches, of a folder the images in it.
+
+    A folder of a weather record stays one.
+    """
     if not isinstance(x, str | Path):
-        files = [Path(path) for path in x]
+        sources = list(x)
+    elif is_store(x) or (isinstance(data, WeatherData) and _is_folder(x)):
+        return [x]
     elif _is_folder(x):
-        files = images_in(Path(x))
+        sources = images_in(Path(x))
     elif "*" in str(x) or "?" in str(x):
-        found = (Path(path) for path in glob(str(x)))
-        files = sorted((path for path in found if path.name[0] != "."), key=lambda path: natural_key(str(path)))
+        sources = sorted((path for path in glob(str(x)) if Path(path).name[0] != "."), key=natural_key)
     else:
-        files = [Path(x)]
-    absent = [path for path in files if not path.exists()]
-    if absent or not files:
-        raise SvqkitError(f"There is no file {absent[0] if absent else x} ({Path.cwd()}). Name {KINDS}.")
-    for path in files:
+        sources = [x]
+    absent = [path for path in sources if not Path(path).exists()]
+    if absent or not sources:
+        what = "image in the folder" if not sources and _is_folder(x) else "file"
+        raise SvqkitError(f"There is no {what} {(absent or [x])[0]} ({Path.cwd()}). Name {KINDS}.")
+    for path in sources:
         if not is_store(path):
             refuse_special(path)
-    kinds = {path.suffix.lower() for path in files}
+    kinds = {Path(path).suffix.lower() for path in sources}
     if len(kinds) > 1 and not kinds <= {*SUFFIXES}:
         raise SvqkitError(f"The files are of several kinds: {', '.join(sorted(kinds))}. Name those of one kind.")
-    return files
+    return sources
 
 
 def _is_folder(x: str | Path) -> bool:
@@ -99,19 +105,24 @@ def _of_gridded(sources: Sequence[str | Path], data: Dataset, domain: Domain, fr
     return from_gridded(list(dict.fromkeys(sources)), wanted_levels(data, domain), domain, frames)
 
 
-def _array(path: Path) -> np.ndarray:
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise SvqkitError(f"{path} can't be read as a plain NumPy array ({error}). Save it again.") from error
+def _of_array(path: Path, data: Dataset, domain: Domain) -> ModelInput:
+    """The last frames of an array, read as prepare does; where the first axis is time no others are read."""
+    key, axes = ("" if path.suffix.lower() == ".npy" else getattr(data, "key", "")), getattr(data, "axes", "")
+    source = open_array(path, key)
+    is_record, span = len(frames_shape(source.shape, domain, axes)) == 4, 1 - domain.inputs[0]
+    source = replace(source, frame_axes=len(source.shape) - 1)  # whatever stands along the first axis is a frame
+    first = max(0, source.count - span) if is_record else 0
+    values = np.concatenate(list(source.read(first, source.count, source.count)))
+    model_input = from_array(values, domain, axes)
+    notes = more_than_used(source.count, span) if is_record else model_input.notes
+    return replace(model_input, notes=(*source.notes, *notes))
 
 
 def _of_samples(path: Path, domain: Domain) -> ModelInput:
     """The last test sample of TaxiBJ's dataset.npz, whose inputs are scaled to [-1, 1]; back in taxis."""
-    member = NpzMember.open(path, "X_test")
-    length = member.shape[1]
-    last = (member.shape[0] - 1) * length
-    sample = np.concatenate(list(member.read(last, last + length, length)))
+    samples = NpzMember.open(path, "X_test")
+    length = frames_shape(samples.shape, domain)[1]
+    (sample,) = samples.read(samples.count - length, samples.count, length)
     model_input = from_array(from_model((sample.astype(np.float32) + 1) / 2, domain, as_bytes=False), domain)
     return replace(
         model_input, notes=(f"the last test sample of {path.name}, in {domain.own_units[0]}", *model_input.notes)

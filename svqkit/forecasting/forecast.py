@@ -10,12 +10,14 @@ import xarray as xr
 from torch import Tensor
 
 from svqkit.data.domain import Domain
+from svqkit.data.sources.gridded import HOUR
 from svqkit.data.windows import SCORED, Batch
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, choose
 from svqkit.evaluation import forecasters
 from svqkit.forecasting.files import from_files, is_files
 from svqkit.forecasting.inputs import ModelInput, far_off, from_array, from_model
 from svqkit.forecasting.labelled import from_labelled
+from svqkit.forecasting.layouts import LAYOUTS
 from svqkit.training.runs import Run
 
 
@@ -27,7 +29,7 @@ class Forecast:
         result: in the form of the input.
         frames: (time, channel, lat, lon) or (time, channel, y, x): the input frames and, after them, those forecast,
             in the order of the run's channels and grid, of the first clip where there are several. ``time`` counts
-            from the last input frame (0), in its attribute ``units``.
+            from the last input frame (0), in its attribute ``units``; ``valid`` is the time of each where it is known.
         notes: what a user should know of how the input was taken.
         last: when the last input frame is, where its time is known.
     """
@@ -41,18 +43,22 @@ class Forecast:
 class ForecastingRun(Run):
     """A finished training that says what comes after frames of the user's own; see :meth:`open`."""
 
-    def forecast(self, x: Any, frames: int | None = None, device: str | torch.device | None = None) -> Any:
+    def forecast(
+        self, x: Any, frames: int | None = None, device: str | torch.device | None = None, layout: str = ""
+    ) -> Any:
         """Return what comes after ``x``, in the same form; see :func:`forecast`.
 
         What a user should know of how ``x`` was taken is said by warnings.
         """
-        made = forecast(self, x, frames, device)
+        made = forecast(self, x, frames, device, layout)
         for note in made.notes:
             warn(f"{self.name}: {note}", stacklevel=2)
         return made.result
 
 
-def forecast(run: Run, x: Any, frames: int | None = None, device: str | torch.device | None = None) -> Forecast:
+def forecast(
+    run: Run, x: Any, frames: int | None = None, device: str | torch.device | None = None, layout: str = ""
+) -> Forecast:
     """Forecast what comes after the last input frames of ``x``.
 
     The best weights of the run forecast the T frames after T frames; for more, the model is fed with its own frames,
@@ -66,6 +72,8 @@ def forecast(run: Run, x: Any, frames: int | None = None, device: str | torch.de
             last frames that the model takes are used.
         frames: how many; None: as many as the run was trained for.
         device: "cpu", "cuda", …; None: a GPU where there is one.
+        layout: "weatherbench2" gives gridded forecasts as others score them, see
+            :func:`svqkit.forecasting.layouts.weatherbench2`; "": the form of ``x``.
 
     Returns:
         The result in the form of ``x``: a DataArray, a Dataset (also for NetCDF; its attributes name the run), an
@@ -77,13 +85,14 @@ def forecast(run: Run, x: Any, frames: int | None = None, device: str | torch.de
     """
     domain = run.domain
     ahead = _ahead(frames, domain)
+    lay_out = choose(LAYOUTS, layout, "layout") if layout else None
     data = run.experiment.data
     if isinstance(x, xr.DataArray | xr.Dataset):
         model_input = from_labelled(x, data, domain, ahead)
     elif is_files(x):
         model_input = from_files(x, data, domain, ahead)
     elif isinstance(x, np.ndarray | Tensor):
-        model_input = from_array(x, domain)
+        model_input = from_array(x, domain, getattr(data, "axes", ""))
     else:
         raise SvqkitError(
             "Expected a DataArray or Dataset of xarray, a NumPy array, a tensor, or the path of a file; got "
@@ -91,6 +100,7 @@ def forecast(run: Run, x: Any, frames: int | None = None, device: str | torch.de
         )
     predicted = predict(run, model_input.frames, len(ahead), device)
     result = model_input.restore(predicted)
+    result = lay_out(result, model_input.last) if lay_out else result
     if isinstance(result, xr.Dataset):
         result.attrs |= {"forecast_by": run.name, "forecast_trained_on": domain.title}
     notes = [*model_input.notes, *far_off(model_input.frames, domain)]
@@ -146,6 +156,8 @@ def _frames(model_input: ModelInput, predicted: np.ndarray, domain: Domain, ahea
     plane = ("lat", "lon") if domain.kind == "grid" else ("y", "x")
     axes = {name: (name, list(axis)) for name, axis in (("lat", domain.lat), ("lon", domain.lon)) if axis}
     time = domain.lead_step * np.array([*domain.inputs, *ahead])
+    if model_input.last is not None:
+        axes["valid"] = ("time", model_input.last + time * HOUR)
     return xr.DataArray(
         values,
         dims=("time", "channel", *plane),

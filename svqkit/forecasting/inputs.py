@@ -36,7 +36,7 @@ FAR = 10.0
 
 
 def to_model(values: np.ndarray, domain: Domain) -> np.ndarray:
-    """Convert frames (…, C, H, W) to what the domain's store has: bytes stay bytes, all else is float32.
+    """Convert frames (B, T, C, H, W) to what the domain's store has: bytes stay bytes, all else is float32.
 
     Values with an original range are scaled from it to [0, 1].
 
@@ -46,16 +46,19 @@ def to_model(values: np.ndarray, domain: Domain) -> np.ndarray:
     if values.dtype == np.uint8 and domain.scale != 1:
         return values
     if values.dtype.kind not in "fiu":
-        raise SvqkitError(f"Frames must be numbers, got an array of {values.dtype}.")
-    _refuse_nan(values)
-    floats = values.astype(np.float32)
+        raise SvqkitError(f"Frames must be numbers, got an array of {values.dtype}. Convert them.")
+    with np.errstate(over="ignore"):  # told of in the next line, with its place
+        floats = values.astype(np.float32)
+    _refuse(~np.isfinite(floats), values, "that are NaN or infinite", "Fill them first.")
     if domain.kind != "image":
         return floats
-    if domain.bounds is None:
-        _refuse_outside(floats, 0.0, 1.0, "images are bytes from 0 to 255, or floats in [0, 1]: divide them")
-        return floats
-    low, high = domain.bounds
-    _refuse_outside(floats, low, np.inf, f"{domain.own_units[0]} can't be lower: fill or cut such values")
+    low, high = domain.bounds or (0.0, 1.0)
+    if domain.bounds:
+        lower = f"{domain.own_units[0]} can't be lower: fill or cut such values."
+        _refuse(floats < low - ROUNDING, values, f"below {low:g}", lower)
+    else:
+        advice = "Images are bytes from 0 to 255, or floats in [0, 1]: divide them."
+        _refuse((floats < -ROUNDING) | (floats > 1 + ROUNDING), values, "outside of [0, 1]", advice)
     return (floats - np.float32(low)) / np.float32(high - low)
 
 
@@ -86,78 +89,62 @@ def far_off(frames: np.ndarray, domain: Domain) -> list[str]:
     ]
 
 
-def _place(bad: np.ndarray) -> str:
-    """Where the first bad value of frames (…, C, H, W) lies, in words."""
-    *before, channel, row, column = (int(axis[0]) for axis in np.nonzero(bad))
-    frame = f"frame {before[-1]} of those used, " if before else ""
-    return f"{frame}channel {channel}, row {row}, column {column} (all from 0)"
-
-
-def _refuse_nan(values: np.ndarray) -> None:
-    bad = ~np.isfinite(values)
+def _refuse(bad: np.ndarray, values: np.ndarray, what: str, advice: str) -> None:
     if bad.any():
+        place = tuple(int(axis[0]) for axis in np.nonzero(bad))
+        _, frame, channel, row, column = place
         raise SvqkitError(
-            f"The input has {bad.sum():,} value(s) that are NaN or infinite among the frames that are used, the "
-            f"first at {_place(bad)}. Fill them first."
+            f"The input has {bad.sum():,} value(s) {what}, the first, {values[place]:g}, in frame {frame} of those "
+            f"used, channel {channel}, row {row}, column {column} (all from 0). {advice}"
         )
 
 
-def _refuse_outside(values: np.ndarray, low: float, high: float, rule: str) -> None:
-    bad = (values < low - ROUNDING) | (values > high + ROUNDING)
-    if bad.any():
-        first = values[tuple(axis[0] for axis in np.nonzero(bad))]
-        raise SvqkitError(f"The input has {bad.sum():,} value(s) such as {first:g} at {_place(bad)}; {rule}.")
-
-
-def from_array(x: np.ndarray | Tensor, domain: Domain) -> ModelInput:
+def from_array(x: np.ndarray | Tensor, domain: Domain, axes: str = "") -> ModelInput:
     """Pick the last frames of ``x``; a forecast goes back as the same kind of array, without B where there was none.
 
-    Bytes come back as bytes, all else as float32.
+    Bytes come back as bytes, all else as float32. With ``axes`` that have no C, as the setting of an array has them,
+    frames of one channel may come without its axis: (T, H, W) or (B, T, H, W); the forecast then has none either.
 
     Raises:
         SvqkitError: another shape, too few frames, or values that don't fit.
     """
-    values = x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
-    _check_shape(values.shape, domain)
+    given = x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
+    values = given.reshape(frames_shape(given.shape, domain, axes))
     batched = values if values.ndim == 5 else values[None]
-    picked, notes = last_frames(batched, domain)
+    there, span = batched.shape[1], 1 - domain.inputs[0]
+    if there < span:
+        looks = "" if span == len(domain.inputs) else f" (it looks at {len(domain.inputs)} of them)"
+        raise SvqkitError(f"The input has {there} frame(s), the model needs {span}{looks}. Give it more.")
+    picked = batched[:, [there - 1 + offset for offset in domain.inputs]]
     as_bytes = values.dtype == np.uint8 and domain.scale != 1
 
     def restore(forecast: np.ndarray) -> np.ndarray | Tensor:
         own = from_model(forecast, domain, as_bytes)
         own = own if values.ndim == 5 else own[0]
+        own = own if values.ndim == given.ndim else own[..., 0, :, :]
         return from_numpy(own).to(x.device) if isinstance(x, Tensor) else own
 
-    return ModelInput(to_model(picked, domain), restore, notes)
+    return ModelInput(to_model(picked, domain), restore, more_than_used(there, span))
 
 
-def last_frames(batched: np.ndarray, domain: Domain) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the input frames of the window that ends with the last of (B, T, …), and a note when there are more.
+def more_than_used(there: int, used: int) -> tuple[str, ...]:
+    """Return the note for an input that is longer than what the model looks at; none for another."""
+    return (f"only the last {used} of the {there:,} frames given are used",) if there > used else ()
+
+
+def frames_shape(shape: tuple[int, ...], domain: Domain, axes: str = "") -> tuple[int, ...]:
+    """Return the shape (T, C, H, W) or (B, T, C, H, W) of frames; where ``axes`` have no C, theirs may lack it.
 
     Raises:
-        SvqkitError: there are too few.
+        SvqkitError: it is another shape.
     """
-    there, span = batched.shape[1], 1 - domain.inputs[0]
-    if there < span:
-        raise SvqkitError(
-            f"The input has {there} frame(s), the model needs {span}"
-            + ("" if span == len(domain.inputs) else f" (it looks at {len(domain.inputs)} of them)")
-            + ". Give it more."
-        )
-    indices = [there - 1 + offset for offset in domain.inputs]
-    return batched[:, indices], (more_than_used(there, span),) if there > span else ()
-
-
-def more_than_used(there: int, used: int) -> str:
-    """Return the note for an input that is longer than what the model looks at."""
-    return f"only the last {used} of the {there:,} frames given are used"
-
-
-def _check_shape(shape: tuple[int, ...], domain: Domain) -> None:
-    if len(shape) not in (4, 5) or shape[-3:] != domain.frame_shape or 0 in shape:
+    lacks = axes.endswith("THW") and (len(shape) == 3 or (len(shape) == 4 and shape[1] != 1))
+    full = (*shape[:-2], 1, *shape[-2:]) if lacks else shape
+    if len(full) not in (4, 5) or full[-3:] != domain.frame_shape or 0 in full:
         channels, height, width = domain.frame_shape
         named = f" ({', '.join(domain.channels[:6])}{', …' if channels > 6 else ''})"
         raise SvqkitError(
             f"Expected frames (T, C, H, W) or (B, T, C, H, W) with C = {channels}{named}, H = {height}, W = {width}; "
-            f"got an array of shape {tuple(shape)}."
+            f"got an array of shape {tuple(shape)}. Change its axes, or take those of the model."
         )
+    return full

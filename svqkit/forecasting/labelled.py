@@ -4,8 +4,9 @@ Dimensions keep their order and names, values their units; times go on, everythi
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -26,14 +27,13 @@ from svqkit.data.sources.gridded import (
     refuse_other_grid,
 )
 from svqkit.data.sources.units import convert, converts, same_unit
-from svqkit.errors import SvqkitError, listed
+from svqkit.errors import SvqkitError, listed, shown
 from svqkit.forecasting.coordinates import in_hours, matching_indices
 from svqkit.forecasting.inputs import ModelInput, from_array
 from svqkit.settings.data import Dataset, WeatherData
 
 
-@dataclass(frozen=True)
-class Variable:
+class Variable(NamedTuple):
     """One variable of a gridded input.
 
     Attributes:
@@ -47,11 +47,6 @@ class Variable:
     levels: Sequence[float]
     channels: list[int]
     units: str
-
-    @property
-    def times(self) -> np.ndarray:
-        """(N,) datetime64[ns]."""
-        return np.concatenate([piece.times for piece in self.pieces])
 
 
 def from_labelled(x: xr.DataArray | xr.Dataset, data: Dataset, domain: Domain, frames: Sequence[int]) -> ModelInput:
@@ -110,7 +105,7 @@ def from_gridded(
     variables = [_variable(sources, name, levels, domain) for name, levels in wanted.items()]
     for variable in variables[1:]:
         refuse_other_grid(variables[0].pieces[0], variable.pieces[0])
-    axes = [variable.times for variable in variables]
+    axes = [np.concatenate([piece.times for piece in variable.pieces]) for variable in variables]
     same = all(np.array_equal(axis, axes[0]) for axis in axes)
     times, notes = in_hours(axes[0] if same else reduce(np.intersect1d, axes), domain)
     first = variables[0].pieces[0]
@@ -143,16 +138,15 @@ def _variable(sources: Sequence[Source], name: str, levels: Sequence[int], domai
     channels = [domain.channels.index(channel) for channel in ([f"{name}_{level}" for level in levels] or [name])]
     units = domain.own_units[channels[0]] or next((piece.units for piece in pieces if piece.units), "")
     for piece in pieces:
-        if piece.levels is None and len(levels) > 1:
-            raise SvqkitError(f"{piece.where}: {name} has no levels; the model takes {list(levels)}. Give it these.")
+        if levels and piece.levels is None and (len(levels) > 1 or piece.scalar_level not in (None, *levels)):
+            level = "has no levels" if piece.scalar_level is None else f"is of level {piece.scalar_level}"
+            raise SvqkitError(f"{piece.where}: {name} {level}; the model takes {list(levels)}. Give it these.")
         find_levels(piece, levels)
         if not converts(piece.units, units):
             raise SvqkitError(
                 f"{piece.where}: {name} is in {piece.units!r}, the model was trained on {units!r}. Convert the values "
                 "and set attrs['units'], or correct that attribute."
             )
-        if levels and piece.scalar_level not in (None, *levels):
-            raise SvqkitError(f"{piece.where}: {name} is of level {piece.scalar_level}, the model's is {levels[0]}.")
     return Variable(pieces, levels, channels, units)
 
 
@@ -184,13 +178,10 @@ def _from_channels(array: xr.DataArray, domain: Domain, frames: Sequence[int]) -
     """An array with all channels: by their names where they have some, else in the model's order."""
     named = "channel" in array.coords
     names = array["channel"].astype(str).values.tolist() if named else list(domain.channels)
-    if not named and array.sizes["channel"] != len(names):
-        raise SvqkitError(
-            f"The input has {array.sizes['channel']} channels without names, the model takes {len(names)}: "
-            f"{', '.join(names)}."
-        )
-    if absent := [name for name in domain.channels if name not in names]:
-        raise SvqkitError(f"The input has no channel {absent}; it has {names}. Add what lacks.")
+    absent = [name for name in domain.channels if name not in names]
+    if absent or array.sizes["channel"] != len(names):
+        there = names if named else f"{array.sizes['channel']} without names"
+        raise SvqkitError(f"The input has no channel {absent or names}; it has {there}. Name them, or add what lacks.")
     if len(set(domain.own_units)) > 1:
         array = array.drop_attrs(deep=False)
     if domain.kind != "grid":
@@ -215,21 +206,17 @@ def _from_frames(array: xr.DataArray, picked: list[int], domain: Domain, frames:
             "pick one of what is too many, e.g. x.isel(member=0)."
         )
     made = from_array(array.isel(channel=picked).transpose(*dims).values, domain)
-    ahead = _going_on(array["time"].values[domain.inputs[0] - 1 :], frames) if "time" in array.coords else None
     like = array.isel(time=[-1] * len(frames), channel=np.sort(picked)).transpose(*dims)
+    if "time" in array.coords:
+        times = array["time"].values[domain.inputs[0] - 1 :]
+        if len({*np.diff(times)}) != 1 or times[1] <= times[0]:
+            raise SvqkitError(f"The times of the frames used are not evenly apart: {shown(times)}. Mend or drop them.")
+        ahead = times[-1] + np.array(frames) * (times[1] - times[0])
+        like = like.assign_coords(time=("time", ahead, array["time"].attrs))
 
     def restore(forecast: np.ndarray) -> xr.DataArray:
-        moved = [name for name, axis in like.coords.items() if "time" in axis.dims]
-        back = like.drop_vars(moved).drop_encoding().copy(data=made.restore(forecast)[:, np.argsort(picked)])
-        back = back if ahead is None else back.assign_coords(time=("time", ahead, array["time"].attrs))
+        old = [name for name, axis in like.coords.items() if "time" in axis.dims and name != "time"]
+        back = like.drop_vars(old).drop_encoding().copy(data=made.restore(forecast)[:, np.argsort(picked)])
         return back.transpose(*array.dims)
 
     return replace(made, restore=restore)
-
-
-def _going_on(times: np.ndarray, frames: Sequence[int]) -> np.ndarray:
-    steps = np.diff(times)
-    if len(steps) == 0 or (steps != steps[0]).any() or steps[0] <= np.zeros(1, steps.dtype)[0]:
-        shown = ", ".join(map(str, np.unique(steps)[:5])) or "none"
-        raise SvqkitError(f"The times of the frames used must rise in even steps; the steps are {shown}.")
-    return times[-1] + np.array([steps[0] * frame for frame in frames])

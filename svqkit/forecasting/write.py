@@ -1,9 +1,11 @@
 """Forecasts as files: NetCDF for grids, video for clips, plain arrays for the rest."""
 
+from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import cv2
+import av
 import numpy as np
 import xarray as xr
 from PIL import Image
@@ -13,17 +15,18 @@ from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.fields import write_netcdf
 
-# VP9: the one codec that both browsers play and the OpenCV of requirements.lock can write; it has no H.264.
-CODEC = "vp09"
-SUFFIXES = (".nc", ".mp4", ".gif", ".npy")
+# VP9, which browsers play and which is free of patents.
+CODEC = "libvpx-vp9"
+SUFFIXES = (".nc", ".zarr", ".mp4", ".gif", ".npy")
 
 
 def write_forecast(result: Any, path: str | Path, frames_per_second: float = 10.0) -> Path:
     """Write what ``forecast`` gave, whole or not at all; the suffix says how. The same result gives the same bytes.
 
-    ``.nc``: a Dataset or DataArray, compressed. ``.mp4``: frames (T, C, H, W), C 1 or 3, as video in VP9, which loses
-    some detail (of colour half the resolution) and repeats the last row or column where a size is odd. ``.gif``: the
-    same frames in up to 256 colours each; grey ones exactly. ``.npy``: any array, exactly.
+    ``.nc``: a Dataset or DataArray, compressed. ``.zarr``: the same as a store (format 2). ``.mp4``: frames
+    (T, C, H, W), C 1 or 3, as video in VP9, which loses some detail (of colour half the resolution) and repeats the
+    last row or column where a size is odd. ``.gif``: the same frames in up to 256 colours each; grey ones exactly.
+    ``.npy``: any array, exactly. Without a suffix it is ``.nc``, ``.mp4`` of bytes with 1 or 3 channels, else ``.npy``.
 
     Args:
         result: of :func:`svqkit.forecasting.forecast`. Floats of a clip are those in [0, 1], and are cut to it.
@@ -33,15 +36,23 @@ def write_forecast(result: Any, path: str | Path, frames_per_second: float = 10.
     Raises:
         SvqkitError: the suffix is another one or does not fit the result, or the disk is full.
     """
-    path = Path(path)
+    labelled, path = isinstance(result, xr.Dataset | xr.DataArray), Path(path)
+    if not path.suffix:
+        is_clip = (
+            not labelled and str(result.dtype).endswith("uint8") and result.ndim == 4 and result.shape[1] in (1, 3)
+        )
+        path = path.with_name(path.name + (".nc" if labelled else ".mp4" if is_clip else ".npy"))
     suffix = path.suffix.lower()
-    labelled = isinstance(result, xr.Dataset | xr.DataArray)
-    if suffix not in SUFFIXES or labelled != (suffix == ".nc"):
-        fitting = ".nc" if labelled else ".mp4, .gif (clips) or .npy"
+    if suffix not in SUFFIXES or labelled != (suffix in (".nc", ".zarr")):
+        fitting = ".nc or .zarr" if labelled else ".mp4, .gif (clips) or .npy"
         raise SvqkitError(f"{path}: a forecast that is a {type(result).__name__} is written as {fitting}.")
     if labelled:
         named = result if isinstance(result, xr.Dataset) else result.to_dataset(name=result.name or "forecast")
-        write_netcdf(named, path)
+        if suffix == ".nc":
+            write_netcdf(named, path)
+            return path
+        with replacing(path) as draft:
+            named.to_zarr(draft, zarr_format=2, consolidated=True)
         return path
     values = result.detach().cpu().numpy() if isinstance(result, Tensor) else np.asarray(result)
     if suffix == ".npy":
@@ -71,20 +82,15 @@ def _pictures(values: np.ndarray, path: Path) -> np.ndarray:
 def _write_video(pictures: np.ndarray, draft: Path, frames_per_second: float) -> None:
     height, width = pictures.shape[1:3]
     even = np.pad(pictures, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    size = even.shape[2], even.shape[1]
-    # OpenCV takes the kind of file from its name, which a draft's doesn't tell.
-    path = draft.with_suffix(".mp4")
-    path.write_bytes(bytes(2**12))  # so that a full disk isn't taken for a codec that OpenCV lacks
-    code = cv2.VideoWriter_fourcc(*CODEC)
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, frames_per_second, size)
-    if not writer.isOpened():
-        raise SvqkitError(f"This OpenCV ({cv2.__version__}) can't write VP9 video. Write a .gif or .npy instead.")
-    for picture in even:
-        writer.write(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR if even.shape[3] == 1 else cv2.COLOR_RGB2BGR))
-    writer.release()
-    if cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT) != len(even):
-        raise OSError(f"OpenCV wrote less than the whole video to {path}, and doesn't say why.")
-    path.rename(draft)
+    kind = "gray" if even.shape[3] == 1 else "rgb24"
+    made = BytesIO()  # FFmpeg says nothing of a disk that is full in the end; Python does
+    with av.open(made, "w", format="mp4") as file:
+        stream = file.add_stream(CODEC, rate=Fraction(frames_per_second).limit_denominator(1000))
+        stream.width, stream.height, stream.pix_fmt = even.shape[2], even.shape[1], "yuv420p"
+        for picture in even:
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(picture[..., 0] if kind == "gray" else picture, kind)))
+        file.mux(stream.encode())
+    draft.write_bytes(made.getvalue())
 
 
 def _write_gif(pictures: np.ndarray, draft: Path, frames_per_second: float) -> None:

@@ -42,9 +42,8 @@ class _Numbers(ast.NodeTransformer):
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         self.generic_visit(node)
-        match node:
-            case ast.BinOp(ast.Constant(int() | float() as above), ast.Div(), ast.Constant(int() | float() as below)):
-                return ast.Constant(above / below)
+        if isinstance(node.op, ast.Div):
+            return ast.Constant(ast.literal_eval(node.left) / ast.literal_eval(node.right))
         return node
 
 

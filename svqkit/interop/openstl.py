@@ -22,7 +22,7 @@ from svqkit.data.store import Store
 from svqkit.errors import SvqkitError, exit_status
 from svqkit.interop.configfile import read_config
 from svqkit.interop.settings import Architecture, architecture
-from svqkit.interop.weights import read_state_dict, translated, turn_channels
+from svqkit.interop.weights import is_dense, read_state_dict, translated, turn_channels
 from svqkit.models import SimVP, refuse_larger
 from svqkit.settings.params import Experiment, Params, Training, as_tree, experiment_from_tree, load_params
 from svqkit.training.checkpoint import save_weights
@@ -48,8 +48,8 @@ def load(config: dict[str, Any], state_dict: Mapping[str, Tensor]) -> nn.Module:
     Args:
         config: the reference's own keys, ``in_shape`` (T, C, H, W) among them; those that don't shape the model are
             ignored with a warning. Missing keys take the reference's defaults, see :mod:`svqkit.interop.settings`.
-        state_dict: by the reference's names, of any float type; before them may stand ``module.``, ``model.`` and
-            ``_orig_mod.`` in any order, and batch norm's counters may be missing.
+        state_dict: by the reference's names, of any float type; in them may stand ``module.``, ``model.``,
+            ``_orig_mod.`` and the like in any order, and batch norm's counters may be missing.
 
     Returns:
         A float32 module in eval mode that maps frames (B, T, C, H, W), normalised as in training (of Human3.6M with
@@ -74,7 +74,7 @@ def build(wanted: Architecture, state_dict: Mapping[str, Tensor]) -> SimVP:
         SvqkitError: the model is larger than the checkpoint can be of, or the weights don't fit it.
     """
     frames, *frame_shape = wanted.in_shape
-    stored = sum(value.untyped_storage().nbytes() for value in state_dict.values() if isinstance(value, Tensor))
+    stored = sum(value.untyped_storage().nbytes() for value in state_dict.values() if is_dense(value))
     refuse_larger(wanted.model, wanted.quantizer, frames, tuple(frame_shape), stored, "the checkpoint")
     quantizer = quantizers.build(wanted.quantizer, wanted.model.hid_S)
     model = SimVP(wanted.model, quantizer, frames, tuple(frame_shape))
@@ -104,7 +104,7 @@ def convert(
     config.json are those that ``params`` has for the dataset, not what the weights were trained with.
 
     Args:
-        checkpoint: a .pth, see :func:`svqkit.interop.weights.read_state_dict`.
+        checkpoint: a .pth, .ckpt or .safetensors, see :func:`svqkit.interop.weights.read_state_dict`.
         config: files, see :func:`svqkit.interop.configfile.read_config`; where two set a key, the later one counts.
             ``in_shape`` may be missing, since the reference's config files don't have it: then it is the store's.
         dataset, profile: of ``params``.
@@ -149,17 +149,15 @@ def convert(
 
 def _experiment(params: Params, dataset: str, name: str, seed: int, wanted: Architecture) -> Experiment:
     others = params.of_dataset(dataset)
-    tree = {
-        "name": name,
-        "profile": params.profile,
-        "dataset": dataset,
-        "data": as_tree(params.dataset(dataset)),
-        "model": as_tree(wanted.model),
-        "quantizer": as_tree(wanted.quantizer),
-        "training": as_tree(others[0].training if others else Training()),
-        "seeds": [seed],
+    settings = {
+        "data": params.dataset(dataset),
+        "model": wanted.model,
+        "quantizer": wanted.quantizer,
+        "training": others[0].training if others else Training(),
     }
-    experiment = experiment_from_tree(tree, f"the run {name!r}")
+    trees = {part: as_tree(value) for part, value in settings.items()}
+    named = {"name": name, "profile": params.profile, "dataset": dataset, "seeds": [seed]}
+    experiment = experiment_from_tree(named | trees, f"the run {name!r}")
     return experiment if experiment.trained_for("paper") else replace(experiment, protocol="paper")
 
 
@@ -169,7 +167,9 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m svqkit.interop.openstl",
         description="Make a run of a checkpoint of OpenSTL or SVQ-Forecasting.",
     )
-    parser.add_argument("checkpoint", type=Path, help="a .pth: the reference's whole checkpoint, or a bare state_dict")
+    parser.add_argument(
+        "checkpoint", type=Path, help="a .pth, .ckpt or .safetensors: a whole checkpoint, or a bare state_dict"
+    )
     parser.add_argument(
         "--config", type=Path, action="append", required=True, help=".py or .json of the reference; later ones win"
     )
@@ -181,13 +181,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--stores", type=Path, default=Path("stores"), help="folder of the stores")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
     parser.add_argument("--force", action="store_true", help="replace a run that is there")
-    options = parser.parse_args(arguments)
-    return exit_status(lambda: _convert(options))
+    return exit_status(lambda: _convert(**vars(parser.parse_args(arguments))))
 
 
-def _convert(options: argparse.Namespace) -> None:
-    path = convert(**vars(options))
-    also = f"-p dataset {options.dataset} -y 'more_runs: [{path}]' -p scores scratch/scores"
+def _convert(dataset: str, **options: Any) -> None:
+    path = convert(dataset=dataset, **options)
+    also = f"-p dataset {dataset} -y 'more_runs: [{path}]' -p scores scratch/scores"
     print(
         f"{path} is made. To score it beside the kit's own runs, draw it, and look into it:\n"
         f"  papermill notebooks/evaluate.ipynb out.ipynb {also}\n"

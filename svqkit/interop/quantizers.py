@@ -1,8 +1,7 @@
 """The reference's ``vq_type`` and ``vq_kwargs`` as settings of our quantizers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from svqkit.errors import SvqkitError, choose, hint, listed
 from svqkit.settings.quantizers import QUANTIZERS, Settings
@@ -13,8 +12,7 @@ _LFQ = {"entropy_loss_weight": 0.1, "commitment_loss_weight": 0.25, "diversity_g
 _SVQ = {"init_method": "normal", "evaluate_usage": False, "hid_relu": True, "out_relu": False}
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """A ``vq_type``.
 
     Attributes:
@@ -25,7 +23,7 @@ class Kind:
 
     name: str
     needed: tuple[str, ...]
-    defaults: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = {}
 
 
 _STEPS = ("dim", "codebook_size", "num_quantizers")
@@ -65,22 +63,20 @@ def quantizer_of(vq_type: Any, given: Any, dim: int, freeze_projection: bool) ->
         SvqkitError: an unknown type or key, a key that is missing, or a width that isn't the latents'.
     """
     kind = choose(KINDS, vq_type, "vq_type")
-    valid = {*kind.needed, *kind.defaults}
+    width, valid = kind.needed[0], {*kind.needed, *kind.defaults}
     if not isinstance(given, Mapping):
         raise SvqkitError(f"vq_kwargs must be a mapping with {listed(valid)}, got {given!r}.")
     problems = [f"unknown key {key!r}{hint(key, valid)}" for key in given if key not in valid]
     problems += [f"{key!r} is missing" for key in kind.needed if key not in given]
-    width = kind.needed[0]
-    if width in given and given[width] != dim:
+    if given.get(width, dim) != dim:
         problems.append(f"{width} must be hid_S = {dim}, the channels that are quantized, got {given[width]!r}")
     if problems:
         raise SvqkitError(f"vq_kwargs of vq_type {vq_type!r}: {'; '.join(problems)}. Valid: {listed(valid)}.")
     values = {**kind.defaults, **given}
+    settings = {OURS.get(key, key): value for key, value in values.items() if key != width}
     if vq_type == "svq":
         settings = _svq(values, freeze_projection)
-    else:
-        settings = {OURS.get(key, key): value for key, value in values.items() if key != width}
-    if vq_type == "mhvq" and values["codebook_dim"] is None:
+    elif vq_type == "mhvq" and values["codebook_dim"] is None:
         settings["codebook_dim"] = dim
     return QUANTIZERS[kind.name], {"name": kind.name, **settings}
 

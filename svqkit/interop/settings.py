@@ -15,7 +15,7 @@ from svqkit.errors import SvqkitError, choose, listed
 from svqkit.interop.quantizers import quantizer_of
 from svqkit.settings.params import TRANSLATORS, Model
 from svqkit.settings.quantizers import NoQuantizer, Settings
-from svqkit.settings.types import checked
+from svqkit.settings.types import Positive, checked
 
 METHODS = {"simvp": "SimVP", "tau": "TAU", "simvpvq": "SimVPVQ"}
 MODEL_TYPES = {**{name: name for name in TRANSLATORS}, "mlp": "mlpmixer", "moga": "moganet"}
@@ -31,6 +31,7 @@ SIGNATURE = {
     "spatio_kernel_dec": 3,
     "noise": None,
 }
+Shape = tuple[Positive, Positive, Positive, Positive]
 OURS = {"method", "in_shape", "model_type", "post_vq", "vq_type", "vq_kwargs", "freeze_projection", *SIGNATURE}
 
 
@@ -40,7 +41,7 @@ class Architecture:
 
     model: Model
     quantizer: Settings
-    in_shape: tuple[int, int, int, int]
+    in_shape: Shape
 
 
 def architecture(config: Mapping[str, Any]) -> Architecture:
@@ -53,23 +54,19 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
     _tell_unused(config)
     method = choose(METHODS, str(config.get("method", "SimVP")).lower(), "method")
     named = config.get("model_type")
-    values = {key: config.get(key, default) for key, default in SIGNATURE.items()}
-    model = checked(
-        Model,
-        {
-            **values,
-            "translator": choose(MODEL_TYPES, "gsta" if named is None else str(named).lower(), "model_type"),
-            "noise": values["noise"] or 0.0,
-            "quantize_after_translator": method == "SimVPVQ" and config.get("post_vq", False),
-        },
-        "The config",
-    )
+    tree = {key: config.get(key, default) for key, default in SIGNATURE.items()} | {
+        "translator": choose(MODEL_TYPES, "gsta" if named is None else str(named).lower(), "model_type"),
+        "noise": config.get("noise") or 0.0,
+        "quantize_after_translator": method == "SimVPVQ" and config.get("post_vq", False),
+    }
+    model = checked(Model, tree, "The config")
     quantizer: Settings = NoQuantizer()
     if method == "SimVPVQ":
         frozen = bool(config.get("freeze_projection", False))
         kind, tree = quantizer_of(config.get("vq_type", "svq"), config.get("vq_kwargs"), model.hid_S, frozen)
         quantizer = checked(kind, tree, "vq_kwargs of the config")
-    return Architecture(model, quantizer, _in_shape(config.get("in_shape")))
+    sizes = "in_shape, (T, C, H, W) such as [12, 1, 32, 64] (the reference's dataset_parameters have it),"
+    return Architecture(model, quantizer, checked(Shape, config.get("in_shape"), sizes))
 
 
 def _tell_unused(config: Mapping[str, Any]) -> None:
@@ -85,13 +82,3 @@ def _tell_unused(config: Mapping[str, Any]) -> None:
         )
     if unused:
         warn(f"Keys of the config that don't shape the model are ignored: {listed(unused)}.", stacklevel=3)
-
-
-def _in_shape(given: Any) -> tuple[int, int, int, int]:
-    fits = isinstance(given, list | tuple) and len(given) == 4
-    if not fits or not all(isinstance(size, int) and size > 0 for size in given):
-        raise SvqkitError(
-            f"in_shape must be (T, C, H, W), four numbers such as [12, 1, 32, 64] (the reference's "
-            f"dataset_parameters have it), got {given!r}."
-        )
-    return tuple(given)

@@ -1,120 +1,166 @@
 """The reference's weights: read without running anything that is pickled in them, and put under our names."""
 
+import argparse
 import re
+import zipfile
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
+from warnings import warn
 
+import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from svqkit.errors import SvqkitError, shown
+from svqkit.errors import SvqkitError, listed, shown
 from svqkit.interop.names import renamed
 from svqkit.interop.settings import Architecture
 from svqkit.models import SimVP
-from svqkit.settings.quantizers import LFQSettings, ResidualLFQSettings
 from svqkit.training.checkpoint import misfit
 from svqkit.userfiles import refuse_packed, refuse_special
 
-# What DistributedDataParallel, Lightning and torch.compile put before every name, in any order.
-PREFIXES = re.compile(r"^((module|model|_orig_mod)\.)+")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """An entry of the reference's state_dict.
-
-    Attributes:
-        ours: our name.
-        like: our tensor.
-        shape: its shape in the reference.
-        copy_of: the entry that it only repeats, if it does.
-    """
-
-    ours: str
-    like: Tensor
-    shape: tuple[int, ...]
-    copy_of: str = ""
+# Under which of its keys a checkpoint holds the state_dict, also one within the other.
+WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "weights", "params")
+# What DistributedDataParallel, FSDP, Lightning and torch.compile put before names, or between their parts.
+PREFIXES = re.compile(
+    r"(?<![^.])(module|model|net|_orig_mod|_forward_module|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
+)
+# The parts of the reference's models, and what stands before all of them where somebody has put one into another.
+PARTS = ("enc", "hid", "dec", "vq")
+OUTSIDE = re.compile(r"^.*?\.(?=(enc|hid|dec|vq)\.)")
+# Nothing learned: constants of swin (saved by timm up to 0.6.11) and of LFQ, and counts that thop leaves.
+IDLE = re.compile(r"\.(attn_mask|relative_position_index|mask|total_ops|total_params)$")
+# What checkpoints have among their settings. These make arrays or hold values, and can do nothing else.
+HARMLESS = [argparse.Namespace, np.ndarray, np.dtype, *{type(np.dtype(code)) for code in "?bhilqBHILQefdgSUMm"}]
+HARMLESS += [
+    (getattr(np._core.multiarray, name), f"numpy.{core}.multiarray.{name}")
+    for name in ("_reconstruct", "scalar")
+    for core in ("core", "_core")
+]
+# How files begin that are often called .pth and are none.
+OTHERS = {
+    b"version https://git-lfs": "a pointer of Git LFS, not the file itself. Fetch that, e.g. with `git lfs pull`",
+    b"<": "a web page. Download the file that it links to",
+}
 
 
 def read_state_dict(path: Path) -> Mapping[str, Any]:
-    """Read the state_dict in a .pth: a bare one, or that of {'epoch', 'optimizer', 'state_dict', 'scheduler'}.
-
-    It may also be called 'model_state_dict'.
+    """Read the state_dict in a .pth, .ckpt or .safetensors, bare or under one of ``WRAPPERS``.
 
     Raises:
         SvqkitError: there is no such file, it is damaged, holds no weights, or holds Python objects besides.
     """
     refuse_special(path)
     if not path.exists():
-        raise SvqkitError(f"There is no checkpoint {path}.")
+        raise SvqkitError(f"There is no checkpoint {path.absolute()}. Put it there, or name another one.")
     try:
-        refuse_packed(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = _content(path)
     except SvqkitError:
         raise
-    except UnpicklingError as error:
+    except Exception as error:  # a damaged file can raise anything
+        reason = (str(error).rpartition("WeightsUnpickler error:")[2].strip() or repr(error)).splitlines()[0]
+        if not (isinstance(error, UnpicklingError) and _head(path).startswith((b"PK", b"\x80"))):
+            raise SvqkitError(
+                f"The checkpoint {path} is damaged or no checkpoint: {reason}. Fetch it again."
+            ) from error
         raise SvqkitError(
-            f"{path} holds more than tensors and plain values, or is no checkpoint, so it is not loaded: loading "
-            "would run code from it. If you trust it, save its weights alone where it was made, and give me that "
-            "file:\n"
+            f"{path} holds more than tensors and plain values, so it is not loaded: loading would run code from it. "
+            "If you trust it, save its weights alone where it was made, and give me that file:\n"
             "  import torch\n"
             f"  checkpoint = torch.load({str(path)!r}, map_location='cpu', weights_only=False)\n"
             "  torch.save(checkpoint['state_dict'], 'weights.pth')\n"
-            f"PyTorch says: {str(error).strip().splitlines()[-1]}"
+            f"PyTorch says: {reason}"
         ) from error
-    except Exception as error:  # a damaged pickle can raise anything
-        raise SvqkitError(f"The checkpoint {path} is damaged or no checkpoint: {error!r}") from error
-    keys = list(content) if isinstance(content, Mapping) else []
-    weights = next((content[key] for key in ("state_dict", "model_state_dict") if key in keys), content)
-    if not isinstance(weights, Mapping) or not weights:
+    weights = content
+    for _ in WRAPPERS:
+        inside = weights if isinstance(weights, Mapping) else {}
+        weights = next((inside[key] for key in WRAPPERS if isinstance(inside.get(key), Mapping)), weights)
+    if not isinstance(weights, Mapping) or not any(isinstance(value, Tensor) for value in weights.values()):
+        keys = f" with the keys {shown(list(content))}" if isinstance(content, Mapping) else ""
         raise SvqkitError(
-            f"{path} must hold a state_dict, names with their tensors, bare or under the key 'state_dict'; it holds "
-            f"{type(content).__name__} with the keys {shown(keys)}."
+            f"{path} must hold a state_dict, names with their tensors, bare or under one of the keys "
+            f"{', '.join(WRAPPERS)}; it holds {type(content).__name__}{keys}. Save the model's state_dict."
         )
     return weights
+
+
+def _content(path: Path) -> Any:
+    head = _head(path)
+    if found := [what for mark, what in OTHERS.items() if head.lstrip(b"\xef\xbb\xbf \r\n").startswith(mark)]:
+        raise SvqkitError(f"{path} is no checkpoint but {found[0]}.")
+    if head[8:9] == b"{":  # a JSON header after its length: safetensors, whatever the file's name
+        return load_file(path)
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        if any("/code/" in name for name in names) or not any(name.endswith("data.pkl") for name in names):
+            raise SvqkitError(
+                f"{path} is a ZIP archive of other files, or a program of TorchScript. Name a checkpoint that "
+                "torch.save wrote: unpack it, or save torch.jit.load(…).state_dict()."
+            )
+        refuse_packed(path)
+    with torch.serialization.safe_globals(HARMLESS):
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(100)
 
 
 def translated(weights: Mapping[str, Any], model: nn.Module, wanted: Architecture) -> dict[str, Tensor]:
     """Translate the reference's state_dict for ``model``, a :class:`svqkit.models.SimVP` made as ``wanted``.
 
+    A shape may differ by axes of length 1. Entries that are no part of a model are left out with a warning.
+
     Raises:
-        SvqkitError: entries are missing, surplus, misshapen, no tensors, not finite, or copies and constants with
-            other values. All are listed, by the reference's names.
+        SvqkitError: entries are missing, surplus, misshapen, no tensors, not finite, or steps that share a codebook
+            have others. All are listed, by the reference's names.
     """
     names = [PREFIXES.sub("", str(name)) for name in weights]
+    if not any(name.split(".")[0] in PARTS for name in names):
+        names = [OUTSIDE.sub("", name) for name in names]
     given = dict(zip(names, weights.values(), strict=True))
     problems = [f"twice, with and without a prefix: {name}" for name, count in Counter(names).items() if count > 1]
-    expected, constants = entries(model, wanted), _constants(model, wanted)
-    for name, entry in expected.items():
-        if name.endswith(".num_batches_tracked"):  # some keep float tensors only; nothing is computed with it
-            given.setdefault(name, entry.like)
-        if name in given:
-            problems += misfit(name, given[name], entry.like, entry.shape)
-        else:
-            problems.append(f"missing: {name} {entry.shape}")
-    for name, value in given.items():
-        if name in constants:
-            problems += _other_constant(name, value, constants[name])
-        elif name not in expected:
-            problems.append(f"surplus: {name} {_what(value)}")
-    problems = problems or [
-        f"values of {name}: the same as {entry.copy_of} where steps share a codebook, but they are others"
-        for name, entry in expected.items()
-        if entry.copy_of and not torch.equal(given[name], given[entry.copy_of])
-    ]
+    state, expected, found = model.state_dict(), entries(model, wanted), {}
+    for theirs, ours in expected.items():
+        like = state[ours]
+        if theirs.endswith(".num_batches_tracked"):  # some keep float tensors only; nothing is computed with it
+            given.setdefault(theirs, like)
+        if theirs not in given:
+            problems.append(f"missing: {theirs} {tuple(like.shape)}")
+            continue
+        value = given[theirs]
+        if not is_dense(value):
+            problems.append(f"no dense tensor: {theirs}, expected {tuple(like.shape)}, got {type(value).__name__!r}")
+            continue
+        if _lengths(value) == _lengths(like):
+            value = value.reshape(like.shape)
+        if misfits := misfit(theirs, value, like, like.shape):
+            problems += misfits
+            continue
+        value = value.detach().to("cpu", like.dtype)
+        if not torch.equal(found.setdefault(ours, value), value):
+            problems.append(f"values of {theirs}: an earlier step, with which it shares a codebook, has others")
+    surplus = [name for name in given if name not in expected and not IDLE.search(name)]
+    problems += [f"surplus: {name}" for name in surplus if name.split(".")[0] in PARTS]
     if problems:
         raise SvqkitError(
             f"The weights don't fit the config; {len(problems)} problem(s), by the reference's names. Give the config "
             "that they were trained with:\n  " + "\n  ".join(problems)
         )
-    return {
-        entry.ours: given[name].detach().to("cpu", entry.like.dtype).reshape(entry.like.shape)
-        for name, entry in expected.items()
-    }
+    if surplus:
+        beside = listed({name.split(".")[0] for name in surplus})
+        warn(f"Entries of the checkpoint that are no part of the model are ignored: those of {beside}.", stacklevel=4)
+    return found
+
+
+def is_dense(value: Any) -> bool:
+    """Return whether a value is a tensor with all of its values."""
+    return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_meta
 
 
 @torch.no_grad()
@@ -126,52 +172,19 @@ def turn_channels(model: SimVP) -> None:
         weight.copy_(weight.flip(0))
 
 
-def entries(model: nn.Module, wanted: Architecture) -> dict[str, Entry]:
-    """Return what the reference's state_dict of such a model must hold, by its names."""
-    translator, quantizer = wanted.model.translator, wanted.quantizer
-    found = {}
-    for ours, like in model.state_dict().items():
-        theirs = renamed(ours, translator, quantizer)
-        found[theirs] = Entry(ours, like, _shape(theirs, like, translator))
-    if getattr(quantizer, "shared_codebook", False):  # each step names it there
-        for theirs, entry in [item for item in found.items() if ".layers.0._codebook." in item[0]]:
-            for step in range(1, quantizer.num_quantizers):
-                found[theirs.replace(".layers.0.", f".layers.{step}.")] = replace(entry, copy_of=theirs)
+def entries(model: nn.Module, wanted: Architecture) -> dict[str, str]:
+    """Return the names in the reference's state_dict of such a model, and our name of each.
+
+    Where steps share a codebook each of them names it there.
+    """
+    quantizer, found = wanted.quantizer, {}
+    steps = quantizer.num_quantizers if getattr(quantizer, "shared_codebook", False) else 1
+    for ours in model.state_dict():
+        theirs = renamed(ours, wanted.model.translator, quantizer)
+        found |= {theirs.replace(".layers.0._codebook.", f".layers.{step}._codebook."): ours for step in range(steps)}
     return found
 
 
-def _shape(theirs: str, like: Tensor, translator: str) -> tuple[int, ...]:
-    """The shape that a tensor of ours has in the reference."""
-    if translator == "moganet" and "layer_scale" in theirs:
-        return 1, len(like), 1, 1
-    if theirs.endswith("_codebook.initted"):
-        return (1,)  # a plain bool in later versions of vector-quantize-pytorch
-    return tuple(like.shape)
-
-
-def _constants(model: nn.Module, wanted: Architecture) -> dict[str, Tensor | None]:
-    """Entries that hold nothing learned and that need not be there, with their values; None where none are used.
-
-    In swin those of timm <= 0.6.11, which later versions don't save; the mask of shifted windows is made there, and
-    never given to the attention. In LFQ the values of the bits.
-    """
-    known: dict[str, Tensor | None] = {}
-    if wanted.model.translator == "swin":
-        for number, block in enumerate(model.translator.blocks):
-            known[f"hid.enc.{number}.block.attn.relative_position_index"] = block.attn.relative_position_index
-            known[f"hid.enc.{number}.block.attn_mask"] = None
-    if isinstance(wanted.quantizer, LFQSettings | ResidualLFQSettings):
-        single = isinstance(wanted.quantizer, LFQSettings)
-        for number, step in enumerate(model.quantizer.steps):
-            known["vq.vq.mask" if single else f"vq.vq.layers.{number}.mask"] = step.bit_values
-    return known
-
-
-def _other_constant(name: str, value: Any, known: Tensor | None) -> list[str]:
-    if known is None or (isinstance(value, Tensor) and torch.equal(value.cpu().long(), known.cpu())):
-        return []
-    return [f"values of {name}: a constant of the architecture is another one there; another window, or another K?"]
-
-
-def _what(value: Any) -> str:
-    return str(tuple(value.shape)) if isinstance(value, Tensor) else repr(type(value).__name__)
+def _lengths(tensor: Tensor) -> list[int]:
+    """The lengths of its axes that are longer than 1, which is where the reference writes some shapes otherwise."""
+    return [length for length in tensor.shape if length != 1]
