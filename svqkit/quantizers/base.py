@@ -117,6 +117,22 @@ def as_map(vectors: Tensor, like: Tensor) -> Tensor:
     return vectors.unflatten(0, (like.shape[0], *like.shape[-2:])).permute(0, 3, 1, 2)
 
 
+def is_plain(layer: nn.Module) -> bool:
+    """Return whether a linear layer does what its ``weight`` and ``bias`` say, so that reading them will do.
+
+    Not so one that was put in place of an ``nn.Linear``, such as an adapter or an int8 layer, nor one with hooks, by
+    which pruning and the older weight_norm work: what these do is known only by calling them.
+    """
+    hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks)
+    is_linear = type(layer).forward is nn.Linear.forward and "forward" not in vars(layer)
+    return is_linear and layer.bias is not None and not any(hooks)
+
+
+def apply_linear(layer: nn.Module, x: Tensor) -> Tensor:
+    """Map the channels at every position by a linear layer, or what wraps one: (N, in, H, W) → (N, out, H, W)."""
+    return per_position(x, layer.weight, layer.bias) if is_plain(layer) else as_map(layer(rows(x)), x)
+
+
 def per_position(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Map the channels linearly at every position: x (N, in, H, W), weight (out, in) → (N, out, H, W)."""
     return F.conv2d(x, weight[:, :, None, None], bias)

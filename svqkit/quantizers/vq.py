@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svqkit.errors import SvqkitError
 from svqkit.quantizers.assignment import Assignment, projections, straight_through, sum_over_processes
 
 
@@ -189,7 +190,17 @@ def nearest(codebook: nn.Module, vectors: Tensor, commitment_weight: float) -> t
     """Return the codes nearest to vectors (codebooks, N, P, d), their numbers (codebooks, N, P), and the loss.
 
     While training the codebook moves, and gradients pass straight through the codes.
+
+    Raises:
+        SvqkitError: activation checkpointing calls it a second time, when the codebook has moved already.
     """
+    # Within a backward pass only what was not kept of the forward pass is computed again.
+    if codebook.training and not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1:
+        raise SvqkitError(
+            "Activation checkpointing runs the forward pass twice, which would move this codebook twice and take the "
+            "gradient at other codes. Leave the quantizer out of the checkpointed part, or train a quantizer without "
+            "a moving codebook, such as SVQ or SimVQ."
+        )
     codes, chosen, _ = codebook(vectors)
     codes = codes.to(vectors)
     if not codebook.training:

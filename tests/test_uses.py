@@ -1,0 +1,281 @@
+"""Quantizers in other people's models: what is done to a model as a whole takes effect on them, or is refused."""
+
+import copy
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+import torch
+from created import seeded
+from quantizercases import DIM, every_kind, latents, made
+from torch import Tensor, nn
+from torch.func import functional_call, grad, jacfwd, jacrev, vmap
+from torch.nn.utils import parametrizations, parametrize, prune
+from torch.utils.checkpoint import checkpoint
+
+from svqkit.errors import SvqkitError
+from svqkit.quantizers import SVQ, Quantizer
+
+assert_same = partial(torch.testing.assert_close, rtol=1e-4, atol=1e-6)
+
+
+class Adapter(nn.Module):
+    """A linear layer with a change of rank 2 beside it, as LoRA has it."""
+
+    def __init__(self, base: nn.Linear) -> None:
+        super().__init__()
+        self.base = base
+        self.down, self.up = (
+            nn.Parameter(0.3 * torch.randn(size)) for size in [(2, base.in_features), (base.out_features, 2)]
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.base(x) + x @ self.down.T @ self.up.T
+
+    @property
+    def weight(self) -> Tensor:
+        return self.base.weight  # as those of peft have it: the adapter's own share is not in it
+
+
+Values = Callable[[], tuple[Tensor, Tensor]]
+
+
+def adapt(parent: nn.Module, name: str) -> Values:
+    adapter = Adapter(getattr(parent, name))
+    setattr(parent, name, adapter)
+    return lambda: (adapter.base.weight + adapter.up @ adapter.down, adapter.base.bias)
+
+
+def hook(parent: nn.Module, name: str) -> Values:
+    linear = getattr(parent, name)
+    linear.register_forward_hook(lambda module, given, output: 2 * output)
+    return lambda: (2 * linear.weight, 2 * linear.bias if linear.bias is not None else None)
+
+
+def hook_before(parent: nn.Module, name: str) -> Values:
+    linear = getattr(parent, name)
+    linear.register_forward_pre_hook(lambda module, given: (given[0] / 2,))
+    return lambda: (linear.weight / 2, linear.bias)
+
+
+def cut(parent: nn.Module, name: str) -> Values:
+    linear = getattr(parent, name)
+    prune.random_unstructured(linear, "weight", 0.5)
+    return lambda: (linear.weight_orig * linear.weight_mask, linear.bias)
+
+
+def normed(parent: nn.Module, name: str) -> Values:
+    linear = parametrizations.weight_norm(getattr(parent, name))
+    with torch.no_grad():
+        linear.parametrizations.weight.original0.mul_(1.5)
+    return lambda: (linear.weight, linear.bias)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def normed_as_before(parent: nn.Module, name: str) -> Values:
+    linear = nn.utils.weight_norm(getattr(parent, name))
+    with torch.no_grad():
+        linear.weight_g.mul_(1.5)
+    return lambda: (linear.weight_g * linear.weight_v / linear.weight_v.norm(dim=1, keepdim=True), linear.bias)
+
+
+def overridden(parent: nn.Module, name: str) -> Values:
+    """A forward of the instance's own, as tools that move weights between devices set it."""
+    linear = getattr(parent, name)
+    linear.forward = lambda x, usual=linear.forward: 3 * usual(x)
+    return lambda: (3 * linear.weight, 3 * linear.bias if linear.bias is not None else None)
+
+
+WRAPPERS = [adapt, hook, hook_before, cut, normed, normed_as_before, overridden]
+
+
+def linears(layer: nn.Module) -> dict[str, nn.Linear]:
+    return {name: one for name, one in layer.named_modules() if type(one) is nn.Linear}
+
+
+def step(layer: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor) -> dict[str, Tensor | None]:
+    """Output, loss and the latents' gradient."""
+    x = x.clone().requires_grad_()
+    torch.manual_seed(7)
+    output, loss = layer(x)
+    ((output * seeded(tuple(output.shape), 9, torch.float32)).mean() + loss).backward()
+    return {"output": output.detach(), "loss": loss.detach(), "gradient": x.grad}
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("wrap", WRAPPERS)
+@every_kind
+def test_what_wraps_a_linear_layer_takes_effect(case: str, wrap: Callable[[nn.Module, str], Values]) -> None:
+    """As the same layer does whose weights are what the wrapper makes of them; also after its parameters moved."""
+    layer, twin, x = made(case), made(case), latents()
+    wrapped: dict[str, Values] = {}
+    for name in linears(layer):
+        parent, _, last = name.rpartition(".")
+        wrapped[name] = wrap(layer.get_submodule(parent), last)
+    for _ in range(2):
+        with torch.no_grad():
+            rest = {name: one for name, one in layer.state_dict().items() if not name.startswith(tuple(wrapped))}
+            twin.load_state_dict(rest, strict=False)
+            for name, values in wrapped.items():
+                linear = twin.get_submodule(name)
+                weight, bias = values()
+                linear.weight.copy_(weight)
+                if linear.bias is not None:
+                    linear.bias.copy_(bias)
+        assert_same(step(layer, x), step(twin, x))
+        if layer.has_codebook:
+            assert_same(layer.codes(), twin.codes())
+            chosen = torch.arange(3)
+            assert_same(layer.weights_of(x, chosen), twin.weights_of(x, chosen))
+        with torch.no_grad():
+            for parameter in layer.parameters():
+                parameter.mul_(1.1)
+
+
+@every_kind
+def test_an_adapter_learns(case: str) -> None:
+    layer = made(case)
+    for name in linears(layer):
+        parent, _, last = name.rpartition(".")
+        adapt(layer.get_submodule(parent), last)
+    output, loss = layer(latents())
+    adapters = [one for one in layer.modules() if isinstance(one, Adapter)]
+    if adapters:
+        (output.square().sum() + loss).backward()
+    assert all(one.up.grad.any() and one.down.grad.any() for one in adapters)
+
+
+@pytest.mark.parametrize("options", [{}, {"output_relu": True}, {"l1": 0.3}, {"l1": 0.3, "output_relu": True}])
+def test_svq_with_a_wrapped_layer_is_the_formula(options: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In chunks too, with a hook that sees every position."""
+    torch.manual_seed(0)
+    layer = SVQ(DIM, 40, 8, **options)
+    twin, seen = copy.deepcopy(layer), []
+    layer.weights.register_forward_hook(lambda module, given, output: seen.append(len(given[0])))
+    monkeypatch.setattr("svqkit.quantizers.base.CHUNK_ELEMENTS", 40 * 5)
+    x = latents()
+    assert_same(step(layer, x), step(twin, x))
+    assert sum(seen) == 2 * 24, "forth, and again for the gradient"
+
+
+@pytest.mark.parametrize("wrap", [adapt, hook, cut])
+@pytest.mark.parametrize("part", ["hidden", "weights"])
+def test_a_wrapped_layer_is_not_folded_in_silence(part: str, wrap: Callable[[nn.Module, str], Values]) -> None:
+    layer = SVQ(DIM, 40, 8)
+    wrap(layer, part)
+    with pytest.raises(SvqkitError, match=rf"`{part}` .* is wrapped or has hooks.*Merge or remove"):
+        layer.without_codebook()
+
+
+def test_a_parametrization_and_pruning_made_permanent_fold() -> None:
+    layer, x = SVQ(DIM, 40, 8), latents().flatten(2).transpose(1, 2)
+    parametrizations.weight_norm(layer.weights)
+    assert_same(layer.without_codebook()(x), layer(x).output)
+    parametrize.remove_parametrizations(layer.weights, "weight")
+    cut(layer, "weights")
+    prune.remove(layer.weights, "weight")
+    assert_same(layer.without_codebook()(x), layer(x).output)
+
+
+@pytest.mark.filterwarnings("ignore")
+@every_kind
+def test_int8_dynamic_quantization_takes_effect_and_stays_near(case: str) -> None:
+    layer, x = made(case).eval(), latents(8)
+    small = torch.ao.quantization.quantize_dynamic(copy.deepcopy(layer), {nn.Linear}, torch.qint8)
+    found, usual = small(x).output, layer(x).output
+    apart = (found - usual).norm(dim=1) / usual.norm(dim=1).mean()
+    # Gumbel and the like choose a code, and may choose another one that is as near.
+    assert float((apart < 0.05).float().mean()) > 0.9
+    assert torch.equal(found, usual) == (not linears(layer))
+    if layer.has_codebook:
+        assert layer.weights_of(x, torch.arange(3)).isfinite().all()
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16], ids=str)
+@every_kind
+def test_a_module_of_half_precision_works_and_stays_near(case: str, precision: torch.dtype) -> None:
+    layer, x = made(case), latents(8)
+    half = copy.deepcopy(layer).to(precision)
+    before = {name: one.clone() for name, one in half.named_buffers()}
+    given = x.to(precision).requires_grad_()
+    output, loss = half(given)
+    assert output.dtype == precision
+    (output.square().mean() + loss).backward()
+    assert all(one.isfinite().all() for one in (output, loss, given.grad))
+    assert all(one.grad.isfinite().all() for one in half.parameters() if one.grad is not None)
+    assert {name: one.dtype for name, one in half.named_buffers()} == {name: one.dtype for name, one in before.items()}
+    layer(x)
+    for name, moved in layer.named_buffers():  # moving codebooks moved
+        torch.testing.assert_close(dict(half.named_buffers())[name].to(moved.dtype), moved, rtol=0.05, atol=0.3)
+    layer, half = made(case).eval(), made(case).eval().to(precision)
+    found, usual = half(x.to(precision)).output.float(), layer(x).output
+    apart = (found - usual).norm(dim=1) / usual.norm(dim=1).mean()
+    assert float((apart < 0.05).float().mean()) > 0.9
+    if layer.has_codebook:
+        torch.testing.assert_close(half.codes().float(), layer.codes(), rtol=0.02, atol=0.02)
+        assert half.usage(x.to(precision)).share.isfinite().all()
+        assert half.weights_of(x.to(precision), torch.arange(3)).shape == (8, 3, 4, 3)
+
+
+def moves(layer: Quantizer) -> bool:
+    """Whether a codebook follows the latents while training."""
+    return any(name.endswith("embed_avg") for name, _ in layer.named_buffers())
+
+
+@every_kind
+def test_torch_func_gives_the_gradients_of_autograd(case: str) -> None:
+    layer, x = made(case), latents()
+    layer.train(not moves(layer))
+    parameters = {name: one.detach() for name, one in layer.named_parameters() if one.requires_grad}
+
+    def objective(parameters: dict[str, Tensor], x: Tensor) -> Tensor:
+        output, loss = functional_call(layer, parameters, (x,))
+        return (output * seeded(tuple(output.shape), 9, torch.float32)).mean() + loss
+
+    torch.manual_seed(7)
+    found = grad(objective, (0, 1))(parameters, x)
+    wanted = {name: one.requires_grad_() for name, one in parameters.items()}
+    x = x.clone().requires_grad_()
+    torch.manual_seed(7)
+    value = objective(wanted, x)
+    if value.requires_grad:
+        expected = torch.autograd.grad(value, [*wanted.values(), x], allow_unused=True, materialize_grads=True)
+        assert_same([*found[0].values(), found[1]], [*expected])
+
+
+@every_kind
+def test_vmap_gives_each_sample_its_own_gradients(case: str) -> None:
+    layer, x = made(case).eval(), latents(3)
+    assert_same(vmap(lambda sample: layer(sample[None]).output[0])(x), layer(x).output)
+    parameters = {name: one.detach() for name, one in layer.named_parameters()}
+
+    def objective(parameters: dict[str, Tensor], sample: Tensor) -> Tensor:
+        return functional_call(layer, parameters, (sample[None],)).output.square().sum()
+
+    each = vmap(grad(objective), (None, 0))(parameters, x)
+    one = grad(objective)(parameters, x[1])
+    assert_same({name: value[1] for name, value in each.items()}, one)
+
+
+@pytest.mark.parametrize("jacobian", [jacrev, jacfwd])
+@every_kind
+def test_jacobians_are_those_of_autograd(case: str, jacobian: Callable) -> None:
+    layer, x = made(case).eval(), latents(1)[..., :2, :1]
+    found = jacobian(lambda x: layer(x).output)(x)
+    assert_same(found, torch.autograd.functional.jacobian(lambda x: layer(x).output, x))
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+@every_kind
+def test_activation_checkpointing_changes_nothing_or_is_refused(case: str, reentrant: bool) -> None:
+    layer, twin, x = made(case), made(case), latents()
+    kept = partial(checkpoint, layer, use_reentrant=reentrant)
+    usual = step(twin, x)
+    if not moves(layer):
+        assert_same(step(kept, x), usual)
+        return
+    with pytest.raises(SvqkitError, match=r"checkpointing runs the forward pass twice.*Leave the quantizer out"):
+        step(kept, x)
+    assert_same(dict(layer.named_buffers()), dict(twin.named_buffers()))
+    layer.eval()
+    assert_same(step(kept, x), step(twin.eval(), x))
