@@ -1,20 +1,24 @@
 """Quantizers in other people's models: what is done to a model as a whole takes effect on them, or is refused."""
 
 import copy
+import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from created import seeded
-from quantizercases import DIM, every_kind, latents, made
+from quantizercases import DIM, DRAWS, every_kind, latents, made
 from torch import Tensor, nn
 from torch.func import functional_call, grad, jacfwd, jacrev, vmap
 from torch.nn.utils import parametrizations, parametrize, prune
 from torch.utils.checkpoint import checkpoint
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers import SVQ, Quantizer
+from svqkit.quantizers import SVQ, VQ, Quantizer, ResidualVQ
+from svqkit.quantizers.assignment import Assignment
 
 assert_same = partial(torch.testing.assert_close, rtol=1e-4, atol=1e-6)
 
@@ -98,7 +102,9 @@ def step(layer: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor) -> dict[st
     x = x.clone().requires_grad_()
     torch.manual_seed(7)
     output, loss = layer(x)
-    ((output * seeded(tuple(output.shape), 9, torch.float32)).mean() + loss).backward()
+    objective = (output * seeded(tuple(output.shape), 9).to(output)).mean() + loss
+    if objective.requires_grad:
+        objective.backward()
     return {"output": output.detach(), "loss": loss.detach(), "gradient": x.grad}
 
 
@@ -184,8 +190,8 @@ def test_int8_dynamic_quantization_takes_effect_and_stays_near(case: str) -> Non
     small = torch.ao.quantization.quantize_dynamic(copy.deepcopy(layer), {nn.Linear}, torch.qint8)
     found, usual = small(x).output, layer(x).output
     apart = (found - usual).norm(dim=1) / usual.norm(dim=1).mean()
-    # Gumbel and the like choose a code, and may choose another one that is as near.
-    assert float((apart < 0.05).float().mean()) > 0.9
+    # A hard choice between two codes that are as near may fall otherwise.
+    assert float((apart < 0.05).float().mean()) > 0.8
     assert torch.equal(found, usual) == (not linears(layer))
     if layer.has_codebook:
         assert layer.weights_of(x, torch.arange(3)).isfinite().all()
@@ -193,28 +199,37 @@ def test_int8_dynamic_quantization_takes_effect_and_stays_near(case: str) -> Non
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16], ids=str)
 @every_kind
-def test_a_module_of_half_precision_works_and_stays_near(case: str, precision: torch.dtype) -> None:
-    layer, x = made(case), latents(8)
-    half = copy.deepcopy(layer).to(precision)
-    before = {name: one.clone() for name, one in half.named_buffers()}
-    given = x.to(precision).requires_grad_()
-    output, loss = half(given)
-    assert output.dtype == precision
-    (output.square().mean() + loss).backward()
-    assert all(one.isfinite().all() for one in (output, loss, given.grad))
-    assert all(one.grad.isfinite().all() for one in half.parameters() if one.grad is not None)
-    assert {name: one.dtype for name, one in half.named_buffers()} == {name: one.dtype for name, one in before.items()}
-    layer(x)
-    for name, moved in layer.named_buffers():  # moving codebooks moved
-        torch.testing.assert_close(dict(half.named_buffers())[name].to(moved.dtype), moved, rtol=0.05, atol=0.3)
-    layer, half = made(case).eval(), made(case).eval().to(precision)
-    found, usual = half(x.to(precision)).output.float(), layer(x).output
-    apart = (found - usual).norm(dim=1) / usual.norm(dim=1).mean()
-    assert float((apart < 0.05).float().mean()) > 0.9
-    if layer.has_codebook:
-        torch.testing.assert_close(half.codes().float(), layer.codes(), rtol=0.02, atol=0.02)
-        assert half.usage(x.to(precision)).share.isfinite().all()
-        assert half.weights_of(x.to(precision), torch.arange(3)).shape == (8, 3, 4, 3)
+def test_a_module_of_half_precision_does_what_one_of_float32_does(case: str, precision: torch.dtype) -> None:
+    """Those that choose codes to the bit: they compute in float32, and only what comes out is rounded."""
+    half, x = made(case).to(precision), latents(8).to(precision)
+    full = copy.deepcopy(half).float()
+    found, wanted = step(half, x), step(full, x.float())
+    assert half(x).output.dtype == precision
+    full(x.float())
+    if not isinstance(half, Assignment):
+        torch.testing.assert_close(found["output"].float(), wanted["output"], rtol=0.05, atol=0.01)
+        torch.testing.assert_close(found["loss"].float(), wanted["loss"], rtol=0.01, atol=0)
+    elif case not in DRAWS:
+        assert torch.equal(found["output"], wanted["output"].to(precision))
+    if found["gradient"] is not None:  # what comes back to the layer is of half precision already
+        torch.testing.assert_close(found["gradient"].float(), wanted["gradient"], rtol=0.05, atol=1e-3)
+    half.eval(), full.eval()
+    if half.has_codebook:
+        assert half.usage(x).share.isfinite().all()
+        assert half.weights_of(x, torch.arange(3)).shape == (8, 3, 4, 3)
+        torch.testing.assert_close(half.codes().float(), full.codes(), rtol=0.02, atol=0.1)
+
+
+@pytest.mark.parametrize("kind", [VQ, ResidualVQ])
+def test_moving_averages_of_half_precision_are_those_of_float32_rounded(kind: type[Quantizer]) -> None:
+    torch.manual_seed(0)
+    half, x = kind(DIM, 16).to(torch.bfloat16), latents(8).to(torch.bfloat16)
+    full, before = copy.deepcopy(half).float(), half.codes()
+    half(x)
+    full(x.float())
+    assert not torch.equal(half.codes(), before)
+    for name, buffer in half.named_buffers():
+        assert torch.equal(buffer, full.get_buffer(name).to(buffer.dtype))
 
 
 def moves(layer: Quantizer) -> bool:
@@ -277,5 +292,77 @@ def test_activation_checkpointing_changes_nothing_or_is_refused(case: str, reent
     with pytest.raises(SvqkitError, match=r"checkpointing runs the forward pass twice.*Leave the quantizer out"):
         step(kept, x)
     assert_same(dict(layer.named_buffers()), dict(twin.named_buffers()))
-    layer.eval()
-    assert_same(step(kept, x), step(twin.eval(), x))
+    layer.eval(), twin.eval()
+    assert torch.equal(kept(x).output, twin(x).output)
+
+
+@every_kind
+def test_a_layer_is_saved_and_opened_again(case: str, tmp_path: Path) -> None:
+    layer, x = made(case), latents()
+    step(layer, x)  # a moving codebook is saved as it is by then
+    copy.deepcopy(layer).save_pretrained(tmp_path / "layer")
+    random_state = torch.get_rng_state()
+    layer.save_pretrained(tmp_path / "layer")
+    assert torch.equal(torch.get_rng_state(), random_state)
+    assert sorted(path.name for path in (tmp_path / "layer").iterdir()) == ["config.json", "model.safetensors"]
+    for kind in (type(layer), Quantizer):
+        opened = kind.from_pretrained(tmp_path / "layer")
+        assert type(opened) is type(layer)
+        assert not opened.training
+        assert torch.equal(opened(x).output, layer.eval()(x).output)
+    layer.train()
+    assert_same(step(opened.train(), x), step(layer, x))
+
+
+def test_a_layer_keeps_how_it_was_made_by_position_or_name(tmp_path: Path) -> None:
+    SVQ(DIM, 30, hidden_dim=5, learnable=False, l1=0.5).save_pretrained(tmp_path)
+    opened = SVQ.from_pretrained(tmp_path)
+    assert (opened.codebook_size, opened.hidden.out_features, opened.l1) == (30, 5, 0.5)
+    assert not opened.codebook.requires_grad
+
+
+def test_what_can_not_be_saved_is_refused(tmp_path: Path) -> None:
+    class Mine(SVQ):
+        pass
+
+    adapted = SVQ(DIM, 30)
+    adapt(adapted, "hidden")
+    for layer, words in [(Mine(DIM, 30), "Mine has no settings"), (adapted, "merge or remove what wraps its layers")]:
+        with pytest.raises(SvqkitError, match=words):
+            layer.save_pretrained(tmp_path)
+        assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
+    VQ(DIM, 16).save_pretrained(tmp_path)
+    written = (tmp_path / "config.json").read_text()
+    changes = {
+        "use VQ.from_pretrained": (SVQ, written),
+        "quantizer.vq.codebook_size": (VQ, written.replace("16", '"many"')),
+        "weights of another model": (VQ, written.replace("16", "17")),
+        "tells of 201,326,592 weights": (VQ, written.replace("16", str(2**24))),
+        "format": (VQ, written.replace('"format": 1', '"format": 2')),
+    }
+    for words, (kind, text) in changes.items():
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(SvqkitError, match=words):
+            kind.from_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(written)
+    (tmp_path / "model.safetensors").write_bytes(b"pickled")
+    with pytest.raises(SvqkitError, match="No readable weights"):
+        VQ.from_pretrained(tmp_path)
+    for source, words in [(tmp_path / "nothing", "There is no folder"), (tmp_path.parent, "holds no config.json")]:
+        with pytest.raises(SvqkitError, match=words):
+            VQ.from_pretrained(source)
+
+
+def test_an_id_is_asked_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    SVQ(DIM, 16).save_pretrained(tmp_path)
+    asked = []
+    hub = SimpleNamespace(snapshot_download=lambda name, **options: asked.append((name, options)) or str(tmp_path))
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    assert SVQ.from_pretrained("someone/svq").codebook_size == 16
+    assert asked == [("someone/svq", {"allow_patterns": ["config.json", "model.safetensors"]})]
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(SvqkitError, match="pip install huggingface_hub"):
+        SVQ.from_pretrained("someone/svq")

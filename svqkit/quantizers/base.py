@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svqkit.errors import SvqkitError
+from svqkit.quantizers.pretrained import Pretrained
 from svqkit.quantizers.usage import Usage
 
 # Largest number of code weights, or distances to codes, held at a time: 2²⁴ are 64 MiB in float32.
@@ -26,7 +27,7 @@ class Quantized(NamedTuple):
     loss: Tensor
 
 
-class Quantizer(nn.Module):
+class Quantizer(Pretrained):
     """Maps each latent vector of D numbers to another, position by position.
 
     Latents are maps (N, D, H, W), sequences (N, L, D) or clips (N, D, T, H, W); the output has the shape of the input.
