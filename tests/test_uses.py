@@ -2,11 +2,13 @@
 
 import copy
 import sys
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import onnxruntime
 import pytest
 import torch
 from created import seeded
@@ -366,3 +368,34 @@ def test_an_id_is_asked_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(SvqkitError, match="pip install huggingface_hub"):
         SVQ.from_pretrained("someone/svq")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("options", [{}, {"hidden_relu": False}, {"hidden_dim": 0}])
+def test_svq_without_its_codebook_is_exported_to_onnx(options: dict, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layer = SVQ(DIM, **{"codebook_size": 40, "hidden_dim": 8} | options)
+    x = latents().flatten(2).transpose(1, 2).contiguous()
+    batch = torch.export.Dim("batch", min=1)
+    path = tmp_path / "svq.onnx"
+    torch.onnx.export(
+        layer.without_codebook(),
+        (x,),
+        path,
+        dynamo=True,
+        verbose=False,
+        dynamic_shapes=({0: batch},),
+        input_names=["x"],
+    )
+    session = onnxruntime.InferenceSession(path)
+    for latent in (x, x[:1], torch.cat([x, x + 1])):
+        (found,) = session.run(None, {"x": latent.numpy()})
+        assert_same(torch.from_numpy(found), layer(latent).output.detach())
+
+
+def test_svq_without_its_codebook_is_torchscript() -> None:
+    layer, x = SVQ(DIM, 40, 8), latents().flatten(2).transpose(1, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scripted = torch.jit.script(layer.without_codebook())
+    assert_same(scripted(x), layer(x).output)
