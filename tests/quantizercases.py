@@ -3,7 +3,7 @@
 import pytest
 import torch
 from created import seeded
-from torch import Tensor
+from torch import Tensor, nn
 
 from svqkit.quantizers import Quantizer, build
 from svqkit.settings import quantizers as kinds
@@ -47,3 +47,12 @@ def made(case: str, seed: int = 0) -> Quantizer:
 
 def latents(batch: int = 2, seed: int = 0) -> Tensor:
     return seeded((batch, DIM, 4, 3), seed, torch.float32)
+
+
+def linears(layer: nn.Module) -> dict[str, nn.Linear]:
+    return {name: one for name, one in layer.named_modules() if type(one) is nn.Linear}
+
+
+def moves(layer: nn.Module) -> bool:
+    """Whether a codebook follows the latents while training."""
+    return any(name.endswith("embed_avg") for name, _ in layer.named_buffers())

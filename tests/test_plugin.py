@@ -12,6 +12,7 @@ from pkgutil import resolve_name
 import pytest
 import torch
 from created import seeded
+from quantizer_uses import use
 from quantizercases import CASES, DIM, DRAWS, both_modes, every_kind, latents, made
 from torch import Tensor, nn
 from torch import distributed as dist
@@ -99,6 +100,7 @@ def test_in_eval_the_same_input_gives_the_same_output_and_nothing_moves(case: st
     assert all(torch.equal(one, before[name]) for name, one in layer.state_dict().items())
 
 
+@use("copy, state_dict")
 @every_kind
 def test_a_copy_does_the_same_and_is_its_own(case: str) -> None:
     layer, x = made(case), latents()
@@ -110,6 +112,7 @@ def test_a_copy_does_the_same_and_is_its_own(case: str) -> None:
     assert_same(step(twin.train(), twin, x), step(layer.train(), layer, x))
 
 
+@use("copy, state_dict")
 @every_kind
 def test_weights_survive_a_state_dict(case: str, tmp_path: Path) -> None:
     layer, other, x = made(case), made(case, seed=1), latents()
@@ -122,6 +125,7 @@ def test_weights_survive_a_state_dict(case: str, tmp_path: Path) -> None:
     assert_same(step(other.train(), other, x), step(layer.train(), layer, x))
 
 
+@use("autocast")
 @every_kind
 def test_bfloat16_autocast_agrees_with_float32(case: str) -> None:
     layer, x = made(case), latents(8)
@@ -139,6 +143,7 @@ def test_bfloat16_autocast_agrees_with_float32(case: str) -> None:
 
 
 @both_modes
+@use("compile")
 @every_kind
 def test_it_compiles_as_one_graph_and_once_more_for_another_batch(case: str, training: bool) -> None:
     from torch._dynamo.testing import CompileCounterWithBackend  # 2 s that the processes below do not need
@@ -156,6 +161,7 @@ def test_it_compiles_as_one_graph_and_once_more_for_another_batch(case: str, tra
     assert_same(dict(layer.named_buffers()), dict(twin.named_buffers()))
 
 
+@use("export")
 @every_kind
 def test_it_is_exported_for_any_batch(case: str) -> None:
     layer = made(case).eval()
@@ -227,6 +233,7 @@ def halves(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return first, second
 
 
+@use("DDP")
 @every_kind
 def test_two_processes_do_what_one_does_with_the_whole_batch(case: str, halves: tuple[dict, dict]) -> None:
     first, second = (one[case] for one in halves)

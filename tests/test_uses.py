@@ -10,9 +10,12 @@ from types import SimpleNamespace
 
 import onnxruntime
 import pytest
+import quantizer_uses
+import test_plugin
 import torch
 from created import seeded
-from quantizercases import DIM, DRAWS, every_kind, latents, made
+from quantizer_uses import use
+from quantizercases import DIM, DRAWS, every_kind, latents, linears, made, moves
 from torch import Tensor, nn
 from torch.func import functional_call, grad, jacfwd, jacrev, vmap
 from torch.nn.utils import parametrizations, parametrize, prune
@@ -95,10 +98,6 @@ def overridden(parent: nn.Module, name: str) -> Values:
 WRAPPERS = [adapt, hook, hook_before, cut, normed, normed_as_before, overridden]
 
 
-def linears(layer: nn.Module) -> dict[str, nn.Linear]:
-    return {name: one for name, one in layer.named_modules() if type(one) is nn.Linear}
-
-
 def step(layer: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor) -> dict[str, Tensor | None]:
     """Output, loss and the latents' gradient."""
     x = x.clone().requires_grad_()
@@ -112,6 +111,7 @@ def step(layer: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor) -> dict[st
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 @pytest.mark.parametrize("wrap", WRAPPERS)
+@use("wrapped")
 @every_kind
 def test_what_wraps_a_linear_layer_takes_effect(case: str, wrap: Callable[[nn.Module, str], Values]) -> None:
     """As the same layer does whose weights are what the wrapper makes of them; also after its parameters moved."""
@@ -140,6 +140,7 @@ def test_what_wraps_a_linear_layer_takes_effect(case: str, wrap: Callable[[nn.Mo
                 parameter.mul_(1.1)
 
 
+@use("wrapped")
 @every_kind
 def test_an_adapter_learns(case: str) -> None:
     layer = made(case)
@@ -186,6 +187,7 @@ def test_a_parametrization_and_pruning_made_permanent_fold() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
+@use("int8")
 @every_kind
 def test_int8_dynamic_quantization_takes_effect_and_stays_near(case: str) -> None:
     layer, x = made(case).eval(), latents(8)
@@ -200,6 +202,7 @@ def test_int8_dynamic_quantization_takes_effect_and_stays_near(case: str) -> Non
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16], ids=str)
+@use("half")
 @every_kind
 def test_a_module_of_half_precision_does_what_one_of_float32_does(case: str, precision: torch.dtype) -> None:
     """Those that choose codes to the bit: they compute in float32, and only what comes out is rounded."""
@@ -234,11 +237,7 @@ def test_moving_averages_of_half_precision_are_those_of_float32_rounded(kind: ty
         assert torch.equal(buffer, full.get_buffer(name).to(buffer.dtype))
 
 
-def moves(layer: Quantizer) -> bool:
-    """Whether a codebook follows the latents while training."""
-    return any(name.endswith("embed_avg") for name, _ in layer.named_buffers())
-
-
+@use("torch.func")
 @every_kind
 def test_torch_func_gives_the_gradients_of_autograd(case: str) -> None:
     layer, x = made(case), latents()
@@ -260,6 +259,7 @@ def test_torch_func_gives_the_gradients_of_autograd(case: str) -> None:
         assert_same([*found[0].values(), found[1]], [*expected])
 
 
+@use("torch.func")
 @every_kind
 def test_vmap_gives_each_sample_its_own_gradients(case: str) -> None:
     layer, x = made(case).eval(), latents(3)
@@ -275,6 +275,7 @@ def test_vmap_gives_each_sample_its_own_gradients(case: str) -> None:
 
 
 @pytest.mark.parametrize("jacobian", [jacrev, jacfwd])
+@use("torch.func")
 @every_kind
 def test_jacobians_are_those_of_autograd(case: str, jacobian: Callable) -> None:
     layer, x = made(case).eval(), latents(1)[..., :2, :1]
@@ -283,6 +284,7 @@ def test_jacobians_are_those_of_autograd(case: str, jacobian: Callable) -> None:
 
 
 @pytest.mark.parametrize("reentrant", [False, True])
+@use("checkpoint")
 @every_kind
 def test_activation_checkpointing_changes_nothing_or_is_refused(case: str, reentrant: bool) -> None:
     layer, twin, x = made(case), made(case), latents()
@@ -298,6 +300,7 @@ def test_activation_checkpointing_changes_nothing_or_is_refused(case: str, reent
     assert torch.equal(kept(x).output, twin(x).output)
 
 
+@use("save_pretrained")
 @every_kind
 def test_a_layer_is_saved_and_opened_again(case: str, tmp_path: Path) -> None:
     layer, x = made(case), latents()
@@ -342,7 +345,7 @@ def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
         "use VQ.from_pretrained": (SVQ, written),
         "quantizer.vq.codebook_size": (VQ, written.replace("16", '"many"')),
         "weights of another model": (VQ, written.replace("16", "17")),
-        "tells of 201,326,592 weights": (VQ, written.replace("16", str(2**24))),
+        "tells of 218,103,809 weights": (VQ, written.replace("16", str(2**24))),
         "format": (VQ, written.replace('"format": 1', '"format": 2')),
     }
     for words, (kind, text) in changes.items():
@@ -399,3 +402,15 @@ def test_svq_without_its_codebook_is_torchscript() -> None:
         warnings.simplefilter("ignore")
         scripted = torch.jit.script(layer.without_codebook())
     assert_same(scripted(x), layer(x).output)
+
+
+def test_the_page_says_what_is_tested_here() -> None:
+    page = quantizer_uses.PAGE.read_text(encoding="utf-8")
+    assert page == quantizer_uses.with_table(page), "run `python -m tests.quantizer_uses`"
+    marked = set()
+    for test in [*vars(test_plugin).values(), *globals().values()]:
+        marks = {mark.name: mark for mark in getattr(test, "pytestmark", [])}
+        if "use" in marks:
+            marked.add(marks["use"].args[0])
+            assert every_kind.mark in test.pytestmark
+    assert marked == set(quantizer_uses.USES)
