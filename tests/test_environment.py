@@ -2,7 +2,10 @@
 
 import ast
 import importlib.metadata
+import os
 import re
+import shutil
+import subprocess
 import sys
 import sysconfig
 import tomllib
@@ -129,3 +132,16 @@ def test_the_citation_is_of_this_version():
     for work in (citation, *citation["references"]):
         assert work["title"]
         assert work["authors"]
+
+
+def test_a_folder_from_a_zip_says_at_once_that_it_needs_git(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(tmp_path.parent)}
+    for target in ("data", "repro", "test"):
+        done = subprocess.run(
+            ["make", target], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode
+        assert "'git init' here is enough" in done.stderr
+        assert done.stdout == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["Makefile"]

@@ -22,7 +22,7 @@ from torch.nn.utils import parametrizations, parametrize, prune
 from torch.utils.checkpoint import checkpoint
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers import SVQ, VQ, Quantizer, ResidualVQ
+from svqkit.quantizers import FSQ, SVQ, VQ, Quantizer, ResidualVQ
 from svqkit.quantizers.assignment import Assignment
 
 assert_same = partial(torch.testing.assert_close, rtol=1e-4, atol=1e-6)
@@ -223,6 +223,15 @@ def test_a_module_of_half_precision_does_what_one_of_float32_does(case: str, pre
         assert half.usage(x).share.isfinite().all()
         assert half.weights_of(x, torch.arange(3)).shape == (8, 3, 4, 3)
         torch.testing.assert_close(half.codes().float(), full.codes(), rtol=0.02, atol=0.1)
+
+
+@pytest.mark.parametrize("kind", [VQ, FSQ])
+def test_a_module_of_half_precision_compiles_as_one_graph(kind: type[Quantizer]) -> None:
+    torch.manual_seed(0)
+    layer, x = kind(DIM).to(torch.bfloat16), latents().to(torch.bfloat16)
+    twin = copy.deepcopy(layer)
+    assert torch.equal(torch.compile(layer, backend="eager", fullgraph=True)(x).output, twin(x).output)
+    assert all(torch.equal(one, twin.get_buffer(name)) for name, one in layer.named_buffers())
 
 
 @pytest.mark.parametrize("kind", [VQ, ResidualVQ])

@@ -39,6 +39,7 @@ class Assignment(Quantizer):
             if size < 1:
                 raise SvqkitError(f"{type(self).__name__} needs {name} >= 1, got {size}.")
         self.codebook_size = codebook_size
+        self.__dict__["_assign_module"] = _Assign(self)  # no part of this one: it would contain itself
 
     @abstractmethod
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -82,7 +83,7 @@ class Assignment(Quantizer):
             if not half:
                 return self._assign(vectors)
             full = {f"layer.{name}": value.float() for name, value in half.items()}
-            result = functional_call(_Assign(self), full, (vectors,))
+            result = functional_call(self._assign_module, full, (vectors,))
         for name, buffer in self.named_buffers():
             if name in half and self.training:
                 buffer.copy_(full[f"layer.{name}"])

@@ -172,6 +172,11 @@ def recomputed(function: Callable[..., Tensor], *given: Any, draws: bool = False
 
     Under torch.func, which knows no checkpoints, everything is kept.
     """
-    if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
+    if under_torch_func():
         return function(*given)
     return checkpoint(function, *given, use_reentrant=False, preserve_rng_state=draws)
+
+
+def under_torch_func() -> bool:
+    """Return whether this is computed within a transform of torch.func."""
+    return not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()

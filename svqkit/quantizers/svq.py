@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from svqkit.errors import SvqkitError
 from svqkit.quantizers.base import Quantized, apply_linear, as_map, chunk_rows, is_plain, per_position, rows
-from svqkit.quantizers.mixture import ProjectedMixture, by_chunks, recomputed
+from svqkit.quantizers.mixture import ProjectedMixture, by_chunks, recomputed, under_torch_func
 
 
 class SVQ(ProjectedMixture):
@@ -77,9 +77,12 @@ class SVQ(ProjectedMixture):
                 "Use the layer as it is, or one with output_relu=False."
             )
         _refuse_wrapped("weights", self.weights)
+        weight, bias = self.weights.weight, self.weights.bias
+        if under_torch_func():  # by autograd's own formulas, which know forward mode too
+            return self.codebook.t() @ weight, self.codebook.t() @ bias
         # Half precision would round the sum over K codes, so autocast stays out of it.
         with torch.autocast(self.codebook.device.type, enabled=False):
-            return _Fold.apply(self.codebook, self.weights.weight, self.weights.bias)
+            return _Fold.apply(self.codebook, weight, bias)
 
     def folded_layer(self) -> nn.Linear:
         """Return the folded map as a linear layer, hidden → D, on the last axis; without a hidden layer D → D.
@@ -188,7 +191,6 @@ class _Fold(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: FunctionCtx, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
         ctx.save_for_backward(*inputs)
-        ctx.save_for_forward(*inputs)
 
     @staticmethod
     def backward(ctx: FunctionCtx, matrix: Tensor, vector: Tensor) -> tuple[Tensor | None, ...]:
@@ -198,13 +200,6 @@ class _Fold(torch.autograd.Function):
             to_weight = codebook @ matrix if ctx.needs_input_grad[1] else None
             to_bias = codebook @ vector if ctx.needs_input_grad[2] else None
         return to_codebook, to_weight, to_bias
-
-    @staticmethod
-    def jvp(ctx: FunctionCtx, *changes: Tensor) -> tuple[Tensor, Tensor]:
-        codebook, weight, bias = ctx.saved_tensors
-        to_codebook, to_weight, to_bias = changes
-        matrix = to_codebook.t() @ weight + codebook.t() @ to_weight
-        return matrix, to_codebook.t() @ bias + codebook.t() @ to_bias
 
 
 def _part_of_sum(
