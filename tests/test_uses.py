@@ -333,6 +333,8 @@ def test_a_layer_keeps_how_it_was_made_by_position_or_name(tmp_path: Path) -> No
     opened = SVQ.from_pretrained(tmp_path)
     assert (opened.codebook_size, opened.hidden.out_features, opened.l1) == (30, 5, 0.5)
     assert not opened.codebook.requires_grad
+    FSQ(DIM, [7, 5]).save_pretrained(tmp_path)
+    assert FSQ.from_pretrained(tmp_path).codebook_size == 35
 
 
 def test_what_can_not_be_saved_is_refused(tmp_path: Path) -> None:

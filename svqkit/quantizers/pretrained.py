@@ -57,7 +57,8 @@ class Pretrained(nn.Module):
                 "docs/add_your_own.md, or save its state_dict()."
             )
         options = dict(self.made_with)
-        config = Config(options.pop("dim", self.dim), kinds[path](**options))
+        tree = {"dim": options.pop("dim", self.dim), "quantizer": {"name": kinds[path].name, **options}}
+        config = checked(Config, tree, f"What this {type(self).__name__} was made with")
         if changed := set(self.state_dict()) ^ set(_without_values(config).state_dict()):
             raise SvqkitError(
                 f"This {type(self).__name__} is not as it was made, it has other parameters ({min(changed)}): merge or "
