@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup data repro report readme test bench lint lab lock clean
+.PHONY: help in_git setup data repro report readme test bench gpu lint lab lock clean
 
 # Any Python from 3.11 on will do: make setup PYTHON=/path/to/python
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -59,14 +59,22 @@ $(VENV)/.pinned: requirements.lock
 	$(call quietly,$(PIP_INSTALL) --require-hashes -r requirements.lock); \
 	cp requirements.lock $@.part && mv $@.part $@
 
+# Opened and run notebooks are committed without outputs (see .gitattributes).
 $(VENV)/.ready: $(VENV)/.pinned pyproject.toml
 	@echo "Installing svqkit itself, as a link to this folder."; rm -f $@; \
 	$(call quietly,$(PIP_INSTALL) --editable .); \
+	if git rev-parse --git-dir >/dev/null 2>&1; then \
+		git config filter.notebook.clean "$(VENV_PYTHON) -m svqkit.pipeline.clean_notebook"; fi; \
 	touch $@
+
+# DVC knows a project by its git folder, which a ZIP has not.
+in_git:
+	@git rev-parse --git-dir >/dev/null || { echo "DVC needs this folder to be a git repository, and git doesn't take it" \
+		"for one. If it came as a ZIP: 'git init' here is enough; or clone the project." >&2; exit 1; }
 
 # A pull that was cut off leaves a part of data/, which dvc would take for a new version: hence the mark.
 # Without --force, so that it never overwrites data of the user's own.
-data: setup  ## fetch the tracked data, where there is none yet
+data: in_git setup  ## fetch the tracked data, where there is none yet
 	@mark=.dvc/tmp/pulling; if [ ! -e data ] || [ -e $$mark ]; then \
 		mkdir -p .dvc/tmp; touch $$mark; \
 		if $(VENV_PYTHON) -m dvc pull data.dvc; then rm $$mark; \
@@ -89,6 +97,10 @@ bench: setup  ## measure steps, evaluation and scaling here, beside REFERENCE=a 
 		$(if $(shell command -v nvidia-smi),--precisions fp32 bf16 --compile off on graphs)
 	@$(VENV_PYTHON) -m benchmarks.scale
 	@$(VENV_PYTHON) -m benchmarks.processes
+
+gpu: setup  ## on a GPU: its tests, then a benchmark of eight minutes, into docs/gpu.csv and docs/performance.md
+	@$(WITH_VENV) $(VENV_PYTHON) -m pytest -m gpu tests/test_gpu.py
+	@$(VENV_PYTHON) -m benchmarks.gpu $(if $(REFERENCE),--reference "$$REFERENCE")
 
 # Those that are marked slow are left to ALL=1, unless ARGS picks some itself.
 test: data  ## run the tests on two cores, ALL=1: also the slow ones (ARGS="-k word" picks some)

@@ -25,6 +25,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import get_args
 
@@ -137,8 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for translator in options.translators:
             both = pair(options.profile, options.dataset, translator, options.codes)
             if "step" in options.parts:
-                how = options.precisions, options.compile, options.reference
-                tables.append(steps.measure(both, shape, options.device, batch, options.repeats, *how))
+                ways = list(product(options.precisions, options.compile))
+                how = options.device, batch, options.repeats, ways, options.reference
+                tables.append(steps.measure(both, shape, *how))
             if "evaluation" in options.parts and translator == options.translators[0]:
                 tables.append(
                     scoring.measure(both, options.device, options.windows, options.repeats, options.reference)

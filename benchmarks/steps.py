@@ -1,5 +1,7 @@
 """A training step: its seconds and peak memory, of each translator with SVQ and without, ours and the published."""
 
+import math
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -45,11 +47,13 @@ def measure(
     device: str,
     batch_size: int,
     repeats: int,
-    precisions: Sequence[Precision],
-    compilings: Sequence[Compile],
+    ways: Sequence[tuple[Precision, Compile]],
     checkout: Path | None,
+    until: float = math.inf,
 ) -> pd.DataFrame:
     """A row for each contestant; ``experiments`` are those without a quantizer and with SVQ, of one translator.
+
+    Ours compete in each of ``ways``. After ``until``, by ``time.monotonic``, no further one is made ready.
 
     ``times`` is how many times longer the published step of the same quantizer takes, ``of_plain`` how many times
     longer the published step without a quantizer takes, ``of_own`` this step as a multiple of our own without a
@@ -57,12 +61,10 @@ def measure(
     """
     rows: dict[str, dict[str, object]] = {}
     subjects: dict[str, Subject] = {}
-    for quantizer, experiment in experiments.items():
-        kinds: list[tuple[str, Precision, Compile]] = [
-            ("svqkit", precision, how) for precision in precisions for how in compilings
-        ]
-        kinds += [("published", "fp32", "off")] if checkout else []
-        for who, precision, how in kinds:
+    kinds: list[tuple[str, Precision, Compile]] = [("published", "fp32", "off")] if checkout else []
+    kinds += [("svqkit", *way) for way in ways]
+    for who, precision, how in kinds:
+        for quantizer, experiment in experiments.items():
             name = f"{who} {quantizer} {precision} {how}"
             chosen = override(experiment, {"training": {"precision": precision}})
             maker = OwnSubject if who == "svqkit" else published.PublishedSubject
@@ -80,6 +82,9 @@ def measure(
                 "note": "",
             }
             rows[name] = row
+            if time.monotonic() > until:
+                row["note"] = "left out: the time was over"
+                continue
             try:
                 with out_of_memory_as_error():
                     torch.manual_seed(0)

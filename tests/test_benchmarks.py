@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import processes, published, rounds
+from benchmarks import gpu, processes, published, rounds
 from svqkit.evaluation.image_metrics import ssim
 
 
@@ -31,13 +31,39 @@ def test_the_whole_benchmark_on_small_models(tmp_path: Path, capsys: pytest.Capt
     assert benchmarks.main(command) == 0
     table = pd.read_csv(out.with_suffix(".csv"), keep_default_na=False)
     steps = table[table["part"] == "step"]
-    assert list(steps["quantizer"]) == ["none", "none", "svq", "svq"]
-    assert list(steps["precision"]) == ["fp32", "bf16"] * 2
+    assert list(steps["quantizer"]) == ["none", "svq"] * 2
+    assert list(steps["precision"]) == ["fp32", "fp32", "bf16", "bf16"]
     assert (steps["seconds"].astype(float) > 0).all()
     assert (steps["peak_MB"].astype(float) > 0).all()
     assert set(table["part"]) == {"step", "scores", "evaluation"}
     assert Image.open(out.with_suffix(".png")).size[0] > 600
     assert "samples_per_second" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_a_gpu_tried_on_a_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu.scale, "CODES", {"10³": 1_000, "10⁴": 10_000})
+    monkeypatch.setattr(gpu.loader.loading, "IN_MEMORY_BYTES", 0)  # which it changes
+    page, out = tmp_path / "page.md", tmp_path / "gpu"
+    page.write_text(f"Before.\n\n{gpu.BEGIN}\nold\n{gpu.END}\n\nAfter.\n", encoding="utf-8")
+    command = ["--quick", "--device", "cpu", "--out", str(out), "--page", str(page)]
+    assert gpu.main(command) == 0
+    table = pd.read_csv(out.with_suffix(".csv"))
+    assert set(table["part"]) == {"step", "scores", "evaluation", "codes", "loading"}
+    assert (table.loc[table["part"].isin(["step", "evaluation", "codes"]), "seconds"] > 0).all()
+    written = page.read_text(encoding="utf-8")
+    assert written.startswith("Before.\n\n<!--")
+    assert written.endswith("-->\n\nAfter.\n")
+    assert "| svq | svqkit | bf16 | off |" in written
+    assert "old" not in written
+    assert gpu.main([*command, "--minutes", "0"]) == 0
+    assert "left out: the time was over" in page.read_text(encoding="utf-8")
+
+
+def test_the_page_has_a_place_for_what_a_gpu_gives() -> None:
+    page = (Path(__file__).parents[1] / "docs/performance.md").read_text(encoding="utf-8")
+    assert page.count(gpu.BEGIN) == 1
+    assert gpu.END in page.split(gpu.BEGIN)[1]
 
 
 def test_a_folder_that_is_no_checkout_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,10 @@
 
 import ast
 import importlib.metadata
+import os
 import re
+import shutil
+import subprocess
 import sys
 import sysconfig
 import tomllib
@@ -114,10 +117,11 @@ def test_conda_installs_the_lock_on_the_oldest_python_that_is_allowed():
 
 @pytest.mark.parametrize("name", [*SETUP_FILES.split(), ".dvcignore"])
 def test_no_file_of_the_setup_names_an_address(name):
-    """Nor an option of pip that would take one."""
+    """Nor an option of pip that would take one; but for what the metadata is about."""
     host = r"[\w+]+://\S*|\b[\w-]+(?:\.[\w-]+)*\.(?:org|com|net|io|dev|cn)\b"
     option = r"--(?:extra-)?index-url|--index\b|--default-index|--find-links|--trusted-host|(?m:^\s*-[if]\s)"
-    assert re.findall(f"{host}|{option}", (ROOT / name).read_text(encoding="utf-8")) == []
+    text = re.sub(r"^\[project\.urls\]\n(.+\n)+", "", (ROOT / name).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert re.findall(f"{host}|{option}", text) == []
 
 
 def test_the_citation_is_of_this_version():
@@ -128,3 +132,16 @@ def test_the_citation_is_of_this_version():
     for work in (citation, *citation["references"]):
         assert work["title"]
         assert work["authors"]
+
+
+def test_a_folder_from_a_zip_says_at_once_that_it_needs_git(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(tmp_path.parent)}
+    for target in ("data", "repro", "test"):
+        done = subprocess.run(
+            ["make", target], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode
+        assert "'git init' here is enough" in done.stderr
+        assert done.stdout == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["Makefile"]

@@ -16,8 +16,10 @@ from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.data.windows import Normaliser
 from svqkit.errors import SvqkitError
+from svqkit.evaluation import evaluate
 from svqkit.settings.params import Data, Experiment, as_tree, load_params, override
 from svqkit.training import loop
+from svqkit.training.paths import scores_path
 from svqkit.training.runs import open_run, write_config
 
 GOLDEN = Path(__file__).parent / "golden/config_format1.json"
@@ -164,3 +166,29 @@ def test_a_folder_without_a_finished_run_says_so(path: Path, tmp_path: Path) -> 
     for folder in (path, path.parent, tmp_path / "nowhere"):
         with pytest.raises(SvqkitError, match="No finished run at"):
             svqkit.load_run(folder)
+
+
+def test_a_run_is_given_away_with_a_card(path: Path, experiment: Experiment, store: Store, tmp_path: Path) -> None:
+    frames = 270 + 20 * np.random.default_rng(0).random((4, 1, 4, 6), dtype=np.float32)
+    run, given = svqkit.load_run(path), tmp_path / "given"
+    run.save_pretrained(given, tmp_path / "scores")
+    assert "Not scored yet" in (given / "README.md").read_text(encoding="utf-8")
+    evaluate([run], store, scores_path(experiment.profile, experiment.dataset, tmp_path / "scores"))
+    run.save_pretrained(given, tmp_path / "scores")
+    assert sorted(file.name for file in given.iterdir()) == ["README.md", "best.safetensors", "config.json", "log.csv"]
+    card = (given / "README.md").read_text(encoding="utf-8")
+    for words in (
+        run.name,
+        "gsta",
+        "4 × 6",
+        run.domain.title,
+        "Seed 0",
+        "| clean | mse |",
+        "apache-2.0",
+        "uncertainty",
+    ):
+        assert words in card
+    opened = type(run).from_pretrained(given)
+    assert np.array_equal(opened.forecast(frames), run.forecast(frames))
+    with pytest.raises(SvqkitError, match="There is no folder"):
+        type(run).from_pretrained(tmp_path / "nothing")

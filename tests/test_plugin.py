@@ -12,54 +12,15 @@ from pkgutil import resolve_name
 import pytest
 import torch
 from created import seeded
+from quantizer_uses import use
+from quantizercases import CASES, DIM, DRAWS, both_modes, every_kind, latents, made
 from torch import Tensor, nn
 from torch import distributed as dist
 from torch import multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers import Quantizer, build
 from svqkit.settings import quantizers as kinds
-
-DIM = 6
-HEADS = {"codebook_size": 16, "heads": 2, "codebook_dim": 4}
-STEPS = {"codebook_size": 16, "num_quantizers": 2}
-CASES: dict[str, kinds.Settings] = {
-    "none": kinds.NoQuantizer(),
-    "svq": kinds.SVQSettings(codebook_size=40, hidden_dim=8),
-    "svq with ReLU and l1": kinds.SVQSettings(codebook_size=40, hidden_dim=8, output_relu=True, l1=0.1),
-    "svq with l1": kinds.SVQSettings(codebook_size=40, hidden_dim=0, l1=0.1),
-    "svq frozen": kinds.SVQSettings(codebook_size=40, hidden_dim=8, learnable=False, learnable_projection=False),
-    "vq": kinds.VQSettings(codebook_size=16),
-    "multihead_vq": kinds.MultiheadVQSettings(**HEADS),
-    "multihead_vq separate": kinds.MultiheadVQSettings(**HEADS, separate_codebooks=True),
-    "residual_vq": kinds.ResidualVQSettings(**STEPS),
-    "residual_vq stochastic": kinds.ResidualVQSettings(**STEPS, shared_codebook=False, stochastic=True),
-    "grouped_residual_vq": kinds.GroupedResidualVQSettings(**STEPS, groups=2),
-    "lfq": kinds.LFQSettings(codebook_size=16),
-    "residual_lfq": kinds.ResidualLFQSettings(codebook_size=16, num_quantizers=2),
-    "fsq": kinds.FSQSettings(levels=(5, 4, 3)),
-    "residual_fsq": kinds.ResidualFSQSettings(levels=(5, 4, 3), num_quantizers=2),
-    "simvq": kinds.SimVQSettings(codebook_size=16),
-    "mlp": kinds.MLPSettings(hidden_dim=8),
-    "mlp as large": kinds.MLPSettings(hidden_dim=8, match="total", codebook_size=40),
-    "linear": kinds.LinearSettings(),
-    "softmax": kinds.SoftmaxSettings(codebook_size=40, hidden_dim=8),
-    "gumbel": kinds.GumbelSettings(codebook_size=40, hidden_dim=8),
-    "lista": kinds.LISTASettings(codebook_size=40),
-}
-DRAWS = {"residual_vq stochastic", "gumbel"}  # random numbers, while training
-every_kind = pytest.mark.parametrize("case", CASES)
-both_modes = pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-
-
-def made(case: str, seed: int = 0) -> Quantizer:
-    torch.manual_seed(seed)
-    return build(CASES[case], DIM)
-
-
-def latents(batch: int = 2, seed: int = 0) -> Tensor:
-    return seeded((batch, DIM, 4, 3), seed, torch.float32)
 
 
 def stored(layer: nn.Module) -> dict[str, Tensor]:
@@ -139,6 +100,7 @@ def test_in_eval_the_same_input_gives_the_same_output_and_nothing_moves(case: st
     assert all(torch.equal(one, before[name]) for name, one in layer.state_dict().items())
 
 
+@use("copy, state_dict")
 @every_kind
 def test_a_copy_does_the_same_and_is_its_own(case: str) -> None:
     layer, x = made(case), latents()
@@ -150,6 +112,7 @@ def test_a_copy_does_the_same_and_is_its_own(case: str) -> None:
     assert_same(step(twin.train(), twin, x), step(layer.train(), layer, x))
 
 
+@use("copy, state_dict")
 @every_kind
 def test_weights_survive_a_state_dict(case: str, tmp_path: Path) -> None:
     layer, other, x = made(case), made(case, seed=1), latents()
@@ -162,6 +125,7 @@ def test_weights_survive_a_state_dict(case: str, tmp_path: Path) -> None:
     assert_same(step(other.train(), other, x), step(layer.train(), layer, x))
 
 
+@use("autocast")
 @every_kind
 def test_bfloat16_autocast_agrees_with_float32(case: str) -> None:
     layer, x = made(case), latents(8)
@@ -178,6 +142,7 @@ def test_bfloat16_autocast_agrees_with_float32(case: str) -> None:
     assert float((apart < 0.05).float().mean()) > 0.9
 
 
+@use("compile")
 @pytest.mark.parametrize(
     ("case", "training"),
     [
@@ -203,6 +168,7 @@ def test_it_compiles_as_one_graph_and_once_more_for_another_batch(case: str, tra
     assert_same(dict(layer.named_buffers()), dict(twin.named_buffers()))
 
 
+@use("export")
 @every_kind
 def test_it_is_exported_for_any_batch(case: str) -> None:
     layer = made(case).eval()
@@ -274,6 +240,7 @@ def halves(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return first, second
 
 
+@use("DDP")
 @every_kind
 def test_two_processes_do_what_one_does_with_the_whole_batch(case: str, halves: tuple[dict, dict]) -> None:
     first, second = (one[case] for one in halves)

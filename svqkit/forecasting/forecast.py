@@ -1,7 +1,8 @@
 """A run and frames of the user's own → what comes after them."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 from warnings import warn
 
 import numpy as np
@@ -14,10 +15,12 @@ from svqkit.data.sources.gridded import HOUR
 from svqkit.data.windows import SCORED, Batch
 from svqkit.errors import SvqkitError, choose
 from svqkit.evaluation import forecasters
+from svqkit.forecasting import pretrained
 from svqkit.forecasting.files import from_files, is_files
 from svqkit.forecasting.inputs import ModelInput, far_off, from_array, from_model
 from svqkit.forecasting.labelled import from_labelled
 from svqkit.forecasting.layouts import LAYOUTS
+from svqkit.quantizers.pretrained import local_folder
 from svqkit.training.runs import Run
 
 
@@ -54,6 +57,27 @@ class ForecastingRun(Run):
         for note in made.notes:
             warn(f"{self.name}: {note}", stacklevel=2)
         return made.result
+
+    def save_pretrained(self, folder: str | Path, scores: str | Path = "scores") -> None:
+        """Write settings, best weights and a model card into a folder, made if need be, for others to use.
+
+        Args:
+            folder: its config.json, best.safetensors, log.csv and README.md are written anew.
+            scores: where the evaluate stage's folders are; without this run's the card says so.
+
+        Raises:
+            SvqkitError: the run keeps too little of its data (an older one), or the disk is full.
+        """
+        pretrained.save(self, folder, scores)
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path) -> Self:
+        """Open a run from a folder, or by the id of one on a hub (``owner/name``; needs the package huggingface_hub).
+
+        Raises:
+            SvqkitError: there is none, or as :meth:`open` does.
+        """
+        return cls.open(local_folder(source, [*pretrained.FILES, pretrained.CARD]))
 
 
 def forecast(

@@ -25,6 +25,7 @@ from svqkit import progress
 from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError, hint, listed
 from svqkit.pipeline import assigned_values, check_parameters
+from svqkit.pipeline.clean_notebook import without_traces
 from svqkit.pipeline.kernel import private_folder, socket_path
 
 # How often a kernel is started that ends before it has answered.
@@ -126,18 +127,6 @@ def strip(sources: Path = SOURCES, stripped: Path = STRIPPED) -> None:
     for path in sorted(sources.glob("*.ipynb")):
         with replacing(stripped / path.name) as draft:
             nbformat.write(without_traces(nbformat.read(path, as_version=4)), draft)
-
-
-def without_traces(notebook: NotebookNode) -> NotebookNode:
-    """Return a notebook with its cells' sources and tags, and nothing else."""
-    notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-    for number, cell in enumerate(notebook.cells):
-        cell.id = f"cell-{number}"
-        tags = cell.metadata.get("tags")  # papermill leaves empty ones
-        cell.metadata = {"tags": tags} if tags else {}
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    return notebook
 
 
 def run(name: str, output: Path, parameters: Mapping[str, Any], sources: Path = STRIPPED) -> None:

@@ -3,24 +3,14 @@
 The registry, with the settings of each, is :mod:`svqkit.settings.quantizers`.
 """
 
-from dataclasses import asdict
-from pkgutil import resolve_name
-
 from svqkit.quantizers.base import Quantized, Quantizer
 from svqkit.quantizers.controls import MLP, Gumbel, Linear, Softmax
 from svqkit.quantizers.fsq import FSQ, ResidualFSQ
 from svqkit.quantizers.lfq import LFQ, ResidualLFQ
 from svqkit.quantizers.lista import LISTA
 from svqkit.quantizers.none import NoQuantization
+from svqkit.quantizers.pretrained import build
 from svqkit.quantizers.residual import GroupedResidualVQ, ResidualVQ
 from svqkit.quantizers.svq import SVQ
 from svqkit.quantizers.usage import Usage
 from svqkit.quantizers.vq import VQ, MultiheadVQ, SimVQ
-from svqkit.settings.quantizers import Settings
-
-
-def build(settings: Settings, dim: int) -> Quantizer:
-    """Build the quantizer that ``settings`` describe, for latents with ``dim`` channels."""
-    options = asdict(settings)
-    options.pop("name")
-    return resolve_name(settings.layer)(dim=dim, **options)

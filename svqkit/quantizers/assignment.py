@@ -1,11 +1,12 @@
 """Quantizers that give every position one code, or one of each of several stages: what they share."""
 
 from abc import abstractmethod
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
-from torch.nn import functional as F
+from torch.func import functional_call
 
 from svqkit.errors import SvqkitError
 from svqkit.quantizers.base import Quantized, Quantizer, as_map, chunk_rows, rows
@@ -20,7 +21,8 @@ class Assignment(Quantizer):
     the codes of ``codes()``, unless the subclass says otherwise.
 
     A subclass says in ``_assign`` what the output is and which codes were chosen. It is computed in float32 also under
-    autocast: half precision would choose other codes and round their moving averages.
+    autocast and in a module of half precision, which would choose other codes and round their moving averages; the
+    latter are rounded only when they are kept.
 
     Args:
         dim: D, the number of channels.
@@ -37,6 +39,7 @@ class Assignment(Quantizer):
             if size < 1:
                 raise SvqkitError(f"{type(self).__name__} needs {name} >= 1, got {size}.")
         self.codebook_size = codebook_size
+        self.__dict__["_assign_module"] = _Assign(self)  # no part of this one: it would contain itself
 
     @abstractmethod
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -70,8 +73,32 @@ class Assignment(Quantizer):
         return as_map(counts, latents)
 
     def _assign_in_full(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        half = {
+            name: value
+            for name, value in chain(self.named_parameters(), self.named_buffers())
+            if value.dtype in (torch.float16, torch.bfloat16)
+        }
         with torch.autocast(vectors.device.type, enabled=False):
-            return self._assign(vectors.to(torch.promote_types(vectors.dtype, torch.float32)))
+            vectors = vectors.to(torch.promote_types(vectors.dtype, torch.float32))
+            if not half:
+                return self._assign(vectors)
+            full = {f"layer.{name}": value.float() for name, value in half.items()}
+            result = functional_call(self._assign_module, full, (vectors,))
+        for name, buffer in self.named_buffers():
+            if name in half and self.training:
+                buffer.copy_(full[f"layer.{name}"])
+        return result
+
+
+class _Assign(nn.Module):
+    """A layer's ``_assign`` as a module, so that it can be called with other values of the layer's parameters."""
+
+    def __init__(self, layer: Assignment) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.layer._assign(vectors)
 
 
 def straight_through(vectors: Tensor, codes: Tensor) -> Tensor:
@@ -88,9 +115,8 @@ def projections(dim: int, width: int) -> tuple[nn.Module, nn.Module]:
 
 def project_codes(codes: Tensor, project_out: nn.Module, stages: int = 1) -> Tensor:
     """Map codes (K, width) to what they are in the output, (K, D): each of the S stages has 1/S of the bias."""
-    if isinstance(project_out, nn.Identity):
-        return codes
-    return F.linear(codes, project_out.weight, project_out.bias / stages)
+    codes = codes.to(next(project_out.parameters(), codes))
+    return project_out(codes) - project_out(torch.zeros_like(codes[:1])) * (1 - 1 / stages)
 
 
 def number_of_processes() -> int:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svqkit.errors import SvqkitError
+from svqkit.quantizers.pretrained import Pretrained
 from svqkit.quantizers.usage import Usage
 
 # Largest number of code weights, or distances to codes, held at a time: 2²⁴ are 64 MiB in float32.
@@ -26,7 +27,7 @@ class Quantized(NamedTuple):
     loss: Tensor
 
 
-class Quantizer(nn.Module):
+class Quantizer(Pretrained):
     """Maps each latent vector of D numbers to another, position by position.
 
     Latents are maps (N, D, H, W), sequences (N, L, D) or clips (N, D, T, H, W); the output has the shape of the input.
@@ -115,6 +116,22 @@ def rows(latents: Tensor) -> Tensor:
 def as_map(vectors: Tensor, like: Tensor) -> Tensor:
     """Return rows (N·H·W, D') as a map (N, D', H, W) of the positions of ``like``."""
     return vectors.unflatten(0, (like.shape[0], *like.shape[-2:])).permute(0, 3, 1, 2)
+
+
+def is_plain(layer: nn.Module) -> bool:
+    """Return whether a linear layer does what its ``weight`` and ``bias`` say, so that reading them will do.
+
+    Not so one that was put in place of an ``nn.Linear``, such as an adapter or an int8 layer, nor one with hooks, by
+    which pruning and the older weight_norm work: what these do is known only by calling them.
+    """
+    hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks)
+    is_linear = type(layer).forward is nn.Linear.forward and "forward" not in vars(layer)
+    return is_linear and layer.bias is not None and not any(hooks)
+
+
+def apply_linear(layer: nn.Module, x: Tensor) -> Tensor:
+    """Map the channels at every position by a linear layer, or what wraps one: (N, in, H, W) → (N, out, H, W)."""
+    return per_position(x, layer.weight, layer.bias) if is_plain(layer) else as_map(layer(rows(x)), x)
 
 
 def per_position(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from svqkit.devices.distributed import draw_shard
 from svqkit.errors import SvqkitError, choose
-from svqkit.quantizers.base import Quantized, Quantizer, as_map, per_position, rows
+from svqkit.quantizers.base import Quantized, Quantizer, apply_linear, as_map, rows
 from svqkit.quantizers.mixture import ProjectedMixture, by_chunks
 
 
@@ -76,7 +76,7 @@ class Linear(Quantizer):
         self.map = nn.Linear(dim, dim)
 
     def _quantize(self, latents: Tensor) -> Quantized:
-        return Quantized(per_position(latents, self.map.weight, self.map.bias), latents.new_zeros(()))
+        return Quantized(apply_linear(self.map, latents), latents.new_zeros(()))
 
 
 def _width_of_total(dim: int, codebook_size: int, hidden_dim: int) -> int:

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -163,4 +164,19 @@ def by_chunks(function: Callable[[Tensor], Tensor], vectors: Tensor, width: int,
     if torch.compiler.is_exporting() or vectors.shape[0] <= chunk_rows(width):
         return function(vectors)
     chunks = vectors.split(chunk_rows(width))
-    return torch.cat([checkpoint(function, part, use_reentrant=False, preserve_rng_state=draws) for part in chunks])
+    return torch.cat([recomputed(function, part, draws=draws) for part in chunks])
+
+
+def recomputed(function: Callable[..., Tensor], *given: Any, draws: bool = False) -> Tensor:
+    """Compute ``function(*given)`` and, for its gradient, once more in the backward pass instead of keeping it.
+
+    Under torch.func, which knows no checkpoints, everything is kept.
+    """
+    if under_torch_func():
+        return function(*given)
+    return checkpoint(function, *given, use_reentrant=False, preserve_rng_state=draws)
+
+
+def under_torch_func() -> bool:
+    """Return whether this is computed within a transform of torch.func."""
+    return not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()

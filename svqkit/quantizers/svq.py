@@ -6,11 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers.base import Quantized, as_map, chunk_rows, per_position, rows
-from svqkit.quantizers.mixture import ProjectedMixture
+from svqkit.quantizers.base import Quantized, apply_linear, as_map, chunk_rows, is_plain, per_position, rows
+from svqkit.quantizers.mixture import ProjectedMixture, by_chunks, recomputed, under_torch_func
 
 
 class SVQ(ProjectedMixture):
@@ -27,7 +26,9 @@ class SVQ(ProjectedMixture):
     which is the same function with the same gradients for :math:`W_2`, :math:`b_2` and :math:`C`, and never holds
     a tensor of positions × K: time and memory of a step hardly depend on K. With ``output_relu`` that is not
     possible, and ``l1`` needs the weights themselves; then :math:`w` is made for a few codes at a time, and made
-    again in the backward pass.
+    again in the backward pass. The same holds, for a few positions at a time, where the linear layer of :math:`W_2`
+    is wrapped by an adapter, pruned, quantized to int8 or has hooks: then it is called as it is, at the cost of all
+    K weights.
 
     Args:
         dim: D, the number of channels.
@@ -68,22 +69,26 @@ class SVQ(ProjectedMixture):
         """Compute the matrix CᵀW₂ (D, hidden) and the vector Cᵀb₂ (D,) of the folded map, in the parameters' precision.
 
         Raises:
-            SvqkitError: the layer has ``output_relu``, so that there is no such map.
+            SvqkitError: the layer has ``output_relu``, or its linear layer is wrapped, so that there is no such map.
         """
         if self.output_relu:
             raise SvqkitError(
                 "SVQ with output_relu=True cannot be folded: a ReLU stands between W2 and the codebook. "
                 "Use the layer as it is, or one with output_relu=False."
             )
+        _refuse_wrapped("weights", self.weights)
+        weight, bias = self.weights.weight, self.weights.bias
+        if under_torch_func():  # by autograd's own formulas, which know forward mode too
+            return self.codebook.t() @ weight, self.codebook.t() @ bias
         # Half precision would round the sum over K codes, so autocast stays out of it.
         with torch.autocast(self.codebook.device.type, enabled=False):
-            return _Fold.apply(self.codebook, self.weights.weight, self.weights.bias)
+            return _Fold.apply(self.codebook, weight, bias)
 
     def folded_layer(self) -> nn.Linear:
         """Return the folded map as a linear layer, hidden → D, on the last axis; without a hidden layer D → D.
 
         Raises:
-            SvqkitError: the layer has ``output_relu``.
+            SvqkitError: the layer has ``output_relu``, or a linear layer of it is wrapped.
         """
         return _linear(*self.folded())
 
@@ -94,11 +99,12 @@ class SVQ(ProjectedMixture):
         ``nn.Sequential(Linear, ReLU, Linear)``; a single ``nn.Linear`` where no ReLU is between the two.
 
         Raises:
-            SvqkitError: the layer has ``output_relu``.
+            SvqkitError: the layer has ``output_relu``, or a linear layer of it is wrapped.
         """
         matrix, vector = self.folded()
         if self.hidden is None:
             return _linear(matrix, vector)
+        _refuse_wrapped("hidden", self.hidden)
         weight, bias = self.hidden.weight, self.hidden.bias
         if self.hidden_relu:
             return nn.Sequential(_linear(weight, bias), nn.ReLU(), _linear(matrix, vector))
@@ -109,9 +115,13 @@ class SVQ(ProjectedMixture):
         return f"{super().extra_repr()}, hidden_relu={self.hidden_relu}, output_relu={self.output_relu}, l1={self.l1}"
 
     def _quantize(self, latents: Tensor) -> Quantized:
-        hidden = self._hidden(latents)
         penalised = self.training and self.l1 > 0
         size = latents.new_zeros(1)
+        if not is_plain(self.weights):
+            both = by_chunks(self._mix_and_size, rows(latents), self.codebook_size)
+            output, size = as_map(both[:, :-1], latents), both[:, -1] if penalised else size
+            return Quantized(output, self.l1 * size.mean())
+        hidden = self._hidden(latents)
         if not self.output_relu:
             output = per_position(hidden, *self.folded())
             if penalised:
@@ -128,7 +138,14 @@ class SVQ(ProjectedMixture):
         weights = self._scores(vectors)
         return weights.relu() if self.output_relu else weights
 
+    def _mix_and_size(self, vectors: Tensor) -> Tensor:
+        """Cᵀw and Σ_k |w_k| of latent vectors (P, D), side by side (P, D + 1)."""
+        weights = self._weigh(vectors)
+        return torch.cat([weights @ self.codebook, weights.abs().sum(1, keepdim=True)], 1)
+
     def _weights_of(self, latents: Tensor, codes: Tensor) -> Tensor:
+        if not is_plain(self.weights):
+            return super()._weights_of(latents, codes)
         # Only the rows of these codes are needed, so this is cheap whatever K is.
         weights = per_position(self._hidden(latents), self.weights.weight[codes], self.weights.bias[codes])
         return weights.relu() if self.output_relu else weights
@@ -137,7 +154,7 @@ class SVQ(ProjectedMixture):
         """φ(W₁x + b₁) at every position, (N, hidden, H, W); x itself when there is no hidden layer."""
         if self.hidden is None:
             return x
-        hidden = per_position(x, self.hidden.weight, self.hidden.bias)
+        hidden = apply_linear(self.hidden, x)
         return hidden.relu() if self.hidden_relu else hidden
 
     def _sum_over_codes(self, function: Callable[[Tensor], Tensor], hidden: Tensor, columns: Tensor) -> Tensor:
@@ -151,8 +168,7 @@ class SVQ(ProjectedMixture):
         # The sum over the chunks is kept in the parameters' own precision, whatever autocast makes of each of them.
         total = columns.new_zeros(hidden.shape[0], columns.shape[1])
         for chunk in zip(*chunks, strict=True):
-            part = checkpoint(_part_of_sum, function, hidden, *chunk, use_reentrant=False, preserve_rng_state=False)
-            total = total + part
+            total = total + recomputed(_part_of_sum, function, hidden, *chunk)
         return total
 
     def _ones(self) -> Tensor:
@@ -166,10 +182,15 @@ class _Fold(torch.autograd.Function):
     the gradient in place, so that a step needs no memory that grows with K beside parameters and gradients.
     """
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: FunctionCtx, codebook: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(codebook, weight, bias)
+    def forward(codebook: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         return codebook.t() @ weight, codebook.t() @ bias
+
+    @staticmethod
+    def setup_context(ctx: FunctionCtx, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: FunctionCtx, matrix: Tensor, vector: Tensor) -> tuple[Tensor | None, ...]:
@@ -185,6 +206,15 @@ def _part_of_sum(
     function: Callable[[Tensor], Tensor], hidden: Tensor, weight: Tensor, bias: Tensor, columns: Tensor
 ) -> Tensor:
     return function(F.linear(hidden, weight, bias)) @ columns
+
+
+def _refuse_wrapped(name: str, layer: nn.Module) -> None:
+    if not is_plain(layer):
+        raise SvqkitError(
+            f"SVQ can't be folded: its linear layer `{name}` ({type(layer).__name__}) is wrapped or has hooks: its "
+            "weight and bias don't say what it does. Merge or remove the wrapper first (an adapter's merge, "
+            "torch.nn.utils.prune.remove, remove_weight_norm, the hook's handle.remove), or use the layer as it is."
+        )
 
 
 def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:

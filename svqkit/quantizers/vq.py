@@ -4,10 +4,15 @@ The codebooks are those of vector-quantize-pytorch; the few lines around them ar
 compiled or exported as one graph and compute something else than the published comparison did by default.
 """
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svqkit.errors import SvqkitError
 from svqkit.quantizers.assignment import Assignment, projections, straight_through, sum_over_processes
 
 
@@ -128,10 +133,9 @@ class SimVQ(Assignment):
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         # Not the library's own forward: it is compiled anew for every batch size.
         codebook = self.layer.codebook
-        with torch.no_grad():
-            # Named, since the choice by the number of positions would tie an exported graph to it.
-            distances = torch.cdist(vectors.flatten(0, 1), codebook, compute_mode="use_mm_for_euclid_dist")
-            chosen = distances.argmin(1).view(vectors.shape[:2])
+        # The mode is named, since the choice by the number of positions would tie an exported graph to it.
+        both = vectors.detach().flatten(0, 1), codebook.detach()
+        chosen = torch.cdist(*both, compute_mode="use_mm_for_euclid_dist").argmin(1).view(vectors.shape[:2])
         codes = F.embedding(chosen, codebook)
         if not self.training:
             return codes, chosen[..., None], vectors.new_zeros(())
@@ -182,6 +186,7 @@ def moving_codebook(
     codebook.all_reduce_fn = sum_over_processes
     # Initialisation by k-means isn't used, and asking a buffer whether it is done would end a compiled graph.
     codebook.init_embed_ = _nothing
+    codebook.gumbel_sample = partial(_chosen, codebook.gumbel_sample)
     return codebook
 
 
@@ -189,7 +194,17 @@ def nearest(codebook: nn.Module, vectors: Tensor, commitment_weight: float) -> t
     """Return the codes nearest to vectors (codebooks, N, P, d), their numbers (codebooks, N, P), and the loss.
 
     While training the codebook moves, and gradients pass straight through the codes.
+
+    Raises:
+        SvqkitError: activation checkpointing calls it a second time, when the codebook has moved already.
     """
+    # Within a backward pass only what was not kept of the forward pass is computed again.
+    if codebook.training and not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1:
+        raise SvqkitError(
+            "Activation checkpointing runs the forward pass twice, which would move this codebook twice and take the "
+            "gradient at other codes. Leave the quantizer out of the checkpointed part, or train a quantizer without "
+            "a moving codebook, such as SVQ or SimVQ."
+        )
     codes, chosen, _ = codebook(vectors)
     codes = codes.to(vectors)
     if not codebook.training:
@@ -199,3 +214,10 @@ def nearest(codebook: nn.Module, vectors: Tensor, commitment_weight: float) -> t
 
 def _nothing(vectors: Tensor, mask: Tensor | None = None) -> None:
     """Leave the codebook as it is."""
+
+
+def _chosen(
+    sample: Callable[..., tuple[Tensor, Tensor]], nearness: Tensor, *, dim: int, training: bool, **options: Any
+) -> tuple[Tensor, Tensor | None]:
+    """Choose a code for each vector; in eval mode without its row of K numbers, which nobody uses."""
+    return sample(nearness, dim=dim, training=True, **options) if training else (nearness.argmax(dim), None)

@@ -32,6 +32,8 @@ HELPERS = frozenset(
         # Whether something is made again.
         "svqkit.training.fingerprint",
         "svqkit.training.source_code",
+        # How a layer is kept on its own.
+        "svqkit.quantizers.pretrained",
         # How a notebook begins, and when it is ended.
         "svqkit.pipeline",
         # Carried out when the store was made; later only its types are named.
