@@ -1,4 +1,4 @@
-"""The examples of docs/add_your_own.md and of the README, put into a copy of the project as these say, train."""
+"""The examples of docs/add_your_own.md, put into a copy of the project as these say, train."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import pytest
 from projectcopy import ROOT, Project, outputs_of
 from ruamel.yaml import YAML
 
-DOCUMENT, README = ROOT / "docs/add_your_own.md", ROOT / "README.md"
+DOCUMENT = ROOT / "docs/add_your_own.md"
 # A few steps are enough to see that everything fits.
 SHORT = {"training": {"epochs": 1, "steps_per_epoch": 3, "batch_size": 2}}
 
@@ -18,8 +18,8 @@ SHORT = {"training": {"epochs": 1, "steps_per_epoch": 3, "batch_size": 2}}
 class Section:
     """A section of a document: the files that it names, and its blocks of code."""
 
-    def __init__(self, title: str, document: Path = DOCUMENT) -> None:
-        self.text = document.read_text(encoding="utf-8").split(f"# {title}\n")[1].split("\n## ")[0]
+    def __init__(self, title: str) -> None:
+        self.text = DOCUMENT.read_text(encoding="utf-8").split(f"# {title}\n")[1].split("\n## ")[0]
 
     @cached_property
     def blocks(self) -> dict[str, list[str]]:
@@ -47,7 +47,7 @@ class Section:
 
 
 TRANSLATOR, QUANTIZER = Section("A translator"), Section("A quantizer")
-SHORT_TRANSLATOR = Section("Add your own", README)
+SHORT_TRANSLATOR = Section("A translator of one block")
 
 
 def put_after(path: Path, line: str, addition: str) -> None:
@@ -89,7 +89,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         (SHORT_TRANSLATOR, "weather_t2m-fnet-svq", {"model": {"translator": "fnet"}}),
         (QUANTIZER, "weather_t2m-topk", {"quantizer": {"name": "topk", "codebook_size": 256, "k": 8}}),
     ],
-    ids=["translator", "translator of the README", "quantizer"],
+    ids=["translator", "translator of one block", "quantizer"],
 )
 def test_it_trains_as_the_document_says(project: Project, section: Section, experiment: str, part: dict) -> None:
     project.run(*section.command())

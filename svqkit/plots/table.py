@@ -270,8 +270,8 @@ def show_table(
     for suffix, text in texts.items() if path else ():
         with replacing(Path(path).with_name(f"{stem}.{suffix}")) as draft:
             draft.write_text(text, encoding="utf-8", newline="\n")
-    page = f"<p><b>{html.escape(title)}</b></p>{texts['html']}"
-    display({"text/html": page, "text/plain": _markdown(title, parts, notes)}, raw=True)
+    page, plain = f"<p><b>{html.escape(title)}</b></p>{texts['html']}", _markdown(title, parts, notes)
+    display({"text/html": page, "text/markdown": plain, "text/plain": plain}, raw=True)
 
 
 class Section:
