@@ -46,7 +46,7 @@ def test_the_readme_says_of_speed_what_the_measurements_say() -> None:
     "path", [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))], ids=lambda path: path.name
 )
 def test_links_lead_somewhere(path: Path) -> None:
-    links = re.findall(r"\]\(([^)#:\s]+)", path.read_text(encoding="utf-8"))
+    links = re.findall(r"\]\(([^)#:\s]+)[)#]", path.read_text(encoding="utf-8"))
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
