@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help in_git setup data repro report readme test bench gpu lint lab lock clean
+.PHONY: help in_git setup data repro report readme tour test bench gpu lint lab lock clean
 
 # Any Python from 3.11 on will do: make setup PYTHON=/path/to/python
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -89,8 +89,11 @@ report: setup  ## make tables, figures and the report again, from the scores tha
 	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.pipeline.run_stages \
 		--only settings notebooks gather tables paper_figures report
 
-readme: setup  ## write the README's table and map anew, from the results of profile sample
+readme: setup  ## write the README's table again, from the results of profile sample
 	@$(VENV_PYTHON) -m svqkit.paper.readme
+
+tour: setup  ## write docs/tour.md again: notebooks/tour.ipynb, executed on the runs of profile sample
+	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.paper.tour
 
 bench: setup  ## measure steps, evaluation and scaling here, beside REFERENCE=a checkout of SVQ-Forecasting, if given
 	@$(VENV_PYTHON) -m benchmarks $(if $(REFERENCE),--reference "$$REFERENCE") \

@@ -1,4 +1,4 @@
-"""The examples of docs/add_your_own.md and of the README, put into a copy of the project as these say, train."""
+"""The examples of docs/add_your_own.md, put into a copy of the project as these say, train."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from nbformat import NotebookNode
 from projectcopy import ROOT, Project, outputs_of
 from ruamel.yaml import YAML
 
-DOCUMENT, README = ROOT / "docs/add_your_own.md", ROOT / "README.md"
+DOCUMENT = ROOT / "docs/add_your_own.md"
 # A few steps are enough to see that everything fits.
 SHORT = {"training": {"epochs": 1, "steps_per_epoch": 3, "batch_size": 2}}
 
@@ -20,8 +20,8 @@ SHORT = {"training": {"epochs": 1, "steps_per_epoch": 3, "batch_size": 2}}
 class Section:
     """A section of a document: the files that it names, and its blocks of code."""
 
-    def __init__(self, title: str, document: Path = DOCUMENT) -> None:
-        self.text = document.read_text(encoding="utf-8").split(f"# {title}\n")[1].split("\n## ")[0]
+    def __init__(self, title: str) -> None:
+        self.text = DOCUMENT.read_text(encoding="utf-8").split(f"# {title}\n")[1].split("\n## ")[0]
 
     @cached_property
     def blocks(self) -> dict[str, list[str]]:
@@ -51,7 +51,7 @@ class Section:
 
 
 TRANSLATOR, QUANTIZER = Section("A translator"), Section("A quantizer")
-SHORT_TRANSLATOR = Section("Add your own", README)
+SHORT_TRANSLATOR = Section("A translator of one block")
 
 
 def put_after(path: Path, line: str, addition: str) -> None:
@@ -101,7 +101,7 @@ def execute(project: Project) -> Iterator[Callable[..., NotebookNode]]:
         ),
         (QUANTIZER, "weather_t2m-topk", {"quantizer": {"name": "topk", "codebook_size": 256, "k": 8}}),
     ],
-    ids=["translator", "translator of the README", "quantizer"],
+    ids=["translator", "translator of one block", "quantizer"],
 )
 def test_it_trains_as_the_document_says(
     execute: Callable[..., NotebookNode], project: Project, section: Section, experiment: str, part: dict

@@ -175,8 +175,8 @@ def test_what_is_missing_is_named_and_can_only_hide_a_confirmation() -> None:
 
 def test_numbers_are_readable() -> None:
     one = finding(-0.079, -0.0912, -0.0663, 0.00001, windows=1)
-    assert one.number == "−7.90 % [−9.12, −6.63]"
-    assert one.basis == "p < 0.0001; 3 seeds, 1 window"
+    assert one.number == "−7.9 % [−9.1, −6.6]"
+    assert one.basis == "p < 0.001; 3 seeds, 1 window"
     assert Finding("x", 4.3164, relative=False).number == "4.316"
 
 

@@ -136,6 +136,12 @@ def test_the_explorers_open_on_a_run(name: str, execute: Callable[..., NotebookN
     assert outputs_of(execute(name))[1] >= 3
 
 
+def test_the_tour_goes_from_a_field_to_what_svq_is_worth(execute: Callable[..., NotebookNode]) -> None:
+    texts, pictures = outputs_of(execute("tour", control="runs/sample/weather_t2m/weather_t2m-vq"))
+    assert pictures >= 8
+    assert "| Persistence |" in texts
+
+
 def test_forecasting_after_own_frames(project: Project, execute: Callable[..., NotebookNode], tmp_path: Path) -> None:
     made = tmp_path / "after.nc"
     run = "runs/sample/weather_t2m/weather_t2m-svq/seed0"

@@ -361,8 +361,8 @@ def test_a_difference_has_dots_and_says_their_share_by_area() -> None:
         / np.cos(np.deg2rad(GRIDS["world"][0])).sum()
     )
     said = " ".join(texts(figure).split())
-    assert "SVQ better on 50%, SimVP on 50%" in said
-    assert f"(dots): {share:.0%}, 0%" in said
+    assert "SVQ better on 50 %, SimVP on 50 %" in said
+    assert f"(dots): {100 * share:.0f} %, 0 %" in said
     assert any(
         len(line.get_xdata()) == 64 * (GRIDS["world"][0] > 30).sum() for axes in figure.axes for line in axes.lines
     )

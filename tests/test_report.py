@@ -82,7 +82,7 @@ def test_the_answer_and_figure_1_come_first(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     first = Page(text.partition("<main>")[2].partition("</section>")[0].strip() + "</section>")
     assert first.text.startswith("Does SVQ help? simulated data It depends Of 2 datasets")
-    assert re.search(r"weather_t2m: MSE of SVQ against SimVP: −19.05 % \[.*\] \(p .*2 seeds, 240 windows", first.text)
+    assert re.search(r"2 m temperature: MSE of SVQ .*: −19.0 % \[.*\] \(p .*2 seeds, 240 windows", first.text)
     assert "All data here are simulated" in first.text
     assert [picture["src"] for picture in first.pictures] == ["paper/figures/f1_a.png", "paper/figures/f1_b.png"]
 
@@ -152,7 +152,7 @@ def test_provenance_says_what_the_files_hold(page: Page) -> None:
 def test_simulated_data_are_called_so_everywhere_and_published_numbers_folded_away(path: Path, page: Page) -> None:
     assert all("simulated data" in heading for heading in page.headings)
     text = path.read_text(encoding="utf-8")
-    assert "<summary>taxibj, beside published</summary>" in text
+    assert "<summary>TaxiBJ, beside published</summary>" in text
 
 
 def test_real_data_are_not_called_simulated(tmp_path: Path) -> None:

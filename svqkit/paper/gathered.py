@@ -9,6 +9,7 @@ from typing import Self
 import pandas as pd
 
 from svqkit.ownfiles import read_parquet
+from svqkit.plots.names import dataset_title
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,6 @@ class Results:
         """Return what must be said of datasets below a table: windows, what the data are, what was not computed."""
         about = self.runs.drop_duplicates("dataset")
         return [
-            f"{row.dataset}: {row.windows:,} test windows. {row.data}. {row.absent}".strip()
+            f"{dataset_title(row.dataset)}: {row.windows:,} test windows. {row.data}. {row.absent}".strip()
             for row in about[about["dataset"].isin(set(datasets))].itertuples()
         ]

@@ -1,4 +1,4 @@
-"""``python -m svqkit.paper.readme``: the README's table and map, written from results and never by hand.
+"""``python -m svqkit.paper.readme``: the README's table, written from results and never by hand.
 
 The results of the bundled sample are in no clone, so what is quoted of them is kept in ``docs/sample_scores.csv``: a
 row for each score, with the machine that it was made on. Made anew on another machine, the README shows that one's
@@ -6,7 +6,6 @@ scores, and says how far they are from the others'. (An older processor is had b
 ONEDNN_MAX_CPU_ISA=AVX2. Rows of machines that have not trained with today's code are to be deleted.)
 """
 
-import shutil
 import sys
 import textwrap
 from pathlib import Path
@@ -15,36 +14,26 @@ import pandas as pd
 
 from svqkit import plots
 from svqkit.atomic import replacing
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, exit_status
 from svqkit.paper.gathered import Results
 
 DATASET, UNIT = "weather_t2m", "K"
-PAGE, RECORD, MAP = Path("README.md"), Path("docs/sample_scores.csv"), Path("docs/maps_rmse.png")
+PAGE, RECORD = Path("README.md"), Path("docs/sample_scores.csv")
 BEGIN, END = "<!-- Written by `make readme`, from docs/sample_scores.csv: -->", "<!-- to here. -->"
 COLUMNS = ["machine", "experiment", "seed", "metric", "value"]
 
 
-def main() -> int:
-    """Run the command; return 1 after an error that is meant for the user."""
-    try:
-        results = Results.read("sample")
-        picture = Path("reports") / results.profile / DATASET / MAP.name
-        if not picture.exists():
-            raise SvqkitError(f"There is no map at {picture}. Draw it first: `dvc repro figures@{DATASET}`.")
-        scores = quoted(results)
-        before = read_record() if RECORD.exists() else scores[:0]
-        record = pd.concat([before[~before["machine"].isin(scores["machine"])], scores], ignore_index=True)
-        with replacing(RECORD) as draft:
-            record.to_csv(draft, index=False, float_format="%.6g", lineterminator="\n")
-        with replacing(MAP) as draft:
-            shutil.copyfile(picture, draft)
-        with replacing(PAGE) as draft:
-            draft.write_text(with_block(PAGE.read_text(encoding="utf-8"), block(read_record())), encoding="utf-8")
-    except SvqkitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"written: {RECORD}, {MAP}, {PAGE}")
-    return 0
+def main() -> None:
+    """Write the record and the table."""
+    results = Results.read("sample")
+    scores = quoted(results)
+    before = read_record() if RECORD.exists() else scores[:0]
+    record = pd.concat([before[~before["machine"].isin(scores["machine"])], scores], ignore_index=True)
+    with replacing(RECORD) as draft:
+        record.to_csv(draft, index=False, float_format="%.6g", lineterminator="\n")
+    with replacing(PAGE) as draft:
+        draft.write_text(with_block(PAGE.read_text(encoding="utf-8"), block(read_record())), encoding="utf-8")
+    print(f"written: {RECORD}, {PAGE}")
 
 
 def quoted(results: Results) -> pd.DataFrame:
@@ -108,4 +97,4 @@ def _of_machines(record: pd.DataFrame, latest: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status(main))

@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from svqkit.atomic import replacing
 from svqkit.paper.claims import RULES, Answer, Verdict, does_svq_help
 from svqkit.paper.gathered import Results
+from svqkit.plots.names import dataset_title
 from svqkit.plots.table import HOW_TO_READ
 
 TABLES, FIGURES = (
@@ -50,6 +51,7 @@ def write_report(
         "datasets": [
             {
                 "name": row.dataset,
+                "title": dataset_title(row.dataset),
                 "note": row.data,
                 "files": _links(reports, (folder / row.dataset).glob("*")),
                 "notebooks": _links(

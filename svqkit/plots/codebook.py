@@ -218,7 +218,8 @@ def _draw_weights(panels: Sequence[Axes], usage: Mapping[str, Usage]) -> None:
         density.stairs(counts / (counts.sum() * np.diff(edges)), edges, baseline=None, color=colour, linewidth=1)
         if one.get("sparsity") is not None:
             below = {float(limit): share for limit, share in one["sparsity"].items()}
-            style = {"color": colour, "marker": styles[name].marker, "markerfacecolor": "none", "label": names[name]}
+            label = f"{names[name]} (kurtosis {float(one['kurtosis']):.1f})" if "kurtosis" in one else names[name]
+            style = {"color": colour, "marker": styles[name].marker, "markerfacecolor": "none", "label": label}
             near_zero.plot(sorted(below), [below[limit] for limit in sorted(below)], **style)
     if not density.has_data():
         for axes in panels:

@@ -28,6 +28,7 @@ from svqkit.plots.style import COLUMN_WIDTH, FULL_WIDTH, heading, new_figure, us
 
 _FEW = 6  # so many numbers stand below a narrow panel
 _MOST_COLUMNS = 4
+_LONG = 25  # letters of a title that a narrow panel has no room for
 _ROW = 0.17  # inches
 _BAND = {"errorbar": ("pi", 100), "err_kws": {"alpha": 0.2, "linewidth": 0}}  # from the lowest to the highest
 
@@ -42,7 +43,7 @@ def lines(
     line: str = "experiment",
     log: str = "",
     single: str = "",
-    lowest: float | None = None,
+    include: float | None = None,
 ) -> Figure:
     """Draw lines over ``x``: the mean over all rows of the same x, with a band from the lowest to the highest.
 
@@ -59,7 +60,7 @@ def lines(
         log: "x", "y" or "xy": the axes that are logarithmic.
         single: the column that tells single lines of one name from each other, such as "seed", to be drawn without
             markers instead of their mean and band.
-        lowest: the lower end of the y-axes.
+        include: a height that is seen in every panel, such as 0.
 
     Raises:
         SvqkitError: a column is missing, or no row has a finite value.
@@ -80,12 +81,14 @@ def lines(
         figure = new_figure(width, 0.6 + 0.1 * len(every) + rows * (2.2 if columns < 3 else 1.7))
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes, (name, part) in zip(grid.flat, panels.items(), strict=False):
-            axes.set_title(name)
+            axes.set_title(name.replace(" [", "\n[") if len(name) > _LONG else name)
             axes.grid(True)
+            if "y" not in log:
+                axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "−"))
             if part[x].nunique() == 1 and not single:
                 _side_by_side(axes, part, y, line, every)
                 axes.set_xlabel(f"{labels[0]}: {part[x].iloc[0]:g}")
-                axes.set_ylim(bottom=lowest)
+                _include(axes, include)
                 continue
             for one, of_line in part.groupby(line, sort=False):
                 colour, marker = styles[one]
@@ -96,8 +99,8 @@ def lines(
                     style |= {"marker": marker, "markerfacecolor": "none", "markeredgecolor": colour, **_BAND}
                 sns.lineplot(of_line, x=x, y=y, ax=axes, **style)
             _scale(axes, part, x, log)
-            axes.set_ylim(bottom=lowest)
-            if part[y].min() < 0 < part[y].max():
+            _include(axes, include)
+            if axes.get_ylim()[0] < 0:
                 axes.axhline(0, color="#555555", linewidth=0.8, zorder=1)
             axes.set(xlabel=labels[0], ylabel="")
         for axes in grid.flat[len(panels) :]:
@@ -126,7 +129,8 @@ def rmse_by_variable(scores: pd.DataFrame, units: Mapping[str, str]) -> pd.DataF
         found = finite[(finite["metric"] == "rmse") & (finite["channel"] == "mean")]
         return found.assign(panel="")[[*keys, "value"]]
     squares = finite[(finite["metric"] == "mse") & finite["channel"].isin(list(units))]
-    panels = {channel: with_units(field_name(variable_of(channel)), unit) for channel, unit in units.items()}
+    names = {channel: field_name(variable_of(channel)) for channel in units}
+    panels = {channel: with_units(names[channel][:1].upper() + names[channel][1:], units[channel]) for channel in units}
     means = squares.assign(panel=squares["channel"].map(panels)).groupby(keys, sort=False)["value"].mean()
     return means.pow(0.5).reset_index()
 
@@ -141,7 +145,15 @@ def change_against(table: pd.DataFrame, base: str) -> pd.DataFrame:
         models[models["experiment"] == base].groupby(["panel", "lead"])["value"].mean().rename("base").reset_index()
     )
     models = models[models["experiment"] != base].merge(theirs, on=["panel", "lead"])
+    models = models.assign(panel=models["panel"].str.partition(" [")[0])  # percent, whatever the unit
     return models.assign(change=100 * (models["value"] / models["base"] - 1))
+
+
+def _include(axes: Axes, height: float | None) -> None:
+    """Let the y-axis reach a height."""
+    if height is not None:
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(low, height), max(high, height))
 
 
 def _scale(axes: Axes, part: pd.DataFrame, x: str, log: str) -> None:

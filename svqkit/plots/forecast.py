@@ -35,8 +35,8 @@ def forecasts(
     """Draw the truth, each model's forecast of it and each one's error: a row each, a column for each lead time.
 
     Frames share one scale, and errors another. On maps an error has a sign, and its root mean square over the area
-    stands above it; in pictures it is |forecast − truth|, its mean (MAE) above. Pictures begin with the last observed
-    frames. Of a single lead time all stand in one row.
+    (WRMSE) stands above it; in pictures it is |forecast − truth|, its mean (MAE) above. Pictures begin with the last
+    observed frames. Of a single lead time all stand in one row.
 
     Args:
         cases: by experiment, ``truth`` and ``prediction`` (lead, channel, lat, lon) or (lead, channel, y, x), with or
@@ -160,7 +160,7 @@ def _time(time: object) -> str:
 
 def _size(error: xr.DataArray, on_earth: bool, units: str) -> str:
     number = three_digits(area_mean(error, of_squares=on_earth))
-    return f"{'RMSE' if on_earth else 'MAE'} {number} {superscript(units)}".strip()
+    return f"{'WRMSE' if on_earth else 'MAE'} {number} {superscript(units)}".strip()
 
 
 def _title(case: xr.Dataset, subject: str, names: str, on_earth: bool, truth: xr.DataArray) -> str:

@@ -129,17 +129,18 @@ def difference_maps(
 
 
 def _mean(field: xr.DataArray, variable: str, units: str) -> str:
-    """``"mean +0.12 K"``: over the area; of an RMSE, the root of the mean square."""
+    """``"mean +0.12 K"``: over the area; of an RMSE the root of the mean square, on Earth the WRMSE of tables."""
     mean = area_mean(field, of_squares=variable == "rmse")
+    what = "mean" if variable != "rmse" else "WRMSE" if is_lat_lon(field) else "RMSE"
     number = three_digits(mean, "+" if variable == "bias" else "")
-    return f"mean {number} {superscript(units)}".strip()
+    return f"{what} {number} {superscript(units)}".strip()
 
 
 def _headline(name: str, base: str, field: xr.DataArray, dots: xr.DataArray | None) -> str:
     """On how much of the area an experiment is better, and on how much the difference is more than chance."""
 
     def share(where: xr.DataArray) -> str:
-        return f"{area_mean(where.where(field.notnull())):.0%}"
+        return f"{100 * area_mean(where.where(field.notnull())):.0f} %"
 
     words = f"{name} better on {share(field < 0)}, {base} on {share(field > 0)}"
     if dots is None:

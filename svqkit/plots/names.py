@@ -1,7 +1,9 @@
 """How experiments and metrics are called and coloured, the same in every figure and table."""
 
 import re
+import tomllib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -35,105 +37,20 @@ _SPARE_STYLES = (
     LineStyle("#F0E442", "p"),
 )
 
+_NAMES = tomllib.loads(Path(__file__).with_name("names.toml").read_text(encoding="utf-8"))
+
 # How ECMWF and CF write that a share or a ratio has no unit.
 NO_UNITS = frozenset({"(0 - 1)", "1", "dimensionless"})
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SEED = re.compile(r"-seed(\d+)$")  # ends the name of a run
-_WORDS = {
-    "none": "SimVP",
-    "svq": "SVQ",
-    "svq_frozen": "SVQ frozen",
-    "vq": "VQ",
-    "multihead_vq": "Multi-head VQ",
-    "residual_vq": "Residual VQ",
-    "grouped_residual_vq": "Grouped residual VQ",
-    "lfq": "LFQ",
-    "residual_lfq": "Residual LFQ",
-    "fsq": "FSQ",
-    "residual_fsq": "Residual FSQ",
-    "simvq": "SimVQ",
-    "mlp": "MLP",
-    "linear": "Linear",
-    "softmax": "Softmax",
-    "gumbel": "Gumbel",
-    "lista": "LISTA",
-    "total": "as many parameters",
-    "loss_mae": "MAE loss",
-    "loss_mse": "MSE loss",
-    "loss_huber": "Huber loss",
-    "relu_none": "no ReLU",
-    "relu_weights": "ReLU on the weights only",
-    "relu_both": "ReLU on both",
-    "after_translator": "after the translator",
-    "frozen_projection": "projection frozen",
-    "frozen_both": "both frozen",
-    "l1_weak": "weak L1",
-    "l1_strong": "strong L1",
-    "protocol_paper": "trained under protocol paper",
-    "gsta": "gSTA",
-    "convmixer": "ConvMixer",
-    "convnext": "ConvNeXt",
-    "hornet": "HorNet",
-    "incepu": "IncepU",
-    "mlpmixer": "MLP-Mixer",
-    "moganet": "MogaNet",
-    "poolformer": "PoolFormer",
-    "swin": "Swin",
-    "tau": "TAU",
-    "uniformer": "UniFormer",
-    "van": "VAN",
-    "vit": "ViT",
-    "persistence": "Persistence",
-    "climatology": "Climatology",
-}
 BASELINES = ("persistence", "climatology")
 # What mixes positions in a translator (svqkit.models.translators.anatomy), as the paper's Table 3 groups the twelve.
 # Neither the README nor the configs of the reference do; PoolFormer, whose pooling is no convolution with weights and
 # no attention, stands with MLP-Mixer here.
 FAMILIES = {"Convolution": "CNN", "Attention": "Transformer", "MLP and pooling": "MLP"}
-_STUDIES = {
-    "main": "Main results",
-    "translators": "Translators with and without SVQ",
-    "noise": "Share of the input that is perturbed while training",
-    "quantizers": "Quantizers",
-    "stability": "Quantizers before and after the translator",
-    "controls": "Controls: SVQ without its codebook, and other ways to weigh codes",
-    "parts": "Parts of SVQ: what is frozen, where it stands",
-    "relu": "ReLU on the hidden layer and on the weights",
-    "init": "Initialisation of the codebook",
-    "codebook_size": "Size of the codebook",
-    "loss": "Training loss",
-    "sparsity": "Penalty on the weights",
-    "published": "Trained under protocol paper, to stand beside published numbers",
-}
 
-_METRIC_NAMES = {
-    "mse": "MSE",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "wrmse": "WRMSE",
-    "acc": "ACC",
-    "ssim": "SSIM",
-    "ssim_published": "SSIM (published)",
-    "psnr": "PSNR",
-    "lpips": "LPIPS",
-}
-METRICS = tuple(_METRIC_NAMES)  # in the order in which tables show them
-# What is measured of a codebook: no value of these is better than another.
-_MEASURE_NAMES = {
-    "codes": "Codes",
-    "perplexity": "Perplexity",
-    "dead_codes": "Dead codes",
-    "codes_per_position": "Codes mixed (effective)",
-    "active_codes_0.01": "Codes above 1 %",
-    "active_codes_0.1": "Codes above 10 %",
-    "active_codes_0.5": "Codes above 50 %",
-    "near_zero_0.01": "Weights below 1 %",
-    "near_zero_0.1": "Weights below 10 %",
-    "near_zero_0.5": "Weights below 50 %",
-    "kurtosis": "Kurtosis",
-}
-MEASURES = tuple(_MEASURE_NAMES)
+METRICS = tuple(_NAMES["metrics"])  # in the order in which tables show them
+MEASURES = tuple(_NAMES["measures"])
 HIGHER_IS_BETTER = frozenset({"acc", "ssim", "ssim_published", "psnr"})
 _OWN_UNITS = {"psnr": "dB"}  # whatever the data are in
 _ORIGINAL = "_original"  # ends the name of a metric in the units of the raw data
@@ -165,7 +82,7 @@ def _in_words(word: str) -> str:
         return f"{noise.group(1)} % noise"
     if start := re.fullmatch(r"init_(\w+)", word):
         return f"{start.group(1).replace('_', ' ')} codebook"
-    return _WORDS.get(word, word)
+    return _NAMES["words"].get(word, word)
 
 
 def display_names(experiments: Iterable[str]) -> dict[str, str]:
@@ -195,13 +112,13 @@ def baselines_last(experiments: Iterable[str]) -> list[str]:
 
 def study_title(study: str) -> str:
     """Return what a study asks, as the heading of its table."""
-    return _STUDIES.get(study, study)
+    return _NAMES["studies"].get(study, study)
 
 
 def metric_name(metric: str) -> str:
     """Return ``"rmse"`` → ``"RMSE"``, ``"mae_original"`` → ``"MAE (orig.)"``; an unknown metric stays as it is."""
     known = metric.removesuffix(_ORIGINAL)
-    name = (_METRIC_NAMES | _MEASURE_NAMES).get(known, known)
+    name = (_NAMES["metrics"] | _NAMES["measures"]).get(known, known)
     return f"{name} (orig.)" if metric.endswith(_ORIGINAL) else name
 
 
@@ -233,45 +150,15 @@ def need_columns(frame: pd.DataFrame, columns: Iterable[str], what: str) -> None
         )
 
 
-_FIELDS = {
-    "t2m": "2 m temperature",
-    "t": "temperature",
-    "r": "relative humidity",
-    "q": "specific humidity",
-    "u": "eastward wind",
-    "v": "northward wind",
-    "u10": "10 m eastward wind",
-    "v10": "10 m northward wind",
-    "z": "geopotential",
-    "pv": "potential vorticity",
-    "vo": "vorticity",
-    "tcc": "cloud cover",
-    "tisr": "solar irradiation",
-    "tp": "precipitation",
-}
-_DATASETS = {
-    "weather_t2m": "2 m temperature",
-    "weather_r": "Relative humidity",
-    "weather_uv10": "10 m wind",
-    "weather_tcc": "Cloud cover",
-    "weather_mv": "Humidity, temperature, wind",
-    "weather_hmv": "110 weather fields",
-    "kth": "KTH",
-    "kitticaltech": "KittiCaltech",
-    "human": "Human3.6M",
-    "taxibj": "TaxiBJ",
-}
-
-
 def field_name(channel: str) -> str:
     """Return the name of a channel for readers: ``"t2m"`` → ``"2 m temperature"``; one not known stays as it is.
 
     A number behind a variable is its pressure level: ``"t_850"`` → ``"temperature at 850 hPa"``.
     """
     variable = variable_of(channel)
-    if channel in _FIELDS or variable not in _FIELDS:
-        return _FIELDS.get(channel, channel)
-    return f"{_FIELDS[variable]} at {channel.rpartition('_')[2]} hPa"
+    if channel in _NAMES["fields"] or variable not in _NAMES["fields"]:
+        return _NAMES["fields"].get(channel, channel)
+    return f"{_NAMES['fields'][variable]} at {channel.rpartition('_')[2]} hPa"
 
 
 def variable_of(channel: str) -> str:
@@ -282,4 +169,4 @@ def variable_of(channel: str) -> str:
 
 def dataset_title(dataset: str) -> str:
     """Return what a dataset is of: ``"weather_t2m"`` → ``"2 m temperature"``; one of your own keeps its name."""
-    return _DATASETS.get(dataset, dataset)
+    return _NAMES["datasets"].get(dataset, dataset)

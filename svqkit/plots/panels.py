@@ -142,15 +142,19 @@ def draw_panels(rows: Mapping[str, Sequence[Panel]], title: str, projection: Vie
             its_rows = {number for number, _ in found}
             alone = len(found) == sum(len(row) for number, row in enumerate(rows.values()) if number in its_rows)
             beside = alone and len(rows) > 1
+            of_rows = [axes for number in its_rows for axes in grid[number] if axes.get_visible()]
+            # Below some panels of a row whose others have no bar it takes room from all, or they would not stand level.
+            level = not beside and len(places) == 1
             figure.colorbar(
                 scale.colours,
-                ax=[axes for _, axes in found],
+                ax=of_rows if level else [axes for _, axes in found],
+                anchor=(1.0, 0.5) if level else (0.5, 0.5),
                 location="right" if beside else "bottom",
                 extend=scale.extend,
                 label=scale.label,
                 fraction=0.06,
                 aspect=12 * len(its_rows) if beside else 35,
-                shrink=0.9,
+                shrink=0.9 * len(found) / len(of_rows) if level else 0.9,
                 pad=0.02,
             )
         heading(figure, title)

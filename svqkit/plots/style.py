@@ -22,34 +22,7 @@ ERROR = "magma"  # sizes of errors beside the amounts themselves: black where th
 DIVERGING = "RdBu_r"  # signed differences; red above zero, blue below
 MISSING = "#d9d9d9"  # where a map has no data
 
-_SETTINGS = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so every machine draws the same letters
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
-    "figure.titlesize": 9,
-    "figure.titleweight": "bold",
-    "figure.dpi": 110,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "axes.grid": False,
-    "grid.linewidth": 0.4,
-    "grid.color": "#d0d0d0",
-    "lines.linewidth": 1.3,
-    "lines.markersize": 3.5,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "legend.frameon": False,
-    "legend.handlelength": 2.2,
-    "image.cmap": SEQUENTIAL,
-    "pdf.fonttype": 42,  # letters stay letters: they can be searched, and journals take them
-    "svg.hashsalt": "svqkit",
-}
+_SETTINGS = matplotlib.rc_params_from_file(Path(__file__).with_name("svqkit.mplstyle"), use_default_template=False)
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from svqkit.errors import SvqkitError
 from svqkit.plots.names import (
     HIGHER_IS_BETTER,
     METRICS,
+    dataset_title,
     display_name,
     display_names,
     metric_label,
@@ -68,6 +69,8 @@ _LATEX = {
 _BREAKS = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 # A link ends with "](", "][" or "]:"; a tag, or an address in angles, begins with "<" and no space.
 _MARKUP = re.compile(r"&(?=#?\w+;)|[`*|$\\]|~(?=~)|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])|<(?=\S)")
+# Spaces at which no line of a cell may break, in HTML: within "1.0 ± 0.1", "+5 % [+1, +9]", "p < 0.1".
+_TOGETHER = re.compile(r" (?=[±%=]|&lt;)|(?<=[±=;]) (?=[\d.])|(?<=,) (?=[+−])")
 # At a line's start: headings, quotations, lists, rules.
 _LEADS = re.compile(r"^(\s*\d*)(>|[#=+-]+(?=\s|$)|(?<=\d)[.)](?=\s|$))")
 
@@ -270,15 +273,19 @@ def show_table(
     for suffix, text in texts.items() if path else ():
         with replacing(Path(path).with_name(f"{stem}.{suffix}")) as draft:
             draft.write_text(text, encoding="utf-8", newline="\n")
-    page = f"<p><b>{html.escape(title)}</b></p>{texts['html']}"
-    display({"text/html": page, "text/plain": _markdown(title, parts, notes)}, raw=True)
+    page, plain = f"<p><b>{html.escape(title)}</b></p>{texts['html']}", _markdown(title, parts, notes)
+    display({"text/html": page, "text/markdown": plain, "text/plain": plain}, raw=True)
 
 
 class Section:
-    """A section as text: ``texts`` and ``marks`` ("best", "second", "") by row and heading; the notebooks of rows."""
+    """A section as text: ``texts`` and ``marks`` ("best", "second", "") by row and heading; the notebooks of rows.
+
+    A title that begins with the name of a dataset begins with what it is called for readers.
+    """
 
     def __init__(self, title: str, cells: pd.DataFrame, sources: Sequence[str]) -> None:
-        self.title = title
+        self.dataset = re.match(r"\w*", title).group()
+        self.title = dataset_title(self.dataset) + title.removeprefix(self.dataset)
         self.notebooks = cells[cells["notebook"] != ""].drop_duplicates("row").set_index("row")["notebook"].to_dict()
         rows = pd.concat([cells[cells["heading"] != SEEDS], cells])["row"].unique()  # not all rows have seeds
         metrics = cells.drop_duplicates("heading").set_index("heading")["metric"]
@@ -379,7 +386,7 @@ def change_text(relative: float, low: float = np.nan, high: float = np.nan, p_va
     percents = [f"{100 * share:+.1f}".replace("-", "−") for share in (relative, low, high)]
     percents = [text[1:] if text[1:] == "0.0" else text for text in percents]
     text = f"{percents[0]} %"
-    if np.isfinite(low) and np.isfinite(high):
+    if low < high:
         text += f" [{percents[1]}, {percents[2]}]"
     if np.isfinite(p_value):
         text += ", p < 0.001" if p_value < 0.001 else f", p = {p_value:.3f}"
@@ -398,10 +405,10 @@ def _html(parts: Sequence[Section], notes: Sequence[str], simulated: Collection[
     """The sections as a part of a page, which says how tables are read."""
     lines = []
     for part in parts:
-        texts = part.written(html.escape, "<b>{}</b>", "<u>{}</u>", '<a href="../notebooks/{1}">{0}</a>')
+        texts = part.written(_escape_html, "<b>{}</b>", "<u>{}</u>", '<a href="../notebooks/{1}">{0}</a>')
         table = f'<div class="scroll">{Styler(texts).to_html(exclude_styles=True)}</div>'
         title = html.escape(part.title)
-        folded = part.has_published and part.title.partition(",")[0] in simulated
+        folded = part.has_published and part.dataset in simulated
         opening = f"<details><summary>{title}</summary>" if folded else f"<h4>{title}</h4>"
         lines.append(f"{opening}{table}{'</details>' * folded}")
     return "\n".join([*lines, *(f'<p class="note">{html.escape(note)}</p>' for note in notes), ""])
@@ -464,6 +471,10 @@ def text_width(text: str) -> float:
 def escape_latex(text: str) -> str:
     """Return text with every sign that LaTeX would obey written so that it prints as itself."""
     return "".join(_LATEX.get(sign, sign) for sign in text)
+
+
+def _escape_html(text: str) -> str:
+    return _TOGETHER.sub("&nbsp;", html.escape(text))
 
 
 def escape_markdown(text: str) -> str:

@@ -15,13 +15,14 @@ from svqkit.models.translators.anatomy import ANATOMY
 from svqkit.paper.claims import rules
 from svqkit.paper.claims.rules import FEWEST_TRAININGS, SIMULATED, Answer, Evidence, Finding, mean_interval
 from svqkit.paper.gathered import Results
-from svqkit.plots.names import FAMILIES, metric_name
+from svqkit.plots.names import FAMILIES, dataset_title, metric_name
 
 PUBLISHED = "paper"  # the profile with the published settings
 OTHER_SETTINGS = "not the published sizes and trainings"
 ONE_TRAINING = f"fewer than {FEWEST_TRAININGS} seeds"
 
 STUDIED = "weather_t2m"  # the dataset of every study but the main one
+TITLE = dataset_title(STUDIED)
 VIDEO = ("human", "kth", "kitticaltech")
 # The twelve of the paper's Table 3; TAU, which is not among them, was run without SVQ only.
 TWELVE = tuple(name for name in ANATOMY if name != "tau")
@@ -62,7 +63,7 @@ def does_svq_help(results: Results) -> dict[str, Any]:
     return {
         "answer": answer,
         "sentence": sentence if found else "SVQ and the same model without it were not both scored on any dataset.",
-        "finding": next((one for one in found if one.what.startswith(f"{STUDIED}:")), found[0] if found else None),
+        "finding": next((one for one in found if one.what.startswith(f"{TITLE}:")), found[0] if found else None),
     }
 
 
@@ -133,7 +134,7 @@ def translators_on_average(results: Results, family: str, size: float) -> Eviden
     found = _findings(results, rows[rows["translator"].isin(members)])
     if absent := [name for name in members if name not in set(rows["translator"])]:
         return Evidence(tuple(found), (f"runs of {', '.join(absent)} with and without SVQ",))
-    what = f"{STUDIED}: mean over {len(found)} translators, MSE of SVQ against none"
+    what = f"{TITLE}: mean over {len(found)} translators, MSE of SVQ against none"
     mean = _joined(found, what, mean_interval([finding.value for finding in found]), len(found))
     few = (ONE_TRAINING,) * (len(found) < FEWEST_TRAININGS)
     mean = replace(mean, counted="model", doubts=(*(doubt for doubt in mean.doubts if doubt != ONE_TRAINING), *few))
@@ -146,7 +147,7 @@ def smooth(results: Results, worst_rise: float) -> Evidence:
     rows = rows.query("studies.str.contains('stability') and kind == 'svq' and quantize_after_translator == False")
     findings = [
         Finding(
-            f"{STUDIED}: {part['label'].iloc[0]}, largest rise of the training loss in any of its trainings",
+            f"{TITLE}: {part['label'].iloc[0]}, largest rise of the training loss in any of its trainings",
             worst := float(part["largest_rise"].max()),
             worst,
             worst,
@@ -240,7 +241,7 @@ def level(results: Results, experiment: str, metric: str) -> Finding:
     values = values_of(results, experiment, metric)
     about = results.experiments.set_index("experiment").loc[experiment]
     return Finding(
-        f"{STUDIED}: {metric_name(metric)} of {about['label']}",
+        f"{TITLE}: {metric_name(metric)} of {about['label']}",
         *mean_interval(values)[:3],
         relative=False,
         trainings=len(values),
@@ -342,7 +343,7 @@ def _finding(
     about = results.experiments.set_index("experiment").loc[[pair["experiment"], pair["base"]]]
     names = " against ".join(about["label"])
     return Finding(
-        f"{pair['dataset']}: {metric_name(pair['metric'])} of {names}",
+        f"{dataset_title(pair['dataset'])}: {metric_name(pair['metric'])} of {names}",
         *numbers,
         trainings=trainings,
         windows=windows,

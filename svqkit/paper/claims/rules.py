@@ -35,6 +35,7 @@ from typing import Literal
 from scipy import stats
 
 from svqkit.paper.gathered import Results
+from svqkit.plots.table import change_text
 
 SIGNIFICANT = 0.05
 RELEVANT = 0.01
@@ -57,7 +58,7 @@ class Finding:
     """One number that a claim rests on.
 
     Attributes:
-        what: what was measured, of what: ``"weather_t2m: MSE of SVQ against SimVP"``.
+        what: what was measured, of what: ``"2 m temperature: MSE of SVQ against SimVP"``.
         value, low, high: the number and its 95 % interval; NaN where there is no interval.
         p_value: two-sided, of no effect; NaN where it was not tested.
         relative: whether the number is a relative change (0.01 is 1 %) or a number as it is.
@@ -88,17 +89,16 @@ class Finding:
 
     @property
     def number(self) -> str:
-        """``"−7.90 % [−9.12, −6.63]"`` or ``"4.32 [3.1, 5.54]"``."""
-        factor, form, unit = (100, "+.2f", " %") if self.relative else (1, ".4g", "")
-        text = f"{self.value * factor:{form}}{unit}"
-        if self.low < self.high:
-            text += f" [{self.low * factor:{form}}, {self.high * factor:{form}}]"
-        return text.replace("-", "−")
+        """``"−7.9 % [−9.1, −6.6]"`` or ``"4.32 [3.1, 5.54]"``."""
+        if self.relative:
+            return change_text(self.value, self.low, self.high)
+        interval = f" [{self.low:.4g}, {self.high:.4g}]" if self.low < self.high else ""
+        return f"{self.value:.4g}{interval}".replace("-", "−")
 
     @property
     def basis(self) -> str:
         """``"p = 0.001; 3 seeds, 361 windows"``."""
-        p_value = "" if math.isnan(self.p_value) else "p < 0.0001" if self.p_value < 1e-4 else f"p = {self.p_value:.2g}"
+        p_value = "" if math.isnan(self.p_value) else "p < 0.001" if self.p_value < 1e-3 else f"p = {self.p_value:.3f}"
         counts = ((self.trainings, self.counted), (self.windows, "window"))
         counted = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts if count)
         return "; ".join(part for part in (p_value, counted) if part)

@@ -1,0 +1,66 @@
+"""``python -m svqkit.paper.tour``: ``notebooks/tour.ipynb``, executed, as the page ``docs/tour.md`` with its pictures.
+
+So that a visitor on the web sees the tour without running anything. It needs the runs that the notebook opens.
+"""
+
+import io
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbconvert import MarkdownExporter
+from nbformat import NotebookNode
+from PIL import Image
+
+from svqkit.atomic import replacing
+from svqkit.errors import exit_status
+from svqkit.pipeline.executing import run, strip
+
+PAGE, PICTURES = Path("docs/tour.md"), Path("docs/tour")
+
+
+def main() -> None:
+    """Execute the notebook and write the page; pictures of an earlier one that are no longer shown are removed."""
+    strip()
+    with tempfile.TemporaryDirectory() as folder:
+        executed = Path(folder) / "tour.ipynb"
+        run("tour", executed, {})
+        page, pictures = as_markdown(nbformat.read(executed, as_version=4))
+    PICTURES.mkdir(exist_ok=True)
+    for path in set(PICTURES.glob("*.png")) - {PICTURES / name for name in pictures}:
+        path.unlink()
+    for name, content in pictures.items():
+        with replacing(PICTURES / name) as draft:
+            draft.write_bytes(content)
+    with replacing(PAGE) as draft:
+        draft.write_text(page, encoding="utf-8", newline="\n")
+
+
+def as_markdown(notebook: NotebookNode) -> tuple[str, dict[str, bytes]]:
+    """Return an executed notebook as Markdown, and its pictures by name; each is called by the title of its section."""
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        output.get("data", {}).pop("text/html", None)  # tables are Markdown as well
+    page, resources = MarkdownExporter().from_notebook_node(notebook)
+    sections, pictures = re.split(r"^(?=##? )", page, flags=re.MULTILINE), {}
+    for place, section in enumerate(sections):
+        title = section.partition("\n")[0].lstrip("# ")
+        for number, drawn in enumerate(re.findall(r"!\[png\]\((.*?)\)", section), start=1):
+            name = f"{'-'.join(re.findall('[a-z]+', title.lower()))}{f'-{number}' * (number > 1)}.png"
+            pictures[name] = _smaller(resources["outputs"][drawn])
+            section = section.replace(f"![png]({drawn})", f"![{title}]({PICTURES.name}/{name})")
+        sections[place] = section
+    return re.sub(r"\n( *\n){2,}", "\n\n", "".join(sections)).strip() + "\n", pictures
+
+
+def _smaller(png: bytes) -> bytes:
+    """Return a picture in 256 colours: a third of the bytes."""
+    with Image.open(io.BytesIO(png)) as picture, io.BytesIO() as file:
+        few = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(file, "png", optimize=True)
+        return file.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))
