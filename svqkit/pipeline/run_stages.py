@@ -29,8 +29,8 @@ from svqkit.pipeline import watchdog
 from svqkit.pipeline.stage_settings import TRAININGS, update_trainings
 from svqkit.settings.params import load_params
 
-# Seconds that a cluster's scheduler is waited for.
-PATIENCE = 20
+# Seconds that a cluster's scheduler is waited for, and then its first worker.
+PATIENCE = 60
 # Where DVC notes which files are in use, and what one pipeline holds at a time.
 IN_USE, HELD = Path(".dvc/tmp/rwlock"), Path(".dvc/tmp/pipeline")
 
@@ -207,11 +207,13 @@ def workers(options: argparse.Namespace) -> Iterator:
             "with `dask worker`, in this folder; see docs/several_machines.md."
         ) from error
     with client:
-        if not (versions := client.run(code_version)):
+        try:
+            client.wait_for_workers(1, PATIENCE)
+        except TimeoutError as error:
             raise SvqkitError(
                 f"The cluster at {options.scheduler} has no worker. Start some: `dask worker` and its address."
-            )
-        for worker, version in versions.items():
+            ) from error
+        for worker, version in client.run(code_version).items():
             if version != code_version():
                 raise SvqkitError(
                     f"The worker {worker} has svqkit {version}, here it is {code_version()}: results would be mixed. "
