@@ -42,13 +42,17 @@ def open_image(file: Path | BinaryIO, where: str) -> Iterator[Image.Image]:
         SvqkitError: there is no such file, it is truncated or no image, or its header promises too many pixels.
     """
     # By what it holds, not by its name: Pillow would run a program to draw PostScript.
-    with reading(where, "an image"), Image.open(file, formats=FORMATS) as image:
-        if image.width * image.height > MOST_PIXELS:
+    with reading(where, "an image"):
+        try:
+            image = Image.open(file, formats=FORMATS)
+            if image.width * image.height > MOST_PIXELS:
+                raise Image.DecompressionBombError(f"{image.height:,} × {image.width:,} pixels")
+        except Image.DecompressionBombError as error:
             raise SvqkitError(
-                f"{where} is too large: {image.height:,} × {image.width:,} pixels, expected up to {MOST_PIXELS:,}. "
-                "Remove it, or make it smaller."
-            )
-        yield image
+                f"{where} is too large, expected up to {MOST_PIXELS:,} pixels: {error}. Fetch it again, or remove it."
+            ) from error
+        with image:
+            yield image
 
 
 def read_image(path: Path, colour: bool) -> np.ndarray:
