@@ -191,9 +191,7 @@ def check(fits: Any, tree: Any, where: str, problems: list[str]) -> None:
             if name in fits:
                 check(fits[name], value, f"{where}.{key}".lstrip("."), problems)
             else:
-                problems.append(
-                    f"{where or 'at the top'}: unknown key {name!r}{hint(name, fits)}; valid: {listed(fits)}"
-                )
+                problems.append(f"{where or 'the file'}: unknown key {name!r}{hint(name, fits)}; valid: {listed(fits)}")
 
 
 def _check_layers(entry: Entry, profiles: Mapping[str, Any], problems: list[str]) -> None:
