@@ -208,6 +208,8 @@ def test_a_module_of_half_precision_does_what_one_of_float32_does(case: str, pre
     """Those that choose codes to the bit: they compute in float32, and only what comes out is rounded."""
     half, x = made(case).to(precision), latents(8).to(precision)
     full = copy.deepcopy(half).float()
+    if half.has_codebook:
+        torch.testing.assert_close(half.codes().float(), full.codes(), rtol=0.02, atol=0.01)
     found, wanted = step(half, x), step(full, x.float())
     assert half(x).output.dtype == precision
     full(x.float())
@@ -222,7 +224,6 @@ def test_a_module_of_half_precision_does_what_one_of_float32_does(case: str, pre
     if half.has_codebook:
         assert half.usage(x).share.isfinite().all()
         assert half.weights_of(x, torch.arange(3)).shape == (8, 3, 4, 3)
-        torch.testing.assert_close(half.codes().float(), full.codes(), rtol=0.02, atol=0.1)
 
 
 @pytest.mark.parametrize("kind", [VQ, FSQ])
@@ -306,7 +307,7 @@ def test_activation_checkpointing_changes_nothing_or_is_refused(case: str, reent
         step(kept, x)
     assert_same(dict(layer.named_buffers()), dict(twin.named_buffers()))
     layer.eval(), twin.eval()
-    assert torch.equal(kept(x).output, twin(x).output)
+    assert torch.equal(kept(x)[0], twin(x).output)
 
 
 @use("save_pretrained")
