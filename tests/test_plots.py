@@ -472,7 +472,7 @@ def test_channels_of_several_units_have_panels_of_their_own() -> None:
     scores.columns = ["experiment", "seed", "channel", "metric", "lead", "value"]
     scores = scores.assign(protocol="clean")
     found = plots.rmse_by_variable(scores, {"t_500": "K", "t_850": "K", "z_500": "m**2 s**-2"})
-    expected = {"temperature [K]": 10**0.5, "geopotential [m² s⁻²]": 3.0}
+    expected = {"Temperature [K]": 10**0.5, "Geopotential [m² s⁻²]": 3.0}
     assert found.set_index("panel")["value"].to_dict() == pytest.approx(expected)
     assert plots.rmse_by_variable(scores, {"t_500": "K"})["value"].tolist() == [3.0]
 
