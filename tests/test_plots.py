@@ -477,6 +477,14 @@ def test_channels_of_several_units_have_panels_of_their_own() -> None:
     assert plots.rmse_by_variable(scores, {"t_500": "K"})["value"].tolist() == [3.0]
 
 
+@pytest.mark.parametrize(("sign", "end"), [(1, 0), (-1, 1)])
+def test_a_height_that_is_to_be_seen_is_where_the_axis_ends(sign: int, end: int) -> None:
+    table = by_lead(1, 6).assign(value=lambda rows: sign * rows["value"])
+    (axes,) = plots.lines(table, "lead", "value", ("Lead", "RMSE"), "By lead", include=0).axes
+    assert axes.get_ylim()[end] == 0
+    assert axes.get_ylim()[0] < table["value"].min() < table["value"].max() < axes.get_ylim()[1]
+
+
 def test_a_change_is_against_the_mean_of_the_base_without_baselines() -> None:
     found = plots.change_against(by_lead(1, 6), NONE)
     assert set(found["experiment"]) == {SVQ}
