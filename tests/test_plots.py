@@ -472,9 +472,17 @@ def test_channels_of_several_units_have_panels_of_their_own() -> None:
     scores.columns = ["experiment", "seed", "channel", "metric", "lead", "value"]
     scores = scores.assign(protocol="clean")
     found = plots.rmse_by_variable(scores, {"t_500": "K", "t_850": "K", "z_500": "m**2 s**-2"})
-    expected = {"temperature [K]": 10**0.5, "geopotential [m² s⁻²]": 3.0}
+    expected = {"Temperature [K]": 10**0.5, "Geopotential [m² s⁻²]": 3.0}
     assert found.set_index("panel")["value"].to_dict() == pytest.approx(expected)
     assert plots.rmse_by_variable(scores, {"t_500": "K"})["value"].tolist() == [3.0]
+
+
+@pytest.mark.parametrize(("sign", "end"), [(1, 0), (-1, 1)])
+def test_a_height_that_is_to_be_seen_is_where_the_axis_ends(sign: int, end: int) -> None:
+    table = by_lead(1, 6).assign(value=lambda rows: sign * rows["value"])
+    (axes,) = plots.lines(table, "lead", "value", ("Lead", "RMSE"), "By lead", include=0).axes
+    assert axes.get_ylim()[end] == 0
+    assert axes.get_ylim()[0] < table["value"].min() < table["value"].max() < axes.get_ylim()[1]
 
 
 def test_a_change_is_against_the_mean_of_the_base_without_baselines() -> None:

@@ -267,7 +267,7 @@ def test_all_kinds_of_text_say_the_same_whatever_the_words(tmp_path: Path) -> No
     again = pd.read_csv(tmp_path / "new/t1.csv")
     assert again["value"].dropna().tolist() == [1.5, 2.0]
     page = Page((tmp_path / "new/t1.html").read_text(encoding="utf-8"))
-    assert [row[1:] for row in page.rows] == [["Seeds", "MSE [K²] ↓"], ["2", "1.500 ± 0.707"], ["1", "2.000"]]
+    assert [row[1:] for row in page.rows] == [["Seeds", "MSE [K²]\xa0↓"], ["2", "1.500\xa0±\xa00.707"], ["1", "2.000"]]
     assert " ".join(NASTY.split()) in page.text
     assert page.links == ["../notebooks/train%20x.ipynb"]
     latex = (tmp_path / "new/t1.tex").read_text(encoding="utf-8")

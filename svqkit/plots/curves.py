@@ -150,10 +150,11 @@ def change_against(table: pd.DataFrame, base: str) -> pd.DataFrame:
 
 
 def _include(axes: Axes, height: float | None) -> None:
-    """Let the y-axis reach a height."""
+    """Let the y-axis reach a height, and end there where nothing lies beyond."""
     if height is not None:
         low, high = axes.get_ylim()
-        axes.set_ylim(min(low, height), max(high, height))
+        margin = 0.05 * (max(high, height) - min(low, height))
+        axes.set_ylim(height if height <= low else low - margin, height if height >= high else high + margin)
 
 
 def _scale(axes: Axes, part: pd.DataFrame, x: str, log: str) -> None:

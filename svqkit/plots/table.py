@@ -70,7 +70,7 @@ _BREAKS = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 # A link ends with "](", "][" or "]:"; a tag, or an address in angles, begins with "<" and no space.
 _MARKUP = re.compile(r"&(?=#?\w+;)|[`*|$\\]|~(?=~)|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])|<(?=\S)")
 # Spaces at which no line of a cell may break, in HTML: within "1.0 ± 0.1", "+5 % [+1, +9]", "p < 0.1".
-_TOGETHER = re.compile(r" (?=[±%=]|&lt;)|(?<=[±=;]) (?=[\d.])|(?<=,) (?=[+−])")
+_TOGETHER = re.compile(r" (?=[±%=↑↓]|&lt; )|(?<=[±=]) (?=[\d.])|(?<=&lt;) (?=[\d.])|(?<=,) (?=[+−])")
 # At a line's start: headings, quotations, lists, rules.
 _LEADS = re.compile(r"^(\s*\d*)(>|[#=+-]+(?=\s|$)|(?<=\d)[.)](?=\s|$))")
 
