@@ -109,7 +109,7 @@ def test_a_run_that_was_trained_elsewhere_joins_and_is_not_trained_again(project
     own, elsewhere = project.folder / "runs/sample/taxibj/taxibj-svq", tmp_path / "taxibj-svq"
     shutil.move(own, elsewhere)
     (project.folder / "journal/sample/taxibj/taxibj-svq.json").unlink()
-    project.run("svqkit.pipeline", "join", str(elsewhere))
+    project.run("svqkit.pipeline.join", str(elsewhere))
     files = {path.relative_to(elsewhere): path.read_bytes() for path in elsewhere.rglob("*.*")}
     assert len(files) > 3
     assert {path.relative_to(own): path.read_bytes() for path in own.rglob("*.*")} == files
@@ -119,7 +119,7 @@ def test_a_run_that_was_trained_elsewhere_joins_and_is_not_trained_again(project
 
     config = elsewhere / "seed0/config.json"
     config.write_text(re.sub(r'"learning_rate": [\d.]+', '"learning_rate": 0.123', config.read_text()))
-    printed = project.run("svqkit.pipeline", "join", str(elsewhere), check=False)
+    printed = project.run("svqkit.pipeline.join", str(elsewhere), check=False)
     assert re.search(r"error: .*training\.learning_rate: 0\.123 → ", printed)
     assert (own / "seed0/config.json").read_bytes() == files[Path("seed0/config.json")]
 

@@ -142,16 +142,10 @@ def test_bfloat16_autocast_agrees_with_float32(case: str) -> None:
     assert float((apart < 0.05).float().mean()) > 0.9
 
 
+# To trace a backward pass takes seconds.
+@pytest.mark.parametrize("training", [pytest.param(True, marks=pytest.mark.slow), False], ids=["train", "eval"])
 @use("compile")
-@pytest.mark.parametrize(
-    ("case", "training"),
-    [
-        # To trace a backward pass takes seconds: in a hurry only of these two.
-        pytest.param(case, training, marks=[pytest.mark.slow] * (training and case not in ("svq", "vq")))
-        for case in CASES
-        for training in (True, False)
-    ],
-)
+@every_kind
 def test_it_compiles_as_one_graph_and_once_more_for_another_batch(case: str, training: bool) -> None:
     from torch._dynamo.testing import CompileCounterWithBackend  # 2 s that the processes below do not need
 

@@ -355,7 +355,7 @@ def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
     written = (tmp_path / "config.json").read_text()
     changes = {
         "use VQ.from_pretrained": (SVQ, written),
-        "quantizer.vq.codebook_size": (VQ, written.replace("16", '"many"')),
+        "quantizer.codebook_size": (VQ, written.replace("16", '"many"')),
         "weights of another model": (VQ, written.replace("16", "17")),
         "tells of 218,103,809 weights": (VQ, written.replace("16", str(2**24))),
         "format": (VQ, written.replace('"format": 1', '"format": 2')),

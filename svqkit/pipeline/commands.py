@@ -3,7 +3,6 @@
 python -m svqkit.pipeline strip                      notebooks/*.ipynb without outputs → build/notebooks/
 python -m svqkit.pipeline run train -p profile sample --output executed.ipynb
 python -m svqkit.pipeline stage train@kth-svq        the same, of a stage of dvc.yaml: its name says the rest
-python -m svqkit.pipeline join FOLDER                take over a run that was trained outside the pipeline
 """
 
 import argparse
@@ -28,14 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     stage.add_argument("name", help="train@kth-svq, or costs")
     for command in (runner, stage):
         command.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a parameter")
-    joining = commands.add_parser("join", help="take over a run that was trained elsewhere")
-    joining.add_argument("folder", help="of the run, or of an experiment's runs of several seeds")
     options = parser.parse_args(arguments)
     watchdog.watch()
-    if options.command == "join":
-        from svqkit.pipeline.join import join
-
-        return exit_status(lambda: join(options.folder))
     # What executes notebooks takes seconds to import; whoever started this may be killed meanwhile.
     from svqkit.pipeline.executing import strip
 

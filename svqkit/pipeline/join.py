@@ -1,5 +1,9 @@
-"""Runs that were trained outside the pipeline join it: by torchrun, on another machine, in another folder."""
+"""``python -m svqkit.pipeline.join FOLDER``: a run that was trained outside the pipeline becomes one of it.
 
+By torchrun, on another machine, or in another folder.
+"""
+
+import argparse
 import shutil
 import subprocess
 import sys
@@ -7,12 +11,20 @@ from pathlib import Path
 
 from svqkit.atomic import replacing
 from svqkit.data.store import Store
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, exit_status
 from svqkit.settings.params import load_params
 from svqkit.training.fingerprint import differences
 from svqkit.training.loop import fingerprint
 from svqkit.training.paths import run_path, store_path
 from svqkit.training.runs import Run, finished_seeds, is_run_of, made_from, open_run
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return 1 after an error that is meant for the user."""
+    parser = argparse.ArgumentParser(prog="python -m svqkit.pipeline.join", description=__doc__.splitlines()[0])
+    parser.add_argument("folder", help="of the run, or of an experiment's runs of several seeds")
+    options = parser.parse_args(arguments)
+    return exit_status(lambda: join(options.folder))
 
 
 def join(folder: str | Path, root: str | Path = "runs") -> None:
@@ -70,3 +82,7 @@ def repro(stage: str) -> None:
     """
     if subprocess.run([sys.executable, "-m", "dvc", "repro", stage], check=False).returncode:
         raise SvqkitError(f"`dvc repro {stage}` failed, see above.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

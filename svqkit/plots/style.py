@@ -22,7 +22,7 @@ ERROR = "magma"  # sizes of errors beside the amounts themselves: black where th
 DIVERGING = "RdBu_r"  # signed differences; red above zero, blue below
 MISSING = "#d9d9d9"  # where a map has no data
 
-_SETTINGS = matplotlib.rc_params_from_file(Path(__file__).with_name("svqkit.mplstyle"), use_default_template=False)
+_SETTINGS = matplotlib.rc_params_from_file(Path(__file__).with_name("style.mplstyle"), use_default_template=False)
 
 
 @contextmanager
