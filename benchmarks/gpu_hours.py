@@ -30,10 +30,11 @@ import torch
 from benchmarks.stores import SHAPES
 from svqkit.atomic import replacing
 from svqkit.data.check.published import TAXIBJ_TRAINING_SAMPLES, whole
+from svqkit.data.sources.weather import period_bounds
 from svqkit.errors import SvqkitError
 from svqkit.paper.costs import Case, Subject, machine, out_of_memory_as_error
 from svqkit.plots import study_title
-from svqkit.settings.data import Data, KittiCaltechData, TaxiBJData
+from svqkit.settings.data import Data, KittiCaltechData, TaxiBJData, WeatherData
 from svqkit.settings.params import Experiment, Params, Protocol, Study, as_tree, load_params
 
 MEASURED, PAGE = Path("docs/cost.csv"), Path("docs/cost.md")
@@ -98,6 +99,9 @@ def training_windows(data: Data, protocol: Protocol = "clean") -> int:
             share = data.validation_share if protocol == "clean" else 0
             return round(TAXIBJ_TRAINING_SAMPLES * (1 - share))
     known = whole(data)
+    if known is None and isinstance(data, WeatherData):  # other periods: without a hole, under clean
+        first, after = period_bounds(data.train)
+        return int((after - first).astype(int)) // data.hours_per_frame - data.frames_in - data.frames_out + 1
     if known is None:
         raise SvqkitError(
             f"How many training windows {data.source!r} has is known for its published files and settings only; "

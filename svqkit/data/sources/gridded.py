@@ -477,7 +477,7 @@ def find_levels(piece: Piece, wanted: Sequence[float]) -> list[int]:
     rounded = np.round(piece.levels, 3).tolist()
     indices = [rounded.index(level) if level in rounded else -1 for level in wanted]
     if absent := [level for level, index in zip(wanted, indices, strict=True) if index < 0]:
-        raise SvqkitError(f"{piece.where}: no level {absent} of {piece.variable}; it has {there}, taken as hPa.")
+        raise SvqkitError(f"{piece.where}: no level {absent} of {piece.variable}; it has {there} (hPa).")
     return indices
 
 
