@@ -6,16 +6,15 @@ from dataclasses import asdict
 from inspect import signature
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import torch
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import nn
 
 from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError
-from svqkit.settings.quantizers import QUANTIZERS, Settings
+from svqkit.settings.quantizers import QUANTIZERS, Quantizer, Settings
 from svqkit.settings.types import STRICT, Channels, checked
 from svqkit.training.checkpoint import load_weights, save_weights
 from svqkit.userfiles import read_json
@@ -30,7 +29,7 @@ class Config:
     """What config.json says: the settings of a quantizer, and for how many channels it is."""
 
     dim: Channels
-    quantizer: Annotated[Settings, Field(discriminator="name")]
+    quantizer: Quantizer
     format: Literal[1] = 1
 
 
