@@ -14,7 +14,7 @@ from torch import nn
 
 from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError
-from svqkit.settings.quantizers import QUANTIZERS, Quantizer, Settings
+from svqkit.settings import quantizers as settings_of
 from svqkit.settings.types import STRICT, Channels, checked
 from svqkit.training.checkpoint import load_weights, save_weights
 from svqkit.userfiles import read_json
@@ -29,7 +29,7 @@ class Config:
     """What config.json says: the settings of a quantizer, and for how many channels it is."""
 
     dim: Channels
-    quantizer: Quantizer
+    quantizer: settings_of.Quantizer
     format: Literal[1] = 1
 
 
@@ -48,7 +48,7 @@ class Pretrained(nn.Module):
         Raises:
             SvqkitError: there are no settings for its kind, its linear layers are wrapped, or the disk is full.
         """
-        kinds = {kind.layer: kind for kind in QUANTIZERS.values()}
+        kinds = {kind.layer: kind for kind in settings_of.QUANTIZERS.values()}
         path = f"{type(self).__module__}:{type(self).__qualname__}"
         if path not in kinds:
             raise SvqkitError(
@@ -96,7 +96,7 @@ class Pretrained(nn.Module):
         return layer.eval()
 
 
-def build(settings: Settings, dim: int) -> Any:
+def build(settings: settings_of.Settings, dim: int) -> Any:
     """Build the quantizer that ``settings`` describe, for latents with ``dim`` channels."""
     options = asdict(settings)
     options.pop("name")
