@@ -117,7 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.params, options.frames, options.seconds = "params.yaml", 600, 5.0
     if options.quick:
         options.profile, options.batch, options.repeats, options.windows = "sample", 2, 1, 20
-        options.frames, options.seconds = 60, 0.1
+        options.frames, options.seconds = 120, 0.1
     return exit_status(lambda: _write(options))
 
 
