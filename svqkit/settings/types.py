@@ -146,7 +146,7 @@ def _located(kind: Any, loc: Iterable[Any]) -> tuple[Any, list[str]]:
     """What is of a kind at an error's place, and the keys that lead there, without the tags that pydantic puts in."""
     path: list[str] = []
     for part in loc:
-        if part in (tagged := _tagged(kind)):
+        if len(tagged := _tagged(kind)) > 1 and part in tagged:
             kind = tagged[part]
             continue
         path.append(str(part))
