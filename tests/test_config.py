@@ -326,6 +326,10 @@ UNKNOWN_KEYS: list[tuple[Place, list[str]]] = [
     (("profiles", "sample", "weather"), ["profiles.sample: unknown key 'weather'", f"valid: all, {DATASET}"]),
     ((*SIZED, "modell"), [f"profiles.sample.{DATASET}: unknown key 'modell'", "valid: data, model, quantizers"]),
     (("datasets", DATASET, "vars"), [f"datasets.{DATASET}.vars: unknown key", "valid: frames_in, frames_out, gaps"]),
+    (
+        (*DATA, "paper_offsets", "input"),
+        ["paper_offsets.input: unknown key", "did you mean 'inputs'?", "inputs, targets"],
+    ),
     ((*DATA, "frame_in"), [f"{DATA_WORDS}.frame_in: unknown key", "did you mean 'frames_in'?"]),
     ((*MODEL, "hid_s"), [f"{MODEL_WORDS}.hid_s: unknown key 'hid_s' (did you mean 'hid_S'?)", "valid: N_S, N_T"]),
     ((*TRAINING, "epoch"), [f"{TRAINING_WORDS}.epoch: unknown key", "did you mean 'epochs'?", KEYS_OF_TRAINING]),

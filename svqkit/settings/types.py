@@ -126,7 +126,8 @@ def _explained(kind: Any, detail: Mapping[str, Any], where: str) -> str:
     where, came = ".".join([where, *path]), shown(detail["input"])
     match detail["type"]:
         case "unexpected_keyword_argument":
-            valid = [field.name for field in fields(_located(kind, detail["loc"][:-1])[0])]
+            above, _ = _located(kind, detail["loc"][:-1])
+            valid = [field.name for member in _tagged(above).values() for field in fields(member)]
             return f"{where}: unknown key {path[-1]!r}{hint(path[-1], valid)}; valid: {listed(valid)}"
         case "missing" | "missing_argument":
             return f"{where}: is missing"
@@ -145,16 +146,19 @@ def _located(kind: Any, loc: Iterable[Any]) -> tuple[Any, list[str]]:
     """What is of a kind at an error's place, and the keys that lead there, without the tags that pydantic puts in."""
     path: list[str] = []
     for part in loc:
-        if part in (tagged := _tagged(kind)):
+        if len(tagged := _tagged(kind)) > 1 and part in tagged:
             kind = tagged[part]
+            continue
+        path.append(str(part))
+        if get_origin(kind) is dict:
+            kind = get_args(kind)[1]
         else:
-            path.append(str(part))
-            kind = get_type_hints(kind).get(part) if is_dataclass(kind) else None
+            kind = next((get_type_hints(member).get(part) for member in tagged.values()), None)
     return kind, path
 
 
-def _tagged(kind: Any) -> dict[str, Any]:
-    """The dataclasses of a union by the value, ``name`` or ``source``, that tells them apart."""
-    union = get_args(kind)[0] if get_origin(kind) is Annotated else kind
-    members = [member for member in get_args(union) if is_dataclass(member)]
-    return {getattr(member, "source", None) or member.name: member for member in members}
+def _tagged(kind: Any) -> dict[Any, Any]:
+    """The dataclasses of a kind, which may be a union, by the value, ``name`` or ``source``, that tells them apart."""
+    kind = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    members = [member for member in (kind, *get_args(kind)) if is_dataclass(member)]
+    return {getattr(member, "source", None) or getattr(member, "name", None): member for member in members}
