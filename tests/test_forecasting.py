@@ -414,7 +414,7 @@ def test_arrays_are_read_as_prepare_reads_them(
     [
         (lambda path: path.write_bytes(path.read_bytes() + b"more"), "holds more than its header says"),
         (lambda path: path.write_bytes(path.read_bytes()[:-4]), "is truncated"),
-        (lambda path: path.write_bytes(b"<html>"), "is no array of numbers in NumPy's format"),
+        (lambda path: path.write_bytes(b"<html>"), "as an array of numbers in NumPy's format"),
         (lambda path: np.save(path, np.array([{}], object)), "pickled"),
         (lambda path: np.save(path, np.float32(1)), "got an array of shape ()"),
         (lambda path: np.save(path, np.zeros((0, 8, 6, 7))), "got an array of shape (0, 8, 6, 7)"),

@@ -97,11 +97,12 @@ class NpyFile(ArrayFile):
             SvqkitError: it is no such file, truncated, longer than its header says, or holds no numbers.
         """
         with reading(path, "an array of numbers in NumPy's format", AGAIN):
+            with path.open("rb") as stream:
+                _refuse_others(path, _header(stream)[2])
             array = npy.open_memmap(path, mode="r")
         size, expected = path.stat().st_size, array.offset + array.nbytes
         if size != expected:
             raise SvqkitError(f"{path} holds more than its header says: {size:,} bytes, not {expected:,}. {AGAIN}")
-        _refuse_others(path, array.dtype)
         return cls(path, "", array.shape, array.dtype)
 
     def read(self, start: int, stop: int, count: int) -> Iterator[np.ndarray]:
