@@ -130,7 +130,7 @@ def _explained(kind: Any, detail: Mapping[str, Any], where: str) -> str:
             valid = [field.name for member in _tagged(above).values() for field in fields(member)]
             return f"{where}: unknown key {path[-1]!r}{hint(path[-1], valid)}; valid: {listed(valid)}"
         case "missing" | "missing_argument":
-            return f"{where}: is missing"
+            return f"{where}: is missing" + (f", got {came}" if isinstance(detail["loc"][-1], int) else "")
         case "union_tag_not_found" | "union_tag_invalid":
             key, tag, valid = detail["ctx"]["discriminator"].strip("'"), detail["ctx"].get("tag"), _tagged(inside)
             wrong = "is missing" if tag is None else f"unknown {key} {tag!r}{hint(tag, valid)}"
