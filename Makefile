@@ -64,7 +64,7 @@ $(VENV)/.ready: $(VENV)/.pinned pyproject.toml
 	@echo "Installing svqkit itself, as a link to this folder."; rm -f $@; \
 	$(call quietly,$(PIP_INSTALL) --editable .); \
 	if git rev-parse --git-dir >/dev/null 2>&1; then \
-		git config filter.notebook.clean "$(VENV_PYTHON) -m svqkit.pipeline.clean_notebook"; fi; \
+		git config filter.notebook.clean "[ ! -x $(VENV_PYTHON) ] && cat || $(VENV_PYTHON) -m svqkit.pipeline.clean_notebook"; fi; \
 	touch $@
 
 # DVC knows a project by its git folder, which a ZIP has not.

@@ -39,7 +39,7 @@ def test_what_is_no_notebook_stays_as_it_is() -> None:
 def test_git_keeps_notebooks_by_the_filter_that_the_set_up_names(tmp_path: Path) -> None:
     """With the line of the Makefile and that of .gitattributes, in a repository of its own."""
     makefile = (ROOT / "Makefile").read_text()
-    ((key, module),) = re.findall(r'git config (filter\.\w+\.clean) "\$\(VENV_PYTHON\) ([^"]+)"', makefile)
+    ((key, command),) = re.findall(r'git config (filter\.\w+\.clean) "([^"]+)"', makefile)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
 
     def git(*arguments: str) -> bytes:
@@ -48,7 +48,7 @@ def test_git_keeps_notebooks_by_the_filter_that_the_set_up_names(tmp_path: Path)
         ).stdout
 
     git("init")
-    git("config", key, f"{sys.executable} {module}")
+    git("config", key, command.replace("$(VENV_PYTHON)", sys.executable))
     (tmp_path / ".gitattributes").write_bytes((ROOT / ".gitattributes").read_bytes())
     (tmp_path / "notebooks").mkdir()
     notebook = json.loads(NOTEBOOKS[0].read_bytes())
@@ -56,3 +56,7 @@ def test_git_keeps_notebooks_by_the_filter_that_the_set_up_names(tmp_path: Path)
     (tmp_path / "notebooks/one.ipynb").write_text(json.dumps(notebook))
     git("add", "notebooks/one.ipynb")
     assert git("show", ":notebooks/one.ipynb") == NOTEBOOKS[0].read_bytes()
+    git("config", key, command.replace("$(VENV_PYTHON)", "no/python"))
+    (tmp_path / "notebooks/two.ipynb").write_text(json.dumps(notebook))
+    git("add", "notebooks/two.ipynb")
+    assert git("show", ":notebooks/two.ipynb") == (tmp_path / "notebooks/two.ipynb").read_bytes(), "without a .venv"
