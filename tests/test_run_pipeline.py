@@ -257,7 +257,7 @@ def test_a_cluster_that_can_t_be_used_is_one_clear_error(monkeypatch: pytest.Mon
         with pytest.raises(SvqkitError, match="no worker"):
             use(cluster.scheduler_address)
         cluster.scale(1)
-        with Client(cluster) as client:
+        with Client(cluster, set_as_default=False) as client:
             client.wait_for_workers(1)
         monkeypatch.setattr(Client, "run", lambda self, function: {"tcp://other:1": "9.9 (abc)"})
         with pytest.raises(SvqkitError, match=r"9\.9 \(abc\)"):

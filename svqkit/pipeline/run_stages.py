@@ -195,12 +195,15 @@ def workers(options: argparse.Namespace) -> Iterator:
 
     if not options.scheduler:
         count = options.jobs or max(2, len(gpus()))
-        with LocalCluster(n_workers=count, threads_per_worker=1, memory_limit=0) as cluster, Client(cluster) as client:
+        with (
+            LocalCluster(n_workers=count, threads_per_worker=1, memory_limit=0) as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
             client.register_plugin(WarmServer())
             yield client
         return
     try:
-        client = Client(options.scheduler, timeout=PATIENCE)
+        client = Client(options.scheduler, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
         raise SvqkitError(
             f"No Dask scheduler answers at {options.scheduler}: {error}. Start one with `dask scheduler`, and workers "
