@@ -157,7 +157,8 @@ def run_part(
             reproduce, name, earlier, needed, devices, options.limit, key=name, pure=False, priority=urgent[name]
         )
     try:
-        wait(list(futures.values()))
+        with client.as_current():
+            wait(list(futures.values()))
     except CancelledError as error:
         raise SvqkitError(
             "The connection to Dask's scheduler was lost, so that nobody knows what its workers do. Start it and them "
