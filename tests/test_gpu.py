@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -86,14 +87,20 @@ def prepared(chosen: Experiment, device: str) -> tuple[nn.Module, torch.optim.Op
 def losses(chosen: Experiment, device: str, steps: int, how: Compile = "off") -> list[float]:
     """The losses of steps on the same frames."""
     objective, optimizer = prepared(chosen, device)
-    both, found = frames(chosen, device), []
-    step = compiled(objective, how, both, pytest.fail)
-    for _ in range(steps):
+    both = frames(chosen, device)
+    return take_steps(compiled(objective, how, both, pytest.fail), optimizer, both, steps)
+
+
+def take_steps(
+    step: Callable[..., tuple[Tensor, ...]], optimizer: torch.optim.Optimizer, both: Sequence[Tensor], count: int
+) -> list[float]:
+    found = []
+    for _ in range(count):
         loss = sum(step(*both))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        found.append(loss.detach().clone())
+        found.append(loss.detach().clone())  # a replayed graph writes the next one where this one is
     return torch.stack(found).tolist()
 
 
@@ -207,14 +214,8 @@ def one_of_two(rank: int, device: str, chosen: Experiment, folder: str) -> None:
     torch.backends.cudnn.allow_tf32 = False
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     objective, optimizer = prepared(chosen, device)
-    parallel = DistributedDataParallel(objective)
-    own, found = [shard(part, rank, 2) for part in frames(chosen, device)], []
-    for _ in range(4):
-        loss = sum(parallel(*own))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        found.append(float(loss.detach()))
+    own = [shard(part, rank, 2) for part in frames(chosen, device)]
+    found = take_steps(DistributedDataParallel(objective), optimizer, own, 4)
     Path(folder, f"{rank}.json").write_text(json.dumps(found))
     distributed.destroy_process_group()
 

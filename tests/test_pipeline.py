@@ -123,6 +123,11 @@ def test_a_run_that_was_trained_elsewhere_joins_and_is_not_trained_again(project
     assert re.search(r"error: .*training\.learning_rate: 0\.123 → ", printed)
     assert (own / "seed0/config.json").read_bytes() == files[Path("seed0/config.json")]
 
+    config.write_bytes(files[Path("seed0/config.json")].replace(b'"seed": 0', b'"seed": 7'))
+    (elsewhere / "seed0").rename(elsewhere / "seed7")
+    printed = project.run("svqkit.pipeline.join", str(elsewhere), check=False)
+    assert re.search(r"error: .*seeds \[7\]", printed), "the stage would remove it"
+
 
 @pytest.fixture(scope="module")
 def execute(project: Project) -> Iterator[Callable[..., NotebookNode]]:

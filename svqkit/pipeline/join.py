@@ -35,16 +35,21 @@ def join(folder: str | Path, root: str | Path = "runs") -> None:
     missing. What lies there already is never written over.
 
     Raises:
-        SvqkitError: a run was made from something else (the message says from what), its files are not as its training
-            left them, another run is in its place, or DVC failed.
+        SvqkitError: a run was made from something else (the message says from what), params.yaml has no such seed, the
+            run's files are not as its training left them, another run is in its place, or DVC failed.
     """
     found = [open_run(path) for path in finished_seeds(folder) or [folder]]
-    settings = load_params(profile=found[0].experiment.profile)
-    if settings.profile != load_params().profile:
+    settings, its = load_params(), found[0].experiment
+    if its.profile != settings.profile:
         raise SvqkitError(
-            f"{folder} is of profile {settings.profile!r}, params.yaml says {load_params().profile!r}: change it there."
+            f"{folder} is of profile {its.profile!r}, params.yaml says {settings.profile!r}: change it there."
         )
-    experiment = settings.experiment(found[0].experiment.name)
+    experiment = settings.experiment(its.name)
+    # The stage removes runs of other seeds.
+    if others := sorted({run.seed for run in found} - {*experiment.seeds}):
+        raise SvqkitError(
+            f"{folder} has seeds {others}, params.yaml has {list(experiment.seeds)} for {experiment.name}: add them."
+        )
     repro(f"prepare@{experiment.dataset}")
     store = Store.open(store_path(experiment.profile, experiment.dataset))
     targets = {}
