@@ -51,7 +51,7 @@ setup: $(VENV)/.ready  ## make .venv with exactly what requirements.lock pins, a
 $(VENV)/.pinned: requirements.lock
 	@if cmp -s requirements.lock $@; then touch $@; exit 0; fi; \
 	$(find_python); \
-	echo "Installing $$(grep -c == requirements.lock) pinned packages into $(VENV): about 2-3 minutes, 6 GB."; \
+	echo "Installing $$(grep -c == requirements.lock) pinned packages into $(VENV): about 3 minutes, 7 GB."; \
 	rm -f $@ $(VENV)/.ready; \
 	"$$base" -m venv --clear $(VENV) || exit 1; \
 	awk '/^setuptools==/ { on = 1 } on { print; if (!/\\$$/) exit }' requirements.lock >$(VENV)/setuptools.lock; \

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -230,7 +231,7 @@ def test_the_command_lists_what_it_can_train(capsys: pytest.CaptureFixture[str])
 
 
 def test_a_list_that_nobody_reads_to_its_end_is_no_error() -> None:
-    command = f"set -o pipefail; {sys.executable} -m svqkit.training --list | true"
+    command = f"set -o pipefail; {shlex.quote(sys.executable)} -m svqkit.training --list | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 

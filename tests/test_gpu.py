@@ -197,7 +197,12 @@ loop.train(experiment, 0, store, folder / "runs", folder / "states")
 
 @on_both
 def test_a_killed_training_goes_on(
-    device: str, training: Experiment, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    device: str,
+    training: Experiment,
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
     monkeypatch.setattr(loop, "LOG_EVERY", 2)
     whole = trained(training, store, tmp_path / "whole")
@@ -206,6 +211,7 @@ def test_a_killed_training_goes_on(
     done = subprocess.run(command, env=os.environ | hidden, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert list(trained(training, store, tmp_path / "killed")) == pytest.approx(list(whole), rel=1e-4)
+    assert "Going on from" in capsys.readouterr().out, "not begun afresh"
 
 
 def one_of_two(rank: int, device: str, chosen: Experiment, folder: str) -> None:
