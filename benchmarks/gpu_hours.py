@@ -99,7 +99,7 @@ def training_windows(data: Data, protocol: Protocol = "clean") -> int:
             share = data.validation_share if protocol == "clean" else 0
             return round(TAXIBJ_TRAINING_SAMPLES * (1 - share))
     known = whole(data)
-    if known is None and isinstance(data, WeatherData):  # other periods: without a hole, under clean
+    if known is None and isinstance(data, WeatherData) and protocol == "clean":  # other periods, without a hole
         first, after = period_bounds(data.train)
         return int((after - first).astype(int)) // data.hours_per_frame - data.frames_in - data.frames_out + 1
     if known is None:

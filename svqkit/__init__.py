@@ -23,7 +23,7 @@ def __getattr__(name: str) -> Any:
         try:
             from svqkit.forecasting import ForecastingRun
         except ModuleNotFoundError as error:
-            message = f"svqkit.load_run needs the package {error.name}: `pip install 'svqkit[train]'`"
+            message = f"svqkit.load_run needs the package {error.name}: `pip install 'svqkit[figures]'`"
             raise ImportError(message, name=error.name) from error
         return ForecastingRun.open
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -70,8 +70,10 @@ def reading(path: str | Path, kind: str = "", aid: str = "Fetch it again.", plai
         refuse_special(path)
     try:
         yield
-    except SvqkitError:
+    except (SvqkitError, MemoryError):
         raise
+    except ImportError as error:
+        raise SvqkitError(f"{path} can't be read: {error}. Install what it names.") from error
     except Exception as error:  # a damaged file can raise anything in the libraries
         if isinstance(error, PermissionError):
             raise SvqkitError(

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -166,6 +167,25 @@ def test_every_truncated_file_is_named(report: Callable[[str], Report], tmp_path
     assert missing(report("weather_t2m")) == []
 
 
+def test_a_truncated_file_in_a_folder_of_all_variables_hides_no_other(tmp_path: Path, params: Params) -> None:
+    """And files of two variables may have one name, each in its own folder."""
+    record(tmp_path)
+    for path in (tmp_path / "weather/2m_temperature").iterdir():
+        path.rename(tmp_path / "weather" / path.name)
+    spoilt = tmp_path / "weather/2m_temperature_2012_5.625deg.nc"
+    spoilt.write_bytes(spoilt.read_bytes()[:-900])
+    (found,) = (report for report in check(tmp_path, params) if report.dataset == "weather_t2m")
+    assert found.folder == tmp_path / "weather"
+    assert any(spoilt.name in line for line in [*found.damaged, str(found.refusal)])
+
+
+def test_files_of_two_variables_may_have_one_name(report: Callable[[str], Report], tmp_path: Path) -> None:
+    record(tmp_path, ("u10", "v10"))
+    for path in sorted((tmp_path / "weather").rglob("*.nc")):
+        path.rename(path.with_name(path.name[-17:]))
+    assert missing(report("weather_uv10")) == []
+
+
 def test_files_that_are_not_as_published(report: Callable[[str], Report], tmp_path: Path) -> None:
     record(tmp_path, years=range(2010, 2016))
     year(tmp_path / "weather", "t2m", 2016, hours=240)
@@ -173,7 +193,7 @@ def test_files_that_are_not_as_published(report: Callable[[str], Report], tmp_pa
     year(tmp_path / "weather", "t2m", 2018, shape=(8, 16))
     of = report("weather_t2m")
     assert checked(of, "grid") == ("8 × 16", False)
-    assert "grid: not 32 × 64 in 1 of 8, 2m_temperature_2018_5.625deg.nc" in of.notes
+    assert "grid: not 32 × 64 in 1 of 8, 2m_temperature/2m_temperature_2018_5.625deg.nc" in of.notes
     assert "wrong cadence, one frame every 3 h" in of.damaged[0]
     assert "wrong cadence" in of.refusal
     year(tmp_path / "weather", "t2m", 2017)
@@ -467,7 +487,7 @@ def test_a_closed_pipe_ends_it_quietly(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "svqkit.data", "check", str(tmp_path), "--names"]
     done = subprocess.run(command, cwd=PROJECT, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writer)
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 
 
 def test_a_disk_that_is_too_small_is_told(

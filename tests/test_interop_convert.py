@@ -134,6 +134,21 @@ def test_nothing_in_a_checkpoint_is_run(folder: Folder, capsys: pytest.CaptureFi
     assert not (folder.root / "runs").exists()
 
 
+class Forged:
+    """An array whose only element is an object at an address of a stranger's choice."""
+
+    def __reduce__(self) -> tuple:
+        return np.ndarray, ((1,), "O", b"A" * 8)
+
+
+def test_nothing_of_numpy_s_is_made_for_a_checkpoint(folder: Folder) -> None:
+    folder.save({"args": Forged(), "state_dict": folder.weights})
+    (checkpoint,) = folder.root.glob("*.pth")
+    assert read_state_dict(checkpoint).keys() == folder.weights.keys()
+    folder.save({"state_dict": folder.weights | {"more": Forged()}})
+    assert not isinstance(read_state_dict(checkpoint)["more"], np.ndarray)
+
+
 def test_a_run_is_replaced_only_by_force_and_whole(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     assert folder.convert() == 0
     before = {path.name: path.read_bytes() for path in folder.run().iterdir()}

@@ -81,6 +81,15 @@ def test_raw_frames_are_those_that_were_stored(tmp_path: Path, code: int, channe
             _read(path)
 
 
+def test_raw_frames_of_16_bits_are_refused(tmp_path: Path) -> None:
+    path = _seq(tmp_path / "V.seq", [], 100, frames=1)
+    head = bytearray(path.read_bytes())
+    head[556:564] = struct.pack("<2I", 16, 16)
+    path.write_bytes(head + bytes(2 * HEIGHT * WIDTH))
+    with pytest.raises(SvqkitError, match="16 bits"):
+        _read(path)
+
+
 @settings(max_examples=25, deadline=None)
 @given(count=st.integers(1, 12), data=st.data())
 def test_any_frames_can_be_wanted(tmp_path_factory: pytest.TempPathFactory, count: int, data: st.DataObject) -> None:

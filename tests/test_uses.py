@@ -176,6 +176,22 @@ def test_a_wrapped_layer_is_not_folded_in_silence(part: str, wrap: Callable[[nn.
         layer.without_codebook()
 
 
+@pytest.mark.parametrize("wrap", [hook, hook_before, overridden])
+def test_what_would_not_be_saved_is_refused(wrap: Callable[[nn.Module, str], Values], tmp_path: Path) -> None:
+    layer = SVQ(DIM, 40, 8)
+    wrap(layer, "hidden")
+    with pytest.raises(SvqkitError, match=r"'hidden' .* not saved"):
+        layer.save_pretrained(tmp_path / "layer")
+    assert not (tmp_path / "layer").exists()
+
+
+def test_under_torch_func_autocast_leaves_the_fold_in_float32() -> None:
+    layer = SVQ(DIM, 40, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = vmap(lambda _: layer.folded()[0])(torch.zeros(1))
+    assert_same(found[0], layer.folded()[0])
+
+
 def test_a_parametrization_and_pruning_made_permanent_fold() -> None:
     layer, x = SVQ(DIM, 40, 8), latents().flatten(2).transpose(1, 2)
     parametrizations.weight_norm(layer.weights)

@@ -114,4 +114,4 @@ def test_the_readmes_snippet_runs_with_torch_and_little_else(bare: tuple[Path, s
 
 def test_what_needs_more_says_which_extra(bare: tuple[Path, set[str]], tmp_path: Path) -> None:
     program = "import svqkit\ntry:\n    svqkit.load_run('x')\nexcept ImportError as error:\n    print(error)\n"
-    assert "pip install 'svqkit[train]'" in run(bare[0], "-I", "-c", program, cwd=tmp_path)
+    assert "pip install 'svqkit[figures]'" in run(bare[0], "-I", "-c", program, cwd=tmp_path)

@@ -6,7 +6,6 @@ that was named is not there), with 2 when the folder, a dataset's name or params
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -43,18 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _check(options: argparse.Namespace) -> int:
     used, published = load_params(options.params, options.profile), load_params(options.params, "paper")
     reports = check(options.root, published, options.datasets, used)
-    _say(as_text(reports, options.stores, options.names, options.verbose or options.names))
+    print(as_text(reports, options.stores, options.names, options.verbose or options.names))
     there = [report for report in reports if report.folder or report.dataset in options.datasets]
     return 0 if there and all(report.complete for report in there) else 1
-
-
-def _say(text: str) -> None:
-    """Print; when nobody reads on, as behind ``| head``, end quietly."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        # Python flushes once more when it ends, and would complain then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

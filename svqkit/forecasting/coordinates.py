@@ -65,7 +65,9 @@ def matching_indices(name: str, theirs: np.ndarray, ours: Sequence[float]) -> np
     near = np.abs(apart) < NEAR
     if (near.sum(axis=0) == 1).all() and (near.sum(axis=1) == 1).all():
         return near.argmax(axis=1)
-    there, known = (f"{len(axis)} places from {axis[0]:g} to {axis[-1]:g}" for axis in (theirs, ours))
+    there, known = (
+        f"{len(axis)} places" + (f" from {axis[0]:g} to {axis[-1]:g}" if len(axis) else "") for axis in (theirs, ours)
+    )
     raise SvqkitError(
         f"The input lies on another grid than the model was trained on: {name} has {there}, the model's {known}. "
         "Interpolate it to that grid, or cut it, e.g. with xarray's interp or sel."

@@ -31,7 +31,13 @@ def model_card(run: Run, scores: str | Path) -> str:
         SvqkitError: the run keeps too little of its data (an older one).
     """
     domain, experiment, training, log = run.domain, run.experiment, run.experiment.training, run.log()
-    best = log.loc[log["validation_loss"].idxmin()]
+    trained = "The weights come from a checkpoint of OpenSTL's; how they were trained is not kept."
+    if len(log):
+        best = log.loc[log["validation_loss"].idxmin()]
+        trained = f"""Seed {run.seed}, {len(log)} epochs of at most {training.epochs}, batch {training.batch_size}, \
+loss {training.loss},
+highest learning rate {training.learning_rate:g}, {training.precision}, protocol {experiment.protocol}. The weights are
+those of epoch {best["epoch"]:.0f}, which had the lowest validation loss, {best["validation_loss"]:.4g}."""
     units = domain.own_units or [""] * len(domain.channels)
     named = zip(domain.channels, units, strict=True)
     channels = ", ".join(f"{name} [{unit}]" if unit else name for name, unit in named)
@@ -63,9 +69,7 @@ Raw files: {", ".join(f"{name} {value}" for name, value in domain.raw.items())}.
 
 ## Training
 
-Seed {run.seed}, {len(log)} epochs of at most {training.epochs}, batch {training.batch_size}, loss {training.loss},
-highest learning rate {training.learning_rate:g}, {training.precision}, protocol {experiment.protocol}. The weights are
-those of epoch {best["epoch"]:.0f}, which had the lowest validation loss, {best["validation_loss"]:.4g}.
+{trained}
 All settings are in {CONFIG}. Versions: {versions}.
 
 ## Scores on the test split
@@ -76,7 +80,7 @@ All settings are in {CONFIG}. Versions: {versions}.
 
 The weights come under Apache-2.0, as svqkit does; the terms of the data hold besides.
 It knows this grid and size, these variables and units, and the period and place of its data; nothing was tried
-elsewhere. It gives one forecast without a measure of its uncertainty, smoother than the truth the further ahead it is.
+elsewhere. It gives one forecast, without a measure of its uncertainty.
 {"Scores on simulated data say nothing of real data." if domain.simulated else ""}
 """
 

@@ -10,7 +10,6 @@ from pickle import UnpicklingError
 from typing import Any
 from warnings import warn
 
-import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -33,12 +32,26 @@ PARTS = ("enc", "hid", "dec", "vq")
 OUTSIDE = re.compile(r"^.*?\.(?=(enc|hid|dec|vq)\.)")
 # Nothing learned: constants of swin (saved by timm up to 0.6.11) and of LFQ, and counts that thop leaves.
 IDLE = re.compile(r"\.(attn_mask|relative_position_index|mask|total_ops|total_params)$")
-# What checkpoints have among their settings. These make arrays or hold values, and can do nothing else.
-HARMLESS = [argparse.Namespace, np.ndarray, np.dtype, *{type(np.dtype(code)) for code in "?bhilqBHILQefdgSUMm"}]
+
+
+class NumpyValue:
+    """Stands for an array or a number of NumPy's among a checkpoint's settings, which nobody reads.
+
+    NumPy's own makers must not be called on behalf of a stranger: ``np.ndarray((1,), "O", b"…")`` makes an object of
+    any address.
+    """
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+# What checkpoints have among their settings.
+HARMLESS: list[Any] = [argparse.Namespace, (NumpyValue, "numpy.ndarray"), (NumpyValue, "numpy.dtype")]
 HARMLESS += [
-    (getattr(np._core.multiarray, name), f"numpy.{core}.multiarray.{name}")
-    for name in ("_reconstruct", "scalar")
-    for core in ("core", "_core")
+    (NumpyValue, f"numpy.{core}.multiarray.{name}") for name in ("_reconstruct", "scalar") for core in ("core", "_core")
 ]
 # How files begin that are often called .pth and are none.
 OTHERS = {

@@ -55,7 +55,7 @@ def as_markdown(notebook: NotebookNode) -> tuple[str, dict[str, bytes]]:
 
 
 def _smaller(png: bytes) -> bytes:
-    """Return a picture in 256 colours: a third of the bytes."""
+    """Return a picture in 256 colours, which takes fewer bytes."""
     with Image.open(io.BytesIO(png)) as picture, io.BytesIO() as file:
         few = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         few.save(file, "png", optimize=True)

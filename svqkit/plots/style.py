@@ -76,7 +76,7 @@ def save(figure: Figure, path_without_suffix: str | Path, caption: str = "") -> 
     stem = Path(path_without_suffix)
     # without these entries the files hold no date and no program version
     metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer": None, "Creator": None}}
-    written = []
+    written, dpi, layout = [], figure.get_dpi(), figure.get_layout_engine()
     with use():
         # Laid out and measured once: savefig would do both for each file, which takes as long as drawing them.
         figure.set_dpi(PNG_DPI)
@@ -87,6 +87,8 @@ def save(figure: Figure, path_without_suffix: str | Path, caption: str = "") -> 
             written.append(stem.with_name(f"{stem.name}.{kind}"))
             with replacing(written[-1]) as draft:
                 figure.savefig(draft, format=kind, dpi=PNG_DPI, metadata=entries, bbox_inches=box)
+    figure.set_dpi(dpi)
+    figure.set_layout_engine(layout)
     if caption:
         written.append(stem.with_name(f"{stem.name}.txt"))
         with replacing(written[-1]) as draft:

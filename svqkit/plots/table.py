@@ -284,7 +284,7 @@ class Section:
     """
 
     def __init__(self, title: str, cells: pd.DataFrame, sources: Sequence[str]) -> None:
-        self.dataset = re.match(r"\w*", title).group()
+        self.dataset = re.match(r"[\w-]*", title).group()
         self.title = dataset_title(self.dataset) + title.removeprefix(self.dataset)
         self.notebooks = cells[cells["notebook"] != ""].drop_duplicates("row").set_index("row")["notebook"].to_dict()
         rows = pd.concat([cells[cells["heading"] != SEEDS], cells])["row"].unique()  # not all rows have seeds

@@ -63,6 +63,12 @@ class Pretrained(nn.Module):
                 f"This {type(self).__name__} is not as it was made, it has other parameters ({min(changed)}): merge or "
                 "remove what wraps its layers first, or save its state_dict()."
             )
+        for name, part in self.named_modules():
+            if "forward" in vars(part) or part._forward_hooks or part._forward_pre_hooks:
+                raise SvqkitError(
+                    f"The {type(part).__name__} {name!r} of this {type(self).__name__} has hooks, or a forward of its "
+                    "own, which are not saved: remove them first, or save its state_dict()."
+                )
         Path(folder).mkdir(parents=True, exist_ok=True)
         save_weights(self, Path(folder) / WEIGHTS)
         with replacing(Path(folder) / CONFIG) as draft:

@@ -78,10 +78,10 @@ class SVQ(ProjectedMixture):
             )
         _refuse_wrapped("weights", self.weights)
         weight, bias = self.weights.weight, self.weights.bias
-        if under_torch_func():  # by autograd's own formulas, which know forward mode too
-            return self.codebook.t() @ weight, self.codebook.t() @ bias
         # Half precision would round the sum over K codes, so autocast stays out of it.
         with torch.autocast(self.codebook.device.type, enabled=False):
+            if under_torch_func():  # by autograd's own formulas, which know forward mode too
+                return self.codebook.t() @ weight, self.codebook.t() @ bias
             return _Fold.apply(self.codebook, weight, bias)
 
     def folded_layer(self) -> nn.Linear:

@@ -105,7 +105,9 @@ def load_weights(model: nn.Module, path: Path) -> None:
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise SvqkitError(f"No readable weights at {path}: {error}. Train the model again.") from error
+        raise SvqkitError(
+            f"No readable weights at {path}: {error}. Train the model again, or fetch the file again."
+        ) from error
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:

@@ -15,7 +15,7 @@ from svqkit.data.check.report import Report, size_of, some_of
 from svqkit.data.plan import Plan, declares_simulated
 from svqkit.data.sources import first_sentence, plan
 from svqkit.data.sources.frames import VIDEO_SUFFIXES, open_video
-from svqkit.data.sources.gridded import LONG_NAMES, SUFFIXES
+from svqkit.data.sources.gridded import LONG_NAMES, SUFFIXES, gridded_in
 from svqkit.data.sources.hickle_arrays import find_array
 from svqkit.data.sources.images import ImageFiles, image_size, size_text
 from svqkit.data.sources.kth import BROKEN_OFF, SEQUENCES, find_recordings
@@ -159,8 +159,8 @@ def _weather_files(folder: Path, variable: str) -> list[Path]:
     """The files of a variable as prepare finds them."""
     try:
         return find_sources(folder, variable)
-    except SvqkitError:  # there is none; where one is damaged, the plan tells of it
-        return []
+    except SvqkitError:  # there is none, or one is damaged: then by their names, and the plan tells of it
+        return [path for path in gridded_in(folder) if path.name.startswith(LONG_NAMES.get(variable, variable))]
 
 
 def _inspect_weather(data: WeatherData, files: Sequence[Path], report: Report) -> Found:
@@ -180,7 +180,7 @@ def _inspect_weather(data: WeatherData, files: Sequence[Path], report: Report) -
         for path in _weather_files(Path(data.root), name):
             if path in files or path.is_dir():
                 variables.setdefault(path, []).append(name)
-    report.compare_sizes(FACTS["grid"], {path.name: path for path in variables}, read_grid)
+    report.compare_sizes(FACTS["grid"], {path.relative_to(data.root).as_posix(): path for path in variables}, read_grid)
     return published.weather_archives(data), there
 
 

@@ -63,7 +63,8 @@ class Slab:
         if self.range is None:
             number = stand_in(values, values.min(), values.max())
             missing = (values == number) | (np.abs(values) > NEVER)
-            self._refuse(missing, raw, first, "which stands for what is missing, was never written, or is masked")
+            why = "which stands for what is missing, was never written, or is masked (if it is meant, give `range`)"
+            self._refuse(missing, raw, first, why)
             return values
         low, high = self.range
         slack = ROUNDING * (high - low)

@@ -55,7 +55,7 @@ class Seq:
             head = file.read(HEADER_BYTES)
             if len(head) < HEADER_BYTES or not head.startswith(MAGIC):
                 raise ValueError(f"expected {HEADER_BYTES} bytes of header with 'Norpix seq', got {head[:12].hex(' ')}")
-            width, height, _, _, _, code, promised, _, frame_bytes = struct.unpack_from("<9I", head, 548)
+            width, height, _, bits, _, code, promised, _, frame_bytes = struct.unpack_from("<9I", head, 548)
             if not 0 < width * height <= MOST_PIXELS:
                 raise ValueError(f"the header says {width} × {height} pixels")
             if code not in (*COMPRESSED, *RAW):
@@ -64,6 +64,10 @@ class Seq:
                     "200). Convert the video, e.g. to .avi."
                 )
             pixel = RAW.get(code, 0)
+            if pixel and bits not in (0, 8):
+                raise SvqkitError(
+                    f"{path}: raw pictures of {bits} bits a colour; those of 8 are read. Convert it, e.g. to .avi."
+                )
             if pixel:
                 places, following = _raw_places(path, promised, width * height * pixel, frame_bytes)
             else:
