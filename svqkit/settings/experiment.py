@@ -56,6 +56,7 @@ Schedule = Literal["cosine", "onecycle", "constant"]
 Precision = Literal["fp32", "bf16"]
 Compile = Literal["auto", "off", "on", "graphs"]
 Protocol = Literal["clean", "paper"]
+StepFactor = Literal["auto"] | Annotated[float, Field(gt=0)]
 Augmentation = Literal["crop", "flip", "rotate"]
 # The questions that experiments answer together: a table of results each.
 Study = Literal[
@@ -72,6 +73,9 @@ Study = Literal[
     "loss",
     "sparsity",
     "published",
+    "step",
+    "real",
+    "sweep",
 ]
 Studies = Annotated[tuple[Study, ...], Field(min_length=1), EachOnce]
 
@@ -101,6 +105,9 @@ class Model:
 class Training:
     """How a model is fitted. ``learning_rate`` is the peak.
 
+    ``quantizer_learning_rate`` is the step factor: times the learning rate it is that of a codebook and of the matrix
+    before it, whose product moves by about K times their steps. 1 is the published one, "auto" is 1 / K.
+
     ``steps_per_epoch`` ends an epoch after that many steps (0: all windows once); ``patience`` is the number of
     epochs with a worse validation loss than the best one after which training stops; ``clip_norm`` 0 does not clip.
     ``augment`` names what is done to training windows at random (see :mod:`svqkit.data.augment`); a crop keeps
@@ -112,6 +119,7 @@ class Training:
     epochs: Positive = 50
     batch_size: Positive = 16
     learning_rate: Annotated[float, Field(gt=0)] = 5e-3
+    quantizer_learning_rate: StepFactor = 1.0
     schedule: Schedule = "cosine"
     warmup_epochs: Natural = 5
     warmup_learning_rate: Annotated[float, Field(gt=0)] = 1e-5

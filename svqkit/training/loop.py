@@ -130,7 +130,7 @@ def train(
         for inputs, targets in train_set.epoch(seed, progress.epoch, skip=progress.step):
             position = (settings, progress.epoch, progress.step, steps)
             for group in optimizer.param_groups:
-                group["lr"] = schedule.learning_rate(*position)
+                group["lr"] = group["factor"] * schedule.learning_rate(*position)
                 group["betas"] = (schedule.momentum(*position), 0.999)
             loss = sum(losses(inputs, targets))
             accelerator.backward(loss)
@@ -186,10 +186,30 @@ class Objective(nn.Module):
 def prepare_model(
     model: nn.Module, training: Training, device: torch.device | str
 ) -> tuple[Objective, torch.optim.Adam]:
-    """Return a model on its device, made fast, with its loss; and its optimizer, to be given a learning rate."""
+    """Return a model on its device, made fast, with its loss; and its optimizer, to be given a learning rate.
+
+    Each group of the optimizer's parameters says in ``factor`` what its learning rate is to be multiplied by.
+
+    Raises:
+        SvqkitError: ``quantizer_learning_rate`` is not 1, and the quantizer has nothing that it is about.
+    """
     model = to_channels_last(sync_layers(model.to(device)))
     trained = [weight for weight in model.parameters() if weight.requires_grad]
-    return Objective(model, training), torch.optim.Adam(trained, fused=True)
+    groups = [{"params": trained, "factor": 1.0}]
+    if training.quantizer_learning_rate != 1:
+        slowed = {id(weight) for weight in model.quantizer.factors() if weight.requires_grad}
+        if not slowed:
+            raise SvqkitError(
+                f"quantizer_learning_rate: {training.quantizer_learning_rate} is for a codebook that is mixed by weights "
+                f"and the matrix before it; {type(model.quantizer).__name__} trains none. Leave it out, or use svq."
+            )
+        auto = training.quantizer_learning_rate == "auto"
+        factor = 1 / model.quantizer.codebook_size if auto else training.quantizer_learning_rate
+        groups = [
+            {"params": [weight for weight in trained if id(weight) not in slowed], "factor": 1.0},
+            {"params": [weight for weight in trained if id(weight) in slowed], "factor": factor},
+        ]
+    return Objective(model, training), torch.optim.Adam(groups, fused=True)
 
 
 class Examples:
