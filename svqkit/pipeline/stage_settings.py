@@ -30,9 +30,7 @@ from svqkit.userfiles import read_yaml
 
 FOLDER = Path("build/settings")
 TRAININGS = Path("trainings.yaml")
-_HEADER = (
-    "# Written from params.yaml by the stage `settings`: the raw files of each dataset, the dataset of each training.\n"
-)
+_HEADER = "# Written from params.yaml by the stage `settings`: where datasets lie, and the dataset of each training.\n"
 # The studies whose models svqkit.paper.costs measures.
 COSTED = {"translators", "codebook_size"}
 
@@ -55,12 +53,13 @@ def update_trainings(settings: Params, path: Path = TRAININGS) -> str:
     try:
         there = {part: dict(read_yaml(path)[part]) for part in wanted}
     except (OSError, SvqkitError, TypeError, KeyError, ValueError):  # there is none, or none that fits
-        there = dict.fromkeys(wanted, {})
+        there = {part: {} for part in wanted}
     if [list(part.items()) for part in there.values()] == [list(part.items()) for part in wanted.values()]:
         return ""
-    lines = (f"{part}:\n" + "".join(f"  {key}: {value}\n" for key, value in wanted[part].items()) for part in wanted)
+    roots = "".join(f"  {key}: {json.dumps(root)}\n" for key, root in wanted["roots"].items())
+    trainings = "".join(f"  {key}: {dataset}\n" for key, dataset in wanted["trainings"].items())
     with replacing(path) as draft:
-        draft.write_text(_HEADER + "".join(lines), encoding="utf-8")
+        draft.write_text(f"{_HEADER}roots:\n{roots}trainings:\n{trainings}", encoding="utf-8")
     was, will = ([*tree["roots"].items(), *tree["trainings"].items()] for tree in (there, wanted))
     added = [name for name, value in will if (name, value) not in was]
     removed = [name for name, value in was if name not in dict(will)]

@@ -200,8 +200,8 @@ def prepare_model(
         slowed = {id(weight) for weight in model.quantizer.factors() if weight.requires_grad}
         if not slowed:
             raise SvqkitError(
-                f"quantizer_learning_rate: {training.quantizer_learning_rate} is for a codebook that is mixed by weights "
-                f"and the matrix before it; {type(model.quantizer).__name__} trains none. Leave it out, or use svq."
+                f"quantizer_learning_rate: {training.quantizer_learning_rate} is for a codebook and the matrix before "
+                f"it; {type(model.quantizer).__name__} trains none that are mixed by weights. Leave it out, or use svq."
             )
         auto = training.quantizer_learning_rate == "auto"
         factor = 1 / model.quantizer.codebook_size if auto else training.quantizer_learning_rate

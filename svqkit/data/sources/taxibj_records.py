@@ -6,9 +6,11 @@ See :mod:`svqkit.data.sources.taxibj` for TaxiBJ's other kind of file.
 ``date`` (slots,) such as b"2013070148", the day and its slot of 30 minutes, 01 to 48. As in the original
 (github.com/TolicWang/DeepST, data/TaxiBJ): days without all of their 48 slots are left out, negative values are 0,
 the last 28 days are the test, values are scaled by the smallest and largest value of all days before these, and
-holidays stay in. ``<root>/BikeNYC_M16x8_T60.h5`` (``NYC14_M16x8_T60_NewEnd.h5``, as DeepST calls it) has slots of 60
-minutes, 01 to 24, as its T60 says, and grids of 16 × 8. There the scale is [-1, 1], here it is [0, 1]; a test value above the largest one of training is
+holidays stay in. There the scale is [-1, 1], here it is [0, 1]; a test value above the largest one of training is
 above 1. Windows are consecutive slots, one starts at every slot, and none crosses from one split into another.
+
+``<root>/BikeNYC_M16x8_T60.h5`` (in DeepST ``NYC14_M16x8_T60_NewEnd.h5``) is the same of bikes, with slots of 60
+minutes, 01 to 24, on 16 × 8 cells; there the test is of the last 10 days.
 """
 
 import re
@@ -185,7 +187,7 @@ def inspect_record(path: Path) -> Record:
     if bad.any():
         first = int(bad.argmax())
         raise SvqkitError(
-            f"{path}, date {first}: expected a day and its slot, 01 to {count}, such as 2013070148, got {dates[first]!r}."
+            f"{path}, date {first}: expected a day and its slot, 01 to {count}, as in 2013070148, got {dates[first]!r}."
         )
     days, slots = of_day.to_numpy("datetime64[D]"), of_slot.to_numpy(int)
     # A day is whole where its slots follow each other.
