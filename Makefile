@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help in_git setup data repro report readme tour test bench gpu lint lab lock clean
+.PHONY: help in_git setup data real repro report readme tour test bench gpu lint lab lock clean
 
 # Any Python from 3.11 on will do: make setup PYTHON=/path/to/python
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -20,7 +20,7 @@ ONLY ?=
 # Seconds that one stage may take; 0: as long as it likes.
 LIMIT ?= 0
 # As variables of the environment they are words to the shell, whatever stands in them.
-export JOBS SCHEDULER ONLY LIMIT REFERENCE
+export JOBS SCHEDULER ONLY LIMIT REFERENCE COPIES
 
 # Stages of the pipeline start papermill, python and the like by name: ours come first.
 WITH_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
@@ -79,6 +79,9 @@ data: in_git setup  ## fetch the tracked data, where there is none yet
 		mkdir -p .dvc/tmp; touch $$mark; \
 		if $(VENV_PYTHON) -m dvc pull data.dvc; then rm $$mark; \
 		else [ -e data ] || rm $$mark; exit 1; fi; fi
+
+real: setup  ## fetch the measured data of profile real, or take copies of them (COPIES=folder)
+	@$(VENV_PYTHON) -m svqkit.data.real $(if $(COPIES),--copies "$$COPIES")
 
 repro: data  ## run every stage that is out of date, JOBS=2 at a time; the report is reports/index.html
 	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.pipeline.run_stages \

@@ -114,7 +114,8 @@ def load_params(path: str | Path = "params.yaml", profile: str | None = None) ->
         _check_layers(entry, profiles, problems)
     for kind, names in (("datasets", datasets), ("profiles", profiles), ("experiments", entries)):
         problems += [f"{kind}: {key!r} {NAME_RULE}" for key in names if not is_name(key) or key in (ALL, DATASETS)]
-    listing = {key: names_in(tree[DATASETS]) for key, tree in profiles.items() if DATASETS in (tree or {})}
+    refuse(f"{path} doesn't fit", problems)
+    listing = {key: names_in(part[DATASETS]) for key, part in profiles.items() if DATASETS in (part or ())}
     for key, names in listing.items():
         unknown = [one for one in names if one not in datasets]
         problems += [f"profiles.{key}.{DATASETS}: unknown dataset {one!r}{hint(one, datasets)}" for one in unknown]
