@@ -26,7 +26,7 @@ def experiment(quantizer: str, factor: float | str = 1.0, **settings: object) ->
 
 
 def first_steps(chosen: Experiment) -> dict[str, torch.Tensor]:
-    """By how many learning rates each parameter moves in Adam's first step, a whole one wherever there is a gradient."""
+    """By how many learning rates each parameter moves in Adam's first step, whole where a gradient is."""
     torch.manual_seed(0)
     model = models.build(chosen, SHAPE)
     objective, optimizer = loop.prepare_model(model, chosen.training, "cpu")

@@ -106,7 +106,7 @@ def load_params(path: str | Path = "params.yaml", profile: str | None = None) ->
     sources = {key: str(section(datasets, key).get("source", WeatherData.source)) for key in datasets}
     kinds = {key: SOURCES.get(source) for key, source in sources.items()}
     of_profile = {ALL: _section(SOURCES), **{key: _section(kind or Any) for key, kind in kinds.items()}}
-    of_profile[DATASETS] = Names
+    of_profile[DATASETS] = str | Names
     fits = {"datasets": {key: kind or Data for key, kind in kinds.items()}}
     check(FILE | fits | {"profiles": dict.fromkeys(profiles, Named(of_profile))}, tree, "", problems)
     entries = expand(studies, experiments, datasets, problems)
