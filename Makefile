@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help in_git setup data real repro report readme tour test bench gpu lint lab lock clean
+.PHONY: help in_git setup data real repro report readme tour evidence test bench gpu lint lab lock clean
 
 # Any Python from 3.11 on will do: make setup PYTHON=/path/to/python
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -96,7 +96,11 @@ readme: setup  ## write the README's table again, from the results of profile sa
 	@$(VENV_PYTHON) -m svqkit.paper.readme
 
 tour: setup  ## write docs/tour.md again: notebooks/tour.ipynb, executed on the runs of profile sample
-	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.paper.tour
+	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.paper.page tour
+
+evidence: setup  ## write docs/evidence.md and its numbers again, from the results of profile real
+	@$(VENV_PYTHON) -m svqkit.paper.evidence
+	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.paper.page evidence
 
 bench: setup  ## measure steps, evaluation and scaling here, beside REFERENCE=a checkout of SVQ-Forecasting, if given
 	@$(VENV_PYTHON) -m benchmarks $(if $(REFERENCE),--reference "$$REFERENCE") \

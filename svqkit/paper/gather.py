@@ -332,10 +332,12 @@ def family(experiment: Experiment) -> str:
 
 
 def settings_of(experiment: Experiment) -> dict[str, Any]:
-    """Return every setting of model, quantizer and training by its name; of lists as text."""
+    """Return every setting of model, quantizer and training by its name; of lists as text, of "auto" what it is."""
     quantizer = as_tree(experiment.quantizer)
     named = {"quantizer": quantizer.pop("name"), **quantizer}
     flat = as_tree(experiment.model) | named | as_tree(experiment.training)
+    if flat["quantizer_learning_rate"] == "auto":
+        flat["quantizer_learning_rate"] = 1 / flat["codebook_size"]
     return {key: " ".join(map(str, value)) if isinstance(value, list) else value for key, value in flat.items()}
 
 
