@@ -1,6 +1,8 @@
 """``python -m svqkit.paper.readme``: the README's tables, written from results and never by hand.
 
-That of measured data is made of what :mod:`svqkit.paper.evidence` keeps. The results of the bundled sample are in no clone, so what is quoted of them is kept in ``docs/sample_scores.csv``: a
+That of measured data is made of what :mod:`svqkit.paper.evidence` keeps.
+
+The results of the bundled sample are in no clone, so what is quoted of them is kept in ``docs/sample_scores.csv``: a
 row for each score, with the machine that it was made on. Made anew on another machine, the README shows that one's
 scores, and says how far they are from the others'. (An older processor is had by training with ATEN_CPU_CAPABILITY=avx2
 ONEDNN_MAX_CPU_ISA=AVX2. Rows of machines that have not trained with today's code are to be deleted.)
