@@ -11,15 +11,15 @@ BASES = ("era5_uk-none", "era5_uk-svq")
 # By experiment: the validation losses of its seeds. The lowest mean counts, not the lowest of all.
 VALIDATION = {
     "era5_uk-none": (0.4, 0.4),
-    "era5_uk-none-rate1e-3": (0.1, 0.9),
-    "era5_uk-none-rate1e-2": (0.5, 0.5),
+    "era5_uk-none-rate0_001": (0.1, 0.9),
+    "era5_uk-none-rate0_01": (0.5, 0.5),
     "era5_uk-svq": (0.4, 0.4),
-    "era5_uk-svq-rate1e-3": (0.3, 0.4),
-    "era5_uk-svq-rate1e-2": (0.5, 0.6),
+    "era5_uk-svq-rate0_001": (0.3, 0.4),
+    "era5_uk-svq-rate0_01": (0.5, 0.6),
 }
 # Another order in the test split: it must not count.
 ERRORS = {name: (3.0 - sum(losses), 3.1 - sum(losses)) for name, losses in VALIDATION.items()}
-CHOSEN = {"era5_uk-none", "era5_uk-svq-rate1e-3"}
+CHOSEN = {"era5_uk-none", "era5_uk-svq-rate0_001"}
 
 
 def test_the_lowest_mean_validation_loss_chooses(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_the_lowest_mean_validation_loss_chooses(tmp_path: Path) -> None:
     assert dict(zip(runs["experiment"], runs["tuned"], strict=True)) == {
         name: next(base for base in BASES if name.startswith(base)) for name in VALIDATION
     }
-    assert runs.set_index(["experiment", "seed"])["validation_loss"]["era5_uk-none-rate1e-3", 1] == pytest.approx(0.9)
+    assert runs.set_index(["experiment", "seed"])["validation_loss"]["era5_uk-none-rate0_001", 1] == pytest.approx(0.9)
 
 
 def test_chosen_ones_are_compared_with_each_other(tmp_path: Path) -> None:
@@ -37,8 +37,8 @@ def test_chosen_ones_are_compared_with_each_other(tmp_path: Path) -> None:
     pairs = changes[changes["against"].eq("tuned") & changes["metric"].eq("mse")]
     assert set(zip(pairs["experiment"], pairs["base"], strict=True)) == {tuple(CHOSEN), tuple(CHOSEN)[::-1]}
     back = pairs.set_index("experiment")["relative"]
-    expected = sum(ERRORS["era5_uk-svq-rate1e-3"]) / sum(ERRORS["era5_uk-none"]) - 1
-    assert back["era5_uk-svq-rate1e-3"] == pytest.approx(expected, rel=0.05)
+    expected = sum(ERRORS["era5_uk-svq-rate0_001"]) / sum(ERRORS["era5_uk-none"]) - 1
+    assert back["era5_uk-svq-rate0_001"] == pytest.approx(expected, rel=0.05)
 
 
 def test_without_a_sweep_nothing_is_chosen(tmp_path: Path) -> None:
