@@ -42,8 +42,8 @@ def read(name: str, folder: str | Path = FOLDER) -> pd.DataFrame:
     """Return the numbers that were kept: "scores", with the name of each ``model`` whatever its rate, or "changes"."""
     table = pd.read_csv(Path(folder) / f"{name}.csv")
     if name == "scores":
-        table["tuned"] = table["tuned"].fillna("")
-        table["studies"] = table["studies"].fillna("")
+        words = ["tuned", "studies", "processor", "unit"]
+        table[words] = table[words].fillna("")
         table["model"] = table["tuned"].where(table["tuned"] != "", table["experiment"]).map(plots.display_name)
     return table
 
