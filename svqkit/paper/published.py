@@ -1,10 +1,11 @@
 """What others reported: the model zoo of OpenSTL, what is known here of the SVQ paper's own numbers, and later work.
 
 The numbers lie as they were found in the folder ``published``, each with its source: ``openstl.csv`` has a row per
-dataset, variable and method, the others a row per number, with a doubt where there is one. ``frames.csv`` says how many frames go in and out: scores of
-other lengths don't compare. ``counterparts.csv`` says which methods are ours, where that is certain. (Not there: TAU,
-which was trained with a further loss that ours has not; "SimVP+SVQ", of which the index that lists it does not say
-whether its codebook learned.) Three things are said differently here, none of them another number:
+dataset, variable and method, the others a row per number, with a doubt where there is one. ``frames.csv`` says how
+many frames go in and out: scores of other lengths don't compare. ``counterparts.csv`` says which methods are ours,
+where that is certain. (Not there: TAU, which was trained with a further loss that ours has not; "SimVP+SVQ", of which
+the index that lists it does not say whether its codebook learned.) Three things are said differently here, none of
+them another number:
 
 - published SSIM was computed with a data range of 2 on frames in [0, 1], so its metric is our ``ssim_published``;
 - the zoo's "sum" over the variables of weather_mv is their mean (a test holds each to it), our channel "mean";
