@@ -397,6 +397,7 @@ SETTINGS_OF_MODEL = [
     ("drop", 1.0, ["less than 1", "got 1.0"]),
     ("drop_path", -0.1, ["greater than or equal to 0", "got -0.1"]),
     ("quantize_after_translator", 1, ["valid boolean", "got 1"]),
+    ("longitude", "circular", ["'zeros' or 'wrap'", "got 'circular'"]),
 ]
 SETTINGS_OF_TRAINING = [
     ("loss", "l1", ["'mae', 'mse' or 'huber'", "got 'l1'"]),

@@ -141,6 +141,7 @@ def test_a_method_is_found_among_ours_by_settings() -> None:
     "changes",
     [
         {"model": {"noise": 0.1}},
+        {"model": {"longitude": "wrap"}},
         {"model": {"quantize_after_translator": True}},
         {"model": {"translator": "swin"}},
         {"quantizer": {"learnable": False}},

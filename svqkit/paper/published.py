@@ -74,6 +74,7 @@ def counterparts(runs: pd.DataFrame) -> dict[str, str]:
         & runs["learnable_projection"].ne(False)
         & runs["quantize_after_translator"].eq(False)
         & runs["noise"].eq(0)
+        & runs["longitude"].eq("zeros")
     )
     found: dict[str, str] = {}
     ours = runs[plain].assign(learnable=runs["learnable"].ne(False))

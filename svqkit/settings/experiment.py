@@ -54,6 +54,8 @@ Odd = Annotated[int, Field(gt=0, le=255), AfterValidator(_odd)]
 Loss = Literal["mae", "mse", "huber"]
 Schedule = Literal["cosine", "onecycle", "constant"]
 Precision = Literal["fp32", "bf16"]
+# What convolutions see past the first and the last column: zeros, or the columns from the other side of the earth.
+Longitude = Literal["zeros", "wrap"]
 Compile = Literal["auto", "off", "on", "graphs"]
 Protocol = Literal["clean", "paper"]
 StepFactor = Literal["auto"] | Annotated[float, Field(gt=0)]
@@ -84,7 +86,8 @@ Studies = Annotated[tuple[Study, ...], Field(min_length=1), EachOnce]
 class Model:
     """SimVP: N_S convolutions down and up again, and between them a translator of N_T blocks over time × space.
 
-    ``noise`` is the share of input values that is perturbed while training.
+    ``noise`` is the share of input values that is perturbed while training. ``longitude: wrap`` joins the first and the
+    last column of a grid that goes around the earth (see :mod:`svqkit.models.longitude`).
     """
 
     translator: Translator = "gsta"
@@ -99,6 +102,7 @@ class Model:
     drop_path: Fraction = 0.1
     quantize_after_translator: bool = False
     noise: Fraction = 0.0
+    longitude: Longitude = "zeros"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -159,6 +163,15 @@ class Experiment:
     seeds: Seeds = (0,)
     protocol: Protocol = "clean"
     studies: Studies = ("main",)
+
+    @model_validator(mode="after")
+    def _goes_around(self) -> "Experiment":
+        if self.model.longitude == "wrap" and (cut := {"crop", "rotate"} & set(self.training.augment)):
+            raise ValueError(
+                f"augment: {listed(cut)} gives frames whose first and last column are no neighbours, which longitude: "
+                "wrap takes them for; leave one of the two out"
+            )
+        return self
 
     def trained_for(self, protocol: Protocol) -> bool:
         """Return whether a protocol's windows are made as those that it is trained on; else scores mean nothing."""

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from svqkit import models
 from svqkit.atomic import clear_leftovers, remove, replacing
 from svqkit.data.augment import augment
-from svqkit.data.domain import Domain
+from svqkit.data.domain import Domain, refuse_region
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order, scoring_batch
 from svqkit.devices.distributed import refuse_uneven, sync_layers
@@ -107,6 +107,8 @@ def train(
         # On the side, so that the pipeline's copy of the notebook is the same whether it was trained now or before.
         accelerator.print(f"{target} is finished, of the same settings, data and code: kept.", file=sys.stderr)
         return target
+    if experiment.model.longitude == "wrap":
+        refuse_region(store)
     settings = experiment.training
     train_set = Examples(experiment, store, "train", accelerator)
     validation_split = "test" if experiment.protocol == "paper" else "validation"
