@@ -16,6 +16,12 @@ from svqkit.settings.params import Protocol
 from svqkit.settings.types import Names, Positive, Size
 
 
+def goes_around(lon: np.ndarray) -> bool:
+    """Return whether longitudes in degrees go once around the earth, evenly, east or west, each once."""
+    steps, even = np.diff(lon, append=lon[:1]), 360 / max(1, len(lon))
+    return len(lon) > 0 and any(np.allclose(turn % 360, even, atol=even / 100) for turn in (steps, -steps))
+
+
 def refuse_region(store: Store) -> None:
     """Check that the columns of a store's frames go once around the earth, evenly.
 
@@ -23,9 +29,7 @@ def refuse_region(store: Store) -> None:
         SvqkitError: they cover a region only, or have no longitude.
     """
     lon = np.asarray(store.spatial_coords[1].get("lon", ()), float)
-    steps, even = np.diff(lon, append=lon[:1]), 360 / max(1, len(lon))
-    around = any(np.allclose(turn % 360, even, atol=even / 100) for turn in (steps, -steps))
-    if not (len(lon) and around):
+    if not goes_around(lon):
         has = f"{len(lon)} columns from {lon[0]:g} to {lon[-1]:g} degrees east" if len(lon) else "no longitude"
         raise SvqkitError(
             "`model.longitude: wrap` is for grids whose columns go once around the earth, evenly spaced and each "

@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from svqkit.data.domain import goes_around
 from svqkit.errors import SvqkitError
 
 
@@ -31,9 +32,8 @@ def zonal_spectrum(field: xr.DataArray) -> xr.DataArray:
     """
     if not {"lat", "lon"} <= {*field.coords}:
         raise SvqkitError(f"Zonal wave numbers are those of fields (…, lat, lon); this one has {field.dims}.")
-    width, lon = field.sizes["lon"], field["lon"].to_numpy()
-    steps = np.diff(lon) % 360
-    if not np.allclose(np.minimum(steps, 360 - steps), 360 / width, atol=1e-3):
+    width, lon = field.sizes["lon"], field["lon"].to_numpy().astype(float)
+    if not goes_around(lon):
         raise SvqkitError(
             f"Zonal wave numbers need longitudes that go around the Earth in even steps, here of {360 / width:g}°; "
             f"these are {width} from {lon[0]:g} to {lon[-1]:g}. Look at errors on the map instead."

@@ -86,7 +86,14 @@ def real_block(folder: str | Path = evidence.FOLDER) -> str:
         plots.words(best[best["seed"] >= 0].assign(section=MEASURED), "Learning rate", "learning_rate"),
         plots.changed(of_simvp.assign(row=of_simvp["experiment"].map(rows)), row="row", against="SimVP"),
     ]
-    return plots.table.Section(MEASURED, pd.concat(cells, ignore_index=True), []).markdown()
+    table = plots.table.Section(MEASURED, pd.concat(cells, ignore_index=True), []).markdown()
+    apart = of_simvp[(of_simvp["low"] > 0) | (of_simvp["high"] < 0)]
+    who = " and ".join(apart["experiment"].map(rows)) or "none"
+    seeds = best.loc[best["seed"] >= 0].groupby("row")["seed"].nunique().min()
+    about = (
+        f"Of {len(of_simvp)} models that are compared with SimVP, {who} can be told apart from it by more than chance."
+    )
+    return "\n".join([table, "", textwrap.fill(f"{about} ({seeds} seeds each.)", 120, break_on_hyphens=False)])
 
 
 def with_block(page: str, text: str, begin: str = BEGIN, end: str = END) -> str:
