@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help in_git setup data repro report readme tour test bench gpu lint lab lock clean
+.PHONY: help in_git setup data real repro report readme tour evidence test bench gpu lint lab lock clean
 
 # Any Python from 3.11 on will do: make setup PYTHON=/path/to/python
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -20,7 +20,7 @@ ONLY ?=
 # Seconds that one stage may take; 0: as long as it likes.
 LIMIT ?= 0
 # As variables of the environment they are words to the shell, whatever stands in them.
-export JOBS SCHEDULER ONLY LIMIT REFERENCE
+export JOBS SCHEDULER ONLY LIMIT REFERENCE COPIES
 
 # Stages of the pipeline start papermill, python and the like by name: ours come first.
 WITH_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
@@ -80,6 +80,9 @@ data: in_git setup  ## fetch the tracked data, where there is none yet
 		if $(VENV_PYTHON) -m dvc pull data.dvc; then rm $$mark; \
 		else [ -e data ] || rm $$mark; exit 1; fi; fi
 
+real: setup  ## fetch the measured data of profile real, or take copies of them (COPIES=folder)
+	@$(VENV_PYTHON) -m svqkit.data.real $(if $(COPIES),--copies "$$COPIES")
+
 repro: data  ## run every stage that is out of date, JOBS=2 at a time; the report is reports/index.html
 	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.pipeline.run_stages \
 		--jobs "$$JOBS" --scheduler "$$SCHEDULER" --only "$$ONLY" --limit "$$LIMIT"
@@ -93,7 +96,11 @@ readme: setup  ## write the README's table again, from the results of profile sa
 	@$(VENV_PYTHON) -m svqkit.paper.readme
 
 tour: setup  ## write docs/tour.md again: notebooks/tour.ipynb, executed on the runs of profile sample
-	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.paper.tour
+	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.paper.page tour
+
+evidence: setup  ## write docs/evidence.md and its numbers again, from the results of profile real
+	@$(VENV_PYTHON) -m svqkit.paper.evidence
+	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.paper.page evidence
 
 bench: setup  ## measure steps, evaluation and scaling here, beside REFERENCE=a checkout of SVQ-Forecasting, if given
 	@$(VENV_PYTHON) -m benchmarks $(if $(REFERENCE),--reference "$$REFERENCE") \

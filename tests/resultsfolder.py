@@ -16,7 +16,7 @@ from svqkit.settings.params import Loss, Params, load_params
 from svqkit.training.paths import run_path, scores_path
 from svqkit.training.runs import write_config
 
-SETTINGS = load_params(Path(__file__).parents[1] / "params.yaml", "sample")
+SETTINGS, MEASURED = (load_params(Path(__file__).parents[1] / "params.yaml", name) for name in ("sample", "real"))
 REAL, SIMULATED = "ERA5, as it was measured", "Simulated for a test: <no> measurements & no model"
 WINDOWS = 240
 # The MSE of each seed, or its LPIPS or a measure of its codebook.
@@ -34,6 +34,7 @@ def results_folder(
     profile: str = "paper",
     costs: pd.DataFrame | None = None,
     steps: BySeed | None = None,
+    validation: BySeed | None = None,
 ) -> Results:
     """Gathered results in which experiments have these errors: seed 0, 1, …, in ``WINDOWS`` random windows.
 
@@ -49,15 +50,18 @@ def results_folder(
         profile: what the settings are said to be of.
         costs: what models cost.
         steps: training losses by reading, the same of each seed, by experiment.
+        validation: the lowest validation loss of each seed, if not 1.
     """
     experiments = {
-        name: replace(SETTINGS.experiment(name), seeds=tuple(range(len(values))), profile=profile)
+        name: replace(
+            (SETTINGS.experiments | MEASURED.experiments)[name], seeds=tuple(range(len(values))), profile=profile
+        )
         for name, values in errors.items()
     }
     for name, loss in (losses or {}).items():
         experiments[name] = replace(experiments[name], training=replace(experiments[name].training, loss=loss))
     names = list(dict.fromkeys(experiment.dataset for experiment in experiments.values()))
-    settings = Params(profile, {name: SETTINGS.datasets[name] for name in names}, experiments)
+    settings = Params(profile, {name: (SETTINGS.datasets | MEASURED.datasets)[name] for name in names}, experiments)
     for dataset in names:
         folder = scores_path(profile, dataset, root / "scores")
         (folder / "errors").mkdir(parents=True)
@@ -88,6 +92,14 @@ def results_folder(
             path = run_path(experiments[name], seed, root / "runs")
             path.mkdir(parents=True)
             write_config(path, experiments[name], seed, ("x",), (4, 8))
+            lowest = (validation or {}).get(name, {seed: 1.0})[seed]
+            losses_of = {
+                "epoch": [1, 2],
+                "learning_rate": 0.1,
+                "train_loss": 1.0,
+                "validation_loss": [lowest + 1, lowest],
+            }
+            pd.DataFrame(losses_of).to_csv(path / "log.csv", index=False)
             if name in (steps or {}):
                 losses = pd.DataFrame({"train_loss": steps[name]}).rename_axis("step").reset_index()
                 losses.to_csv(path / "steps.csv", index=False)

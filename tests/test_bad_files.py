@@ -591,7 +591,7 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     (taxi_days, moved(13, data=np.ones((384, 2, 4, 4))), {}, r"BJ13.*every value before the test is 1"),
     (taxi_days, moved(13, data=np.ones((384, 4, 4))), {}, r"BJ13.*of shape \(384, 4, 4\)"),
     (taxi_days, moved(13, data=np.full((384, 2, 4, 4), b"x")), {}, r"BJ13.*expected numbers"),
-    (taxi_days, moved(14, data=np.ones((384, 2, 8, 8))), {}, r"grids differ: .*BJ13.*BJ14"),
+    (taxi_days, moved(14, data=np.ones((384, 2, 8, 8))), {}, r"files differ: .*BJ13.*BJ14"),
     (taxi_days, moved(14, date=DATES), {}, r"BJ14.*days must rise"),
     (taxi_days, lambda root: None, {"test_days": 9}, r"8 whole days"),
     (taxi_days, cut("BJ13_M32x32_T30_InOut.h5", 3000), {}, r"BJ13.*truncated"),

@@ -455,7 +455,7 @@ def test_the_original_files_of_taxibj(report: Callable[[str], Report], tmp_path:
     of = report("taxibj")
     assert missing(of) == list(published.TAXIBJ_RECORDS[:2])
     assert published.TAXIBJ_RECORDS[2] in of.damaged[0]
-    assert "1 days have all of their 48 slots" in of.notes
+    assert "1 days have all of their slots" in of.notes
 
 
 # --- the command --------------------------------------------------------------------------------------------------

@@ -110,6 +110,22 @@ def test_the_file_names_the_profile_and_an_argument_wins(tree: Tree, tmp_path: P
     assert load(tree | {"profile": "paper"}, tmp_path, "sample").profile == "sample"
 
 
+def test_a_profile_has_the_datasets_that_it_lists_and_others_have_the_rest(tree: Tree, tmp_path: Path) -> None:
+    mine = f"{DATASET}_mine"
+    tree["datasets"][mine] = tree["datasets"][DATASET] | {"root": "mine"}
+    tree["profiles"]["real"] = {"datasets": [mine], "all": {}, mine: tree["profiles"]["sample"][DATASET]}
+    tree["experiments"]["mine-svq"] = {"dataset": mine, "quantizer": {"name": "svq"}}
+    there = {name: load(tree, tmp_path, name) for name in tree["profiles"]}
+    assert {name: list(params.datasets) for name, params in there.items()} == {
+        "sample": [DATASET], "paper": [DATASET], "real": [mine]
+    }  # fmt: skip
+    assert list(there["real"].experiments) == ["mine-svq"]
+    assert "mine-svq" not in there["sample"].experiments
+    holds_all(refusal(lambda: there["sample"].dataset(mine)), ["'sample'", repr(mine), "real"])
+    tree["profiles"]["real"]["datasets"] = [f"{mine}s"]
+    holds_all(refusal(lambda: load(tree, tmp_path)), ["profiles.real.datasets", f"did you mean {mine!r}"])
+
+
 def test_later_places_win(tree: Tree, tmp_path: Path) -> None:
     tree = put(tree, (*DATA, "frames_in"), 5)
     tree = put(tree, (*EXPERIMENT, "training"), {"epochs": 9})
@@ -316,14 +332,14 @@ def test_a_key_that_dvc_would_break_into_two_lines_is_refused(study_tree: Tree, 
 
 def test_the_file_stays_short() -> None:
     lines = PARAMS.read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= 250
+    assert len(lines) <= 320
     assert max(map(len, lines)) <= 100
 
 
 KEYS_OF_TRAINING = "valid: augment, batch_size, clip_norm, crop_scale, epochs, learning_rate"
 UNKNOWN_KEYS: list[tuple[Place, list[str]]] = [
     (("datasts",), ["unknown key 'datasts'", "did you mean 'datasets'?", "profile, profiles"]),
-    (("profiles", "sample", "weather"), ["profiles.sample: unknown key 'weather'", f"valid: all, {DATASET}"]),
+    (("profiles", "sample", "weather"), ["profiles.sample: unknown key 'weather'", f"valid: all, datasets, {DATASET}"]),
     ((*SIZED, "modell"), [f"profiles.sample.{DATASET}: unknown key 'modell'", "valid: data, model, quantizers"]),
     (("datasets", DATASET, "vars"), [f"datasets.{DATASET}.vars: unknown key", "valid: frames_in, frames_out, gaps"]),
     (
@@ -381,6 +397,7 @@ SETTINGS_OF_MODEL = [
     ("drop", 1.0, ["less than 1", "got 1.0"]),
     ("drop_path", -0.1, ["greater than or equal to 0", "got -0.1"]),
     ("quantize_after_translator", 1, ["valid boolean", "got 1"]),
+    ("longitude", "circular", ["'zeros' or 'wrap'", "got 'circular'"]),
 ]
 SETTINGS_OF_TRAINING = [
     ("loss", "l1", ["'mae', 'mse' or 'huber'", "got 'l1'"]),

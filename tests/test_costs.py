@@ -414,3 +414,9 @@ def test_a_model_is_measured_and_the_page_written(tmp_path: Path) -> None:
     assert "`weather_t2m-none`" in written
     assert gpu_hours.main([*common, "--table"]) == 0
     assert page.read_text(encoding="utf-8") == written
+
+
+def test_a_profile_without_the_dataset_has_no_costs(tmp_path: Path) -> None:
+    cases = costs.all_cases(load_params(ROOT / "params.yaml", "real"), "weather_t2m")
+    measured = costs.measure(cases, FRAME, repeats=1)
+    assert len(read_costs(costs.write(measured, tmp_path / "costs.csv"))) == 0

@@ -35,7 +35,8 @@ LEFT_OUT: dict[str, set[str]] = {
     "prepare": SHOWN,
     # The pipeline asks for no scores here (`score`).
     "train": SHOWN | OPENS_THE_STORE | {"svqkit.evaluation"} | (NOT_IN_TRAINING - HELPERS),
-    "evaluate": {"svqkit.plots"} | OPENS_THE_STORE,
+    # Nor for forecasts that others score (`forecasts`).
+    "evaluate": {"svqkit.plots", "svqkit.forecasting"} | OPENS_THE_STORE,
 }
 
 

@@ -79,7 +79,7 @@ SAME = {
     "paper": [{"weather_t2m-none", "weather_t2m-none-loss_mse"}],
 }
 # Studies that the reference has results, but no configs, of; or that are this kit's own.
-WITHOUT_CONFIGS = {"stability", "controls", "init", "codebook_size", "loss", "sparsity", "published"}
+WITHOUT_CONFIGS = {"stability", "controls", "init", "codebook_size", "loss", "sparsity", "published", "step"}
 # Millions of parameters of the models without SVQ, as OpenSTL publishes them. Human3.6M's 11.3 is left out: the config
 # with gSTA that is published makes 28.8.
 PUBLISHED_SIZES = {
@@ -228,14 +228,28 @@ def test_a_name_begins_with_its_dataset_and_says_what_is_quantized() -> None:
 
 def test_the_main_table_has_three_of_every_dataset() -> None:
     main = {name for name, one in params("paper").experiments.items() if "main" in one.studies and name.count("-") == 1}
-    assert main == {f"{dataset}-{kind}" for dataset in TREE["datasets"] for kind in ("none", "svq", "svq_frozen")}
+    assert main == {
+        f"{dataset}-{kind}" for dataset in params("paper").datasets for kind in ("none", "svq", "svq_frozen")
+    }
 
 
 def test_every_study_compares_at_least_two_and_most_with_plain_svq() -> None:
+    of_real = {"real": "real", "sweep": "real"}
     for study in get_args(Study):
-        names = [one.name for one in params("paper").experiments.values() if study in one.studies]
+        experiments = params(of_real.get(study, "paper")).experiments
+        names = [one.name for one in experiments.values() if study in one.studies]
         assert len(names) > 1, study
-        assert "weather_t2m-svq" in names or study == "published", study
+        assert {"weather_t2m-svq", "era5_uk-svq"} & {*names} or study == "published", study
+
+
+def test_all_quantizers_get_the_same_learning_rates_on_real_data() -> None:
+    rates: dict[tuple, set[float]] = {}
+    for one in params("real").experiments.values():
+        if {"real", "sweep"} & set(one.studies):
+            rest = replace(one.training, learning_rate=1.0)
+            rates.setdefault((one.dataset, one.quantizer, rest, one.seeds), set()).add(one.training.learning_rate)
+    assert len(rates) == 7 * len(params("real").datasets)
+    assert len({frozenset(tried) for tried in rates.values()}) == 1
 
 
 @pytest.mark.parametrize("profile", ["sample", "paper"])
@@ -274,9 +288,9 @@ def test_seeds_are_several_where_kinds_are_compared_and_three_in_the_paper_s_mai
 
 
 def test_the_pipeline_stays_small_enough_to_be_looked_over_at_once() -> None:
-    datasets = TREE["datasets"]
+    datasets = params("sample").datasets
     pipeline = YAML(typ="safe").load(ROOT / "dvc.yaml")
-    sizes = {"${datasets}": len(datasets), "${trainings}": len(params("sample").experiments)}
+    sizes = {"${roots}": len(datasets), "${trainings}": len(params("sample").experiments)}
     assert sum(sizes.get(stage.get("foreach"), 1) for stage in pipeline["stages"].values()) <= 170
     assert pipeline["metrics"] == [f"scores/${{profile}}/{dataset}/metrics" for dataset in datasets]
 

@@ -182,6 +182,26 @@ def test_errors_are_those_of_the_raw_frames_in_order(store: Store) -> None:
     np.testing.assert_allclose(evaluation.window_rmse(errors), by_window, rtol=1e-4)
 
 
+def test_the_truth_of_errors_is_that_of_their_windows_and_leads(make_run: Callable[..., Run], store: Store) -> None:
+    run = make_run(SVQ)
+    errors = evaluation.diagnose(run, store, "u10").errors
+    assert errors is not None
+    some = errors.isel(window=[40, 5, 6], lead=[1])
+    truth = evaluation.truth_of(some, store)
+    for window in (5, 6, 40):
+        case = evaluation.forecast_window(run, store, window).sel(channel="u10", lead=[2])
+        np.testing.assert_array_equal(truth.sel(window=window), case["truth"])
+        np.testing.assert_allclose((truth + some).sel(window=window), case["prediction"], rtol=1e-5)
+
+
+def test_errors_of_all_waves_are_the_wrmse_of_each_lead(store: Store) -> None:
+    found = evaluation.diagnose("persistence", store, "u10")
+    assert found.errors is not None
+    power = evaluation.zonal_spectrum(found.errors).mean("window").sum("wavenumber")
+    wrmse = found.scores.query("channel == 'u10' and metric == 'wrmse' and lead > 0")["value"]
+    np.testing.assert_allclose(np.sqrt(power), wrmse, rtol=1e-5)
+
+
 @pytest.mark.parametrize("window", [0, 7])
 def test_any_window_can_be_looked_at(store: Store, window: int) -> None:
     case = evaluation.forecast_window("persistence", store, window)

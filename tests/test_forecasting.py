@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import netCDF4
 import numpy as np
 import pandas as pd
 import pytest
@@ -464,6 +465,9 @@ def test_others_can_score_a_forecast_by_the_time_that_it_is_valid_at(
     assert hours.tolist() == [6, 12]
     assert back["level"].values.tolist() == [500, 850]
     assert (np.diff(back["latitude"]) > 0).all()
+    if suffix == ".nc":  # by the CF conventions no values of coordinates are missing (2.5.1)
+        with netCDF4.Dataset(path) as file:
+            assert [name for name in back.dims if "_FillValue" in file[name].ncattrs()] == []
     # Scored as others do it: the truth at the time of issue and the lead together.
     valid = (back["time"] + back["prediction_timedelta"]).squeeze("time")
     target = truth["t"].sel(time=valid, level=[500, 850]).rename(lat="latitude", lon="longitude")

@@ -92,7 +92,8 @@ def hostile_params(folder: Path, where: str, name: object) -> Path:
         tree["profile"] = name
     elif where == "dataset":
         for branch in (tree["datasets"], *tree["profiles"].values()):
-            branch[name] = copy.deepcopy(branch["taxibj"])
+            if "taxibj" in branch:
+                branch[name] = copy.deepcopy(branch["taxibj"])
     elif where == "experiment":
         tree["experiments"][name] = {"dataset": "taxibj"}
     elif where == "dataset of an experiment":

@@ -6,6 +6,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+import xarray as xr
+import xskillscore
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,6 +135,21 @@ def test_an_anomaly_correlation_worked_out_by_hand() -> None:
     case = Case(climatology + f, climatology + t, climatology)
     expected = (1 + 1 - 2 - 2) / np.sqrt(10 * 4)
     np.testing.assert_allclose(correlation_of(case, lat=CORNERS).value(), [[expected]], rtol=1e-12)
+
+
+def test_scores_by_area_are_those_of_xskillscore(case: Case) -> None:
+    """Its correlation takes the weighted mean of the anomalies away, WeatherBench's ACC the plain one: the two are the
+    same where every row's anomalies have mean 0."""
+    dims, over = ("window", "lead", "channel", "lat", "lon"), ["window", "lat", "lon"]
+    area = xr.DataArray(np.cos(np.radians(LAT)), dims="lat")
+    anomalies = [part - case.climatology for part in (case.prediction, case.truth)]
+    f, t = (xr.DataArray(part - part.mean((0, 4), keepdims=True), dims=dims) for part in anomalies)
+    centred = Case(f.values + case.climatology, t.values + case.climatology, case.climatology)
+    weights = area.broadcast_like(f.isel(lead=0, channel=0))
+    wrmse, _ = scores_of(errors_of(centred))["wrmse"]
+    np.testing.assert_allclose(wrmse, xskillscore.rmse(f, t, over, weights), rtol=1e-12)
+    acc = correlation_of(centred).value()
+    np.testing.assert_allclose(acc, xskillscore.pearson_r(f, t, over, weights), rtol=1e-10)
 
 
 @given(st.lists(st.integers(0, SHAPE[0]), max_size=4).map(sorted))

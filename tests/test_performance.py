@@ -48,10 +48,12 @@ def steps(objective: nn.Module, optimizer: torch.optim.Optimizer, frames: tuple[
 
 
 @pytest.mark.parametrize("translator", ["gsta", "van", "tau", "moganet", "convnext", "swin", "incepu"])
-@pytest.mark.parametrize("quantizer", ["none", "svq"])
-def test_fast_steps_are_the_plain_models(quantizer: str, translator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("quantizer", "longitude"), [("none", "zeros"), ("svq", "zeros"), ("svq", "wrap")])
+def test_fast_steps_are_the_plain_models(
+    quantizer: str, longitude: str, translator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Against contiguous frames and weights, torch's own dilated convolution, and Adam as it comes."""
-    chosen = experiment(quantizer, translator)
+    chosen = override(experiment(quantizer, translator), {"model": {"longitude": longitude}})
     torch.manual_seed(0)
     model = models.build(chosen, SHAPE)
     plain = copy.deepcopy(model)
@@ -75,19 +77,21 @@ def test_stacking_is_a_reshape() -> None:
     assert unstacked(y, 3).is_contiguous(memory_format=torch.channels_last)
 
 
-def test_every_layer_of_a_step_sees_channels_last() -> None:
-    chosen = experiment()
+@pytest.mark.parametrize("longitude", ["zeros", "wrap"])
+def test_every_layer_of_a_step_sees_channels_last(longitude: str) -> None:
+    chosen = override(experiment(), {"model": {"longitude": longitude}})
     objective, _ = loop.prepare_model(models.build(chosen, SHAPE), chosen.training, "cpu")
     other: list[str] = []
 
-    def look(name: str, output: object) -> None:
+    def look(name: str, *seen: object) -> None:
         # Frames of a dilated convolution are cut out of larger ones.
-        if isinstance(output, Tensor) and output.ndim == 4 and output.stride(1) != 1 and output.shape[1] > 1:
-            other.append(name)
+        for one in seen:
+            if isinstance(one, Tensor) and one.ndim == 4 and one.stride(1) != 1 and one.shape[1] > 1:
+                other.append(name)
 
     for name, module in objective.model.named_modules():
         if "encoder.0" not in name:
-            module.register_forward_hook(lambda _module, _inputs, output, name=name: look(name, output))
+            module.register_forward_hook(lambda _module, inputs, output, name=name: look(name, *inputs, output))
     objective(*batch(chosen))
     assert other == []
 
@@ -139,9 +143,10 @@ def test_what_can_not_be_compiled_runs_as_it_is_and_says_why(monkeypatch: pytest
 
 
 @pytest.mark.slow
-def test_compiled_steps_are_those_of_the_model() -> None:
+@pytest.mark.parametrize("longitude", ["zeros", "wrap"])
+def test_compiled_steps_are_those_of_the_model(longitude: str) -> None:
     """Where there is a C compiler; else it is a fall-back that is compared. "graphs" is "on" and, on a GPU, more."""
-    chosen = override(experiment(), {"model": {"drop_path": 0.0, "N_T": 2}})
+    chosen = override(experiment(), {"model": {"drop_path": 0.0, "N_T": 2, "longitude": longitude}})
     found = []
     for how in ("off", "graphs"):
         torch.manual_seed(0)

@@ -167,7 +167,9 @@ def test_a_checkpoint_of_the_reference_is_scored_drawn_and_explored(
     where = ("--config", "config.py", "--dataset", "weather_t2m", "--profile", "sample", "--runs", "scratch/runs")
     project.run("svqkit.interop.openstl", "weights.pth", *where)
     run = "scratch/runs/sample/weather_t2m/weather_t2m-openstl/seed0"
-    execute("evaluate", more_runs=[run], scores="scratch/scores")
+    execute("evaluate", more_runs=[run], scores="scratch/scores", forecasts="scratch/forecasts")
+    written = {path.stem for path in (project.folder / "scratch/forecasts/sample/weather_t2m").iterdir()}
+    assert written >= {"persistence", "climatology", "weather_t2m-svq-seed1", "weather_t2m-openstl-seed0"}
     execute("figures", more_runs=[run], scores="scratch/scores", reports="scratch/reports")
     reports = project.folder / "scratch/reports/sample/weather_t2m"
     for name in ("results.md", "codebooks.md"):

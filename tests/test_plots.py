@@ -491,6 +491,10 @@ def test_a_change_is_against_the_mean_of_the_base_without_baselines() -> None:
     assert found[found["seed"] == 0]["change"].tolist() == pytest.approx([100 * (1 / 2.05 - 1)] * 2)
 
 
+def test_without_the_base_there_is_no_change() -> None:
+    assert plots.change_against(by_lead(1, 6), "another").empty
+
+
 def test_changes_say_their_numbers_and_one_training_is_hollow() -> None:
     figure = plots.changes(changes(), "Change of the MSE [%]", "Against SimVP")
     assert "−4.0 % [−6.0, −2.0]" in texts(figure)

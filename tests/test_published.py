@@ -96,7 +96,21 @@ def test_doubtful_numbers_keep_their_caveat() -> None:
         ("kth", "SimVP+SVQ", "psnr"),
         ("weather_t2m", "backbones+VQ, VQ after the translator", "mse_exceeds"),
         ("weather_t2m", "VQ rivals in Figures 2 and 6", "codebook_size"),
+        ("weather_t2m", "DGDM-Best, 50 epochs", "mse"),
+        ("weather_r", "DGDM-Best, 50 epochs", "mse"),
+        ("weather_uv10", "DGDM-Best, 50 epochs", "mse"),
+        ("kth_10_20", "PFGNet", "psnr"),
+        ("kth_10_40", "PFGNet", "psnr"),
     }
+
+
+@pytest.mark.parametrize("dataset", ["weather_t2m", "weather_mv", "kth"])
+def test_a_doubt_is_told_with_its_number(dataset: str) -> None:
+    told = " ".join(published.notes([dataset]))
+    doubtful = NUMBERS[NUMBERS["doubtful"] & NUMBERS["dataset"].eq(dataset)]
+    assert len(doubtful) > 0
+    for row in doubtful.itertuples():
+        assert f"{row.value:.10g} ({row.source}); but {row.doubt}." in told
 
 
 def test_counterparts_are_methods_of_the_files_and_settings_of_ours() -> None:
@@ -127,6 +141,7 @@ def test_a_method_is_found_among_ours_by_settings() -> None:
     "changes",
     [
         {"model": {"noise": 0.1}},
+        {"model": {"longitude": "wrap"}},
         {"model": {"quantize_after_translator": True}},
         {"model": {"translator": "swin"}},
         {"quantizer": {"learnable": False}},

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -13,7 +14,7 @@ from svqkit import evaluation
 from svqkit.data.bundled import bundled_files
 from svqkit.data.prepare import prepare
 from svqkit.errors import SvqkitError
-from svqkit.paper import readme, tour
+from svqkit.paper import readme
 from svqkit.settings.params import override
 from svqkit.training import loop
 from svqkit.training.runs import open_run
@@ -25,6 +26,8 @@ RECORD = readme.read_record(PROJECT / readme.RECORD)
 def test_the_readme_shows_what_the_record_says() -> None:
     page = (PROJECT / readme.PAGE).read_text(encoding="utf-8")
     assert page == readme.with_block(page, readme.block(RECORD)), "run `make readme`, and write nothing there by hand"
+    measured = readme.real_block(PROJECT / "docs/evidence")
+    assert page == readme.with_block(page, measured, readme.BEGIN_REAL, readme.END_REAL)
 
 
 def test_the_readme_says_how_many_models_are_trained() -> None:
@@ -51,18 +54,19 @@ def test_links_lead_somewhere(path: Path) -> None:
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
-# --- the tour ------------------------------------------------------------------------------------------------------
+# --- pages made of notebooks ---------------------------------------------------------------------------------------
 
 
-def test_the_tour_on_the_web_is_the_notebook() -> None:
-    """Its words and code; what they give is written by `make tour`."""
-    page, shown = (PROJECT / tour.PAGE).read_text(encoding="utf-8"), 0
-    for cell in nbformat.read(PROJECT / "notebooks/tour.ipynb", as_version=4).cells:
+@pytest.mark.parametrize("name", ["tour", "evidence"])
+def test_the_page_on_the_web_is_the_notebook(name: str) -> None:
+    """Its words and code; what they give is written by `make tour`, `make evidence`."""
+    page, shown = (PROJECT / f"docs/{name}.md").read_text(encoding="utf-8"), 0
+    for cell in nbformat.read(PROJECT / f"notebooks/{name}.ipynb", as_version=4).cells:
         place = page.find(cell.source.strip(), shown)
-        assert place >= 0, f"run `make tour`: {tour.PAGE} lacks, or has elsewhere,\n{cell.source}"
+        assert place >= 0, f"run `make {name}`: docs/{name}.md lacks, or has elsewhere,\n{cell.source}"
         shown = place + len(cell.source.strip())
-    pictures = {path.name for path in (PROJECT / tour.PICTURES).iterdir()}
-    assert set(re.findall(rf"\]\({tour.PICTURES.name}/(.*?)\)", page)) == pictures
+    pictures = {path.name for path in (PROJECT / "docs" / name).glob("*.png")}
+    assert set(re.findall(rf"\]\({name}/(.*?\.png)\)", page)) == pictures
 
 
 @pytest.mark.parametrize("path", sorted((PROJECT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
@@ -87,8 +91,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         machine = {"cpu": "Some CPU", "instructions": "AVX2", "threads": 2, "gpu": ""}
         path.write_text(json.dumps({"machine": machine, "versions": {"torch": "2.15"}, "runs": {}}))
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "README.md").write_text(f"Before.\n{readme.BEGIN}\nold\n{readme.END}\nAfter.\n", encoding="utf-8")
+    shutil.copytree(PROJECT / "docs/evidence", tmp_path / "docs/evidence")
+    marks = [(readme.BEGIN_REAL, readme.END_REAL), (readme.BEGIN, readme.END)]
+    page = "".join(f"{begin}\nold\n{end}\n" for begin, end in marks)
+    (tmp_path / "README.md").write_text(f"Before.\n{page}After.\n", encoding="utf-8")
     (tmp_path / "params.yaml").write_text((PROJECT / "params.yaml").read_text())
     monkeypatch.chdir(tmp_path)
     gather_again(tmp_path, SETTINGS)

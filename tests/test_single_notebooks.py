@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
-from projectcopy import Project, outputs_of
+from projectcopy import ROOT, Project, outputs_of
 from test_datasets import NAMES
 
 SHORT = {"training": {"epochs": 1, "steps_per_epoch": 2}}
@@ -45,6 +45,12 @@ def test_train_takes_a_translator_a_quantizer_and_a_seed(
     execute("train", translator="poolformer", quantizer="fsq", seed=3, score=False, overrides=SHORT)
     (run,) = (project.folder / "scratch/runs/sample/weather_t2m").glob("*/seed3")
     assert run.parent.name == "weather_t2m-poolformer-fsq"
+
+
+def test_the_evidence_is_told_from_its_numbers(execute: Callable[..., NotebookNode]) -> None:
+    texts, pictures = outputs_of(execute("evidence", folder=str(ROOT / "docs/evidence")))
+    assert pictures >= 1
+    assert all(word in texts for word in ("SVQ beats the MLP", "SVQ slowed", "test windows"))
 
 
 def test_an_unknown_parameter_is_one_clear_error(execute: Callable[..., NotebookNode]) -> None:

@@ -93,7 +93,7 @@ def test_what_dvc_writes_into_params_yaml_can_still_be_read(tmp_path: Path) -> N
     assert changed.experiment("taxibj-none").training.epochs == 3
     assert changed.experiment("weather_t2m-svq").training.learning_rate == 0.001
     before, after = (set(file.read_text(encoding="utf-8").splitlines()) for file in (PARAMS, path))
-    assert len(before - after) < 12, "lines that are not as they were"
+    assert len(before - after) < 14, "lines that are not as they were"
 
 
 def test_a_file_of_an_experiment_that_is_gone_is_gone(tmp_path: Path) -> None:

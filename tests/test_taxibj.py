@@ -271,6 +271,25 @@ def test_no_day_is_in_two_splits(
             assert absolute == list(range(absolute[0], absolute[0] + 4))
 
 
+@pytest.mark.parametrize("name", ["BikeNYC_M16x8_T60.h5", "NYC14_M16x8_T60_NewEnd.h5"])
+def test_new_yorks_bikes_have_a_slot_an_hour(name: str, tmp_path: Path) -> None:
+    hours = [f"{date}{hour:02d}".encode() for date in (20140808, 20140809, 20140811, 20140812) for hour in range(1, 25)]
+    write_record(tmp_path, 13, hours[1:]).rename(tmp_path / name)  # the first day lacks its first hour
+    plan = taxibj.plan(settings(tmp_path, test_days=1, validation_share=0.5))
+    assert plan.extra["original_units"] == "bikes per 60 min"
+    assert plan.clip_names == [("2014-08-09 to 2014-08-09", 0, 24), ("2014-08-11 to 2014-08-12", 24, 72)]
+    assert [slots(plan, "clean", split) for split in ("train", "test")] == [runs((23, 47)), runs((71, 95))]
+
+
+def test_taxis_and_bikes_are_not_joined(tmp_path: Path) -> None:
+    write_record(tmp_path, 13, day("2013-07-01", 6))
+    write_record(tmp_path, 14, [f"20140801{hour:02d}".encode() for hour in range(1, 25)] * 1).rename(
+        tmp_path / "BikeNYC_M16x8_T60.h5"
+    )
+    with pytest.raises(SvqkitError, match="The files differ"):
+        taxibj.plan(settings(tmp_path, test_days=2))
+
+
 DAYS = day("2013-07-01", 6)
 BAD_RECORDS = {
     "slot 49": ({"dates": [*DAYS[:5], b"2013070149", *DAYS[6:]]}, "date 5: expected a day and its slot"),

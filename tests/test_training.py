@@ -99,7 +99,12 @@ def test_a_frozen_codebook_stays_as_it_began(train: Training) -> None:
     assert torch.equal(whole.model("last").quantizer.codes(), short.model("last").quantizer.codes())
 
 
-def test_interrupted_within_an_epoch_it_ends_the_same(train: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("factor", [1.0, "auto"], ids=["", "slowed codebook"])
+def test_interrupted_within_an_epoch_it_ends_the_same(
+    factor: float | str, train: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = override(train.experiment, {"training": {"quantizer_learning_rate": factor}})
+    train = replace(train, experiment=experiment)
     monkeypatch.setattr(loop, "LOG_EVERY", 2)
     whole = train(below="whole")
     monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)

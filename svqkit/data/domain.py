@@ -11,8 +11,30 @@ from pydantic.dataclasses import dataclass
 from svqkit.data.plan import Kind
 from svqkit.data.store import Store
 from svqkit.data.windows import Normaliser
+from svqkit.errors import SvqkitError
 from svqkit.settings.params import Protocol
 from svqkit.settings.types import Names, Positive, Size
+
+
+def goes_around(lon: np.ndarray) -> bool:
+    """Return whether longitudes in degrees go once around the earth, evenly, east or west, each once."""
+    steps, even = np.diff(lon, append=lon[:1]), 360 / max(1, len(lon))
+    return len(lon) > 0 and any(np.allclose(turn % 360, even, atol=even / 100) for turn in (steps, -steps))
+
+
+def refuse_region(store: Store) -> None:
+    """Check that the columns of a store's frames go once around the earth, evenly.
+
+    Raises:
+        SvqkitError: they cover a region only, or have no longitude.
+    """
+    lon = np.asarray(store.spatial_coords[1].get("lon", ()), float)
+    if not goes_around(lon):
+        has = f"{len(lon)} columns from {lon[0]:g} to {lon[-1]:g} degrees east" if len(lon) else "no longitude"
+        raise SvqkitError(
+            "`model.longitude: wrap` is for grids whose columns go once around the earth, evenly spaced and each "
+            f"once; {store.path} has {has}. Set `longitude: zeros`."
+        )
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, allow_inf_nan=False))

@@ -16,6 +16,7 @@ from svqkit.evaluation.explore import (
     error_by_codes_kept,
     forecast_window,
     open_comparable,
+    truth_of,
     window_rmse,
     worst_windows,
 )
@@ -32,3 +33,4 @@ from svqkit.evaluation.reading import (
     read_windows,
     scores_of_runs,
 )
+from svqkit.evaluation.spectra import zonal_spectrum

@@ -145,6 +145,18 @@ class _RecordingTestSet(TestSet):
         return xr.DataArray(values, about | {"window": np.arange(len(starts))}, dims)
 
 
+def truth_of(errors: xr.DataArray, store: Store) -> xr.DataArray:
+    """Return the truth of a :class:`Diagnosis`' errors, or of some of their windows and leads, in the same shape.
+
+    So errors and truth together are the forecast. Only the frames between the first and the last are read.
+    """
+    targets = store.offsets()[1][errors["lead"].to_numpy() // store.lead_step - 1]
+    places = store.starts("test")[errors["window"].to_numpy()][:, None] + targets
+    channel = store.channels.index(errors["channel"].item())
+    frames = store.frames[places.min() : places.max() + 1, channel]
+    return errors.copy(data=np.float32(store.scale) * frames[places - places.min()])
+
+
 def window_rmse(errors: xr.DataArray) -> pd.Series:
     """Return the RMSE of each window over leads and places, by area where these are on Earth; index ``window``."""
     squares = errors**2

@@ -3,8 +3,9 @@
 import numpy as np
 import xarray as xr
 
-from svqkit.data.sources.gridded import LONG_NAMES, as_field
-from svqkit.data.sources.units import convert, converts
+from svqkit.data.sources.gridded import HOUR, LONG_NAMES, as_field
+from svqkit.data.sources.units import UNIT_WORDS, convert, converts
+from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
 
 # What stands on the axes, by the CF conventions (1.11).
@@ -42,17 +43,46 @@ def weatherbench2(forecast: xr.Dataset | xr.DataArray, issued: np.datetime64 | N
     fields = {
         LONG_NAMES.get(str(name), name): as_field(array, "The forecast") for name, array in made.data_vars.items()
     }
-    laid = xr.Dataset(fields, attrs={**made.attrs, "Conventions": "CF-1.11"})
-    laid = laid.rename({"time": "prediction_timedelta", "lat": "latitude", "lon": "longitude"})
+    laid = xr.Dataset(fields, attrs=made.attrs).rename(time="prediction_timedelta")
     unit = str(laid["level"].attrs.get("units", "")) if "level" in laid.dims else "none"
-    if converts(unit, "hPa"):
+    in_hpa = converts(unit, "hPa")
+    if in_hpa:
         laid = laid.assign_coords(level=convert(laid["level"].values, unit, "hPa"))
-    laid = laid.assign_coords(
-        prediction_timedelta=laid["prediction_timedelta"].values - issued, longitude=laid["longitude"].values % 360
-    )
-    laid = laid.sortby(["latitude", "longitude"]).expand_dims(time=[issued])
+    leads = laid["prediction_timedelta"].values - issued
+    return _finished(laid.assign_coords(prediction_timedelta=leads).expand_dims(time=[issued]), in_hpa)
+
+
+def of_windows(forecasts: np.ndarray, issued: np.ndarray, store: Store) -> xr.Dataset:
+    """Lay out forecasts of a store's windows in the same way, with its units and levels.
+
+    Args:
+        forecasts: (B, L, C, H, W) in physical units, one frame every ``store.lead_step`` hours.
+        issued: (B,) the times of the last input frames.
+        store: of a lat-lon record.
+    """
+    leads = store.lead_step * np.arange(1, forecasts.shape[1] + 1) * HOUR
+    coords = {"time": issued, "prediction_timedelta": leads, "channel": store.channels, **store.spatial_coords[1]}
+    channels, data, fields = xr.DataArray(forecasts, coords), store.settings["data"], {}
+    for variable in data["variables"]:
+        levels = [level for level in data["levels"] if f"{variable}_{level}" in store.channels]
+        names = [f"{variable}_{level}" for level in levels] or [variable]
+        field = channels.sel(channel=names).assign_attrs(units=store.units[store.channels.index(names[0])])
+        field = field.rename(channel="level").assign_coords(level=levels) if levels else field.squeeze("channel", True)
+        fields[LONG_NAMES.get(variable, variable)] = field
+    return _finished(xr.Dataset(fields, attrs={"title": store.title}), in_hpa=True)
+
+
+def _finished(laid: xr.Dataset, in_hpa: bool) -> xr.Dataset:
+    """Name, order and describe the axes of forecasts (time, prediction_timedelta, (level,) lat, lon)."""
+    laid = laid.rename(lat="latitude", lon="longitude").assign_attrs(Conventions="CF-1.11")
+    laid = laid.assign_coords(longitude=laid["longitude"].values % 360).sortby(["latitude", "longitude"])
     for name in {*AXES} & {*laid.dims}:
-        laid[name].attrs = AXES[name] if name != "level" or converts(unit, "hPa") else {}
+        laid[name].attrs = AXES[name] if name != "level" or in_hpa else {}
+        laid[name].encoding = {"_FillValue": None}  # CF: a coordinate has no missing values
+    laid["time"].encoding |= {"units": "hours since 1970-01-01"}
+    for array in laid.data_vars.values():
+        if "units" in array.attrs:  # as UDUNITS writes them: a cover "(0 - 1)" is "1"
+            array.attrs["units"] = UNIT_WORDS.get(array.attrs["units"].lower(), array.attrs["units"])
     return laid.transpose("time", "prediction_timedelta", ..., "latitude", "longitude")
 
 

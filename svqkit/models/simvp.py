@@ -11,6 +11,7 @@ from svqkit.devices.distributed import draw_shard
 from svqkit.errors import SvqkitError
 from svqkit.models import translators
 from svqkit.models.layers import ConvBlock
+from svqkit.models.longitude import widened, wrap_longitude
 from svqkit.settings.params import Model
 
 
@@ -28,7 +29,8 @@ class SimVP(nn.Module):
     channels. The quantizer works on these (or on the translator's output, ``quantize_after_translator``). The
     translator sees the T latents of a sequence stacked as channels. The decoder mirrors the encoder and is given
     the first convolution's output as a skip. Frames whose height or width the encoder can't halve evenly are
-    padded inside with their edge values and cut again.
+    padded inside with their edge values and cut again. With ``longitude: wrap`` the first and the last column are
+    neighbours for all layers, and frames are padded to the right with their first columns.
 
     Args:
         settings: sizes and translator.
@@ -44,6 +46,7 @@ class SimVP(nn.Module):
         super().__init__()
         channels, *size = frame_shape
         self.frames, self.channels = frames, channels
+        self.wraps = settings.longitude == "wrap"
         self.noise, self.post = settings.noise, settings.quantize_after_translator
         self.multiple = 2 ** (settings.N_S // 2)
         hidden = settings.hid_S
@@ -60,6 +63,8 @@ class SimVP(nn.Module):
             ConvBlock(hidden, hidden, settings.spatio_kernel_dec, -scale) for scale in reversed(down)
         )
         self.readout = nn.Conv2d(hidden, channels, 1)
+        if self.wraps:
+            wrap_longitude(self)
 
     def forward(self, frames: Tensor) -> Forecast:
         """frames (B, T, C, H, W) → the T frames that follow."""
@@ -99,6 +104,8 @@ class SimVP(nn.Module):
 
     def _pad(self, x: Tensor) -> Tensor:
         below, right = -x.shape[-2] % self.multiple, -x.shape[-1] % self.multiple
+        if self.wraps and right:
+            x, right = widened(x, 0, right), 0
         return F.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
 
     def _check(self, frames: Tensor) -> None:

@@ -165,7 +165,9 @@ def _resized(experiment: Experiment, size: int) -> Experiment:
 
 
 def all_cases(settings: Params, dataset: str, sizes: Sequence[int] = ()) -> list[Case]:
-    """Return everything that costs/<profile>.csv holds, each model once."""
+    """Return everything that costs/<profile>.csv holds, each model once; nothing for a dataset of other profiles."""
+    if dataset in settings.elsewhere:
+        return []
     found = [case for group in translator_cases(settings, dataset).values() for case in group]
     return list({case.name: case for case in [*found, *size_cases(settings, dataset, sizes)]}.values())
 

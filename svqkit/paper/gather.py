@@ -14,6 +14,9 @@
         translator, loss, …  every setting of model, training and quantizers; NaN where one has no such setting
         perplexity, …        what is known of its codebook (see svqkit.plots.MEASURES)
         largest_rise         of its training loss, see :func:`largest_rise`
+        validation_loss, best_epoch, epochs_trained    the lowest one, when it was reached, and when training ended
+        tuned                in study sweep: the first experiment that differs from it in the learning rate only
+        chosen               whether its rate is the one with the lowest mean validation loss of these
         seconds, steps, steps_per_second, peak_memory_gb, machine, processor, versions
                              of its training, where a journal tells; the digits of results depend on the processor
         parameters, flops, step_seconds, peak_bytes    of its model, where costs were measured
@@ -146,6 +149,14 @@ class _Dataset:
             if (experiment.name, seed) in there
         ]
         self.experiments = list({run.experiment.name: run.experiment for run in self.members}.values())
+        self.tuned = tuned(self.experiments)
+        self.logs = {(run.experiment.name, run.seed): run.log() for run in self.members}
+        losses = pd.DataFrame(
+            [(*key, log["validation_loss"].min()) for key, log in self.logs.items()], columns=["name", "seed", "loss"]
+        )
+        means = losses.groupby("name", sort=False)["loss"].mean()
+        tried = means[means.index.isin(self.tuned)]
+        self.chosen = set(tried.groupby(tried.index.map(self.tuned), sort=False).idxmin()) if len(tried) else set()
 
     def scores(self) -> pd.DataFrame:
         """The scores, with the unit of each and what its channel is."""
@@ -208,6 +219,7 @@ class _Dataset:
         base, svq = base_of(experiment, self.experiments), main_svq(self.experiments)
         losses = run.steps()["train_loss"]
         frames = read_config(run.path).made_from.get("data", {})
+        log = self.logs[experiment.name, run.seed]
         noted = journal.read(experiment, self.journals)
         took = {**noted, **journal.by_seed(noted).get(run.seed, {})}
         return {
@@ -220,6 +232,11 @@ class _Dataset:
             "trained_for": " ".join(name for name in ("clean", "paper") if experiment.trained_for(name)),
             **settings_of(experiment),
             "largest_rise": largest_rise(losses) if len(losses) else math.nan,
+            "validation_loss": log["validation_loss"].min(),
+            "best_epoch": int(log["epoch"][log["validation_loss"].idxmin()]),
+            "epochs_trained": len(log),
+            "tuned": self.tuned.get(experiment.name, ""),
+            "chosen": experiment.name in self.chosen,
             **{name: took.get(name, math.nan) for name in ("seconds", "steps", "steps_per_second", "peak_memory_gb")},
             "machine": machine_in_words(took.get("machine", {})),
             "processor": processor_in_words(took),
@@ -235,7 +252,8 @@ class _Dataset:
         windows = evaluation.read_windows(self.folder)
         there = set(windows["experiment"].values.tolist())
         once = cache(lambda *pair: compare(windows, *pair))
-        for against, pairs in compared(self.experiments).items():
+        tuned_ones = [one for one in self.experiments if one.name in self.chosen]
+        for against, pairs in {**compared(self.experiments), "tuned": permutations(tuned_ones, 2)}.items():
             for experiment, base in pairs:
                 if {experiment.name, base.name} <= there:
                     for metric in TESTED:
@@ -272,6 +290,16 @@ def compared(experiments: Sequence[Experiment]) -> dict[str, list[Pair]]:
     }
 
 
+def tuned(experiments: Iterable[Experiment]) -> dict[str, str]:
+    """Return, of each experiment of study "sweep", the first one that differs from it in the learning rate only."""
+    firsts: dict[Any, str] = {}
+    return {
+        one.name: firsts.setdefault((one.model, one.quantizer, replace(one.training, learning_rate=1.0)), one.name)
+        for one in experiments
+        if "sweep" in one.studies
+    }
+
+
 def base_of(experiment: Experiment, among: Iterable[Experiment]) -> Experiment | None:
     """Return the first of ``among`` with the same model but no quantizer; None if there is no other one."""
     model = replace(experiment.model, quantize_after_translator=False)
@@ -304,10 +332,12 @@ def family(experiment: Experiment) -> str:
 
 
 def settings_of(experiment: Experiment) -> dict[str, Any]:
-    """Return every setting of model, quantizer and training by its name; of lists as text."""
+    """Return every setting of model, quantizer and training by its name; of lists as text, of "auto" what it is."""
     quantizer = as_tree(experiment.quantizer)
     named = {"quantizer": quantizer.pop("name"), **quantizer}
     flat = as_tree(experiment.model) | named | as_tree(experiment.training)
+    if flat["quantizer_learning_rate"] == "auto":
+        flat["quantizer_learning_rate"] = 1 / flat["codebook_size"]
     return {key: " ".join(map(str, value)) if isinstance(value, list) else value for key, value in flat.items()}
 
 

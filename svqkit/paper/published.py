@@ -1,14 +1,18 @@
 """What others reported: the model zoo of OpenSTL, what is known here of the SVQ paper's own numbers, and later work.
 
 The numbers lie as they were found in the folder ``published``, each with its source: ``openstl.csv`` has a row per
-dataset, variable and method, the others a row per number. ``frames.csv`` says how many frames go in and out: scores of
-other lengths don't compare. ``counterparts.csv`` says which methods are ours, where that is certain. (Not there: TAU,
-which was trained with a further loss that ours has not; "SimVP+SVQ", of which the index that lists it does not say
-whether its codebook learned.) Three things are said differently here, none of them another number:
+dataset, variable and method, the others a row per number, with a doubt where there is one. ``frames.csv`` says how
+many frames go in and out: scores of other lengths don't compare. ``counterparts.csv`` says which methods are ours,
+where that is certain. (Not there: TAU, which was trained with a further loss that ours has not; "SimVP+SVQ", of which
+the index that lists it does not say whether its codebook learned.) Three things are said differently here, none of
+them another number:
 
 - published SSIM was computed with a data range of 2 on frames in [0, 1], so its metric is our ``ssim_published``;
 - the zoo's "sum" over the variables of weather_mv is their mean (a test holds each to it), our channel "mean";
-- a number whose source says "check before use" is ``doubtful``: tables name it in a note, not in a column.
+- a number with a ``doubt`` (what it is is not certain, or it was computed in another way) compares with none: tables
+  name it in a note, with the doubt, not in a column.
+
+What is second-hand says so in its source. That later work computes its SSIM as OpenSTL does is assumed.
 """
 
 from functools import cache
@@ -22,7 +26,7 @@ from svqkit.plots.table import published_cells
 
 FOLDER = Path(__file__).parent / "published"
 _FILES = ("openstl.csv", "svq_paper.csv", "svq_paper_more.csv", "later_work.csv")
-_COLUMNS = ["dataset", "variable", "method", "metric", "value", "source", "setting"]
+_COLUMNS = ["dataset", "variable", "method", "metric", "value", "source", "setting", "doubt"]
 # Columns of the zoo: scores; millions of parameters, billions of operations a sample, samples a second on a V100.
 _ZOO = ["mse", "mae", "rmse", "ssim", "psnr", "lpips", "params_m", "flops_g", "fps_v100"]
 
@@ -32,14 +36,16 @@ def read() -> pd.DataFrame:
     """Return all published numbers, the model zoo's first; not to be changed.
 
     Columns: dataset, variable ("mean": our channel of that name), method (as the source calls it), metric, value,
-    source, setting (what the source says of the training), doubtful, frames_in, frames_out (of models whose scores
-    compare); and of methods that are certainly ours translator, quantizer, learnable, codebook_size.
+    source, setting (what the source says of the training), doubt (why it compares with none, else ""), doubtful
+    (whether there is one), frames_in, frames_out (of models whose scores compare); and of methods that are certainly
+    ours translator, quantizer, learnable, codebook_size.
     """
     numbers = pd.concat([_read_file(FOLDER / name) for name in _FILES], ignore_index=True)
     ours = pd.read_csv(FOLDER / "counterparts.csv", dtype={"codebook_size": "Int64"})
     frames = pd.read_csv(FOLDER / "frames.csv")
-    doubtful = numbers["source"].str.contains("check before use")
-    return numbers.assign(doubtful=doubtful).merge(ours, "left", "method").merge(frames, "left", "dataset")
+    return (
+        numbers.assign(doubtful=numbers["doubt"] != "").merge(ours, "left", "method").merge(frames, "left", "dataset")
+    )
 
 
 def _read_file(path: Path) -> pd.DataFrame:
@@ -68,6 +74,7 @@ def counterparts(runs: pd.DataFrame) -> dict[str, str]:
         & runs["learnable_projection"].ne(False)
         & runs["quantize_after_translator"].eq(False)
         & runs["noise"].eq(0)
+        & runs["longitude"].eq("zeros")
     )
     found: dict[str, str] = {}
     ours = runs[plain].assign(learnable=runs["learnable"].ne(False))
@@ -149,6 +156,6 @@ def notes(datasets: list[str]) -> list[str]:
     aside = numbers[numbers["doubtful"] | ~numbers["metric"].isin([*METRICS, *_ZOO])]
     return [
         f"Published, not in a column: {row.dataset}, {row.method}: {metric_name(row.metric).replace('_', ' ')} "
-        f"{row.value:.10g} ({row.source})."
+        f"{row.value:.10g} ({row.source}){row.doubt and f'; but {row.doubt}'}."
         for row in aside.itertuples()
     ]

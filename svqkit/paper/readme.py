@@ -1,4 +1,6 @@
-"""``python -m svqkit.paper.readme``: the README's table, written from results and never by hand.
+"""``python -m svqkit.paper.readme``: the README's tables, written from results and never by hand.
+
+That of measured data is made of what :mod:`svqkit.paper.evidence` keeps.
 
 The results of the bundled sample are in no clone, so what is quoted of them is kept in ``docs/sample_scores.csv``: a
 row for each score, with the machine that it was made on. Made anew on another machine, the README shows that one's
@@ -15,16 +17,19 @@ import pandas as pd
 from svqkit import plots
 from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError, exit_status
+from svqkit.paper import evidence
 from svqkit.paper.gathered import Results
 
 DATASET, UNIT = "weather_t2m", "K"
 PAGE, RECORD = Path("README.md"), Path("docs/sample_scores.csv")
 BEGIN, END = "<!-- Written by `make readme`, from docs/sample_scores.csv: -->", "<!-- to here. -->"
+BEGIN_REAL, END_REAL = "<!-- Written by `make readme`, from docs/evidence: -->", "<!-- as far as here. -->"
+MEASURED = "era5_uk"
 COLUMNS = ["machine", "experiment", "seed", "metric", "value"]
 
 
 def main() -> None:
-    """Write the record and the table."""
+    """Write the record and the tables."""
     results = Results.read("sample")
     scores = quoted(results)
     before = read_record() if RECORD.exists() else scores[:0]
@@ -32,7 +37,8 @@ def main() -> None:
     with replacing(RECORD) as draft:
         record.to_csv(draft, index=False, float_format="%.6g", lineterminator="\n")
     with replacing(PAGE) as draft:
-        draft.write_text(with_block(PAGE.read_text(encoding="utf-8"), block(read_record())), encoding="utf-8")
+        page = with_block(PAGE.read_text(encoding="utf-8"), block(read_record()))
+        draft.write_text(with_block(page, real_block(), BEGIN_REAL, END_REAL), encoding="utf-8")
     print(f"written: {RECORD}, {PAGE}")
 
 
@@ -69,15 +75,36 @@ def block(record: pd.DataFrame) -> str:
     return "\n".join([table, "", textwrap.fill(about, 120, break_on_hyphens=False)])
 
 
-def with_block(page: str, text: str) -> str:
+def real_block(folder: str | Path = evidence.FOLDER) -> str:
+    """Return the table of measured data: every model at its own best learning rate, and how it compares with SimVP."""
+    scores, changes = (evidence.read(name, folder).query("dataset == @MEASURED") for name in ("scores", "changes"))
+    best = scores[scores["chosen"].eq(True) | (scores["seed"] < 0)].assign(row=scores["model"])
+    rows = best.set_index("experiment")["row"].to_dict()
+    of_simvp = changes[changes["base"].map(rows).eq("SimVP") & changes["metric"].eq("mse")]
+    cells = [
+        plots.measured(best[best["metric"].isin(["mse", "mae", "rmse"])], row="row"),
+        plots.words(best[best["seed"] >= 0].assign(section=MEASURED), "Learning rate", "learning_rate"),
+        plots.changed(of_simvp.assign(row=of_simvp["experiment"].map(rows)), row="row", against="SimVP"),
+    ]
+    table = plots.table.Section(MEASURED, pd.concat(cells, ignore_index=True), []).markdown()
+    apart = of_simvp[(of_simvp["low"] > 0) | (of_simvp["high"] < 0)]
+    who = " and ".join(apart["experiment"].map(rows)) or "none"
+    seeds = best.loc[best["seed"] >= 0].groupby("row")["seed"].nunique().min()
+    about = (
+        f"Of {len(of_simvp)} models that are compared with SimVP, {who} can be told apart from it by more than chance."
+    )
+    return "\n".join([table, "", textwrap.fill(f"{about} ({seeds} seeds each.)", 120, break_on_hyphens=False)])
+
+
+def with_block(page: str, text: str, begin: str = BEGIN, end: str = END) -> str:
     """Return a page with ``text`` between its two marks.
 
     Raises:
         SvqkitError: the page has no such marks.
     """
-    if page.count(BEGIN) != 1 or page.count(END) != 1:
-        raise SvqkitError(f"{PAGE} must have the lines {BEGIN} and {END} once, for the table to stand between.")
-    return f"{page.split(BEGIN)[0]}{BEGIN}\n\n{text}\n\n{END}{page.split(END)[1]}"
+    if page.count(begin) != 1 or page.count(end) != 1:
+        raise SvqkitError(f"{PAGE} must have the lines {begin} and {end} once, for the table to stand between.")
+    return f"{page.split(begin)[0]}{begin}\n\n{text}\n\n{end}{page.split(end)[1]}"
 
 
 def _of_machines(record: pd.DataFrame, latest: str) -> str:

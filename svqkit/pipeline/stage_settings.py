@@ -11,8 +11,9 @@ files also tell the code that only some trainings use, so that a new translator 
     build/settings/checked.json                          always the same: there once params.yaml has been checked. All
                                                          stages come after it, whatever is written in params.yaml
 
-trainings.yaml, which is tracked, says what the trainings are called and on which dataset each is: DVC must know its
-stages before any of them is run, and can't read the studies of params.yaml.
+trainings.yaml, which is tracked, says which datasets the profile has and where their raw files lie, and what the
+trainings are called and on which dataset each is: DVC must know its stages before any of them is run, and can't read
+the profiles and studies of params.yaml.
 """
 
 import json
@@ -29,7 +30,7 @@ from svqkit.userfiles import read_yaml
 
 FOLDER = Path("build/settings")
 TRAININGS = Path("trainings.yaml")
-_HEADER = "# Written from params.yaml by the stage `settings`: DVC's stages of training, and the dataset of each.\n"
+_HEADER = "# Written from params.yaml by the stage `settings`: where datasets lie, and the dataset of each training.\n"
 # The studies whose models svqkit.paper.costs measures.
 COSTED = {"translators", "codebook_size"}
 
@@ -44,19 +45,24 @@ def write(settings: Params, folder: Path = FOLDER) -> None:
 
 
 def update_trainings(settings: Params, path: Path = TRAININGS) -> str:
-    """Bring the file that names DVC's trainings up to date; return in words what has changed, "" if nothing has."""
-    trainings = {name: experiment.dataset for name, experiment in settings.experiments.items()}
+    """Bring the file that names DVC's stages up to date; return in words what has changed, "" if nothing has."""
+    wanted = {
+        "roots": {name: data.root for name, data in settings.datasets.items()},
+        "trainings": {name: experiment.dataset for name, experiment in settings.experiments.items()},
+    }
     try:
-        named = dict(read_yaml(path)["trainings"])
+        there = {part: dict(read_yaml(path)[part]) for part in wanted}
     except (OSError, SvqkitError, TypeError, KeyError, ValueError):  # there is none, or none that fits
-        named = {}
-    if list(named.items()) == list(trainings.items()):
+        there = {part: {} for part in wanted}
+    if [list(part.items()) for part in there.values()] == [list(part.items()) for part in wanted.values()]:
         return ""
-    lines = "".join(f"  {name}: {dataset}\n" for name, dataset in trainings.items())
+    roots = "".join(f"  {key}: {json.dumps(root)}\n" for key, root in wanted["roots"].items())
+    trainings = "".join(f"  {key}: {dataset}\n" for key, dataset in wanted["trainings"].items())
     with replacing(path) as draft:
-        draft.write_text(f"{_HEADER}trainings:\n{lines}", encoding="utf-8")
-    added = [name for name, dataset in trainings.items() if named.get(name) != dataset]
-    removed = [name for name, dataset in named.items() if trainings.get(name) != dataset]
+        draft.write_text(f"{_HEADER}roots:\n{roots}trainings:\n{trainings}", encoding="utf-8")
+    was, will = ([*tree["roots"].items(), *tree["trainings"].items()] for tree in (there, wanted))
+    added = [name for name, value in will if (name, value) not in was]
+    removed = [name for name, value in was if name not in dict(will)]
     changes = {"added": added, "removed": removed}
     return "; ".join(f"{what}: {_first_ten(names)}" for what, names in changes.items() if names) or "another order"
 

@@ -145,7 +145,7 @@ def change_against(table: pd.DataFrame, base: str) -> pd.DataFrame:
         models[models["experiment"] == base].groupby(["panel", "lead"])["value"].mean().rename("base").reset_index()
     )
     models = models[models["experiment"] != base].merge(theirs, on=["panel", "lead"])
-    models = models.assign(panel=models["panel"].str.partition(" [")[0])  # percent, whatever the unit
+    models = models.assign(panel=models["panel"].str.split(" [", regex=False).str[0])  # percent, whatever the unit
     return models.assign(change=100 * (models["value"] / models["base"] - 1))
 
 

@@ -26,6 +26,7 @@ LINE_STYLES = {
     "vq": LineStyle("#009E73", "^"),
     "persistence": LineStyle("#7F7F7F", "x"),
     "climatology": LineStyle("#000000", "+"),
+    "truth": LineStyle("#000000", "."),
 }
 # for all others, in the order they come: the rest of that palette, then three of Tol's muted colours
 _SPARE_STYLES = (

@@ -60,6 +60,13 @@ class Quantizer(Pretrained):
         output, loss = self._quantize(self._as_map(x))
         return Quantized(_like(x, output), loss)
 
+    def factors(self) -> list[nn.Parameter]:
+        """Return the parameters that act as a product over K codes: the codebook and the matrix before it, if any.
+
+        An optimizer that moves each of their entries by its learning rate moves the product by about K times that.
+        """
+        return []
+
     def codes(self) -> Tensor:
         """Return the codebook (K, D).
 

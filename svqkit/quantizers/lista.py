@@ -47,6 +47,9 @@ class LISTA(Mixture):
         self.encoder = nn.Parameter(encoder)
         self.log_thresholds = nn.Parameter(threshold.clamp_min(1e-12).log().repeat(steps))
 
+    def factors(self) -> list[nn.Parameter]:
+        return [self.codebook, self.encoder]
+
     def thresholds(self) -> Tensor:
         """Return θ (steps,)."""
         return self.log_thresholds.detach().exp()

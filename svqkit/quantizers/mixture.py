@@ -140,6 +140,9 @@ class ProjectedMixture(Mixture):
             if part is not None:
                 part.requires_grad_(learnable_projection)
 
+    def factors(self) -> list[nn.Parameter]:
+        return [self.codebook, *self.weights.parameters()]
+
     def _scores(self, vectors: Tensor) -> Tensor:
         """s (P, K) of latent vectors (P, D)."""
         if self.hidden is None:

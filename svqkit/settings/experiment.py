@@ -54,8 +54,11 @@ Odd = Annotated[int, Field(gt=0, le=255), AfterValidator(_odd)]
 Loss = Literal["mae", "mse", "huber"]
 Schedule = Literal["cosine", "onecycle", "constant"]
 Precision = Literal["fp32", "bf16"]
+# What convolutions see past the first and the last column: zeros, or the columns from the other side of the earth.
+Longitude = Literal["zeros", "wrap"]
 Compile = Literal["auto", "off", "on", "graphs"]
 Protocol = Literal["clean", "paper"]
+StepFactor = Literal["auto"] | Annotated[float, Field(gt=0)]
 Augmentation = Literal["crop", "flip", "rotate"]
 # The questions that experiments answer together: a table of results each.
 Study = Literal[
@@ -72,6 +75,9 @@ Study = Literal[
     "loss",
     "sparsity",
     "published",
+    "step",
+    "real",
+    "sweep",
 ]
 Studies = Annotated[tuple[Study, ...], Field(min_length=1), EachOnce]
 
@@ -80,7 +86,8 @@ Studies = Annotated[tuple[Study, ...], Field(min_length=1), EachOnce]
 class Model:
     """SimVP: N_S convolutions down and up again, and between them a translator of N_T blocks over time × space.
 
-    ``noise`` is the share of input values that is perturbed while training.
+    ``noise`` is the share of input values that is perturbed while training. ``longitude: wrap`` joins the first and the
+    last column of a grid that goes around the earth (see :mod:`svqkit.models.longitude`).
     """
 
     translator: Translator = "gsta"
@@ -95,11 +102,15 @@ class Model:
     drop_path: Fraction = 0.1
     quantize_after_translator: bool = False
     noise: Fraction = 0.0
+    longitude: Longitude = "zeros"
 
 
 @dataclass(frozen=True, config=STRICT)
 class Training:
     """How a model is fitted. ``learning_rate`` is the peak.
+
+    ``quantizer_learning_rate`` is the step factor: times the learning rate it is that of a codebook and of the matrix
+    before it, whose product moves by about K times their steps. 1 is the published one, "auto" is 1 / K.
 
     ``steps_per_epoch`` ends an epoch after that many steps (0: all windows once); ``patience`` is the number of
     epochs with a worse validation loss than the best one after which training stops; ``clip_norm`` 0 does not clip.
@@ -112,6 +123,7 @@ class Training:
     epochs: Positive = 50
     batch_size: Positive = 16
     learning_rate: Annotated[float, Field(gt=0)] = 5e-3
+    quantizer_learning_rate: StepFactor = 1.0
     schedule: Schedule = "cosine"
     warmup_epochs: Natural = 5
     warmup_learning_rate: Annotated[float, Field(gt=0)] = 1e-5
@@ -151,6 +163,15 @@ class Experiment:
     seeds: Seeds = (0,)
     protocol: Protocol = "clean"
     studies: Studies = ("main",)
+
+    @model_validator(mode="after")
+    def _goes_around(self) -> "Experiment":
+        if self.model.longitude == "wrap" and (cut := {"crop", "rotate"} & set(self.training.augment)):
+            raise ValueError(
+                f"augment: {listed(cut)} gives frames whose first and last column are no neighbours, which longitude: "
+                "wrap takes them for; leave one of the two out"
+            )
+        return self
 
     def trained_for(self, protocol: Protocol) -> bool:
         """Return whether a protocol's windows are made as those that it is trained on; else scores mean nothing."""

@@ -2,7 +2,8 @@
 
 An experiment's settings stand in several places of params.yaml, the later one winning: ``profiles.<profile>.all``,
 ``profiles.<profile>.<dataset>``, the ``rules`` of both, the experiment's study (see :mod:`svqkit.settings.studies`)
-and ``experiments.<experiment>``. Each place is checked by itself, in every profile, so that a mistake is told where
+and ``experiments.<experiment>``. A profile has the datasets that it lists under ``datasets``; without such a list all
+that no other profile lists. Each place is checked by itself, in every profile, so that a mistake is told where
 it stands; then the experiments of the chosen profile are put together.
 """
 
@@ -24,7 +25,7 @@ from svqkit.settings.experiment import Loss as Loss
 from svqkit.settings.experiment import Precision as Precision
 from svqkit.settings.quantizers import QUANTIZERS, NoQuantizer, Quantizer
 from svqkit.settings.studies import Entry, Tree, changed, expand, join, mapping, names_in, section, spread
-from svqkit.settings.types import NAME_RULE, STRICT, Name, Seeds, checked, fit, is_name, refuse
+from svqkit.settings.types import NAME_RULE, STRICT, Name, Names, Seeds, checked, fit, is_name, refuse
 from svqkit.userfiles import read_yaml
 
 
@@ -33,7 +34,7 @@ class Named(dict):
 
 
 # What fits a part of the file: the type of a setting, or by key what fits there.
-ALL = "all"
+ALL, DATASETS = "all", "datasets"
 SETTINGS = {"model": Model, "training": Training, "seeds": Seeds}
 SIZED = SETTINGS | {"quantizers": Named(QUANTIZERS)}
 RULES = Named(dict.fromkeys([*QUANTIZERS, *TRANSLATORS, *get_args(Study)], SIZED))
@@ -45,7 +46,8 @@ class Params:
     """All of params.yaml for one profile.
 
     ``lpips_alexnet`` is a file with AlexNet's weights for LPIPS; empty: torchvision's own cache. ``sizes`` are the
-    settings that the profile has for quantizers, by dataset and kind.
+    settings that the profile has for quantizers, by dataset and kind; ``elsewhere`` the datasets that only other
+    profiles have, and which.
     """
 
     profile: str
@@ -53,13 +55,20 @@ class Params:
     experiments: dict[str, Experiment]
     lpips_alexnet: str = ""
     sizes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    elsewhere: dict[str, list[str]] = field(default_factory=dict)
 
     def dataset(self, name: str) -> Data:
         """Return the dataset called ``name``.
 
         Raises:
-            SvqkitError: there is none; the message lists the valid names.
+            SvqkitError: there is none; the message lists the valid names, or the profile that has it.
         """
+        if name in self.elsewhere:
+            homes = " or ".join(self.elsewhere[name]) or "none: list it in one"
+            raise SvqkitError(
+                f"Profile {self.profile!r} does not have the dataset {name!r}. The profile that has it is {homes}. "
+                "Name it (`-p profile …` of papermill, `--profile …`), or set `profile` in params.yaml."
+            )
         return choose(self.datasets, name, f"dataset in profile {self.profile!r}")
 
     def experiment(self, name: str) -> Experiment:
@@ -97,17 +106,29 @@ def load_params(path: str | Path = "params.yaml", profile: str | None = None) ->
     sources = {key: str(section(datasets, key).get("source", WeatherData.source)) for key in datasets}
     kinds = {key: SOURCES.get(source) for key, source in sources.items()}
     of_profile = {ALL: _section(SOURCES), **{key: _section(kind or Any) for key, kind in kinds.items()}}
+    of_profile[DATASETS] = str | Names
     fits = {"datasets": {key: kind or Data for key, kind in kinds.items()}}
     check(FILE | fits | {"profiles": dict.fromkeys(profiles, Named(of_profile))}, tree, "", problems)
     entries = expand(studies, experiments, datasets, problems)
     for entry in entries.values():
         _check_layers(entry, profiles, problems)
     for kind, names in (("datasets", datasets), ("profiles", profiles), ("experiments", entries)):
-        problems += [f"{kind}: {key!r} {NAME_RULE}" for key in names if not is_name(key) or key == ALL]
+        problems += [f"{kind}: {key!r} {NAME_RULE}" for key in names if not is_name(key) or key in (ALL, DATASETS)]
+    refuse(f"{path} doesn't fit", problems)
+    listing = {key: names_in(part[DATASETS]) for key, part in profiles.items() if DATASETS in (part or ())}
+    for key, names in listing.items():
+        unknown = [one for one in names if one not in datasets]
+        problems += [f"profiles.{key}.{DATASETS}: unknown dataset {one!r}{hint(one, datasets)}" for one in unknown]
     refuse(f"{path} doesn't fit", problems)
 
-    sized, built, usual = spread(profiles[name]), {}, {}
+    unlisted = set(datasets).difference(*listing.values())
+    homes = {one: [key for key in profiles if one in listing.get(key, unlisted)] for one in datasets}
+    elsewhere = {one: keys for one, keys in homes.items() if name not in keys}
+    sized = spread({key: part for key, part in profiles[name].items() if key != DATASETS})
+    built, usual = {}, {}
     for dataset, source in sources.items():
+        if dataset in elsewhere:
+            continue
         where = f"profiles.{name}.{dataset}"
         if not {ALL, dataset} & sized.keys():
             problems.append(f"{where}: profiles.{name} says nothing of dataset {dataset!r}; add its sizes")
@@ -119,12 +140,14 @@ def load_params(path: str | Path = "params.yaml", profile: str | None = None) ->
     refuse(f"{path} doesn't fit", problems)
     made = {}
     for key, entry in entries.items():
+        if entry.dataset in elsewhere:
+            continue
         about = {"name": key, "profile": name, "dataset": entry.dataset, "data": as_tree(built[entry.dataset])}
         settings = about | _settings(entry, name, usual[entry.dataset])
         made[key] = fit(Experiment, settings, entry.layers[-1].where, problems)
     refuse(f"{path} doesn't fit", problems)
     sizes = {dataset: join(*(part["quantizers"] for part in given)) for dataset, given in usual.items()}
-    return Params(name, built, made, tree.get("lpips_alexnet") or "", sizes)
+    return Params(name, built, made, tree.get("lpips_alexnet") or "", sizes, elsewhere)
 
 
 def as_tree(settings: Any) -> Tree:

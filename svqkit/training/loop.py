@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from svqkit import models
 from svqkit.atomic import clear_leftovers, remove, replacing
 from svqkit.data.augment import augment
-from svqkit.data.domain import Domain
+from svqkit.data.domain import Domain, refuse_region
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order, scoring_batch
 from svqkit.devices.distributed import refuse_uneven, sync_layers
@@ -107,6 +107,8 @@ def train(
         # On the side, so that the pipeline's copy of the notebook is the same whether it was trained now or before.
         accelerator.print(f"{target} is finished, of the same settings, data and code: kept.", file=sys.stderr)
         return target
+    if experiment.model.longitude == "wrap":
+        refuse_region(store)
     settings = experiment.training
     train_set = Examples(experiment, store, "train", accelerator)
     validation_split = "test" if experiment.protocol == "paper" else "validation"
@@ -130,7 +132,7 @@ def train(
         for inputs, targets in train_set.epoch(seed, progress.epoch, skip=progress.step):
             position = (settings, progress.epoch, progress.step, steps)
             for group in optimizer.param_groups:
-                group["lr"] = schedule.learning_rate(*position)
+                group["lr"] = group["factor"] * schedule.learning_rate(*position)
                 group["betas"] = (schedule.momentum(*position), 0.999)
             loss = sum(losses(inputs, targets))
             accelerator.backward(loss)
@@ -186,10 +188,30 @@ class Objective(nn.Module):
 def prepare_model(
     model: nn.Module, training: Training, device: torch.device | str
 ) -> tuple[Objective, torch.optim.Adam]:
-    """Return a model on its device, made fast, with its loss; and its optimizer, to be given a learning rate."""
+    """Return a model on its device, made fast, with its loss; and its optimizer, to be given a learning rate.
+
+    Each group of the optimizer's parameters says in ``factor`` what its learning rate is to be multiplied by.
+
+    Raises:
+        SvqkitError: ``quantizer_learning_rate`` is not 1, and the quantizer has nothing that it is about.
+    """
     model = to_channels_last(sync_layers(model.to(device)))
     trained = [weight for weight in model.parameters() if weight.requires_grad]
-    return Objective(model, training), torch.optim.Adam(trained, fused=True)
+    groups = [{"params": trained, "factor": 1.0}]
+    if training.quantizer_learning_rate != 1:
+        slowed = {id(weight) for weight in model.quantizer.factors() if weight.requires_grad}
+        if not slowed:
+            raise SvqkitError(
+                f"quantizer_learning_rate: {training.quantizer_learning_rate} is for a codebook and the matrix before "
+                f"it; {type(model.quantizer).__name__} trains none that are mixed by weights. Leave it out, or use svq."
+            )
+        auto = training.quantizer_learning_rate == "auto"
+        factor = 1 / model.quantizer.codebook_size if auto else training.quantizer_learning_rate
+        groups = [
+            {"params": [weight for weight in trained if id(weight) not in slowed], "factor": 1.0},
+            {"params": [weight for weight in trained if id(weight) in slowed], "factor": factor},
+        ]
+    return Objective(model, training), torch.optim.Adam(groups, fused=True)
 
 
 class Examples:

@@ -20,7 +20,7 @@ from svqkit.data.sources.hickle_arrays import find_array
 from svqkit.data.sources.images import ImageFiles, image_size, size_text
 from svqkit.data.sources.kth import BROKEN_OFF, SEQUENCES, find_recordings
 from svqkit.data.sources.taxibj import open_samples
-from svqkit.data.sources.taxibj_records import SLOTS, inspect_record
+from svqkit.data.sources.taxibj_records import inspect_record
 from svqkit.data.sources.video import Video
 from svqkit.data.sources.weather import find_sources, inspect_source
 from svqkit.errors import SvqkitError, choose
@@ -244,17 +244,18 @@ def _inspect_taxibj(data: TaxiBJData, files: Sequence[Path], report: Report) -> 
         report.compare(FACTS["test samples"], f"{test.count:,}")
         report.frames, report.frame_bytes = train.frames + test.frames, 4 * math.prod(train.inputs.shape[2:])
         return {"OpenSTL": ["dataset.npz"]}, names
-    days = []
+    inspected = []
 
     def grid(path: Path) -> tuple[int, int]:
-        record = inspect_record(path)
-        days.extend(record.days)
-        return record.grid
+        inspected.append(inspect_record(path))
+        return inspected[-1].grid
 
     report.compare_sizes(FACTS["taxis"], records, grid)
-    report.notes.append(f"{len(days)} days have all of their {SLOTS} slots")
+    days = sum(len(record.days) for record in inspected)
+    report.notes.append(f"{days} days have all of their slots")
     report.notes.append("the published scores are made with dataset.npz, not with these files")
-    report.frames, report.frame_bytes = len(days) * SLOTS, 4 * 2 * 32 * 32
+    frames = [len(record.days) * record.slots for record in inspected]
+    report.frames, report.frame_bytes = sum(frames), 4 * 2 * math.prod(inspected[0].grid) if inspected else 0
     return {"DeepST, data/TaxiBJ": published.TAXIBJ_RECORDS}, names
 
 

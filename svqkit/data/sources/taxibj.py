@@ -14,7 +14,7 @@ compared.
 The original maximum, taxis that are 1 here, is not in the file: it is the setting ``maximum``, 1292, which public
 configurations for the four original files call MAX_FLOWIO. (Their README prints 1250 for the last file alone.)
 
-``<root>/BJ13_M32x32_T30_InOut.h5`` to ``BJ16_…``, the original files: see
+``<root>/BJ13_M32x32_T30_InOut.h5`` to ``BJ16_…``, the original files, or New York's bikes in their layout: see
 :mod:`svqkit.data.sources.taxibj_records`.
 """
 
@@ -27,7 +27,7 @@ import numpy as np
 
 from svqkit.data.plan import Plan, Windowing
 from svqkit.data.sources.arrayfiles import NpzMember
-from svqkit.data.sources.taxibj_records import CHANNELS, original_range, plan_records
+from svqkit.data.sources.taxibj_records import CHANNELS, original_range, plan_records, records_in
 from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, Split, TaxiBJData
 
@@ -48,7 +48,7 @@ def plan(data: TaxiBJData) -> Plan:
     root = Path(data.root)
     if (root / "dataset.npz").exists():
         return _plan_samples(root / "dataset.npz", data)
-    records = sorted(root.glob("BJ[0-9][0-9]_M*_T30_InOut.h5"))
+    records = records_in(root)
     if not records:
         raise SvqkitError(
             f"The folder {root.absolute()} has neither dataset.npz, as OpenSTL publishes it, nor the original files "
@@ -139,7 +139,7 @@ def _plan_samples(path: Path, data: TaxiBJData) -> Plan:
         starts = {split: samples[split] * train.length + inputs - data.frames_in for split in SPLITS}
         return Windowing.consecutive(data, clips, starts)
 
-    if list(path.parent.glob("BJ[0-9][0-9]_M*_T30_InOut.h5")):
+    if records_in(path.parent):
         notes.append(f"{path.name} is used; the HDF5 files beside it are not")
     return Plan(
         parts=[train, test],
@@ -150,7 +150,7 @@ def _plan_samples(path: Path, data: TaxiBJData) -> Plan:
         units=("", ""),
         windows={"clean": windowing(clean), "paper": windowing(paper)},
         files=(path,),
-        extra=original_range(0.0, data.maximum),
+        extra=original_range(0.0, data.maximum, "taxis per 30 min"),
         notes=tuple(notes),
     )
 

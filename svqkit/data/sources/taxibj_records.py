@@ -1,4 +1,6 @@
-"""TaxiBJ's original files of 2013 to 2016, in HDF5; see :mod:`svqkit.data.sources.taxibj` for the other kind.
+"""TaxiBJ's original files of 2013 to 2016, in HDF5, and New York's bikes in the same layout.
+
+See :mod:`svqkit.data.sources.taxibj` for TaxiBJ's other kind of file.
 
 ``<root>/BJ13_M32x32_T30_InOut.h5`` to ``BJ16_…`` hold ``data`` (slots, 2, 32, 32) in taxis, and
 ``date`` (slots,) such as b"2013070148", the day and its slot of 30 minutes, 01 to 48. As in the original
@@ -6,8 +8,12 @@
 the last 28 days are the test, values are scaled by the smallest and largest value of all days before these, and
 holidays stay in. There the scale is [-1, 1], here it is [0, 1]; a test value above the largest one of training is
 above 1. Windows are consecutive slots, one starts at every slot, and none crosses from one split into another.
+
+``<root>/BikeNYC_M16x8_T60.h5`` (in DeepST ``NYC14_M16x8_T60_NewEnd.h5``) is the same of bikes, with slots of 60
+minutes, 01 to 24, on 16 × 8 cells; there the test is of the last 10 days.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,8 +30,9 @@ from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, TaxiBJData
 
 CHANNELS = ("inflow", "outflow")
-UNITS = "taxis per 30 min"
-SLOTS = 48
+# What is counted, by how the name of a file begins.
+COUNTED = {"BJ": "taxis", "BikeNYC": "bikes", "NYC14": "bikes"}
+NAME = re.compile(rf"({'|'.join(COUNTED)}).*_M\d+x\d+_T(30|60)(_\w+)?\.h5")
 
 
 @dataclass(frozen=True)
@@ -33,27 +40,29 @@ class Record:
     """One of the original files, checked.
 
     Attributes:
-        days: those with all 48 slots, datetime64[D], in the order of time.
+        slots: how many a day has: 48 of 30 minutes, or 24 of 60.
+        days: those with all their slots, datetime64[D], in the order of time.
         rows: of each the row of its first slot.
         incomplete: how many days have fewer.
         grid: height and width.
     """
 
     path: Path
+    slots: int
     days: np.ndarray
     rows: np.ndarray
     incomplete: int
     grid: tuple[int, int]
 
     def values(self) -> Iterator[np.ndarray]:
-        """Yield taxis, (48, 2, H, W) float64, never negative, of each whole day.
+        """Yield taxis or bikes, (slots, 2, H, W) float64, never negative, of each whole day.
 
         Raises:
             SvqkitError: the file is damaged, or has a value that is not finite.
         """
         with open_hdf5(self.path) as file:
             for day, start in zip(self.days, self.rows, strict=True):
-                values = np.asarray(file["data"][start : start + SLOTS], np.float64)
+                values = np.asarray(file["data"][start : start + self.slots], np.float64)
                 bad = ~(np.abs(values) < LARGEST)
                 if bad.any():
                     slot, channel, row, column = np.argwhere(bad)[0].tolist()
@@ -75,10 +84,10 @@ class Days:
     @property
     def frames(self) -> int:
         """How many frames it gives."""
-        return len(self.record.days) * SLOTS
+        return len(self.record.days) * self.record.slots
 
     def read(self) -> Iterator[np.ndarray]:
-        """Yield a day at a time, (48, 2, H, W) float32.
+        """Yield a day at a time, (slots, 2, H, W) float32.
 
         Raises:
             SvqkitError: the file is damaged, or has a value that is not finite.
@@ -95,7 +104,10 @@ def plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
     """
     inspected = [inspect_record(path) for path in paths]
     records = sorted((record for record in inspected if len(record.days)), key=lambda record: record.days[0])
-    _check_together(records, paths)
+    if not records:
+        slots = inspected[0].slots
+        raise SvqkitError(f"{listed(map(str, paths))}: no day has all of its {slots} slots; nothing is left.")
+    _check_together(records)
     days = np.concatenate([record.days for record in records])
     test = len(days) - data.test_days
     validation = test - max(1, round(test * data.validation_share))
@@ -106,10 +118,11 @@ def plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
         )
     borders = {"train": (0, validation), "validation": (validation, test), "test": (test, len(days))}
     low, high, above = _range_of(records, test)
-    clean = {split: _runs(days, *borders[split]) for split in SPLITS}
-    paper = {"train": _runs(days, 0, test), "validation": clean["test"], "test": clean["test"]}
+    slots = records[0].slots
+    clean = {split: _runs(days, slots, *borders[split]) for split in SPLITS}
+    paper = {"train": _runs(days, slots, 0, test), "validation": clean["test"], "test": clean["test"]}
     incomplete = sum(record.incomplete for record in inspected)
-    notes = [f"{incomplete} day(s) without all of their {SLOTS} slots were left out"] if incomplete else []
+    notes = [f"{incomplete} day(s) without all of their {slots} slots were left out"] if incomplete else []
     if above:
         notes.append(f"{above:,} test values are above the largest one before the test, hence above 1")
     return Plan(
@@ -121,15 +134,28 @@ def plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
         units=("", ""),
         windows={"clean": Windowing.consecutive(data, clean), "paper": Windowing.consecutive(data, paper)},
         files=tuple(record.path for record in records),
-        clip_names=[(f"{days[a // SLOTS]} to {days[b // SLOTS - 1]}", a, b) for a, b in _runs(days, 0, len(days))],
-        extra=original_range(low, high),
+        clip_names=[
+            (f"{days[a // slots]} to {days[b // slots - 1]}", a, b) for a, b in _runs(days, slots, 0, len(days))
+        ],
+        extra=original_range(low, high, units_of(records[0].path)),
         notes=tuple(notes),
     )
 
 
-def original_range(minimum: float, maximum: float) -> dict[str, float | str]:
+def original_range(minimum: float, maximum: float, units: str) -> dict[str, float | str]:
     """Return what 0 and 1 stand for, so that errors can be given in taxis."""
-    return {"original_minimum": minimum, "original_maximum": maximum, "original_units": UNITS}
+    return {"original_minimum": minimum, "original_maximum": maximum, "original_units": units}
+
+
+def records_in(root: Path) -> list[Path]:
+    """Return the files in a folder that are called as the original ones are."""
+    return sorted(path for path in root.glob("*.h5") if NAME.fullmatch(path.name))
+
+
+def units_of(path: Path) -> str:
+    """Return the units of a file of that name: "taxis per 30 min"."""
+    counted, minutes = NAME.fullmatch(path.name).group(1, 2)
+    return f"{COUNTED[counted]} per {minutes} min"
 
 
 def inspect_record(path: Path) -> Record:
@@ -138,6 +164,7 @@ def inspect_record(path: Path) -> Record:
     Raises:
         SvqkitError: it can't be opened, or does not hold what the module's docstring says.
     """
+    count = 24 * 60 // int(NAME.fullmatch(path.name)[2])
     with open_hdf5(path) as file:
         lacking = [key for key in ("data", "date") if not isinstance(file.get(key), h5py.Dataset)]
         if lacking:
@@ -156,28 +183,27 @@ def inspect_record(path: Path) -> Record:
     dates = pd.Series([date.decode("ascii", "replace") if isinstance(date, bytes) else str(date) for date in written])
     of_day = pd.to_datetime(dates.str[:8], format="%Y%m%d", errors="coerce")
     of_slot = pd.to_numeric(dates.str[8:], errors="coerce")
-    bad = ~dates.str.fullmatch("[0-9]{10}") | of_day.isna() | ~of_slot.between(1, SLOTS)
+    bad = ~dates.str.fullmatch("[0-9]{10}") | of_day.isna() | ~of_slot.between(1, count)
     if bad.any():
         first = int(bad.argmax())
         raise SvqkitError(
-            f"{path}, date {first}: expected a day and its slot, 01 to 48, such as 2013070148, got {dates[first]!r}."
+            f"{path}, date {first}: expected a day and its slot, 01 to {count}, as in 2013070148, got {dates[first]!r}."
         )
     days, slots = of_day.to_numpy("datetime64[D]"), of_slot.to_numpy(int)
-    # A day is whole where its 48 slots follow each other.
-    rows = np.flatnonzero(slots[: len(slots) - SLOTS + 1] == 1)
-    following = rows[:, None] + np.arange(SLOTS)
-    is_whole = (slots[following] == np.arange(1, SLOTS + 1)) & (days[following] == days[rows, None])
+    # A day is whole where its slots follow each other.
+    rows = np.flatnonzero(slots[: len(slots) - count + 1] == 1)
+    following = rows[:, None] + np.arange(count)
+    is_whole = (slots[following] == np.arange(1, count + 1)) & (days[following] == days[rows, None])
     rows = rows[is_whole.all(axis=1)]
-    return Record(path, days[rows], rows, len(np.setdiff1d(days, days[rows])), shape[2:])
+    return Record(path, count, days[rows], rows, len(np.setdiff1d(days, days[rows])), shape[2:])
 
 
-def _check_together(records: Sequence[Record], paths: Sequence[Path]) -> None:
-    if not records:
-        raise SvqkitError(f"{listed(map(str, paths))}: no day has all of its {SLOTS} slots; nothing is left.")
+def _check_together(records: Sequence[Record]) -> None:
     for record in records[1:]:
-        if record.grid != records[0].grid:
+        if (record.grid, units_of(record.path)) != (records[0].grid, units_of(records[0].path)):
             raise SvqkitError(
-                f"The grids differ: {records[0].path} has {records[0].grid}, {record.path} has {record.grid}."
+                f"The files differ: {records[0].path} has {units_of(records[0].path)} on {records[0].grid}, "
+                f"{record.path} {units_of(record.path)} on {record.grid}. Give each kind a folder of its own."
             )
     all_days = [(day, record.path) for record in records for day in record.days]
     for (day, path), (later, other) in pairwise(all_days):
@@ -203,8 +229,8 @@ def _range_of(records: Sequence[Record], training_days: int) -> tuple[float, flo
     return low, high, above
 
 
-def _runs(days: np.ndarray, first: int, stop: int) -> list[Clip]:
+def _runs(days: np.ndarray, slots: int, first: int, stop: int) -> list[Clip]:
     """Runs of frames [start, stop) of days that follow each other, from day ``first`` to ``stop``."""
     apart = np.diff(days[first:stop]) != np.timedelta64(1, "D")
     cuts = [first, *(np.flatnonzero(apart) + first + 1).tolist(), stop]
-    return [(a * SLOTS, b * SLOTS) for a, b in pairwise(cuts)]
+    return [(a * slots, b * slots) for a, b in pairwise(cuts)]

@@ -10,9 +10,13 @@ from pkgutil import resolve_name
 from torch import nn
 
 from svqkit.errors import choose
+from svqkit.models.longitude import wrap_longitude
 from svqkit.settings.params import TRANSLATORS, Model
 
 
 def build(settings: Model, channels: int, size: tuple[int, int]) -> nn.Module:
     """Return the translator that ``settings`` name, for T·hid_S ``channels`` on latents of ``size`` (H', W')."""
-    return resolve_name(choose(TRANSLATORS, settings.translator, "translator"))(settings, channels, size)
+    translator = resolve_name(choose(TRANSLATORS, settings.translator, "translator"))(settings, channels, size)
+    if settings.longitude == "wrap":
+        wrap_longitude(translator)
+    return translator

@@ -94,7 +94,7 @@ class LargeKernelAttention(nn.Module):
 
 
 class DilatedConv2d(nn.Conv2d):
-    """A dilated convolution that keeps height and width, on a CPU computed as one without dilation.
+    """A dilated convolution, padded by multiples of its dilation, on a CPU computed as one without dilation.
 
     Every d-th row and column see only each other, so that the d² maps of them are convolved each on its own: the same
     sums. oneDNN has fast kernels for that, and none for the gradient of a dilated depthwise one: measured on 2 cores
@@ -102,7 +102,7 @@ class DilatedConv2d(nn.Conv2d):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (B, C, H, W) → the same height and width."""
+        """x (B, C, H, W) → (B, C, H', W'), the same height and width with full padding."""
         if x.device.type != "cpu" or torch.compiler.is_exporting():
             return super().forward(x)
         (d, _), (height, width) = self.dilation, x.shape[2:]
@@ -113,11 +113,13 @@ class DilatedConv2d(nn.Conv2d):
             rearrange(maps, "n h w c -> n c h w"),
             self.weight,
             self.bias,
-            padding=self.kernel_size[0] // 2,
+            padding=tuple(side // d for side in self.padding),
             groups=self.groups,
         )
         y = rearrange(y, "(b p q) c h w -> b (h p) (w q) c", p=d, q=d)
-        return rearrange(y[:, :height, :width], "b h w c -> b c h w")
+        (above, left), (rows, columns) = self.padding, self.kernel_size
+        y = y[:, : height + 2 * above - d * (rows - 1), : width + 2 * left - d * (columns - 1)]
+        return rearrange(y, "b h w c -> b c h w")
 
 
 class Tokens(nn.Module):

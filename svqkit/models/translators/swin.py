@@ -5,8 +5,10 @@ from timm.models.swin_transformer import WindowAttention, window_partition, wind
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svqkit.errors import SvqkitError
 from svqkit.models.translators.blocks import init_weights, need_multiple
 from svqkit.models.translators.metaformer import BlockSpec, MetaTranslator
+from svqkit.settings.params import Model
 
 HEADS = 8
 
@@ -16,7 +18,19 @@ class Swin(MetaTranslator):
 
     Source: Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", arXiv 2103.14030;
     layer sizes and initialisation as in OpenSTL, attention in timm's implementation.
+
+    Raises:
+        SvqkitError: with ``longitude: wrap``, windows that don't fit the width would leave an edge.
     """
+
+    def __init__(self, settings: Model, channels: int, size: tuple[int, int]) -> None:
+        super().__init__(settings, channels, size)
+        window = self.blocks[0].window
+        if settings.longitude == "wrap" and size[1] % window:
+            raise SvqkitError(
+                f"`longitude: wrap` with swin needs latents whose width is a multiple of its windows' {window}, got "
+                f"{size[1]}: change the translator, or leave longitude as it is (zeros)."
+            )
 
     def block(self, spec: BlockSpec) -> nn.Module:
         """Make a block: odd blocks shift their windows by half, where there is more than one."""
