@@ -117,6 +117,8 @@ def settings_of(experiment: Experiment) -> str:
         {key: value for key, value in as_tree(part).items() if key not in SAME_WORK}
         for part in (experiment.model, experiment.quantizer)
     )
+    if model["longitude"] == "zeros":  # as it was when this was no setting: what was measured then still counts
+        del model["longitude"]
     frames = [*SHAPES[experiment.dataset][:3], experiment.data.frames_in, experiment.data.frames_out]
     penalised = getattr(experiment.quantizer, "l1", 0) > 0
     tree = [frames, model, quantizer, penalised, experiment.training.batch_size, experiment.training.precision]

@@ -93,7 +93,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path.write_text(json.dumps({"machine": machine, "versions": {"torch": "2.15"}, "runs": {}}))
     shutil.copytree(PROJECT / "docs/evidence", tmp_path / "docs/evidence")
     marks = [(readme.BEGIN_REAL, readme.END_REAL), (readme.BEGIN, readme.END)]
-    page = "".join(f"{begin}\nold\n{end}\n" for begin, end in marks)
+    page = "".join(f"{begin}\noutdated\n{end}\n" for begin, end in marks)
     (tmp_path / "README.md").write_text(f"Before.\n{page}After.\n", encoding="utf-8")
     (tmp_path / "params.yaml").write_text((PROJECT / "params.yaml").read_text())
     monkeypatch.chdir(tmp_path)
@@ -114,7 +114,7 @@ def test_the_table_is_written_from_results(project: Path) -> None:
     assert page.endswith("\nAfter.\n")
     assert "| SimVP | 3 | **10.00 ± 1.00** |" in re.sub(" +", " ", page)
     assert "Some CPU" in page
-    assert "old" not in page
+    assert "outdated" not in page
     readme.main()
     assert (project / "README.md").read_text(encoding="utf-8") == page, "made twice it is the same"
 
