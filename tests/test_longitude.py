@@ -202,6 +202,7 @@ def test_grids_around_the_earth_are_taken(lon: np.ndarray) -> None:
     ("lon", "has"),
     [
         (EVEN[:44], "44 columns from 0 to 344"),
+        (FINE[:999], "999 columns from 0 to 359.28"),
         (np.r_[EVEN, 360.0], "46 columns from 0 to 360"),
         (EVEN / 2, "45 columns from 0 to 176"),
         (np.delete(EVEN, 20), "44 columns from 0 to 352"),
