@@ -142,6 +142,7 @@ def test_a_method_is_found_among_ours_by_settings() -> None:
     [
         {"model": {"noise": 0.1}},
         {"model": {"longitude": "wrap"}},
+        {"training": {"quantizer_learning_rate": "auto"}},
         {"model": {"quantize_after_translator": True}},
         {"model": {"translator": "swin"}},
         {"quantizer": {"learnable": False}},

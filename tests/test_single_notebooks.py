@@ -9,6 +9,8 @@ from nbformat import NotebookNode
 from projectcopy import ROOT, Project, outputs_of
 from test_datasets import NAMES
 
+from svqkit.paper.page import as_markdown
+
 SHORT = {"training": {"epochs": 1, "steps_per_epoch": 2}}
 # The others of weather are read and drawn as the two that are left.
 LIKE_ANOTHER = ("weather_r", "weather_uv10", "weather_tcc", "weather_hmv")
@@ -47,10 +49,13 @@ def test_train_takes_a_translator_a_quantizer_and_a_seed(
     assert run.parent.name == "weather_t2m-poolformer-fsq"
 
 
-def test_the_evidence_is_told_from_its_numbers(execute: Callable[..., NotebookNode]) -> None:
-    texts, pictures = outputs_of(execute("evidence", folder=str(ROOT / "docs/evidence")))
-    assert pictures >= 1
-    assert all(word in texts for word in ("SVQ beats the MLP", "SVQ slowed", "test windows"))
+def test_the_page_of_evidence_is_what_its_numbers_give(project: Project, execute: Callable[..., NotebookNode]) -> None:
+    shutil.copytree(ROOT / "docs/evidence", project.folder / "docs/evidence", dirs_exist_ok=True)
+    executed = execute("evidence")
+    executed.cells = [cell for cell in executed.cells if not cell.source.startswith(("%reset", "# Parameters"))]
+    text, pictures = as_markdown(executed, "evidence")
+    assert text == (ROOT / "docs/evidence.md").read_text(encoding="utf-8"), "run `make evidence`"
+    assert set(pictures) == {path.name for path in (ROOT / "docs/evidence").glob("*.png")}
 
 
 def test_an_unknown_parameter_is_one_clear_error(execute: Callable[..., NotebookNode]) -> None:

@@ -52,7 +52,8 @@ PUBLISHED = {
     ),
     "nyc_bike": Published(
         copy="traffic/BikeNYC_M16x8_T60.h5",
-        terms="no terms stated; DeepST's BikeNYC, NYC14_M16x8_T60_NewEnd.h5, has other hours",
+        terms="no terms stated; repacked from github.com/Echo-Ji/ST-SSL",
+        sha256={"BikeNYC_M16x8_T60.h5": "db1e08a68e2e62adc1484129908aa219e9c2b52e7b07851797f0b5d01493fe08"},
     ),
 }
 
@@ -66,7 +67,7 @@ def put_in_place(folder: Path, copies: Path) -> list[str]:
     lacking = []
     for name, published in PUBLISHED.items():
         target, copy = folder / name, copies / published.copy
-        if all(_digest(target / file) == digest for file, digest in published.sha256.items()) and target.exists():
+        if published.sha256 and all(_digest(target / file) == digest for file, digest in published.sha256.items()):
             print(f"{target}: there already")
             continue
         try:

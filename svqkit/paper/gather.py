@@ -35,6 +35,7 @@
         smaller   the same quantizer with fewer codes; the experiment has the most
         before    the same quantizer before the translator; the experiment's is behind it
         rival     another quantizer, a control or another loss; the experiment is the main SVQ
+        tuned     another model of study sweep, both at their chosen rates
     costs.parquet    what models cost, see :mod:`svqkit.paper.costs`; no rows where that was not measured
 
 Not every dataset need be there: whoever has the real files of one only gets tables of that one.
@@ -47,6 +48,7 @@ from dataclasses import fields, replace
 from functools import cache
 from itertools import permutations
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -151,12 +153,13 @@ class _Dataset:
         self.experiments = list({run.experiment.name: run.experiment for run in self.members}.values())
         self.tuned = tuned(self.experiments)
         self.logs = {(run.experiment.name, run.seed): run.log() for run in self.members}
-        losses = pd.DataFrame(
-            [(*key, log["validation_loss"].min()) for key, log in self.logs.items()], columns=["name", "seed", "loss"]
-        )
-        means = losses.groupby("name", sort=False)["loss"].mean()
-        tried = means[means.index.isin(self.tuned)]
-        self.chosen = set(tried.groupby(tried.index.map(self.tuned), sort=False).idxmin()) if len(tried) else set()
+        losses: dict[str, list[float]] = {}
+        for (name, _), log in self.logs.items():
+            losses.setdefault(name, []).append(log["validation_loss"].min())
+        tried: dict[str, list[str]] = {}
+        for name, first in self.tuned.items():
+            tried.setdefault(first, []).append(name)
+        self.chosen = {min(names, key=lambda name: fmean(losses[name])) for names in tried.values()}
 
     def scores(self) -> pd.DataFrame:
         """The scores, with the unit of each and what its channel is."""
@@ -273,7 +276,7 @@ def compared(experiments: Sequence[Experiment]) -> dict[str, list[Pair]]:
     largest = {kind_of(one): one for one in sorted(sized, key=codes)}
     return {
         "base": [(one, base) for one in experiments if (base := base_of(one, experiments))],
-        "svq": [(one, svq) for one in of("init", "relu", "parts") if svq and one.name != svq.name],
+        "svq": [(one, svq) for one in of("init", "relu", "parts", "step") if svq and one.name != svq.name],
         "frozen": [
             (one, other)
             for one, other in permutations(experiments, 2)

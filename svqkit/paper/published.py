@@ -75,6 +75,7 @@ def counterparts(runs: pd.DataFrame) -> dict[str, str]:
         & runs["quantize_after_translator"].eq(False)
         & runs["noise"].eq(0)
         & runs["longitude"].eq("zeros")
+        & runs["quantizer_learning_rate"].eq(1)
     )
     found: dict[str, str] = {}
     ours = runs[plain].assign(learnable=runs["learnable"].ne(False))

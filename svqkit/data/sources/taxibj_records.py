@@ -10,7 +10,7 @@ holidays stay in. There the scale is [-1, 1], here it is [0, 1]; a test value ab
 above 1. Windows are consecutive slots, one starts at every slot, and none crosses from one split into another.
 
 ``<root>/BikeNYC_M16x8_T60.h5`` (in DeepST ``NYC14_M16x8_T60_NewEnd.h5``) is the same of bikes, with slots of 60
-minutes, 01 to 24, on 16 × 8 cells; there the test is of the last 10 days.
+minutes, 01 to 24, on 16 × 8 cells.
 """
 
 import re
@@ -143,7 +143,7 @@ def plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
 
 
 def original_range(minimum: float, maximum: float, units: str) -> dict[str, float | str]:
-    """Return what 0 and 1 stand for, so that errors can be given in taxis."""
+    """Return what 0 and 1 stand for, so that errors can be given in taxis or bikes."""
     return {"original_minimum": minimum, "original_maximum": maximum, "original_units": units}
 
 
