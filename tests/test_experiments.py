@@ -290,7 +290,7 @@ def test_seeds_are_several_where_kinds_are_compared_and_three_in_the_paper_s_mai
 def test_the_pipeline_stays_small_enough_to_be_looked_over_at_once() -> None:
     datasets = params("sample").datasets
     pipeline = YAML(typ="safe").load(ROOT / "dvc.yaml")
-    sizes = {"${roots}": len(datasets), "${trainings}": len(params("sample").experiments)}
+    sizes = {"${stores}": len(datasets), "${trainings}": len(params("sample").experiments)}
     assert sum(sizes.get(stage.get("foreach"), 1) for stage in pipeline["stages"].values()) <= 170
     assert pipeline["metrics"] == [f"scores/${{profile}}/{dataset}/metrics" for dataset in datasets]
 

@@ -1,6 +1,7 @@
 """The small files of settings that stages depend on: a changed setting changes the files of what reads it, no other."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,21 @@ def test_a_stage_that_dvc_does_not_know_yet_is_added_and_the_command_is_to_be_gi
     assert not Path("build").exists()
     assert YAML(typ="safe").load(Path("trainings.yaml"))["trainings"]["mine"] == "kth"
     assert stage_settings.main() == 0
+
+
+@pytest.mark.parametrize("root", ["gs://bucket/kth", "there/kth"])
+def test_raw_files_are_found_in_one_place_wherever_they_lie(root: str, tmp_path: Path) -> None:
+    links, settings = tmp_path / "build/roots", load_params(PARAMS, "sample")
+    data = settings.dataset("kth")
+    for place in ("first", "second"):
+        raw = tmp_path / place / "kth/person01.txt"
+        raw.parent.mkdir(parents=True)
+        raw.write_text(place)
+        stage_settings.link_roots(replace(settings, datasets={"kth": replace(data, root=str(raw.parent))}), links)
+        assert (links / "kth/kth/person01.txt").read_text() == place
+    stage_settings.link_roots(replace(settings, datasets={"mine": replace(data, root=root)}), links)
+    assert not (links / "kth").exists()
+    assert (links / "mine/kth").read_text() == root, "what DVC can't look into changes with its name"
 
 
 def test_what_dvc_writes_into_params_yaml_can_still_be_read(tmp_path: Path) -> None:

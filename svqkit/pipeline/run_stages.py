@@ -26,7 +26,7 @@ import psutil
 from svqkit.atomic import alone
 from svqkit.errors import SvqkitError, exit_status, hint, listed
 from svqkit.pipeline import watchdog
-from svqkit.pipeline.stage_settings import TRAININGS, update_trainings
+from svqkit.pipeline.stage_settings import TRAININGS, link_roots, update_trainings
 from svqkit.settings.params import load_params
 
 # Seconds that a cluster's scheduler is waited for, and then its first worker.
@@ -110,7 +110,9 @@ def run(options: argparse.Namespace) -> int:
         SvqkitError: params.yaml does not fit, ``only`` names no stage, or the cluster can't be used.
     """
     forget_the_dead(IN_USE)
-    if changes := update_trainings(load_params()):
+    settings = load_params()
+    link_roots(settings)
+    if changes := update_trainings(settings):
         print(f"{TRAININGS}: {changes}")
     if not (graph := stages_to_run(options.only)):
         print("Every stage is up to date.")

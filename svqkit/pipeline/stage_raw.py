@@ -15,6 +15,7 @@ from svqkit.atomic import replacing
 from svqkit.data.rawfiles import raw_digest
 from svqkit.data.sources import plan
 from svqkit.errors import exit_status
+from svqkit.pipeline.stage_settings import link_roots
 from svqkit.settings.params import Data, load_params
 from svqkit.training.paths import prepare_path, store_path
 
@@ -44,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(dataset: str) -> None:
     settings = load_params()
     data = settings.dataset(dataset)
+    link_roots(settings)  # a copy of this folder that DVC makes (`dvc exp run --temp`) has none yet
     store = store_path(settings.profile, dataset)
     write(data, FOLDER / settings.profile / f"{dataset}.json", prepare_path(store) / "raw.json")
 

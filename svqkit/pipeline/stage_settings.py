@@ -11,12 +11,13 @@ files also tell the code that only some trainings use, so that a new translator 
     build/settings/checked.json                          always the same: there once params.yaml has been checked. All
                                                          stages come after it, whatever is written in params.yaml
 
-trainings.yaml, which is tracked, says which datasets the profile has and where their raw files lie, and what the
-trainings are called and on which dataset each is: DVC must know its stages before any of them is run, and can't read
-the profiles and studies of params.yaml.
+trainings.yaml, which is tracked, says which datasets the profile has, what the trainings are called, and on which
+dataset each is: DVC must know its stages before any of them is run, and can't read the profiles and studies of
+params.yaml. Where raw files lie it need not know: links in build/roots lead there.
 """
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -30,7 +31,8 @@ from svqkit.userfiles import read_yaml
 
 FOLDER = Path("build/settings")
 TRAININGS = Path("trainings.yaml")
-_HEADER = "# Written from params.yaml by the stage `settings`: where datasets lie, and the dataset of each training.\n"
+ROOTS = Path("build/roots")
+_HEADER = "# Written from params.yaml by `settings`: the name of each dataset's root, the dataset of each training.\n"
 # The studies whose models svqkit.paper.costs measures.
 COSTED = {"translators", "codebook_size"}
 
@@ -47,7 +49,7 @@ def write(settings: Params, folder: Path = FOLDER) -> None:
 def update_trainings(settings: Params, path: Path = TRAININGS) -> str:
     """Bring the file that names DVC's stages up to date; return in words what has changed, "" if nothing has."""
     wanted = {
-        "roots": {name: data.root for name, data in settings.datasets.items()},
+        "stores": {name: _place(data.root)[1] for name, data in settings.datasets.items()},
         "trainings": {name: experiment.dataset for name, experiment in settings.experiments.items()},
     }
     try:
@@ -56,15 +58,49 @@ def update_trainings(settings: Params, path: Path = TRAININGS) -> str:
         there = {part: {} for part in wanted}
     if [list(part.items()) for part in there.values()] == [list(part.items()) for part in wanted.values()]:
         return ""
-    roots = "".join(f"  {key}: {json.dumps(root)}\n" for key, root in wanted["roots"].items())
+    stores = "".join(f"  {key}: {json.dumps(name)}\n" for key, name in wanted["stores"].items())
     trainings = "".join(f"  {key}: {dataset}\n" for key, dataset in wanted["trainings"].items())
     with replacing(path) as draft:
-        draft.write_text(f"{_HEADER}roots:\n{roots}trainings:\n{trainings}", encoding="utf-8")
-    was, will = ([*tree["roots"].items(), *tree["trainings"].items()] for tree in (there, wanted))
+        draft.write_text(f"{_HEADER}stores:\n{stores}trainings:\n{trainings}", encoding="utf-8")
+    was, will = ([*tree["stores"].items(), *tree["trainings"].items()] for tree in (there, wanted))
     added = [name for name, value in will if (name, value) not in was]
     removed = [name for name, value in was if name not in dict(will)]
     changes = {"added": added, "removed": removed}
     return "; ".join(f"{what}: {_first_ten(names)}" for what, names in changes.items() if names) or "another order"
+
+
+def link_roots(settings: Params, folder: Path = ROOTS) -> None:
+    """Let DVC find the raw files of each dataset at ``<folder>/<dataset>/<name of their root>``, wherever they lie.
+
+    DVC reads its stages before it runs one: if they named the roots, it would look for moved files where they were.
+    Links are no output of a stage, since DVC would follow them and copy what they lead to. Each leads to the folder
+    that a root lies in, since a link to nothing stops all of DVC. In the place of a root that is a URL, or is not
+    there, stands a file with its name: then the stage `raw` runs, and says what is missing.
+    """
+    wanted = {}
+    for dataset, data in settings.datasets.items():
+        parent, name = _place(data.root)
+        wanted[dataset] = os.path.relpath(parent, folder) if Path(parent, name).exists() else data.root
+    if folder.is_dir() and wanted == {path.name: _found(path) for path in folder.iterdir()}:
+        return
+    with replacing(folder) as draft:
+        draft.mkdir()
+        for dataset, text in wanted.items():
+            root = settings.dataset(dataset).root
+            if text != root:
+                draft.joinpath(dataset).symlink_to(text)
+            else:
+                draft.joinpath(dataset).mkdir()
+                draft.joinpath(dataset, _place(root)[1]).write_text(root, encoding="utf-8")
+
+
+def _place(root: str) -> tuple[str, str]:
+    """The folder in which a root lies, and the root's name there."""
+    return os.path.split(root.rstrip("/") if "://" in root else os.path.abspath(root))
+
+
+def _found(path: Path) -> str:
+    return os.readlink(path) if path.is_symlink() else "".join(file.read_text("utf-8") for file in path.iterdir())
 
 
 def _first_ten(names: list[str]) -> str:
@@ -118,6 +154,7 @@ def _run() -> None:
             f"({changes}). Give the same command again."
         )
     write(settings)
+    link_roots(settings)
 
 
 if __name__ == "__main__":
