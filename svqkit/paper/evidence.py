@@ -45,6 +45,8 @@ def read(name: str, folder: str | Path = FOLDER) -> pd.DataFrame:
         words = ["tuned", "studies", "processor", "unit"]
         table[words] = table[words].fillna("")
         table["model"] = table["tuned"].where(table["tuned"] != "", table["experiment"]).map(plots.display_name)
+        # Models in the order of params.yaml, whichever of their rates was chosen.
+        table = table.sort_values("model", key=lambda column: pd.factorize(column)[0], kind="stable")
     return table
 
 
