@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import gpu, processes, published, rounds
+from benchmarks import gpu, longitude, processes, published, rounds
 from svqkit.evaluation.image_metrics import ssim
 
 
@@ -22,6 +22,17 @@ def test_each_takes_its_turns_in_its_context() -> None:
     seconds = rounds.take_turns(turns, 3, "cpu", "test")
     assert {name: len(each) for name, each in seconds.items()} == {"a": 3, "b": 3}
     assert sorted(log) == ["a"] * 6 + ["b"] * 6, "twice at each turn"
+
+
+def test_the_cost_of_going_around_is_a_ratio_of_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["--profile", "sample", "--batch", "1", "--repeats", "1", "--threads", "1", "--device", "cpu"]
+    assert longitude.main(command) == 0
+    *_, none, svq = capsys.readouterr().out.splitlines()
+    for quantizer, line in (("none", none), ("svq", svq)):
+        translator, kind, *numbers = line.split()
+        assert (translator, kind) == ("gsta", quantizer)
+        seconds, times, low, high = map(float, numbers)
+        assert seconds > 0 < low == times == high
 
 
 @pytest.mark.slow
