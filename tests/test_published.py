@@ -141,7 +141,6 @@ def test_a_method_is_found_among_ours_by_settings() -> None:
     "changes",
     [
         {"model": {"noise": 0.1}},
-        {"model": {"longitude": "wrap"}},
         {"training": {"quantizer_learning_rate": "auto"}},
         {"model": {"quantize_after_translator": True}},
         {"model": {"translator": "swin"}},
@@ -155,6 +154,14 @@ def test_an_experiment_that_differs_in_kind_is_not_the_published_method(changes:
     method = "SimVP+SVQ learnable, K=10000"
     assert method in found(svq)
     assert method not in found(override(svq, changes))
+
+
+def test_of_models_that_go_around_the_earth_and_others_the_others_are_published() -> None:
+    svq = SETTINGS.experiment("weather_t2m-svq")
+    wraps = override(svq, {"name": "weather_t2m-wraps", "model": {"longitude": "wrap"}})
+    method = "SimVP+SVQ learnable, K=10000"
+    assert found(wraps, svq)[method] == svq.name
+    assert found(wraps)[method] == wraps.name
 
 
 def test_frames_of_published_settings_are_ours() -> None:

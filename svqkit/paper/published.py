@@ -64,7 +64,9 @@ def _read_file(path: Path) -> pd.DataFrame:
 
 
 def counterparts(runs: pd.DataFrame) -> dict[str, str]:
-    """Return which of our experiments, by their labels, published methods certainly are, whatever their sizes.
+    """Return which of our experiments, by their labels, published methods are, whatever their sizes.
+
+    Where all go around the earth, as in profile sample, that is taken for a size too.
 
     Args:
         runs: of one dataset, see :mod:`svqkit.paper.gather`.
@@ -74,7 +76,7 @@ def counterparts(runs: pd.DataFrame) -> dict[str, str]:
         & runs["learnable_projection"].ne(False)
         & runs["quantize_after_translator"].eq(False)
         & runs["noise"].eq(0)
-        & runs["longitude"].eq("zeros")
+        & (runs["longitude"].eq("zeros") | runs["longitude"].eq("wrap").all())
         & runs["quantizer_learning_rate"].eq(1)
     )
     found: dict[str, str] = {}
