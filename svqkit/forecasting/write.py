@@ -1,4 +1,4 @@
-"""Forecasts as files: NetCDF for grids, video for clips, plain arrays for the rest."""
+"""Forecasts as files: NetCDF for grids, video for clips, plain arrays for the rest; and as pictures to look at."""
 
 from fractions import Fraction
 from io import BytesIO
@@ -7,17 +7,27 @@ from typing import Any
 
 import av
 import numpy as np
+import pandas as pd
 import xarray as xr
+from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from svqkit import plots
 from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.fields import write_netcdf
+from svqkit.forecasting.forecast import Forecast
+from svqkit.plots.fields import is_colour
+from svqkit.plots.leads import spread
+from svqkit.training.runs import Run
 
 # VP9, which browsers play and which is free of patents.
 CODEC = "libvpx-vp9"
 SUFFIXES = (".nc", ".zarr", ".mp4", ".gif", ".npy")
+# Of more channels a picture shows the first ones; all are in the file.
+MOST_CHANNELS = 4
+SEEN, FORECAST = 3, 5
 
 
 def write_forecast(result: Any, path: str | Path, frames_per_second: float = 10.0) -> Path:
@@ -99,3 +109,20 @@ def _write_gif(pictures: np.ndarray, draft: Path, frames_per_second: float) -> N
     first.save(
         draft, format="GIF", save_all=True, append_images=others, duration=round(1000 / frames_per_second), loop=0
     )
+
+
+def pictures(run: Run, made: Forecast) -> list[Figure]:
+    """Draw, for each channel of the first four or in colour, the last frames seen and those forecast, on one scale."""
+    frames = made.frames
+    seen, coming = np.flatnonzero(frames["time"].values <= 0), np.flatnonzero(frames["time"].values > 0)
+    # The very last frames seen, since what comes next shows beside them; the forecast from its first to its last.
+    chosen = [*seen[-SEEN:], *coming[spread(len(coming), FORECAST)]]
+    shown = frames.isel(channel=slice(MOST_CHANNELS), time=chosen)
+    name = plots.display_name(run.experiment.name)
+    issued = f" issued {pd.Timestamp(made.last):%Y-%m-%d %H:%M} UTC" if "valid" in frames.coords else ""
+    simulated = " (model trained on simulated data)" if run.domain.simulated else ""
+    title = f"the last frames seen, then the forecast of {name}{issued}{simulated}"
+    if is_colour(shown):
+        return [plots.clip_strip(shown, title[0].upper() + title[1:])]
+    names = map(str, shown["channel"].values)
+    return [plots.clip_strip(shown, f"{plots.field_name(channel)}: {title}", channel) for channel in names]

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import tomllib
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
@@ -15,9 +16,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from svqkit.errors import SvqkitError, listed, shown
-from svqkit.interop.names import renamed
-from svqkit.interop.settings import Architecture
+from svqkit.interop.config import Architecture
 from svqkit.models import SimVP
+from svqkit.settings.quantizers import Settings, SVQSettings
 from svqkit.training.checkpoint import misfit
 from svqkit.userfiles import refuse_packed, refuse_special
 
@@ -53,6 +54,7 @@ HARMLESS: list[Any] = [argparse.Namespace, (NumpyValue, "numpy.ndarray"), (Numpy
 HARMLESS += [
     (NumpyValue, f"numpy.{core}.multiarray.{name}") for name in ("_reconstruct", "scalar") for core in ("core", "_core")
 ]
+NAMES = tomllib.loads(Path(__file__).with_name("names.toml").read_text(encoding="utf-8"))
 # How files begin that are often called .pth and are none.
 OTHERS = {
     b"version https://git-lfs": "a pointer of Git LFS, not the file itself. Fetch that, e.g. with `git lfs pull`",
@@ -196,6 +198,18 @@ def entries(model: nn.Module, wanted: Architecture) -> dict[str, str]:
         theirs = renamed(ours, wanted.model.translator, quantizer)
         found |= {theirs.replace(".layers.0._codebook.", f".layers.{step}._codebook."): ours for step in range(steps)}
     return found
+
+
+def renamed(name: str, translator: str, quantizer: Settings) -> str:
+    """Return the reference's name of our parameter or buffer ``name``."""
+    layers = NAMES["quantizer"]
+    if isinstance(quantizer, SVQSettings):
+        # The first of two layers and a single one share a name there.
+        first = "quantizer.proj_regression_weight.linear_proj"
+        layers = {r"quantizer\.hidden": first, r"quantizer\.weights": f"{first}2" if quantizer.hidden_dim else first}
+    for ours, theirs in (*layers.items(), *NAMES["translator"].get(translator, {}).items(), *NAMES["model"].items()):
+        name = re.sub(rf"(?<![^.]){ours}(?![^.])", theirs, name)
+    return name
 
 
 def _lengths(tensor: Tensor) -> list[int]:
