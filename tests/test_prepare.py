@@ -203,10 +203,10 @@ def test_climatology_is_the_training_mean_by_week_and_hour(
     store = prepare(raw.data(**settings), tmp_path / "x.zarr")
     # January 15th and 16th are in a week of their own that training lacks.
     assert list(store.group.attrs["weeks"]) == [0, 1, 2]
-    whole = store.climatology(np.arange(len(store.times)))
+    whole = store.climatology_table[store.climatology_rows(np.arange(len(store.times)))]
     np.testing.assert_allclose(whole, climatology_by_hand(store), rtol=1e-6)
     some = np.array([[3, 7], [len(store.times) - 1, 0]])
-    np.testing.assert_array_equal(store.climatology(some), whole[some])
+    np.testing.assert_array_equal(store.climatology_table[store.climatology_rows(some)], whole[some])
 
 
 def test_weeks_begin_on_january_1st_also_in_leap_years() -> None:

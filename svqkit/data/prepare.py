@@ -1,7 +1,12 @@
-"""Raw files → store: streamed, so that memory does not grow with the data; stopped, it goes on where it was."""
+"""Raw files → store: streamed, so that memory does not grow with the data; stopped, it goes on where it was.
+
+:func:`open_or_prepare` is what a notebook that is run on its own needs: the store, prepared first when it is missing.
+"""
 
 import hashlib
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +19,7 @@ from svqkit.data import sources, streaming
 from svqkit.data import store as stores
 from svqkit.data.plan import Part, Plan
 from svqkit.data.rawfiles import raw_digest
+from svqkit.data.sources.zarrstore import is_url
 from svqkit.data.statistics import SplitStatistics, write_climatology
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
@@ -26,6 +32,44 @@ BLOCK_BYTES = 2**25
 PROGRESS = "progress"
 # Goes up when stores are written another way, so that older ones are made anew.
 LAYOUT = 3
+
+
+def open_or_prepare(data: Data, path: str | Path, again: bool = False) -> Store:
+    """Open the store at ``path``; when it isn't there, make it from the raw files, fetched with DVC if need be.
+
+    ``again`` makes it in any case. What a reader should know of the raw files is printed.
+
+    Raises:
+        SvqkitError: the raw files can't be had or do not fit.
+    """
+    store = _open_or_prepare(data, path, again)
+    for note in store.notes:
+        print(f"note: {note}", flush=True)
+    return store
+
+
+def _open_or_prepare(data: Data, path: str | Path, again: bool) -> Store:
+    if not is_url(data.root) and not Path(data.root).exists():
+        try:
+            store = Store.open(path)
+        except SvqkitError:
+            store = None
+        if store and store.made_from["data"] == without_root(as_tree(data)):
+            return store
+        _pull(Path(data.root))
+    return prepare(data, path, again)
+
+
+def _pull(root: Path) -> None:
+    """Fetch the tracked data when ``root`` is part of it."""
+    if not Path("data.dvc").exists() or root.parts[:1] != ("data",):
+        raise SvqkitError(f"There is no {root.absolute()}. Put the raw files there, or change `root` in params.yaml.")
+    print("The raw data are not here yet: dvc pull data.dvc", flush=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "pull", "data.dvc"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SvqkitError(f"`dvc pull data.dvc` failed: {done.stderr.strip() or done.stdout.strip()}")
 
 
 def prepare(data: Data, target: str | Path, again: bool = False) -> Store:

@@ -12,7 +12,8 @@ import numpy as np
 from svqkit.data.domain import Domain
 from svqkit.data.sources import gridded, images
 from svqkit.data.sources.arrayfiles import NpzMember, open_array
-from svqkit.data.sources.frames import VIDEO_SUFFIXES, Frames, open_video
+from svqkit.data.sources.frames import Frames, channels_first
+from svqkit.data.sources.video import VIDEO_SUFFIXES, open_video
 from svqkit.data.sources.weather import find_sources
 from svqkit.errors import SvqkitError
 from svqkit.forecasting.inputs import ModelInput, frames_shape, from_array, from_model, more_than_used
@@ -169,7 +170,7 @@ def read_clip(files: Sequence[Path], data: Dataset, domain: Domain) -> tuple[np.
             f"{images.size_text(domain.size)}. Resize them."
         )
     read, fit = source.read([there[offset - 1] for offset in domain.inputs]), FITS[data.source]
-    frames = np.stack([images.channels_first(fit(picture, domain.size)) for picture in read])
+    frames = np.stack([channels_first(fit(picture, domain.size)) for picture in read])
     return frames, (*notes, *more_than_used(len(there), count))
 
 

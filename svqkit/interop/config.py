@@ -7,11 +7,12 @@ models read as gSTA. So a config of a training, which has every key of the parse
 
 import ast
 import json
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from warnings import warn
 
 from svqkit.errors import SvqkitError, choose, hint, listed, shown
@@ -22,71 +23,14 @@ from svqkit.userfiles import read_json, read_text
 
 # No config of the reference has a hundredth of this.
 MOST_BYTES = 2**20
+REFERENCE = tomllib.loads(Path(__file__).with_name("reference.toml").read_text(encoding="utf-8"))
+REFERENCE["vq_types"]["mhvq"]["defaults"]["codebook_dim"] = None  # TOML has no word for it: as wide as the latents
 METHODS = {"simvp": "SimVP", "tau": "TAU", "simvpvq": "SimVPVQ"}
 MODEL_TYPES = {**{name: name for name in TRANSLATORS}, "mlp": "mlpmixer", "moga": "moganet"}
-SIGNATURE = {
-    "hid_S": 16,
-    "hid_T": 256,
-    "N_S": 4,
-    "N_T": 4,
-    "mlp_ratio": 8.0,
-    "drop": 0.0,
-    "drop_path": 0.0,
-    "spatio_kernel_enc": 3,
-    "spatio_kernel_dec": 3,
-    "noise": None,
-}
 Shape = tuple[Positive, Positive, Positive, Positive]
 # The keys that shape a model.
-SHAPING = {"method", "in_shape", "model_type", "post_vq", "vq_type", "vq_kwargs", "freeze_projection", *SIGNATURE}
-# Values of vector-quantize-pytorch 1.12.5, which the reference was run with, where a config leaves them out.
-_EMA = {"decay": 0.8, "commitment_weight": 1.0}
-_LFQ = {"entropy_loss_weight": 0.1, "commitment_loss_weight": 0.25, "diversity_gamma": 1.0}
-_SVQ = {"init_method": "normal", "evaluate_usage": False, "hid_relu": True, "out_relu": False}
-
-
-class Kind(NamedTuple):
-    """A ``vq_type``.
-
-    Attributes:
-        name: of our quantizer.
-        needed: keys of ``vq_kwargs`` that have no default there, the width of what is quantized first.
-        defaults: the other keys, with what they are when they are left out.
-    """
-
-    name: str
-    needed: tuple[str, ...]
-    defaults: Mapping[str, Any] = {}
-
-
-_STEPS = ("dim", "codebook_size", "num_quantizers")
-KINDS = {
-    "svq": Kind("svq", ("input_dim", "codebook_size", "freeze_codebook", "nonlinear", "middim"), _SVQ),
-    "vq": Kind("vq", ("dim", "codebook_size"), _EMA),
-    "mhvq": Kind(
-        "multihead_vq",
-        ("dim", "codebook_size"),
-        {**_EMA, "heads": 1, "codebook_dim": None, "separate_codebook_per_head": False},
-    ),
-    "rvq": Kind(
-        "residual_vq",
-        _STEPS,
-        {**_EMA, "shared_codebook": False, "stochastic_sample_codes": False, "sample_codebook_temp": 1.0},
-    ),
-    "grvq": Kind("grouped_residual_vq", _STEPS, {**_EMA, "shared_codebook": False, "groups": 1}),
-    "lfq": Kind("lfq", ("dim", "codebook_size"), _LFQ),
-    "rlfq": Kind("residual_lfq", _STEPS, _LFQ),
-    "rfsq": Kind("residual_fsq", ("dim", "levels", "num_quantizers")),
-}
-# Keys that our settings call otherwise.
-RENAMED = {
-    "separate_codebook_per_head": "separate_codebooks",
-    "stochastic_sample_codes": "stochastic",
-    "sample_codebook_temp": "temperature",
-}
-# Their "random" is torch.randn, and so the same as "normal".
-INITS = {name: name for name in ("kaiming", "xavier", "sparse", "orthogonal", "normal")}
-INITS |= {"trunc": "trunc_normal", "random": "normal"}
+SHAPING = {"method", "in_shape", "model_type", "post_vq", "vq_type", "vq_kwargs", "freeze_projection"}
+SHAPING |= {*REFERENCE["signature"]}
 
 
 @dataclass(frozen=True)
@@ -164,7 +108,7 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
     _tell_unused(config)
     method = choose(METHODS, str(config.get("method", "SimVP")).lower(), "method")
     named = config.get("model_type")
-    tree = {key: config.get(key, default) for key, default in SIGNATURE.items()} | {
+    tree = {key: config.get(key, default) for key, default in REFERENCE["signature"].items()} | {
         "translator": choose(MODEL_TYPES, "gsta" if named is None else str(named).lower(), "model_type"),
         "noise": config.get("noise") or 0.0,
         "quantize_after_translator": method == "SimVPVQ" and config.get("post_vq", False),
@@ -200,23 +144,24 @@ def quantizer_of(vq_type: Any, given: Any, dim: int, freeze_projection: bool) ->
     Raises:
         SvqkitError: an unknown type or key, a key that is missing, or a width that isn't the latents'.
     """
-    kind = choose(KINDS, vq_type, "vq_type")
-    width, valid = kind.needed[0], {*kind.needed, *kind.defaults}
+    kind = choose(REFERENCE["vq_types"], vq_type, "vq_type")
+    needed, defaults = kind["needed"], kind["defaults"]
+    width, valid = needed[0], {*needed, *defaults}
     if not isinstance(given, Mapping):
         raise SvqkitError(f"vq_kwargs must be a mapping with {listed(valid)}, got {given!r}.")
     problems = [f"unknown key {key!r}{hint(key, valid)}" for key in given if key not in valid]
-    problems += [f"{key!r} is missing" for key in kind.needed if key not in given]
+    problems += [f"{key!r} is missing" for key in needed if key not in given]
     if given.get(width, dim) != dim:
         problems.append(f"{width} must be hid_S = {dim}, the channels that are quantized, got {given[width]!r}")
     if problems:
         raise SvqkitError(f"vq_kwargs of vq_type {vq_type!r}: {'; '.join(problems)}. Valid: {listed(valid)}.")
-    values = {**kind.defaults, **given}
-    settings = {RENAMED.get(key, key): value for key, value in values.items() if key != width}
+    values = {**defaults, **given}
+    settings = {REFERENCE["renamed"].get(key, key): value for key, value in values.items() if key != width}
     if vq_type == "svq":
         settings = _svq(values, freeze_projection)
     elif vq_type == "mhvq" and values["codebook_dim"] is None:
         settings["codebook_dim"] = dim
-    return QUANTIZERS[kind.name], {"name": kind.name, **settings}
+    return QUANTIZERS[kind["name"]], {"name": kind["name"], **settings}
 
 
 def _svq(given: Mapping[str, Any], freeze_projection: bool) -> dict[str, Any]:
@@ -227,7 +172,7 @@ def _svq(given: Mapping[str, Any], freeze_projection: bool) -> dict[str, Any]:
         "hidden_dim": given["middim"] if two_layers else 0,
         "learnable": not given["freeze_codebook"],
         "learnable_projection": not freeze_projection,
-        "init": choose(INITS, given["init_method"], "init_method"),
+        "init": choose(REFERENCE["inits"], given["init_method"], "init_method"),
         "hidden_relu": given["hid_relu"],
         "output_relu": two_layers and given["out_relu"],
     }

@@ -2,7 +2,6 @@
 
 import argparse
 import re
-import tomllib
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from svqkit.errors import SvqkitError, listed, shown
-from svqkit.interop.config import Architecture
+from svqkit.interop.config import REFERENCE, Architecture
 from svqkit.models import SimVP
 from svqkit.settings.quantizers import Settings, SVQSettings
 from svqkit.training.checkpoint import misfit
@@ -54,7 +53,6 @@ HARMLESS: list[Any] = [argparse.Namespace, (NumpyValue, "numpy.ndarray"), (Numpy
 HARMLESS += [
     (NumpyValue, f"numpy.{core}.multiarray.{name}") for name in ("_reconstruct", "scalar") for core in ("core", "_core")
 ]
-NAMES = tomllib.loads(Path(__file__).with_name("names.toml").read_text(encoding="utf-8"))
 # How files begin that are often called .pth and are none.
 OTHERS = {
     b"version https://git-lfs": "a pointer of Git LFS, not the file itself. Fetch that, e.g. with `git lfs pull`",
@@ -202,12 +200,13 @@ def entries(model: nn.Module, wanted: Architecture) -> dict[str, str]:
 
 def renamed(name: str, translator: str, quantizer: Settings) -> str:
     """Return the reference's name of our parameter or buffer ``name``."""
-    layers = NAMES["quantizer"]
+    names = REFERENCE["names"]
+    layers = names["quantizer"]
     if isinstance(quantizer, SVQSettings):
         # The first of two layers and a single one share a name there.
         first = "quantizer.proj_regression_weight.linear_proj"
         layers = {r"quantizer\.hidden": first, r"quantizer\.weights": f"{first}2" if quantizer.hidden_dim else first}
-    for ours, theirs in (*layers.items(), *NAMES["translator"].get(translator, {}).items(), *NAMES["model"].items()):
+    for ours, theirs in (*layers.items(), *names["translator"].get(translator, {}).items(), *names["model"].items()):
         name = re.sub(rf"(?<![^.]){ours}(?![^.])", theirs, name)
     return name
 

@@ -14,14 +14,12 @@ from svqkit.data.check.published import CALTECH_CACHE, CALTECH_VIDEOS, FACTS, HI
 from svqkit.data.check.report import Report, size_of, some_of
 from svqkit.data.plan import Plan, declares_simulated
 from svqkit.data.sources import first_sentence, plan
-from svqkit.data.sources.frames import VIDEO_SUFFIXES, open_video
-from svqkit.data.sources.gridded import LONG_NAMES, SUFFIXES, gridded_in
+from svqkit.data.sources.gridded import LONG_NAMES, SUFFIXES, sources_in
 from svqkit.data.sources.hickle_arrays import find_array
 from svqkit.data.sources.images import ImageFiles, image_size, size_text
 from svqkit.data.sources.kth import BROKEN_OFF, SEQUENCES, find_recordings
-from svqkit.data.sources.taxibj import open_samples
-from svqkit.data.sources.taxibj_records import inspect_record
-from svqkit.data.sources.video import Video
+from svqkit.data.sources.taxibj import inspect_record, open_samples
+from svqkit.data.sources.video import VIDEO_SUFFIXES, Video, open_video
 from svqkit.data.sources.weather import find_sources, inspect_source
 from svqkit.errors import SvqkitError, choose
 from svqkit.settings.data import SPLITS, HumanData, KittiCaltechData, KTHData, TaxiBJData, WeatherData
@@ -160,7 +158,7 @@ def _weather_files(folder: Path, variable: str) -> list[Path]:
     try:
         return find_sources(folder, variable)
     except SvqkitError:  # there is none, or one is damaged: then by their names, and the plan tells of it
-        return [path for path in gridded_in(folder) if path.name.startswith(LONG_NAMES.get(variable, variable))]
+        return [path for path in sources_in(folder) if path.name.startswith(LONG_NAMES.get(variable, variable))]
 
 
 def _inspect_weather(data: WeatherData, files: Sequence[Path], report: Report) -> Found:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from svqkit.data.plan import Clip, Plan, Windowing, share_out
-from svqkit.data.sources.frames import VIDEO_SUFFIXES, Frames, FramesPart, open_video, plan_of_pictures, runs_of
+from svqkit.data.sources.frames import Frames, FramesPart, plan_of_pictures, runs_of
 from svqkit.data.sources.images import SUFFIXES, ImageFiles, images_in, is_uneven, natural_key, resize, size_text
+from svqkit.data.sources.video import VIDEO_SUFFIXES, open_video
 from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, ClipsData, Shares, Split
 
@@ -51,7 +52,11 @@ def plan(data: ClipsData) -> Plan:
     size = data.size or _one_size(every)
     usable = {split: [clip for clip in clips if len(_wanted(clip, data)) >= length] for split, clips in found.items()}
     used = [clip for clips in usable.values() for clip in clips]
-    parts = [FramesPart(clip.frames, _wanted(clip, data), size, resize) for clip in used]
+    parts = [
+        FramesPart(clip.frames, _wanted(clip, data), size, resize, f"{split}/{clip.name}" if split else clip.name)
+        for split, clips in usable.items()
+        for clip in clips
+    ]
     runs = runs_of(parts)
     if by_split:
         splits = [split for split, clips in usable.items() for _ in clips]
@@ -75,7 +80,6 @@ def plan(data: ClipsData) -> Plan:
         parts,
         size,
         data.colour,
-        [f"{split}/{clip.name}" if split else clip.name for split, clips in usable.items() for clip in clips],
         (),
         windows={"clean": windowing, "paper": windowing},
         notes=tuple(notes),

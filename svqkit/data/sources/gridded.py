@@ -21,8 +21,7 @@ import zarr
 
 from svqkit.data.plan import declares_simulated
 from svqkit.data.sources.hdf5 import refuse_unfit
-from svqkit.data.sources.missing import LARGEST, stand_in
-from svqkit.data.sources.units import convert, converts, same_unit
+from svqkit.data.sources.units import LARGEST, convert, converts, same_unit, stand_in
 from svqkit.data.sources.zarrstore import MARKS, files_in, is_url, missing_chunks, refuse_unfit_store
 from svqkit.errors import SvqkitError, hint, listed
 from svqkit.userfiles import reading
@@ -106,7 +105,7 @@ def is_store(source: Source) -> bool:
     return is_url(source) or (isinstance(source, str | Path) and any((Path(source) / mark).is_file() for mark in MARKS))
 
 
-def gridded_in(folder: Path) -> list[Path]:
+def sources_in(folder: Path) -> list[Path]:
     """Return the gridded files and stores right in a folder, by name, without hidden ones (macOS writes ._x.nc).
 
     Raises:

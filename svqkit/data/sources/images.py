@@ -9,7 +9,7 @@ the same width that SciPy no longer has.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,11 +20,10 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from svqkit.data.sources.frames import Frames, Size
 from svqkit.errors import SvqkitError
 from svqkit.settings.types import MOST_PIXELS
 from svqkit.userfiles import reading
-
-Size = tuple[int, int]  # height, width
 
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
@@ -99,13 +98,11 @@ def image_size(path: Path) -> Size:
         return (image.width, image.height) if turned else (image.height, image.width)
 
 
-@dataclass(frozen=True)
-class ImageFiles:
-    """The frames of a clip as image files in their order; ``size`` is that of the first, and of all if ``one_size``."""
+@dataclass(frozen=True, kw_only=True)
+class ImageFiles(Frames):
+    """The frames of a clip as image files in their order; all have the size of the first if ``one_size``."""
 
-    files: tuple[Path, ...]
     colour: bool
-    size: Size | None
     one_size: bool = True
 
     @classmethod
@@ -115,19 +112,11 @@ class ImageFiles:
         Raises:
             SvqkitError: the first one is no image.
         """
-        return cls(tuple(files), colour, image_size(files[0]), one_size)
+        size = image_size(files[0])
+        return cls(files=tuple(files), count=len(files), size=size, colour=colour, one_size=one_size)
 
-    @property
-    def count(self) -> int:
-        """How many frames there are."""
-        return len(self.files)
-
-    def read(self, wanted: Iterable[int]) -> Iterator[np.ndarray]:
-        """Yield the frames with these indices, (H, W, C) uint8.
-
-        Raises:
-            SvqkitError: as :func:`read_image`, or a file has another size than the first.
-        """
+    def read(self, wanted: Sequence[int]) -> Iterator[np.ndarray]:
+        """See :class:`Frames`; a file that has another size than the first is refused if ``one_size``."""
         for index in wanted:
             image = read_image(self.files[index], self.colour)
             if self.one_size and image.shape[:2] != self.size:
@@ -189,11 +178,6 @@ def resize_bicubic(image: np.ndarray, size: Size) -> np.ndarray:
     if image.shape[:2] == size:
         return image
     return cv2.resize(image, size[::-1], interpolation=cv2.INTER_CUBIC)
-
-
-def channels_first(image: np.ndarray) -> np.ndarray:
-    """Turn (H, W, C) into (C, H, W)."""
-    return np.ascontiguousarray(image.transpose(2, 0, 1))
 
 
 def scaled_width(shape: Size, height: int) -> int:

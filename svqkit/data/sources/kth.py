@@ -99,7 +99,6 @@ def plan(data: KTHData) -> Plan:
         [clip.part for clip in taken],
         data.size,
         data.colour,
-        [clip.recording.name for clip in taken],
         [_listing_of(root)] if of_videos else [],
         windows={
             "clean": _windowing(taken, persons, data, data.slow_stride),
@@ -140,10 +139,11 @@ def _inspect(recording: Recording, listing: Listing | None, data: KTHData) -> Ta
     wanted = tuple(chain(*runs))
     if recording.is_folder:
         files = tuple(frames[number] for number in wanted)
-        images = ImageFiles(files, data.colour, image_size(files[0]) if files else None)
-        part = FramesPart(images, range(len(files)), data.size, resize)
+        size = image_size(files[0]) if files else None
+        images = ImageFiles(files=files, count=len(files), size=size, colour=data.colour)
+        part = FramesPart(images, range(len(files)), data.size, resize, recording.name)
     else:
-        part = FramesPart(video, tuple(number - 1 for number in wanted), data.size, resize)
+        part = FramesPart(video, tuple(number - 1 for number in wanted), data.size, resize, recording.name)
     return Taken(recording, part, tuple(map(len, runs)), len(every) - len(runs))
 
 

@@ -1,6 +1,10 @@
-"""Units as files write them: which mean the same, and values from one to another; cf_xarray and pint know most."""
+"""What numbers in files mean: their units, of which cf_xarray and pint know most, and what stands for a missing one.
+
+Many files don't say which number that is: −9999, 1e20, netCDF's 9.97e36.
+"""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +17,9 @@ UNIT_WORDS = {
     **dict.fromkeys(("kelvin", "degrees_k", "degrees_kelvin"), "K"),
     **dict.fromkeys(("mb", "mbar", "millibars"), "hPa"),
 }
+# No physical quantity of the weather is as large; 1e20 and 9.97e36 are what CF and netCDF write where nothing is.
+LARGEST = 1e19
+STAND_INS = np.array([999, 999.9, 9999, 99999, 32767, 32768, 1e20], np.float32)
 
 
 def same_unit(first: str, second: str) -> bool:
@@ -60,3 +67,16 @@ def _registry() -> Any:
     from cf_xarray.units import units  # takes a second, which most files don't need
 
     return units
+
+
+def stand_in(values: np.ndarray, low: np.float32, high: np.float32, others: Sequence[float] = ()) -> np.float32 | None:
+    """Return a number such as −9999, or one of ``others``, when it is the lowest or highest of the values.
+
+    It must lie further off than all others are apart: geopotential may well be −9999 somewhere, among others near it.
+    """
+    for extreme in (low, high):
+        if (np.abs(extreme) == STAND_INS).any() or np.isclose(extreme, others, rtol=1e-5).any():
+            rest = values[values != extreme]
+            if rest.size == 0 or np.abs(rest - extreme).min() > rest.max() - rest.min():
+                return extreme
+    return None
