@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from svqkit.errors import SvqkitError
-from svqkit.userfiles import refuse_packed, refuse_special
+from svqkit.userfiles import reading, refuse_packed
 
 SSIM_WINDOW = 7
 K1, K2 = 0.01, 0.03
@@ -206,20 +206,11 @@ def _load_trunk(net: nn.Module, tensors: Mapping[str, object], file: Path) -> No
 
 def _read(file: Path) -> Mapping[str, object]:
     """The state dict in a file; nothing pickled in it is run."""
-    try:
-        refuse_special(file)
+    aid = f"Give torchvision's {ALEXNET_FILE}, or its tensors as .safetensors."
+    with reading(file, "AlexNet's weights", aid):
         refuse_packed(file)
-        content = (
-            load_file(file)
-            if file.suffix == ".safetensors"
-            else torch.load(file, map_location="cpu", weights_only=True)
-        )
-    # A damaged file makes torch.load raise nearly anything, from EOFError to KeyError.
-    except Exception as error:
-        raise SvqkitError(
-            f"Can't read AlexNet's weights at {file} ({type(error).__name__}): the file is missing, damaged or "
-            f"holds more than tensors. Give torchvision's {ALEXNET_FILE}, or its tensors as .safetensors."
-        ) from error
+        is_safe = file.suffix == ".safetensors"
+        content = load_file(file) if is_safe else torch.load(file, map_location="cpu", weights_only=True)
     if not isinstance(content, Mapping):
         raise SvqkitError(
             f"{file} holds a {type(content).__name__}, expected the state dict of torchvision's alexnet: "

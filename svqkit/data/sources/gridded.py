@@ -21,31 +21,15 @@ import zarr
 
 from svqkit.data.plan import declares_simulated
 from svqkit.data.sources.hdf5 import refuse_unfit
-from svqkit.data.sources.units import LARGEST, convert, converts, same_unit, stand_in
+from svqkit.data.sources.units import LARGEST, NAMES, convert, converts, same_unit, stand_in
 from svqkit.data.sources.zarrstore import MARKS, files_in, is_url, missing_chunks, refuse_unfit_store
 from svqkit.errors import SvqkitError, hint, listed
 from svqkit.userfiles import reading
 
 Source = str | Path | xr.Dataset
 
-# The variables of WeatherBench (Rasp et al. 2020, arXiv 2002.00469), and what it calls their folders, and the stores of
-# WeatherBench 2 and ARCO-ERA5 the variables themselves.
-LONG_NAMES = {
-    "t2m": "2m_temperature",
-    "u10": "10m_u_component_of_wind",
-    "v10": "10m_v_component_of_wind",
-    "tcc": "total_cloud_cover",
-    "tp": "total_precipitation",
-    "tisr": "toa_incident_solar_radiation",
-    "z": "geopotential",
-    "pv": "potential_vorticity",
-    "r": "relative_humidity",
-    "q": "specific_humidity",
-    "t": "temperature",
-    "u": "u_component_of_wind",
-    "v": "v_component_of_wind",
-    "vo": "vorticity",
-}
+# What WeatherBench calls the folders of its variables.
+LONG_NAMES: dict[str, str] = NAMES["long_names"]
 NETCDF = (".nc", ".nc4", ".cdf", ".netcdf")
 GRIB = (".grib", ".grb", ".grib2", ".grb2")
 SUFFIXES = (*NETCDF, *GRIB)

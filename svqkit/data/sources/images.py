@@ -209,19 +209,10 @@ def scale_and_crop(image: np.ndarray, size: Size) -> np.ndarray:
     sigmas = [max(0.0, (before / after - 1) / 2) for before, after in zip(shape, scaled, strict=True)]
     pixels = image.astype(np.float32)
     if any(sigmas):
-        rows, columns = (2 * int(4 * sigma + 0.5) + 1 for sigma in sigmas)
-        pixels = cv2.sepFilter2D(
-            pixels, -1, _gaussian(columns, sigmas[1]), _gaussian(rows, sigmas[0]), borderType=cv2.BORDER_REFLECT_101
-        )
+        # Of four standard deviations to each side, as SciPy cuts it off.
+        down, across = (cv2.getGaussianKernel(2 * int(4 * sigma + 0.5) + 1, sigma, cv2.CV_32F) for sigma in sigmas)
+        pixels = cv2.sepFilter2D(pixels, -1, across, down, borderType=cv2.BORDER_REFLECT_101)
     pixels = cv2.resize(pixels, scaled[::-1], interpolation=cv2.INTER_LINEAR)
     left = (scaled[1] - size[1]) // 2
     pixels = pixels.reshape(*scaled, image.shape[2])[:, left : left + size[1]]
     return np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)
-
-
-def _gaussian(taps: int, sigma: float) -> np.ndarray:
-    """A Gaussian of ``taps`` weights, of four standard deviations to each side, as SciPy cuts it off."""
-    if taps == 1:
-        return np.ones(1, np.float32)
-    weights = np.exp(-0.5 * ((np.arange(taps) - taps // 2) / sigma) ** 2)
-    return (weights / weights.sum()).astype(np.float32)

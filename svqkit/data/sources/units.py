@@ -4,19 +4,16 @@ Many files don't say which number that is: −9999, 1e20, netCDF's 9.97e36.
 """
 
 import re
+import tomllib
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-# Units as they are written, where the registry of units knows them by another name, or as something else.
-UNIT_WORDS = {
-    **dict.fromkeys(("(0 - 1)", "(0-1)", "0-1", "~", "fraction", "proportion", "code table"), "1"),
-    **dict.fromkeys(("c", "celsius", "degc", "degrees_c", "degree_celsius", "degrees_celsius"), "degC"),
-    **dict.fromkeys(("kelvin", "degrees_k", "degrees_kelvin"), "K"),
-    **dict.fromkeys(("mb", "mbar", "millibars"), "hPa"),
-}
+NAMES = tomllib.loads(Path(__file__).with_name("names.toml").read_text(encoding="utf-8"))
+UNIT_WORDS = {word: unit for unit, words in NAMES["units"].items() for word in words}
 # No physical quantity of the weather is as large; 1e20 and 9.97e36 are what CF and netCDF write where nothing is.
 LARGEST = 1e19
 STAND_INS = np.array([999, 999.9, 9999, 99999, 32767, 32768, 1e20], np.float32)
