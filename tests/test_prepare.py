@@ -416,7 +416,7 @@ def test_a_description_counts_what_there_is(raw: RawFiles, tmp_path: Path) -> No
 
 
 def test_mean_fields_are_those_of_training(raw: RawFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.import_module("svqkit.data.describe"), "BLOCK_FRAMES", 50)
+    monkeypatch.setattr(stores, "CHUNK_BYTES", 50 * 4 * 4 * 6)
     raw.write(change=drop(4))
     fields = mean_fields(prepare(raw.data(gaps="split"), tmp_path / "x.zarr"))
     frames = raw.values().sel(time=TRAIN).values.astype(np.float64)

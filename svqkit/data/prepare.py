@@ -140,15 +140,11 @@ def _need_room(plan: Plan, target: Path, draft: Path) -> None:
     """Refuse before hours are spent what cannot fit on the disk."""
     needed = plan.frames * np.dtype(plan.dtype).itemsize * int(np.prod(plan.frame_shape))
     free = shutil.disk_usage(target.parent).free
-    if needed > free + _size(draft):
+    if needed > free + sum(path.stat().st_size for path in draft.rglob("*") if path.is_file()):
         raise SvqkitError(
             f"The disk is full: {target} needs {needed / 1e9:.1f} GB for {plan.frames:,} frames, {free / 1e9:.1f} GB "
             f"are free in {target.parent}. Free some room, or put the stores elsewhere (parameter `stores`)."
         )
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _begin(draft: Path, plan: Plan, made_from: dict) -> zarr.Group:

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from svqkit.errors import SvqkitError
-from svqkit.userfiles import reading, refuse_packed
+from svqkit.userfiles import refuse_packed, refuse_special
 
 SSIM_WINDOW = 7
 K1, K2 = 0.01, 0.03
@@ -206,11 +206,20 @@ def _load_trunk(net: nn.Module, tensors: Mapping[str, object], file: Path) -> No
 
 def _read(file: Path) -> Mapping[str, object]:
     """The state dict in a file; nothing pickled in it is run."""
-    aid = f"Give torchvision's {ALEXNET_FILE}, or its tensors as .safetensors."
-    with reading(file, "AlexNet's weights", aid):
+    try:
+        refuse_special(file)
         refuse_packed(file)
-        is_safe = file.suffix == ".safetensors"
-        content = load_file(file) if is_safe else torch.load(file, map_location="cpu", weights_only=True)
+        content = (
+            load_file(file)
+            if file.suffix == ".safetensors"
+            else torch.load(file, map_location="cpu", weights_only=True)
+        )
+    # A damaged file makes torch.load raise nearly anything, from EOFError to KeyError.
+    except Exception as error:
+        raise SvqkitError(
+            f"Can't read AlexNet's weights at {file} ({type(error).__name__}): the file is missing, damaged or "
+            f"holds more than tensors. Give torchvision's {ALEXNET_FILE}, or its tensors as .safetensors."
+        ) from error
     if not isinstance(content, Mapping):
         raise SvqkitError(
             f"{file} holds a {type(content).__name__}, expected the state dict of torchvision's alexnet: "

@@ -3,7 +3,6 @@
 ``svqkit.load_run("runs/…").forecast(x)`` is the short way; see :mod:`svqkit.forecasting.forecast`.
 """
 
-from svqkit.forecasting.forecast import Forecast as Forecast
 from svqkit.forecasting.forecast import ForecastingRun as ForecastingRun
 from svqkit.forecasting.forecast import forecast as forecast
 from svqkit.forecasting.layouts import write_test_forecasts as write_test_forecasts

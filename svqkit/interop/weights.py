@@ -19,7 +19,7 @@ from svqkit.interop.config import REFERENCE, Architecture
 from svqkit.models import SimVP
 from svqkit.settings.quantizers import Settings, SVQSettings
 from svqkit.training.checkpoint import misfit
-from svqkit.userfiles import reading, refuse_packed
+from svqkit.userfiles import refuse_packed, refuse_special
 
 # Under which of its keys a checkpoint holds the state_dict, also one within the other.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "weights", "params")
@@ -66,21 +66,27 @@ def read_state_dict(path: Path) -> Mapping[str, Any]:
     Raises:
         SvqkitError: there is no such file, it is damaged, holds no weights, or holds Python objects besides.
     """
-    with reading(path, "a checkpoint", "Fetch it again, or name another one."):
-        try:
-            content = _content(path)
-        except UnpicklingError as error:
-            if not _head(path).startswith((b"PK", b"\x80")):
-                raise
-            reason = (str(error).rpartition("WeightsUnpickler error:")[2].strip() or repr(error)).splitlines()[0]
+    refuse_special(path)
+    if not path.exists():
+        raise SvqkitError(f"There is no checkpoint {path.absolute()}. Put it there, or name another one.")
+    try:
+        content = _content(path)
+    except SvqkitError:
+        raise
+    except Exception as error:  # a damaged file can raise anything
+        reason = (str(error).rpartition("WeightsUnpickler error:")[2].strip() or repr(error)).splitlines()[0]
+        if not (isinstance(error, UnpicklingError) and _head(path).startswith((b"PK", b"\x80"))):
             raise SvqkitError(
-                f"{path} holds more than tensors and plain values, so it is not loaded: loading would run code from "
-                "it. If you trust it, save its weights alone where it was made, and give me that file:\n"
-                "  import torch\n"
-                f"  checkpoint = torch.load({str(path)!r}, map_location='cpu', weights_only=False)\n"
-                "  torch.save(checkpoint['state_dict'], 'weights.pth')\n"
-                f"PyTorch says: {reason}"
+                f"The checkpoint {path} is damaged or no checkpoint: {reason}. Fetch it again."
             ) from error
+        raise SvqkitError(
+            f"{path} holds more than tensors and plain values, so it is not loaded: loading would run code from it. "
+            "If you trust it, save its weights alone where it was made, and give me that file:\n"
+            "  import torch\n"
+            f"  checkpoint = torch.load({str(path)!r}, map_location='cpu', weights_only=False)\n"
+            "  torch.save(checkpoint['state_dict'], 'weights.pth')\n"
+            f"PyTorch says: {reason}"
+        ) from error
     weights = content
     for _ in WRAPPERS:
         inside = weights if isinstance(weights, Mapping) else {}

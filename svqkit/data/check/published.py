@@ -69,11 +69,9 @@ def weather_file(variable: str, year: int) -> str:
 
 def weather_archives(data: WeatherData) -> dict[str, list[str]]:
     """Return the archives of the variables, with the files of the years of the settings."""
-    names = {variable: LONG_NAMES.get(variable, variable) for variable in data.variables}
     years = weather_years(data)
-    return {
-        f"{name}_5.625deg.zip": [weather_file(variable, year) for year in years] for variable, name in names.items()
-    }
+    files = {variable: [weather_file(variable, year) for year in years] for variable in data.variables}
+    return {f"{LONG_NAMES.get(variable, variable)}_5.625deg.zip": names for variable, names in files.items()}
 
 
 def kth_archives(actions: Iterable[str]) -> dict[str, list[str]]:
