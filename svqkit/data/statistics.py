@@ -79,15 +79,12 @@ class SplitStatistics:
 
     def result(self, scale: float = 1.0) -> dict[Protocol, dict[Split, dict[str, list[float]]]]:
         """Return mean and standard deviation of each split, times ``scale``."""
-        by_key = dict(zip(self.distinct, self.gathered, strict=True))
+        done = {
+            key: {"mean": (scale * split.mean).tolist(), "std": (scale * split.std).tolist()}
+            for key, split in zip(self.distinct, self.gathered, strict=True)
+        }
         return {
-            protocol: {
-                split: {
-                    "mean": (scale * by_key[self._key(owned)].mean).tolist(),
-                    "std": (scale * by_key[self._key(owned)].std).tolist(),
-                }
-                for split, owned in splits.items()
-            }
+            protocol: {split: done[self._key(owned)] for split, owned in splits.items()}
             for protocol, splits in self.clips.items()
         }
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from svqkit.atomic import replacing
 from svqkit.data.domain import goes_around
-from svqkit.data.store import Store
+from svqkit.data.store import UNITS, Store
 from svqkit.data.windows import Windows
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.metrics import GridErrors
@@ -26,16 +26,15 @@ def error_fields(errors: GridErrors, store: Store) -> xr.Dataset:
     Of a lat-lon record also ``mse_blocks`` (block, channel, lat, lon): the mean squared error over leads and the
     windows of each stretch of time, see :func:`stretches`.
     """
-    long_names = {
-        "bias": "mean error (forecast − truth)",
-        "mae": "mean absolute error",
-        "rmse": "root mean squared error",
+    grids = {
+        "bias": (errors.mean("bias"), "mean error (forecast − truth)"),
+        "mae": (errors.mean("mae"), "mean absolute error"),
+        "rmse": (errors.mean("mse").sqrt(), "root mean squared error"),
     }
-    grids = {"bias": errors.mean("bias"), "mae": errors.mean("mae"), "rmse": errors.mean("mse").sqrt()}
     unit, dims = common_unit(store), store.spatial_coords[0]
     fields = {
-        name: (("channel", "lead", *dims), _array(grid.transpose(0, 1)), {"units": unit, "long_name": long_names[name]})
-        for name, grid in grids.items()
+        name: (("channel", "lead", *dims), _array(grid.transpose(0, 1)), {"units": unit, "long_name": long_name})
+        for name, (grid, long_name) in grids.items()
     }
     if store.kind == "grid":
         about = "mean squared error over leads and the windows of a stretch of time"
@@ -44,7 +43,7 @@ def error_fields(errors: GridErrors, store: Store) -> xr.Dataset:
     original_units = str(store.extra.get("original_units", ""))
     return xr.Dataset(
         fields,
-        coords=coordinates(store, len(grids["bias"])),
+        coords=coordinates(store, len(errors.mean("bias"))),
         attrs={
             "windows": errors.count,
             "data": store.title,
@@ -113,13 +112,12 @@ def stretches(windows: Windows, protocol: Protocol = "clean") -> list[np.ndarray
 
 def coordinates(store: Store, leads: int) -> dict[str, Any]:
     """Return the coordinates of a store's maps: channels and their units, ``leads`` lead times, rows and columns."""
-    units = {"lat": "degrees_north", "lon": "degrees_east"}
     steps = store.lead_step * np.arange(1, leads + 1)
     return {
         "channel": store.channels,
         "unit": ("channel", store.units),
         "lead": ("lead", steps, {"units": store.lead_units, "long_name": "lead time"}),
-        **{name: (name, values, {"units": units[name]}) for name, values in store.spatial_coords[1].items()},
+        **{name: (name, values, {"units": UNITS[name]}) for name, values in store.spatial_coords[1].items()},
     }
 
 

@@ -33,7 +33,7 @@ from svqkit.data.sources.hickle_arrays import find_array, read_strings
 from svqkit.data.sources.images import ImageFiles, images_in, is_uneven, refuse_narrow, scale_and_crop
 from svqkit.data.sources.video import VIDEO_SUFFIXES, open_video
 from svqkit.errors import SvqkitError, listed
-from svqkit.settings.data import KittiCaltechData, Split
+from svqkit.settings.data import SPLITS, KittiCaltechData, Split
 
 CATEGORIES = ("city", "residential", "road")
 FIRST_TEST_SET = 6
@@ -90,28 +90,23 @@ def plan(data: KittiCaltechData) -> Plan:
     if len(used) < len(every):
         count = len(every) - len(used)
         notes.append(f"{count} recording(s) are shorter than a window of {length} frames and were left out")
-    clips = runs_of(used)
+    clips = dict(zip(map(id, used), runs_of(used), strict=True))
 
-    def clips_of(recordings: list[FramesPart]) -> list[Clip]:
-        wanted = set(map(id, recordings))
-        return [clip for clip, recording in zip(clips, used, strict=True) if id(recording) in wanted]
-
-    def windowing(train: list[FramesPart], validation: list[FramesPart]) -> Windowing:
+    def windowing(*of_splits: list[FramesPart]) -> Windowing:
         owned: dict[Split, list[Clip]] = {
-            "train": clips_of(train),
-            "validation": clips_of(validation),
-            "test": clips_of(test),
+            split: [clips[id(recording)] for recording in recordings if id(recording) in clips]
+            for split, recordings in zip(SPLITS, of_splits, strict=True)
         }
         starts = {split: windows_from_end(runs, length, length) for split, runs in owned.items()}
         return Windowing.consecutive(data, owned, starts)
 
-    paper = replace(windowing(learnt.paper_train, test), blue_first=("validation", "test"))
+    paper = replace(windowing(learnt.paper_train, test, test), blue_first=("validation", "test"))
     return plan_of_pictures(
         used,
         data.size,
         True,
         learnt.names,
-        windows={"clean": windowing(learnt.train, learnt.validation), "paper": paper},
+        windows={"clean": windowing(learnt.train, learnt.validation, test), "paper": paper},
         title=learnt.title,
         simulated=declares_simulated(learnt.title),
         notes=tuple(notes),
