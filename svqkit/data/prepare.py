@@ -50,12 +50,9 @@ def open_or_prepare(data: Data, path: str | Path, again: bool = False) -> Store:
 
 def _open_or_prepare(data: Data, path: str | Path, again: bool) -> Store:
     if not is_url(data.root) and not Path(data.root).exists():
-        try:
-            store = Store.open(path)
-        except SvqkitError:
-            store = None
-        if store and store.made_from["data"] == without_root(as_tree(data)):
-            return store
+        made_from = _made_from(Path(path))
+        if made_from and made_from["data"] == without_root(as_tree(data)):
+            return Store.open(path)
         _pull(Path(data.root))
     return prepare(data, path, again)
 
@@ -86,7 +83,9 @@ def prepare(data: Data, target: str | Path, again: bool = False) -> Store:
     plan = sources.plan(data)
     work = prepare_path(target)
     with clear_errors(target), alone(work, f"preparing {target}"):
-        _tidy(work, target)
+        restore(work, target)  # what a killed process left; its draft stays
+        for rest in work.glob(".*.part"):
+            remove(rest)
         raw = raw_digest(plan.files, data.root, work / "raw.json")
         made_from = {"layout": LAYOUT, "data": without_root(as_tree(data)), "raw": raw}
         draft = work / "draft"
@@ -101,16 +100,13 @@ def prepare(data: Data, target: str | Path, again: bool = False) -> Store:
     return Store.open(target)
 
 
-def _tidy(work: Path, target: Path) -> None:
-    """Put right what a killed process left; its draft stays."""
-    restore(work, target)
-    for rest in work.glob(".*.part"):
-        remove(rest)
-
-
 def _fill(draft: Path, plan: Plan, made_from: dict) -> None:
     """Write all of a store to ``draft``, from where a stopped call left it."""
-    group = _go_on(draft, made_from) or _begin(draft, plan, made_from)
+    group = _go_on(draft, made_from)
+    if group is None:
+        remove(draft)
+        group = stores.create(draft, plan)
+        group.attrs[PROGRESS] = {"made_from": made_from, "frames": 0, "statistics": None, "digest": ""}
     try:
         copied = _copy_frames(plan, group)
         weeks = write_climatology(group, plan) if "time" in plan.axes else []
@@ -118,15 +114,8 @@ def _fill(draft: Path, plan: Plan, made_from: dict) -> None:
         remove(draft)  # the raw files are not fit for it
         raise
     # In one go: a draft is whole, or it has its progress.
-    group.attrs.put(
-        {
-            **stores.describe_plan(plan),
-            **copied,
-            "weeks": weeks,
-            "settings": made_from,
-            "files": stores.count_files(draft),
-        }
-    )
+    rest = {"weeks": weeks, "settings": made_from, "files": stores.count_files(draft)}
+    group.attrs.put({**stores.describe_plan(plan), **copied, **rest})
 
 
 def _made_from(target: Path) -> dict | None:
@@ -145,13 +134,6 @@ def _need_room(plan: Plan, target: Path, draft: Path) -> None:
             f"The disk is full: {target} needs {needed / 1e9:.1f} GB for {plan.frames:,} frames, {free / 1e9:.1f} GB "
             f"are free in {target.parent}. Free some room, or put the stores elsewhere (parameter `stores`)."
         )
-
-
-def _begin(draft: Path, plan: Plan, made_from: dict) -> zarr.Group:
-    remove(draft)
-    group = stores.create(draft, plan)
-    group.attrs[PROGRESS] = {"made_from": made_from, "frames": 0, "statistics": None, "digest": ""}
-    return group
 
 
 def _go_on(draft: Path, made_from: dict) -> zarr.Group | None:

@@ -161,11 +161,6 @@ class Store(Facts):
         return {"frames": frames[:16], "windows": arrays.hexdigest()[:16], "attributes": told.hexdigest()[:16]}
 
     @property
-    def multivariate(self) -> bool:
-        """Whether it holds several variables, as the reference's `mv` and `hmv`; uv10, one wind, is a single one."""
-        return len(set(self.groups)) > 1
-
-    @property
     def frame_shape(self) -> tuple[int, int, int]:
         """(C, H, W)."""
         return self.frames.shape[1:]
@@ -221,11 +216,6 @@ class Store(Facts):
     def clip_name(self, frame: int) -> str:
         """Return the name of the raw clip that a frame comes from, or ""."""
         return next((name for name, start, stop in self.attributes.clip_names if start <= frame < stop), "")
-
-    @property
-    def has_climatology(self) -> bool:
-        """Whether there is a training mean by time of the year and of the day."""
-        return "climatology" in self.group
 
     def climatology_rows(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the indices of frames ``indices`` (…) in the climatology: (…) week and (…) slot of the day."""

@@ -60,7 +60,8 @@ class TestSet:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.windows = Windows(store, "test", protocol, self.device, hold=False)
         self.normaliser = Normaliser.of(store, "test" if protocol == "paper" else "train", protocol).to(self.device)
-        same_back = store.kind == "image" or store.multivariate
+        # mv and hmv are of several variables; uv10, one wind, is a single one.
+        same_back = store.kind == "image" or len(set(store.groups)) > 1
         self.denormaliser = self.normaliser if same_back else Normaliser.of(store, "train", protocol).to(self.device)
 
     def is_like(self, other: "TestSet") -> bool:
@@ -98,7 +99,7 @@ class TestSet:
 
     def climatology(self, batch: Batch) -> torch.Tensor | None:
         """Return the climatology of a batch's targets, where the store has one."""
-        if not self.store.has_climatology:
+        if "climatology" not in self.store.group:
             return None
         weeks, slots = (torch.from_numpy(part) for part in self.store.climatology_rows(batch.target_frames))
         return self._climatology[weeks.to(self.device), slots.to(self.device)]

@@ -4,11 +4,11 @@ import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
-from svqkit.data.bundled import README, BundledFile, bundled_files, is_left_over
+from svqkit.data.bundled import README, BundledFile, files_of, is_left_over
 from svqkit.data.check import published
 from svqkit.data.check.published import CALTECH_CACHE, CALTECH_VIDEOS, FACTS, HICKLES, UNKNOWN, Fact
 from svqkit.data.check.report import Report, size_of, some_of
@@ -306,8 +306,7 @@ def _look_for_sample(data: Data, profile: str, report: Report) -> None:
 
 def _sample_files(data: Data) -> dict[Path, BundledFile]:
     """The sample's files that the settings read, without its README, where they would lie in the dataset's folder."""
-    of_source = (file for file in bundled_files() if file.is_of(data.source))
-    files = {Path(data.root, PurePosixPath(file.path).relative_to(data.source)): file for file in of_source}
+    files = {Path(data.root, path): file for path, file in files_of(data.source).items()}
     if isinstance(data, WeatherData):
         folders = [LONG_NAMES.get(name, name) for name in data.variables]
         files = {path: file for path, file in files.items() if path.parent.name in folders}

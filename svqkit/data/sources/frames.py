@@ -70,7 +70,14 @@ class FramesPart:
 
     def read(self) -> Iterator[np.ndarray]:
         """Yield its frames in order, (n, C, H, W) uint8, n so that a piece takes at most about 16 MB."""
-        return _pieces(self.fit(frame, self.size) for frame in self.source.read(self.wanted))
+        held: list[np.ndarray] = []
+        for frame in self.source.read(self.wanted):
+            held.append(channels_first(self.fit(frame, self.size)))
+            if (len(held) + 1) * held[0].nbytes > PIECE:
+                yield np.stack(held)
+                held = []
+        if held:
+            yield np.stack(held)
 
 
 def runs_of(parts: Sequence[FramesPart]) -> list[Clip]:
@@ -110,14 +117,3 @@ def plan_of_pictures(
 def channels_first(image: np.ndarray) -> np.ndarray:
     """Turn (H, W, C) into (C, H, W)."""
     return np.ascontiguousarray(image.transpose(2, 0, 1))
-
-
-def _pieces(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    held: list[np.ndarray] = []
-    for frame in frames:
-        held.append(channels_first(frame))
-        if (len(held) + 1) * frame.nbytes > PIECE:
-            yield np.stack(held)
-            held = []
-    if held:
-        yield np.stack(held)

@@ -33,13 +33,8 @@ LONG_NAMES: dict[str, str] = NAMES["long_names"]
 NETCDF = (".nc", ".nc4", ".cdf", ".netcdf")
 GRIB = (".grib", ".grb", ".grib2", ".grb2")
 SUFFIXES = (*NETCDF, *GRIB)
-# The names of axes that are in use, and what CF calls such a coordinate.
-AXES = {
-    "time": ({"time", "valid_time"}, "time"),
-    "level": ({"level", "pressure_level", "isobaricinhpa", "isobaricinpa", "plev", "lev"}, "vertical"),
-    "lat": ({"lat", "latitude"}, "latitude"),
-    "lon": ({"lon", "longitude"}, "longitude"),
-}
+# By our name of an axis: the names that are in use, and what CF calls such a coordinate.
+AXES: dict[str, Any] = NAMES["axes"]
 STANDARD_CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 HOUR, HALF_HOUR, SECOND = np.timedelta64(1, "h"), np.timedelta64(30, "m"), np.timedelta64(1, "s")
 
@@ -259,14 +254,14 @@ def own_names(array: xr.DataArray) -> dict[str, str]:
 
 def _roles(array: xr.DataArray, dim: str) -> list[str]:
     """Which of our axes a dimension is: by its name, else by the attributes of its coordinate."""
-    named = [role for role, (names, _) in AXES.items() if str(dim).lower() in names]
+    named = [role for role, axis in AXES.items() if str(dim).lower() in axis["names"]]
     if named or dim not in array.coords:
         return named
     attrs = array[dim].attrs
     if _dates_are_written(attrs):
         return ["time"]
     known = array.cf.coordinates
-    found = [role for role, (_, name) in AXES.items() if dim in known.get(name, ())]
+    found = [role for role, axis in AXES.items() if dim in known.get(axis["cf"], ())]
     return [role for role in found if role != "level" or attrs.get("standard_name") == "air_pressure"]
 
 
@@ -304,7 +299,8 @@ def inspect(source: Source, variable: str) -> Piece:
     """
     with open_field(source, variable) as (raw, ours, attrs):
         where = name_of(source)
-        levels = [axis for name, axis in raw.coords.items() if str(name).lower() in AXES["level"][0]]
+        stored = zarr.open_group(str(source), mode="r")[raw.name] if is_store(source) else None
+        levels = [axis for name, axis in raw.coords.items() if str(name).lower() in AXES["level"]["names"]]
         scalars = [axis.item() for axis in levels if axis.ndim == 0]
         return Piece(
             source=source,
@@ -317,9 +313,7 @@ def inspect(source: Source, variable: str) -> Piece:
             units=str(raw.attrs.get("units", "")).strip(),
             scalar_level=scalars[0] if scalars else None,
             attrs=attrs,
-            notes=missing_chunks(zarr.open_group(str(source), mode="r")[raw.name], f"{where}: {raw.name}")
-            if is_store(source)
-            else (),
+            notes=missing_chunks(stored, f"{where}: {raw.name}") if stored is not None else (),
         )
 
 

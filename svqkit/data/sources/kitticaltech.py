@@ -257,14 +257,14 @@ def _caltech(folder: Path, data: KittiCaltechData, notes: list[str]) -> list[Fra
         # Counted from 1 as the reference does: 3, 6, 9, …
         wanted = range(data.step - 1, source.count // data.step * data.step, data.step)
         recordings.append(_recording(name, source, wanted, data))
-    if not recordings and (folder / CACHE[0]).exists():
+    if recordings:
+        return recordings
+    if (folder / CACHE[0]).exists():
         return _cached(folder, data, notes)
-    if not recordings:
-        raise SvqkitError(
-            f"No Caltech Pedestrian test set in {folder.absolute()}: expected set06/V000.seq to set10 "
-            f"(or the same as {', '.join(_KINDS[1:3])} …), or OpenSTL's {' and '.join(CACHE)}."
-        )
-    return recordings
+    raise SvqkitError(
+        f"No Caltech Pedestrian test set in {folder.absolute()}: expected set06/V000.seq to set10 "
+        f"(or the same as {', '.join(_KINDS[1:3])} …), or OpenSTL's {' and '.join(CACHE)}."
+    )
 
 
 def _videos(folder: Path, notes: list[str]) -> list[Path]:

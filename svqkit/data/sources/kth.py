@@ -149,13 +149,9 @@ def _inspect(recording: Recording, listing: Listing | None, data: KTHData) -> Ta
 
 def find_runs(numbers: Iterable[int]) -> list[range]:
     """Return numbers that follow each other as ranges, in rising order."""
-    runs: list[range] = []
-    for number in sorted(numbers):
-        if runs and number == runs[-1].stop:
-            runs[-1] = range(runs[-1].start, number + 1)
-        else:
-            runs.append(range(number, number + 1))
-    return runs
+    ordered = np.array(sorted(numbers), np.int64)
+    runs = np.split(ordered, np.flatnonzero(np.diff(ordered) != 1) + 1)
+    return [range(run[0], run[-1] + 1) for run in runs if len(run)]
 
 
 def listed_frames(recording: Recording, listing: Listing | None, there: int) -> set[int]:

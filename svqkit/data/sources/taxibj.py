@@ -44,6 +44,7 @@ from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, Split, TaxiBJData
 
 CHANNELS = ("inflow", "outflow")
+FLOWS = {"dtype": "float32", "kind": "image", "channels": CHANNELS, "units": ("", "")}
 # What is counted, by how the name of a file begins.
 COUNTED = {"BJ": "taxis", "BikeNYC": "bikes", "NYC14": "bikes"}
 NAME = re.compile(rf"({'|'.join(COUNTED)}).*_M\d+x\d+_T(30|60)(_\w+)?\.h5")
@@ -160,10 +161,7 @@ def _plan_samples(path: Path, data: TaxiBJData) -> Plan:
     return Plan(
         parts=[train, test],
         frame_shape=train.inputs.shape[2:],
-        dtype="float32",
-        kind="image",
-        channels=CHANNELS,
-        units=("", ""),
+        **FLOWS,
         windows={"clean": windowing(clean), "paper": windowing(paper)},
         files=(path,),
         extra=original_range(0.0, data.maximum, "taxis per 30 min"),
@@ -339,10 +337,7 @@ def plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
     return Plan(
         parts=[Days(record, low, high) for record in records],
         frame_shape=(len(CHANNELS), *records[0].grid),
-        dtype="float32",
-        kind="image",
-        channels=CHANNELS,
-        units=("", ""),
+        **FLOWS,
         windows={"clean": Windowing.consecutive(data, clean), "paper": Windowing.consecutive(data, paper)},
         files=tuple(record.path for record in records),
         clip_names=[
