@@ -135,7 +135,6 @@ class NpzMember(ArrayFile):
         Raises:
             SvqkitError: there is no such array, it is damaged or stored column by column, or holds no numbers.
         """
-        key = _the_key(path, cls.keys(path), key)
         where = f"{path}, {key}"
         with _stream(path, key) as (stream, stored):
             shape, by_columns, dtype = _header(stream)
@@ -222,7 +221,7 @@ def open_array(path: Path, key: str = "") -> ArrayFile:
     kind = choose(kinds, path.suffix.lower(), "kind of array file")
     if (kind is ZarrArray) != path.is_dir():
         raise SvqkitError(f"{path}: a .zarr is a folder, an .npy or .npz is a file; this is the other way round.")
-    return kind.open(path, key)
+    return kind.open(path, _the_key(path, NpzMember.keys(path), key) if kind is NpzMember else key)
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
