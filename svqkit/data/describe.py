@@ -1,6 +1,5 @@
 """What a store holds, as small tables and fields to look at."""
 
-import dask.array
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -39,6 +38,8 @@ def mean_fields(store: Store) -> xr.Dataset:
 
     Of the first channel (lat, lon) of a lat-lon record; of all channels (channel, y, x) of anything else.
     """
+    import dask.array  # takes half a second, which nothing else here needs
+
     channels = slice(1 if store.kind == "grid" else None)
     training = np.concatenate([np.arange(*clip) for clip in store.clips("train")])
     # By dask, chunk by chunk, so that memory doesn't grow with the record.
