@@ -24,7 +24,7 @@ from rawfiles import DAY, LAT, LON, RawFiles, drop, files_below
 
 from svqkit.data import describe, mean_fields, open_or_prepare, prepare
 from svqkit.data import store as stores
-from svqkit.data.sources import weather
+from svqkit.data.sources import gridded, weather
 from svqkit.data.sources.weather import clips_of
 from svqkit.data.statistics import ChannelStatistics
 from svqkit.data.store import Store
@@ -74,7 +74,7 @@ def test_an_odd_descending_grid_levels_and_two_variables(raw: RawFiles, tmp_path
 def test_one_thread_at_a_time_is_in_the_netcdf_library(raw: RawFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     raw.write()
     inside, most = 0, 0
-    read = weather.read
+    read = gridded.read
 
     def counted(*arguments: Any) -> np.ndarray:
         nonlocal inside, most
@@ -84,7 +84,7 @@ def test_one_thread_at_a_time_is_in_the_netcdf_library(raw: RawFiles, monkeypatc
         inside -= 1
         return read(*arguments)
 
-    monkeypatch.setattr(weather, "read", counted)
+    monkeypatch.setattr(gridded, "read", counted)
     monkeypatch.setattr(weather, "PART_BYTES", 60 * 4 * len(LAT) * len(LON))
     parts = weather.plan(raw.data()).parts
     frames = np.concatenate(list(in_order(parts, 4)))
