@@ -29,7 +29,7 @@ import torch
 
 from benchmarks.stores import SHAPES
 from svqkit.atomic import replacing
-from svqkit.data.check.published import TAXIBJ_TRAINING_SAMPLES, whole
+from svqkit.data.check.published import FACTS, whole
 from svqkit.data.sources.weather import period_bounds
 from svqkit.errors import SvqkitError
 from svqkit.paper.costs import Case, Subject, machine, out_of_memory_as_error
@@ -97,7 +97,7 @@ def training_windows(data: Data, protocol: Protocol = "clean") -> int:
             return KITTI_WINDOWS
         case TaxiBJData():
             share = data.validation_share if protocol == "clean" else 0
-            return round(TAXIBJ_TRAINING_SAMPLES * (1 - share))
+            return round(int(FACTS["training samples"].expected.replace(",", "")) * (1 - share))
     known = whole(data)
     if known is None and isinstance(data, WeatherData) and protocol == "clean":  # other periods, without a hole
         first, after = period_bounds(data.train)

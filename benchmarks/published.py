@@ -18,7 +18,7 @@ from skimage.metrics import structural_similarity
 from torch import Tensor, nn
 
 from svqkit.errors import SvqkitError
-from svqkit.interop.settings import MODEL_TYPES
+from svqkit.interop.config import MODEL_TYPES
 from svqkit.models import Forecast
 from svqkit.paper.costs import Subject
 from svqkit.settings.params import Experiment

@@ -74,11 +74,10 @@ def reading(path: str | Path, kind: str = "", aid: str = "Fetch it again.", plai
         raise
     except ImportError as error:
         raise SvqkitError(f"{path} can't be read: {error}. Install what it names.") from error
+    except PermissionError as error:
+        where = error.filename or path
+        raise SvqkitError(f"{where} can't be read: {error.strerror}. Let this user read it.") from error
     except Exception as error:  # a damaged file can raise anything in the libraries
-        if isinstance(error, PermissionError):
-            raise SvqkitError(
-                f"{error.filename or path} can't be read: {error.strerror}. Let this user read it."
-            ) from error
         if isinstance(error, FileNotFoundError) and "://" not in str(path) and not os.path.exists(path):
             raise SvqkitError(f"There is no file {Path(path).absolute()}. {aid}") from error
         size = f" ({os.path.getsize(path):,} bytes)" if os.path.isfile(path) else ""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from svqkit import quantizers
-from svqkit.interop.settings import architecture
+from svqkit.interop.config import architecture
 from svqkit.interop.weights import entries
 from svqkit.models import SimVP
 

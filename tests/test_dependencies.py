@@ -28,7 +28,7 @@ SUBJECTS: dict[str, Collection[str]] = {
     "prepare": {"svqkit.data.plan"},
 }
 # The store is there: prepare has made it.
-OPENS_THE_STORE = {"svqkit.data.open"}
+OPENS_THE_STORE = {"svqkit.data.prepare"}
 # Tables and pictures that only the executed copy of the notebook shows: nobody should wait hours for another font.
 SHOWN = {"svqkit.plots", "svqkit.data.describe"}
 LEFT_OUT: dict[str, set[str]] = {

@@ -42,7 +42,7 @@ from svqkit.data.sources.video import Video
 from svqkit.errors import SvqkitError
 from svqkit.evaluation.image_metrics import Lpips
 from svqkit.forecasting.files import from_files
-from svqkit.interop.configfile import read_config
+from svqkit.interop.config import read_config
 from svqkit.interop.openstl import load as load_openstl
 from svqkit.interop.weights import read_state_dict
 from svqkit.pipeline.commands import main as notebooks_main

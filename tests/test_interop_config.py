@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from openstlcases import SMALL, STEPS, SVQ
 
 from svqkit.errors import SvqkitError
-from svqkit.interop.configfile import read_config
-from svqkit.interop.settings import MODEL_TYPES, architecture
+from svqkit.interop.config import MODEL_TYPES, architecture, read_config
 from svqkit.settings import quantizers as kinds
 from svqkit.settings.params import Model
 

@@ -9,10 +9,9 @@ from openstlcases import CASES, GOLDEN, SVQ, TRANSLATORS, frames_of, precision, 
 from torch import Tensor, nn
 
 from svqkit.errors import SvqkitError
-from svqkit.interop.names import renamed
+from svqkit.interop.config import architecture
 from svqkit.interop.openstl import build, load
-from svqkit.interop.settings import architecture
-from svqkit.interop.weights import entries
+from svqkit.interop.weights import entries, renamed
 from svqkit.settings.params import TRANSLATORS as OURS
 
 CONSTANTS = ("attn_mask", "relative_position_index", ".mask")

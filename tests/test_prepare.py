@@ -24,7 +24,7 @@ from rawfiles import DAY, LAT, LON, RawFiles, drop, files_below
 
 from svqkit.data import describe, mean_fields, open_or_prepare, prepare
 from svqkit.data import store as stores
-from svqkit.data.sources import weather
+from svqkit.data.sources import gridded, weather
 from svqkit.data.sources.weather import clips_of
 from svqkit.data.statistics import ChannelStatistics
 from svqkit.data.store import Store
@@ -74,7 +74,7 @@ def test_an_odd_descending_grid_levels_and_two_variables(raw: RawFiles, tmp_path
 def test_one_thread_at_a_time_is_in_the_netcdf_library(raw: RawFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     raw.write()
     inside, most = 0, 0
-    read = weather.read
+    read = gridded.read
 
     def counted(*arguments: Any) -> np.ndarray:
         nonlocal inside, most
@@ -84,7 +84,7 @@ def test_one_thread_at_a_time_is_in_the_netcdf_library(raw: RawFiles, monkeypatc
         inside -= 1
         return read(*arguments)
 
-    monkeypatch.setattr(weather, "read", counted)
+    monkeypatch.setattr(gridded, "read", counted)
     monkeypatch.setattr(weather, "PART_BYTES", 60 * 4 * len(LAT) * len(LON))
     parts = weather.plan(raw.data()).parts
     frames = np.concatenate(list(in_order(parts, 4)))
@@ -203,10 +203,10 @@ def test_climatology_is_the_training_mean_by_week_and_hour(
     store = prepare(raw.data(**settings), tmp_path / "x.zarr")
     # January 15th and 16th are in a week of their own that training lacks.
     assert list(store.group.attrs["weeks"]) == [0, 1, 2]
-    whole = store.climatology(np.arange(len(store.times)))
+    whole = store.climatology_table[store.climatology_rows(np.arange(len(store.times)))]
     np.testing.assert_allclose(whole, climatology_by_hand(store), rtol=1e-6)
     some = np.array([[3, 7], [len(store.times) - 1, 0]])
-    np.testing.assert_array_equal(store.climatology(some), whole[some])
+    np.testing.assert_array_equal(store.climatology_table[store.climatology_rows(some)], whole[some])
 
 
 def test_weeks_begin_on_january_1st_also_in_leap_years() -> None:
@@ -416,7 +416,7 @@ def test_a_description_counts_what_there_is(raw: RawFiles, tmp_path: Path) -> No
 
 
 def test_mean_fields_are_those_of_training(raw: RawFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.import_module("svqkit.data.describe"), "BLOCK_FRAMES", 50)
+    monkeypatch.setattr(stores, "CHUNK_BYTES", 50 * 4 * 4 * 6)
     raw.write(change=drop(4))
     fields = mean_fields(prepare(raw.data(gaps="split"), tmp_path / "x.zarr"))
     frames = raw.values().sel(time=TRAIN).values.astype(np.float64)

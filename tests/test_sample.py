@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 from simulated import __main__ as command
 
-from svqkit.data.bundled import bundled_files, md5
+from svqkit.data.bundled import bundled_files, files_of, md5
 from svqkit.data.sources import plan
 from svqkit.settings.data import SOURCES
 from svqkit.settings.params import load_params
@@ -48,7 +48,7 @@ def test_the_settings_fit_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("source", ["human", "kth", "taxibj", *SLOW])
 def test_the_command_makes_these_very_files(source: str, tmp_path: Path) -> None:
     assert command.main([str(tmp_path), "--only", source]) == 0
-    expected = {file.path: file.md5 for file in bundled_files() if file.is_of(source)}
+    expected = {file.path: file.md5 for file in files_of(source).values()}
     made = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {path.relative_to(tmp_path).as_posix(): md5(path) for path in made} == expected
 

@@ -11,8 +11,14 @@ from resultsfolder import window_errors
 from scipy import signal, stats
 
 from svqkit.errors import SvqkitError
-from svqkit.evaluation.bootstrap import block_length, circular_sums, means_of_blocks, means_of_clips
-from svqkit.evaluation.significance import compare, significant_places
+from svqkit.evaluation.significance import (
+    block_length,
+    circular_sums,
+    compare,
+    means_of_blocks,
+    means_of_clips,
+    significant_places,
+)
 
 Runs = dict[tuple[str, int], np.ndarray]
 

@@ -21,10 +21,6 @@ class BundledFile:
     bytes: int
     md5: str
 
-    def is_of(self, source: str) -> bool:
-        """Return whether it is a file of a source, such as "kth"."""
-        return self.path.startswith(f"{source}/")
-
     def is_at(self, path: Path) -> bool:
         """Return whether ``path`` is this very file; it is read only when its size fits."""
         return path.is_file() and path.stat().st_size == self.bytes and md5(path) == self.md5
@@ -37,6 +33,12 @@ def bundled_files() -> tuple[BundledFile, ...]:
         return tuple(BundledFile(row["path"], int(row["bytes"]), row["md5"]) for row in csv.DictReader(rows))
 
 
+def files_of(source: str) -> dict[PurePosixPath, BundledFile]:
+    """Return the files of a source, such as "kth", by their paths below its folder."""
+    below = {PurePosixPath(file.path): file for file in bundled_files()}
+    return {path.relative_to(source): file for path, file in below.items() if path.parts[0] == source}
+
+
 def md5(path: Path) -> str:
     """Return the MD5 of a file in hexadecimal digits."""
     with path.open("rb") as handle:
@@ -45,7 +47,7 @@ def md5(path: Path) -> str:
 
 def is_left_over(readme: Path, source: str) -> bool:
     """Return whether ``readme`` is the bundled sample's of a source, while no other file of the sample is beside it."""
-    files = {PurePosixPath(file.path).relative_to(source): file for file in bundled_files() if file.is_of(source)}
+    files = files_of(source)
     own = files.pop(PurePosixPath(README), None)
     if own is None or not own.is_at(readme):
         return False

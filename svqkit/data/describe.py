@@ -8,7 +8,6 @@ from svqkit.data.store import Store
 from svqkit.settings.data import SPLITS
 from svqkit.settings.params import Protocol
 
-BLOCK_FRAMES = 256
 MOST_CHANNELS = 4  # a wider table can't be read
 
 
@@ -34,31 +33,23 @@ def describe(store: Store, protocol: Protocol = "clean") -> pd.DataFrame:
     return pd.DataFrame(rows).T
 
 
-def mean_fields(store: Store, channel: int = 0) -> xr.Dataset:
+def mean_fields(store: Store) -> xr.Dataset:
     """Compute mean and standard deviation over the training split at every grid point or pixel, in its units.
 
-    Of one channel (lat, lon) of a lat-lon record; of all channels (channel, y, x) of anything else.
+    Of the first channel (lat, lon) of a lat-lon record; of all channels (channel, y, x) of anything else.
     """
-    channels = [channel] if store.kind == "grid" else list(range(store.frame_shape[0]))
-    fields = [_mean_field(store, index) for index in channels]
-    return fields[0] if store.kind == "grid" else xr.concat(fields, "channel").assign_coords(channel=store.channels)
+    import dask.array  # takes half a second, which nothing else here needs
 
-
-def _mean_field(store: Store, channel: int) -> xr.Dataset:
-    offset = store.statistics()[0][channel]
-    count, total, squares = 0, 0.0, 0.0
-    for start, stop in store.clips("train"):
-        for first in range(start, stop, BLOCK_FRAMES):
-            block = store.frames[first : min(first + BLOCK_FRAMES, stop), channel] * np.float64(store.scale)
-            # Relative to the overall mean, so that the difference of squares keeps its digits.
-            block -= offset
-            count, total, squares = count + len(block), total + block.sum(0), squares + np.square(block).sum(0)
-    mean, variance = total / count, squares / count - np.square(total / count)
-    attrs = {"units": store.units[channel], "long_name": store.channels[channel]}
+    channels = slice(1 if store.kind == "grid" else None)
+    training = np.concatenate([np.arange(*clip) for clip in store.clips("train")])
+    # By dask, chunk by chunk, so that memory doesn't grow with the record.
+    frames = dask.array.from_zarr(store.frames)[training, channels].astype(np.float64) * store.scale
     dims, axes = store.spatial_coords
-    return xr.Dataset(
-        {"mean": (dims, mean + offset, attrs), "std": (dims, np.sqrt(np.maximum(variance, 0)), attrs)}, coords=axes
-    )
+    attrs = {"units": store.units[0], "long_name": store.channels[0]}
+    values = dask.compute({"mean": frames.mean(0), "std": frames.std(0)})[0]
+    coords = {"channel": store.channels[channels], **axes}
+    fields = xr.Dataset({name: (("channel", *dims), field, attrs) for name, field in values.items()}, coords)
+    return fields.isel(channel=0, drop=True) if store.kind == "grid" else fields
 
 
 def sample_frames(store: Store, count: int = 24) -> xr.DataArray:

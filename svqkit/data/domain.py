@@ -104,10 +104,9 @@ class Domain:
         inputs, targets = store.offsets(protocol)
         coordinates = store.spatial_coords[1]
         timed = "time" in store.group
+        same = ("kind", "title", "simulated", "scale", "lead_step", "lead_units")
         return cls(
-            kind=store.kind,
-            title=store.title,
-            simulated=store.simulated,
+            **{name: getattr(store, name) for name in same},
             channels=tuple(store.channels),
             units=tuple(store.units),
             size=tuple(store.frame_shape[1:]),
@@ -115,11 +114,8 @@ class Domain:
             lon=tuple(np.asarray(coordinates.get("lon", ()), float).tolist()),
             mean=tuple(scale.mean.flatten().tolist()),
             std=tuple(scale.std.flatten().tolist()),
-            scale=store.scale,
             inputs=tuple((inputs - inputs[-1]).tolist()),
             targets=tuple((targets - inputs[-1]).tolist()),
-            lead_step=store.lead_step,
-            lead_units=store.lead_units,
             first_hour=int(store.times[0].astype(np.int64)) % store.lead_step if timed else None,
             original=dict(store.extra),
             raw=dict(store.settings.get("raw", {})),

@@ -1,7 +1,12 @@
-"""Raw files → store: streamed, so that memory does not grow with the data; stopped, it goes on where it was."""
+"""Raw files → store: streamed, so that memory does not grow with the data; stopped, it goes on where it was.
+
+:func:`open_or_prepare` is what a notebook that is run on its own needs: the store, prepared first when it is missing.
+"""
 
 import hashlib
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +19,7 @@ from svqkit.data import sources, streaming
 from svqkit.data import store as stores
 from svqkit.data.plan import Part, Plan
 from svqkit.data.rawfiles import raw_digest
+from svqkit.data.sources.zarrstore import is_url
 from svqkit.data.statistics import SplitStatistics, write_climatology
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
@@ -26,6 +32,41 @@ BLOCK_BYTES = 2**25
 PROGRESS = "progress"
 # Goes up when stores are written another way, so that older ones are made anew.
 LAYOUT = 3
+
+
+def open_or_prepare(data: Data, path: str | Path, again: bool = False) -> Store:
+    """Open the store at ``path``; when it isn't there, make it from the raw files, fetched with DVC if need be.
+
+    ``again`` makes it in any case. What a reader should know of the raw files is printed.
+
+    Raises:
+        SvqkitError: the raw files can't be had or do not fit.
+    """
+    store = _open_or_prepare(data, path, again)
+    for note in store.notes:
+        print(f"note: {note}", flush=True)
+    return store
+
+
+def _open_or_prepare(data: Data, path: str | Path, again: bool) -> Store:
+    if not is_url(data.root) and not Path(data.root).exists():
+        made_from = _made_from(Path(path))
+        if made_from and made_from["data"] == without_root(as_tree(data)):
+            return Store.open(path)
+        _pull(Path(data.root))
+    return prepare(data, path, again)
+
+
+def _pull(root: Path) -> None:
+    """Fetch the tracked data when ``root`` is part of it."""
+    if not Path("data.dvc").exists() or root.parts[:1] != ("data",):
+        raise SvqkitError(f"There is no {root.absolute()}. Put the raw files there, or change `root` in params.yaml.")
+    print("The raw data are not here yet: dvc pull data.dvc", flush=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "pull", "data.dvc"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SvqkitError(f"`dvc pull data.dvc` failed: {done.stderr.strip() or done.stdout.strip()}")
 
 
 def prepare(data: Data, target: str | Path, again: bool = False) -> Store:
@@ -42,7 +83,9 @@ def prepare(data: Data, target: str | Path, again: bool = False) -> Store:
     plan = sources.plan(data)
     work = prepare_path(target)
     with clear_errors(target), alone(work, f"preparing {target}"):
-        _tidy(work, target)
+        restore(work, target)  # what a killed process left; its draft stays
+        for rest in work.glob(".*.part"):
+            remove(rest)
         raw = raw_digest(plan.files, data.root, work / "raw.json")
         made_from = {"layout": LAYOUT, "data": without_root(as_tree(data)), "raw": raw}
         draft = work / "draft"
@@ -57,16 +100,13 @@ def prepare(data: Data, target: str | Path, again: bool = False) -> Store:
     return Store.open(target)
 
 
-def _tidy(work: Path, target: Path) -> None:
-    """Put right what a killed process left; its draft stays."""
-    restore(work, target)
-    for rest in work.glob(".*.part"):
-        remove(rest)
-
-
 def _fill(draft: Path, plan: Plan, made_from: dict) -> None:
     """Write all of a store to ``draft``, from where a stopped call left it."""
-    group = _go_on(draft, made_from) or _begin(draft, plan, made_from)
+    group = _go_on(draft, made_from)
+    if group is None:
+        remove(draft)
+        group = stores.create(draft, plan)
+        group.attrs[PROGRESS] = {"made_from": made_from, "frames": 0, "statistics": None, "digest": ""}
     try:
         copied = _copy_frames(plan, group)
         weeks = write_climatology(group, plan) if "time" in plan.axes else []
@@ -74,15 +114,8 @@ def _fill(draft: Path, plan: Plan, made_from: dict) -> None:
         remove(draft)  # the raw files are not fit for it
         raise
     # In one go: a draft is whole, or it has its progress.
-    group.attrs.put(
-        {
-            **stores.describe_plan(plan),
-            **copied,
-            "weeks": weeks,
-            "settings": made_from,
-            "files": stores.count_files(draft),
-        }
-    )
+    rest = {"weeks": weeks, "settings": made_from, "files": stores.count_files(draft)}
+    group.attrs.put({**stores.describe_plan(plan), **copied, **rest})
 
 
 def _made_from(target: Path) -> dict | None:
@@ -96,22 +129,11 @@ def _need_room(plan: Plan, target: Path, draft: Path) -> None:
     """Refuse before hours are spent what cannot fit on the disk."""
     needed = plan.frames * np.dtype(plan.dtype).itemsize * int(np.prod(plan.frame_shape))
     free = shutil.disk_usage(target.parent).free
-    if needed > free + _size(draft):
+    if needed > free + sum(path.stat().st_size for path in draft.rglob("*") if path.is_file()):
         raise SvqkitError(
             f"The disk is full: {target} needs {needed / 1e9:.1f} GB for {plan.frames:,} frames, {free / 1e9:.1f} GB "
             f"are free in {target.parent}. Free some room, or put the stores elsewhere (parameter `stores`)."
         )
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _begin(draft: Path, plan: Plan, made_from: dict) -> zarr.Group:
-    remove(draft)
-    group = stores.create(draft, plan)
-    group.attrs[PROGRESS] = {"made_from": made_from, "frames": 0, "statistics": None, "digest": ""}
-    return group
 
 
 def _go_on(draft: Path, made_from: dict) -> zarr.Group | None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -42,8 +42,10 @@ def raw_digest(files: Sequence[Path], root: str | Path, known: Path) -> dict[str
     lines = [(name, digests[name]) for name in sorted(seen)]
     if is_url(root):
         lines.append((str(root), _state_of_url(str(root))))
-    every = _digest_of_names(lines)
-    return {"files": len(seen), "bytes": sum(state[0] for _, state in seen.values()), "digest": every}
+    # Names need not be UTF-8.
+    text = "\n".join(f"{name} {digest}" for name, digest in lines).encode("utf-8", "surrogateescape")
+    size = sum(state[0] for _, state in seen.values())
+    return {"files": len(seen), "bytes": size, "digest": hashlib.sha256(text).hexdigest()}
 
 
 def _state(path: Path) -> list[int]:
@@ -65,12 +67,6 @@ def _state_of_url(url: str) -> str:
 def _digest(path: Path) -> str:
     with reading(path), path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def _digest_of_names(entries: Iterable[tuple[str, str]]) -> str:
-    """The digest of names, which need not be UTF-8, and of the digests of what is behind them."""
-    text = "\n".join(f"{name} {digest}" for name, digest in entries)
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _read(known: Path) -> dict[str, list]:

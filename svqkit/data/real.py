@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import shutil
 import sys
+import tomllib
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,14 +24,7 @@ BLOCK_BYTES, PATIENCE = 2**20, 30.0
 
 @dataclass(frozen=True)
 class Published:
-    """Where the raw files of a dataset come from.
-
-    Attributes:
-        copy: where they lie in a folder of copies: a file or a folder.
-        terms: what the source asks for, and where to get them by hand.
-        url: what stands before their names; "" where they have no address of their own.
-        sha256: of each file, by its name.
-    """
+    """Where the raw files of a dataset come from; ``real.toml`` tells what each field is."""
 
     copy: str
     terms: str
@@ -38,24 +32,8 @@ class Published:
     sha256: Mapping[str, str] = field(default_factory=dict)
 
 
-PUBLISHED = {
-    "era5_uk": Published(
-        copy="era5_uk",
-        terms="contains modified Copernicus Climate Change Service information 2019",
-        url="https://github.com/pydata/xarray-data/raw/58de68cb45bcbd1557df11a92827758495481b4e/",
-        sha256={"era5-2mt-2019-03-uk.grib": "e5e82609f0e28e84822852e15d20c88dbb4b142a30264a7e6f87b9b5c7501df9"},
-    ),
-    "kth": Published(
-        copy="kth",
-        terms="for research, not commercial; from csc.kth.se/cvap/actions: 00sequences.txt, and of walking.zip the 25 "
-        "videos …_d4_uncomp.avi",
-    ),
-    "nyc_bike": Published(
-        copy="traffic/BikeNYC_M16x8_T60.h5",
-        terms="no terms stated; repacked from github.com/Echo-Ji/ST-SSL",
-        sha256={"BikeNYC_M16x8_T60.h5": "db1e08a68e2e62adc1484129908aa219e9c2b52e7b07851797f0b5d01493fe08"},
-    ),
-}
+_SOURCES = tomllib.loads(Path(__file__).with_name("real.toml").read_text(encoding="utf-8"))
+PUBLISHED = {name: Published(**source) for name, source in _SOURCES.items()}
 
 
 def put_in_place(folder: Path, copies: Path) -> list[str]:

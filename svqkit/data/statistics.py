@@ -56,10 +56,8 @@ class SplitStatistics:
         # Protocols mostly agree on a split: what is the same is computed once.
         self.distinct = sorted({self._key(owned) for splits in clips.values() for owned in splits.values()})
         self.frames = [np.concatenate([np.arange(*clip) for clip in key]) for key in self.distinct]
-        self.gathered = [
-            ChannelStatistics(entry["count"], np.array(entry["mean"]), np.array(entry["squares"]))
-            for entry in state or []
-        ] or [ChannelStatistics() for _ in self.distinct]
+        earlier = state or [{} for _ in self.distinct]
+        self.gathered = [ChannelStatistics(**{key: np.array(part) for key, part in one.items()}) for one in earlier]
 
     def add(self, block: np.ndarray, start: int) -> None:
         """Take in the frames (n, C, H, W) from ``start`` on."""
@@ -72,22 +70,16 @@ class SplitStatistics:
 
     def state(self) -> list[dict[str, Any]]:
         """Return what has been gathered, exactly, ready for JSON."""
-        return [
-            {"count": split.count, "mean": split.mean.tolist(), "squares": split.squares.tolist()}
-            for split in self.gathered
-        ]
+        return [{key: np.asarray(part).tolist() for key, part in vars(split).items()} for split in self.gathered]
 
     def result(self, scale: float = 1.0) -> dict[Protocol, dict[Split, dict[str, list[float]]]]:
         """Return mean and standard deviation of each split, times ``scale``."""
-        by_key = dict(zip(self.distinct, self.gathered, strict=True))
+        done = {
+            key: {"mean": (scale * split.mean).tolist(), "std": (scale * split.std).tolist()}
+            for key, split in zip(self.distinct, self.gathered, strict=True)
+        }
         return {
-            protocol: {
-                split: {
-                    "mean": (scale * by_key[self._key(owned)].mean).tolist(),
-                    "std": (scale * by_key[self._key(owned)].std).tolist(),
-                }
-                for split, owned in splits.items()
-            }
+            protocol: {split: done[self._key(owned)] for split, owned in splits.items()}
             for protocol, splits in self.clips.items()
         }
 

@@ -17,7 +17,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,12 +31,43 @@ from svqkit.data.plan import Clip, Kind, Plan, declares_simulated
 from svqkit.errors import SvqkitError, shown
 from svqkit.settings.data import Offsets
 from svqkit.settings.params import Protocol, Split, without_root
-from svqkit.settings.types import Names, Positive, checked
+from svqkit.settings.types import Positive, checked
 
 CHUNK_BYTES = 2**20
 AGAIN = "Run the prepare stage: `dvc repro`."
 ANY = ConfigDict(strict=True, extra="ignore")
 UNITS = {"time": "hours since 1970-01-01", "lat": "degrees_north", "lon": "degrees_east"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a store tells of the dataset that it holds.
+
+    Attributes:
+        title: what the raw files say of themselves.
+        simulated: whether they say that they are simulated.
+        kind: grid: lat-lon in physical units; image: values in [0, 1]; field: values in units of the user's own.
+        channels, units: name and unit of each channel; units of images are empty.
+        scale: a stored value times this is the value in ``units``: 1/255 for images of bytes, else 1.
+        lead_step, lead_units: what one frame ahead is: 6 "hours", or 1 "frames".
+        groups: for each channel the group that published scores average first: its variable, itself, or all, "mean".
+        extra: what else the scores need, such as the range of the original values.
+        notes: what a reader should know, such as how many clips were too short.
+        settings: those that the store was made with, and the digest of the raw files that it was made from.
+    """
+
+    title: str
+    simulated: bool
+    kind: Kind
+    channels: Annotated[list[str], Field(min_length=1)]
+    units: list[str]
+    scale: Annotated[float, Field(gt=0)]
+    lead_step: Positive
+    lead_units: str
+    groups: list[str]
+    extra: dict[str, float | str]
+    notes: list[str]
+    settings: dict[str, Any]
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=ANY)
@@ -47,26 +78,15 @@ class Statistics:
     std: tuple[float, ...]
 
 
-@pydantic.dataclasses.dataclass(frozen=True, config=ANY)
-class Attributes:
-    """What the attributes of a store must be, for :meth:`Store.open` to check."""
+@pydantic.dataclasses.dataclass(frozen=True, config=ANY, kw_only=True)
+class Attributes(Facts):
+    """All that the attributes of a store must be, for :meth:`Store.open` to check."""
 
-    title: str
-    kind: Kind
-    channels: Names
-    units: tuple[str, ...]
-    scale: Annotated[float, Field(gt=0)]
-    lead_step: Positive
-    lead_units: str
-    groups: tuple[str, ...]
-    extra: dict[str, float | str]
-    notes: tuple[str, ...]
     clip_names: tuple[tuple[str, int, int], ...]
     offsets: dict[Protocol, Offsets]
     blue_first: dict[Protocol, tuple[Split, ...]]
-    clips: dict[Protocol, dict[Split, tuple[tuple[int, int], ...]]]
+    clips: dict[Protocol, dict[Split, list[tuple[int, int]]]]
     statistics: dict[Protocol, dict[Split, Statistics]]
-    settings: dict[str, Any]
     files: Positive
 
     @pydantic.model_validator(mode="after")
@@ -77,12 +97,13 @@ class Attributes:
         return self
 
 
-@dataclass(frozen=True)
-class Store:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Store(Facts):
     """A prepared dataset, opened for reading; nothing but metadata is in memory until it is asked for."""
 
     path: Path
     group: zarr.Group
+    attributes: Attributes
 
     @classmethod
     def open(cls, path: str | Path) -> "Store":
@@ -93,16 +114,21 @@ class Store:
         """
         path = Path(path)
         try:
-            store = cls(path, zarr.open_group(path, mode="r"))
-            frames = store.frames.shape
+            group = zarr.open_group(path, mode="r")
+            frames = group["frames"].shape
         except Exception as error:  # damaged metadata can raise anything in Zarr
             raise SvqkitError(f"No prepared store at {path} ({shown(error)}). {AGAIN}") from error
-        told = checked(Attributes, dict(store.group.attrs), f"No prepared store at {path}: its metadata")
+        # Stores of earlier versions tell in their title only whether they are simulated.
+        written = {"simulated": declares_simulated(str(group.attrs.get("title"))), **group.attrs}
+        told = checked(Attributes, written, f"No prepared store at {path}: its metadata")
+        facts = {field.name: getattr(told, field.name) for field in fields(Facts)}
+        facts["groups"] = told.groups or ["mean"] * len(told.channels)
+        store = cls(path=path, group=group, attributes=told, **facts)
         if missing := max(0, told.files - count_files(path)):  # Zarr would read zeros in their place
             raise SvqkitError(f"{path} lacks {missing:,} of its files. {AGAIN}")
         if cut := store.cut_chunk():
             raise SvqkitError(f"{cut} has {cut.stat().st_size:,} bytes, a chunk of another size: it is cut. {AGAIN}")
-        axes = {name: array.shape for name, array in store.group.arrays() if name in UNITS}
+        axes = {name: array.shape for name, array in group.arrays() if name in UNITS}
         rows, columns = axes.get("lat", frames[2:3]), axes.get("lon", frames[3:])
         if len(frames) != 4 or frames != (*axes.get("time", frames[:1]), len(told.channels), *rows, *columns):
             raise SvqkitError(f"{path}: frames {frames} don't fit {len(told.channels)} channels and {axes}. {AGAIN}")
@@ -112,11 +138,6 @@ class Store:
     def frames(self) -> zarr.Array:
         """(N, C, H, W) as stored; see :attr:`scale`."""
         return self.group["frames"]
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The settings that the store was made with, and the digest of the raw files that it was made from."""
-        return self.group.attrs["settings"]
 
     @property
     def made_from(self) -> dict[str, Any]:
@@ -138,66 +159,6 @@ class Store:
                 arrays.update(name.encode() + member[:].tobytes())
         told = hashlib.sha256(json.dumps(attributes, sort_keys=True).encode())
         return {"frames": frames[:16], "windows": arrays.hexdigest()[:16], "attributes": told.hexdigest()[:16]}
-
-    @property
-    def title(self) -> str:
-        """What the raw files say of themselves."""
-        return str(self.group.attrs["title"])
-
-    @property
-    def simulated(self) -> bool:
-        """Whether the raw files say that they are simulated; stores of earlier versions have only their title."""
-        return bool(self.group.attrs.get("simulated", declares_simulated(self.title)))
-
-    @property
-    def kind(self) -> Kind:
-        """grid: lat-lon in physical units; image: values in [0, 1]; field: values in units of the user's own."""
-        return self.group.attrs["kind"]
-
-    @property
-    def channels(self) -> list[str]:
-        """Name of each channel."""
-        return list(self.group.attrs["channels"])
-
-    @property
-    def units(self) -> list[str]:
-        """Unit of each channel; empty for images."""
-        return list(self.group.attrs["units"])
-
-    @property
-    def scale(self) -> float:
-        """A stored value times this is the value in ``units``: 1/255 for images of bytes, else 1."""
-        return float(self.group.attrs["scale"])
-
-    @property
-    def lead_step(self) -> int:
-        """What one frame ahead is, in ``lead_units``."""
-        return int(self.group.attrs["lead_step"])
-
-    @property
-    def lead_units(self) -> str:
-        """ "hours" or "frames"."""
-        return str(self.group.attrs["lead_units"])
-
-    @property
-    def groups(self) -> list[str]:
-        """For each channel the group that published scores average first: its variable, itself, or all, "mean"."""
-        return list(self.group.attrs["groups"]) or ["mean"] * len(self.channels)
-
-    @property
-    def multivariate(self) -> bool:
-        """Whether it holds several variables, as the reference's `mv` and `hmv`; uv10, one wind, is a single one."""
-        return len(set(self.groups)) > 1
-
-    @property
-    def extra(self) -> dict[str, Any]:
-        """What else the scores need, such as the range of the original values."""
-        return dict(self.group.attrs["extra"])
-
-    @property
-    def notes(self) -> list[str]:
-        """What a reader should know, such as how many clips were too short."""
-        return list(self.group.attrs["notes"])
 
     @property
     def frame_shape(self) -> tuple[int, int, int]:
@@ -228,7 +189,7 @@ class Store:
 
     def clips(self, split: Split, protocol: Protocol = "clean") -> list[Clip]:
         """Return the clips [start, stop) of a split."""
-        return [(start, stop) for start, stop in self.group.attrs["clips"][protocol][split]]
+        return self.attributes.clips[protocol][split]
 
     def starts(self, split: Split, protocol: Protocol = "clean") -> np.ndarray:
         """Return the frame at which each window of a split starts, (n,)."""
@@ -240,30 +201,21 @@ class Store:
 
     def offsets(self, protocol: Protocol = "clean") -> tuple[np.ndarray, np.ndarray]:
         """Return the input and target frames of a window, counted from its start."""
-        offsets = self.group.attrs["offsets"][protocol]
-        return np.array(offsets["inputs"]), np.array(offsets["targets"])
+        offsets = self.attributes.offsets[protocol]
+        return np.array(offsets.inputs), np.array(offsets.targets)
 
     def statistics(self, split: Split = "train", protocol: Protocol = "clean") -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation (C,) of a split, in ``units``."""
-        entry = self.group.attrs["statistics"][protocol][split]
-        return np.array(entry["mean"]), np.array(entry["std"])
+        statistics = self.attributes.statistics[protocol][split]
+        return np.array(statistics.mean), np.array(statistics.std)
 
     def blue_first(self, split: Split, protocol: Protocol = "clean") -> bool:
         """Return whether a protocol reads the frames of a split blue, green, red; in the store red comes first."""
-        return split in self.group.attrs["blue_first"][protocol]
+        return split in self.attributes.blue_first[protocol]
 
     def clip_name(self, frame: int) -> str:
         """Return the name of the raw clip that a frame comes from, or ""."""
-        return next((name for name, start, stop in self.group.attrs["clip_names"] if start <= frame < stop), "")
-
-    @property
-    def has_climatology(self) -> bool:
-        """Whether there is a training mean by time of the year and of the day."""
-        return "climatology" in self.group
-
-    def climatology(self, indices: np.ndarray) -> np.ndarray:
-        """Return the climatology (…, C, H, W) at the times of frames ``indices`` (…)."""
-        return self.climatology_table[self.climatology_rows(indices)]
+        return next((name for name, start, stop in self.attributes.clip_names if start <= frame < stop), "")
 
     def climatology_rows(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the indices of frames ``indices`` (…) in the climatology: (…) week and (…) slot of the day."""
@@ -332,17 +284,7 @@ def describe_plan(plan: Plan) -> Mapping[str, Any]:
     """Return the attributes of a store that its plan knows, ready for JSON."""
     windows = plan.windows.items()
     return {
-        "title": plan.title,
-        "simulated": plan.simulated,
-        "kind": plan.kind,
-        "channels": plan.channels,
-        "units": plan.units,
-        "scale": plan.scale,
-        "lead_step": plan.lead_step,
-        "lead_units": plan.lead_units,
-        "groups": plan.groups,
-        "extra": dict(plan.extra),
-        "notes": plan.notes,
+        **{field.name: getattr(plan, field.name) for field in fields(Facts) if field.name != "settings"},
         "clip_names": [
             [name.encode(errors="replace").decode(), int(start), int(stop)] for name, start, stop in plan.clip_names
         ],

@@ -4,6 +4,7 @@ import os
 import queue
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -42,8 +43,10 @@ def in_order(parts: Sequence[Part], workers: int | None = None) -> Iterator[np.n
             running.pop(0)
     finally:
         stop.set()
-        for _, thread in running:  # whoever opens the same files next must find nobody there
-            thread.join()
+        for pieces, thread in running:  # whoever opens the same files next must find nobody there
+            while thread.is_alive():
+                with suppress(queue.Empty):
+                    pieces.get(timeout=0.1)
 
 
 def in_blocks(pieces: Iterator[np.ndarray], frames: int, skip: int = 0) -> Iterator[np.ndarray]:
@@ -69,26 +72,19 @@ def _start(part: Part, stop: threading.Event) -> tuple[queue.Queue, threading.Th
     """A queue, and a running thread that reads ``part`` into it; its end, or its error, comes last."""
     pieces: queue.Queue = queue.Queue(WAITING)
 
-    def put(item: object) -> bool:
-        while not stop.is_set():
-            try:
-                pieces.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
     def read() -> None:
+        end: object = _END
         try:
             for piece in part.read():
-                if not put(piece):
+                if stop.is_set():
                     return
-            put(_END)
+                pieces.put(piece)
         except OSError as error:
             where = error.filename or "A raw file"
-            put(SvqkitError(f"{where} can't be read ({error}). Put it back, or let this user read it."))
+            end = SvqkitError(f"{where} can't be read ({error}). Put it back, or let this user read it.")
         except BaseException as error:  # handed to the reader, who raises it
-            put(error)
+            end = error
+        pieces.put(end)
 
     thread = threading.Thread(target=read, daemon=True)
     thread.start()

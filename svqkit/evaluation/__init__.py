@@ -20,6 +20,7 @@ from svqkit.evaluation.explore import (
     window_rmse,
     worst_windows,
 )
+from svqkit.evaluation.fields import zonal_spectrum
 from svqkit.evaluation.forecasters import BASELINES
 from svqkit.evaluation.reading import (
     first_seeds,
@@ -33,4 +34,3 @@ from svqkit.evaluation.reading import (
     read_windows,
     scores_of_runs,
 )
-from svqkit.evaluation.spectra import zonal_spectrum

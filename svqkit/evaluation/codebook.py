@@ -1,7 +1,6 @@
 """How a trained model uses its codebook on test data, and what single codes mean."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import pandas as pd
 import torch
 import xarray as xr
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from svqkit.atomic import replacing
 from svqkit.data.store import Store
@@ -162,18 +162,9 @@ def strongest_cells(activity: xr.DataArray) -> list[Cell]:
     return [divmod(cell, width) for cell in strongest]
 
 
-@contextmanager
-def _added(quantizer: nn.Module, change: Tensor) -> Iterator[None]:
-    """A quantizer whose output has ``change`` (D, H', W') added to it at every frame, as long as a block lasts."""
-
-    def add(_: nn.Module, __: object, result: Quantized) -> Quantized:
-        return Quantized(result.output + change, result.loss)
-
-    hook = quantizer.register_forward_hook(add)
-    try:
-        yield
-    finally:
-        hook.remove()
+def _added(quantizer: nn.Module, change: Tensor) -> RemovableHandle:
+    """Add ``change`` (D, H', W') to what a quantizer gives, at every frame, as long as a ``with`` block lasts."""
+    return quantizer.register_forward_hook(lambda _, __, result: Quantized(result.output + change, result.loss))
 
 
 def _check(run: Run, quantizer: Quantizer, latents: Tensor, codes: Sequence[int], at: Sequence[Cell] | None) -> None:

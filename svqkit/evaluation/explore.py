@@ -16,7 +16,6 @@ from svqkit.errors import SvqkitError
 from svqkit.evaluation import forecasters
 from svqkit.evaluation.codebook import spread_windows
 from svqkit.evaluation.fields import coordinates, error_fields, window_errors
-from svqkit.evaluation.forecasters import Forecaster
 from svqkit.evaluation.significance import Comparison, compare
 from svqkit.evaluation.testset import TestSet, experiment_and_seed, sample_forecast
 from svqkit.quantizers import Quantized, Quantizer, Usage
@@ -91,10 +90,10 @@ def diagnose(contestant: Run | str, store: Store, channel: int | str | None = No
     index = names.index(channel) if channel in names else channel
     if index is not None and (isinstance(index, str) or not 0 <= index < len(names)):
         raise SvqkitError(f"{store.path} has no channel {channel!r}. Give one of: {', '.join(names[:20])}.")
-    test = _RecordingTestSet(store, index)
-    who = (name, 0) if name else experiment_and_seed(contestant)
-    result = test.evaluate(test.forecaster(contestant), *who)
-    return Diagnosis(*who, result.scores, error_fields(result.errors, store), result.windows, test.errors())
+    test, who = TestSet(store, "clean"), (name, 0) if name else experiment_and_seed(contestant)
+    result = test.evaluate(test.forecaster(contestant), *who, index)
+    errors = None if index is None else _errors_of_channel(result.of_channel, store, index)
+    return Diagnosis(*who, result.scores, error_fields(result.errors, store), result.windows, errors)
 
 
 def compare_diagnoses(diagnoses: Sequence[Diagnosis], store: Store, base: str, metric: str = "mse") -> list[Comparison]:
@@ -112,37 +111,14 @@ def forecast_window(contestant: Run | str, store: Store, window: int | None = No
     return sample_forecast(test, test.forecaster(contestant))
 
 
-class _RecordingTestSet(TestSet):
-    """A test set that keeps the error of every forecast of one channel."""
-
-    __test__ = False
-
-    def __init__(self, store: Store, channel: int | None) -> None:
-        super().__init__(store, "clean")
-        self.channel = channel
-        self.kept: dict[int, Tensor] = {}  # by the first frame of the window
-
-    def forecast(self, forecaster: Forecaster, batch: Batch, climatology: Tensor | None) -> Tensor:
-        prediction = super().forecast(forecaster, batch, climatology)
-        if self.channel is not None:
-            error = (prediction - self.truth(batch.targets.to(self.device)))[:, :, self.channel]
-            starts = (batch.target_frames[:, 0] - self.windows.targets[0]).tolist()
-            self.kept |= dict(zip(starts, error.float().cpu(), strict=True))
-        return prediction
-
-    def errors(self) -> xr.DataArray | None:
-        """Return what was kept, window by window."""
-        if self.channel is None:
-            return None
-        store, starts = self.store, self.windows.starts
-        values = np.stack([self.kept[start].numpy() for start in starts.tolist()])
-        about = coordinates(store, values.shape[1])
-        about |= {"channel": store.channels[self.channel], "unit": store.units[self.channel]}
-        if "time" in store.group:
-            times = store.times[starts[:, None] + self.windows.targets]
-            about["time"] = ("window", "lead"), times.astype("datetime64[ns]")
-        dims = ("window", "lead", *store.spatial_coords[0])
-        return xr.DataArray(values, about | {"window": np.arange(len(starts))}, dims)
+def _errors_of_channel(errors: np.ndarray, store: Store, channel: int) -> xr.DataArray:
+    """The errors (n, L, H, W) of one channel in the test windows, with coordinates."""
+    about = coordinates(store, errors.shape[1])
+    about |= {"channel": store.channels[channel], "unit": store.units[channel], "window": np.arange(len(errors))}
+    if "time" in store.group:
+        times = store.times[store.starts("test")[:, None] + store.offsets()[1]]
+        about["time"] = ("window", "lead"), times.astype("datetime64[ns]")
+    return xr.DataArray(errors, about, ("window", "lead", *store.spatial_coords[0]))
 
 
 def truth_of(errors: xr.DataArray, store: Store) -> xr.DataArray:

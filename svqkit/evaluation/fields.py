@@ -1,4 +1,4 @@
-"""Error fields on the map, and the error of every run in every window, from which runs are compared."""
+"""Error fields on the map, their spectra, and the error of every run in every window, from which runs are compared."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,8 +9,10 @@ import torch
 import xarray as xr
 
 from svqkit.atomic import replacing
-from svqkit.data.store import Store
+from svqkit.data.domain import goes_around
+from svqkit.data.store import UNITS, Store
 from svqkit.data.windows import Windows
+from svqkit.errors import SvqkitError
 from svqkit.evaluation.metrics import GridErrors
 from svqkit.settings.params import Protocol
 
@@ -24,16 +26,15 @@ def error_fields(errors: GridErrors, store: Store) -> xr.Dataset:
     Of a lat-lon record also ``mse_blocks`` (block, channel, lat, lon): the mean squared error over leads and the
     windows of each stretch of time, see :func:`stretches`.
     """
-    long_names = {
-        "bias": "mean error (forecast − truth)",
-        "mae": "mean absolute error",
-        "rmse": "root mean squared error",
+    grids = {
+        "bias": (errors.mean("bias"), "mean error (forecast − truth)"),
+        "mae": (errors.mean("mae"), "mean absolute error"),
+        "rmse": (errors.mean("mse").sqrt(), "root mean squared error"),
     }
-    grids = {"bias": errors.mean("bias"), "mae": errors.mean("mae"), "rmse": errors.mean("mse").sqrt()}
     unit, dims = common_unit(store), store.spatial_coords[0]
     fields = {
-        name: (("channel", "lead", *dims), _array(grid.transpose(0, 1)), {"units": unit, "long_name": long_names[name]})
-        for name, grid in grids.items()
+        name: (("channel", "lead", *dims), _array(grid.transpose(0, 1)), {"units": unit, "long_name": long_name})
+        for name, (grid, long_name) in grids.items()
     }
     if store.kind == "grid":
         about = "mean squared error over leads and the windows of a stretch of time"
@@ -42,7 +43,7 @@ def error_fields(errors: GridErrors, store: Store) -> xr.Dataset:
     original_units = str(store.extra.get("original_units", ""))
     return xr.Dataset(
         fields,
-        coords=coordinates(store, len(grids["bias"])),
+        coords=coordinates(store, len(errors.mean("bias"))),
         attrs={
             "windows": errors.count,
             "data": store.title,
@@ -111,13 +112,12 @@ def stretches(windows: Windows, protocol: Protocol = "clean") -> list[np.ndarray
 
 def coordinates(store: Store, leads: int) -> dict[str, Any]:
     """Return the coordinates of a store's maps: channels and their units, ``leads`` lead times, rows and columns."""
-    units = {"lat": "degrees_north", "lon": "degrees_east"}
     steps = store.lead_step * np.arange(1, leads + 1)
     return {
         "channel": store.channels,
         "unit": ("channel", store.units),
         "lead": ("lead", steps, {"units": store.lead_units, "long_name": "lead time"}),
-        **{name: (name, values, {"units": units[name]}) for name, values in store.spatial_coords[1].items()},
+        **{name: (name, values, {"units": UNITS[name]}) for name, values in store.spatial_coords[1].items()},
     }
 
 
@@ -138,3 +138,46 @@ def _array(grid: torch.Tensor) -> np.ndarray:
 def common_unit(store: Store) -> str:
     """Return the unit of a store's channels; where they have several, all of them in one line."""
     return ", ".join(dict.fromkeys(unit for unit in store.units if unit))
+
+
+def zonal_spectrum(field: xr.DataArray) -> xr.DataArray:
+    r"""Compute the power of a global field at each zonal wave number m: so many waves go around the Earth.
+
+    Along each latitude, with the discrete Fourier transform X_m of its W values divided by W,
+
+    .. math:: P_m = n_m |X_m|^2, \qquad n_m = 1 \text{ for } m = 0 \text{ and } m = W/2, \text{ else } 2
+
+    since m and −m are one wave. The mean over latitudes is by area, cos(latitude). So the powers of all wave numbers
+    add up to the mean square of the field by area (Parseval), and those of a difference to the square of its WRMSE.
+
+    Args:
+        field: (…, lat, lon) in any order, with coordinates in degrees.
+
+    Returns:
+        (…, wavenumber), m = 0 … ⌊W/2⌋, in the square of the field's unit.
+
+    Raises:
+        SvqkitError: it has no latitudes and longitudes, or these don't go around the Earth in even steps: a
+            wave that the edge of a region cuts has no wave number.
+
+    Source: the zonal energy spectra of WeatherBench 2 (Rasp et al. 2024, arXiv 2308.15560), which have the length of
+        the circle of latitude as a further factor, and count the wave W/2 twice.
+    """
+    if not {"lat", "lon"} <= {*field.coords}:
+        raise SvqkitError(f"Zonal wave numbers are those of fields (…, lat, lon); this one has {field.dims}.")
+    width, lon = field.sizes["lon"], field["lon"].to_numpy().astype(float)
+    if width > 1 and not goes_around(lon):  # a single column is a mean
+        raise SvqkitError(
+            f"Zonal wave numbers need longitudes that go around the Earth in even steps, here of {360 / width:g}°; "
+            f"these are {width} from {lon[0]:g} to {lon[-1]:g}. Look at errors on the map instead."
+        )
+    waves = np.arange(width // 2 + 1)
+    once = (waves == 0) | (2 * waves == width)
+    power = xr.apply_ufunc(
+        lambda values: np.where(once, 1, 2) * abs(np.fft.rfft(values.astype(float), norm="forward")) ** 2,
+        field,
+        input_core_dims=[["lon"]],
+        output_core_dims=[["wavenumber"]],
+    )
+    area = np.cos(np.deg2rad(field["lat"])).clip(min=0)
+    return power.weighted(area).mean("lat").assign_coords(wavenumber=waves)

@@ -61,7 +61,7 @@ BASELINES: dict[str, Forecaster] = {"persistence": persistence, "climatology": c
 
 def baselines(store: Store) -> dict[str, Forecaster]:
     """Return the baselines that a store's data allow, by name."""
-    return {name: BASELINES[name] for name in BASELINES if store.has_climatology or name != "climatology"}
+    return {name: BASELINES[name] for name in BASELINES if "climatology" in store.group or name != "climatology"}
 
 
 def quantize_once(quantizer: nn.Module, frames: np.ndarray) -> None:

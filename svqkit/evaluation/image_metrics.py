@@ -209,11 +209,8 @@ def _read(file: Path) -> Mapping[str, object]:
     try:
         refuse_special(file)
         refuse_packed(file)
-        content = (
-            load_file(file)
-            if file.suffix == ".safetensors"
-            else torch.load(file, map_location="cpu", weights_only=True)
-        )
+        is_safe = file.suffix == ".safetensors"
+        content = load_file(file) if is_safe else torch.load(file, map_location="cpu", weights_only=True)
     # A damaged file makes torch.load raise nearly anything, from EOFError to KeyError.
     except Exception as error:
         raise SvqkitError(

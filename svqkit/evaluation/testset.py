@@ -34,12 +34,14 @@ class Evaluation:
         errors: the error grids behind them.
         windows: "mse" and "mae" of each window, (n,), whose means are the scores.
         absent: per metric that could not be computed the reason.
+        of_channel: forecast − truth of one channel in every window, float32 (n, L, H, W), where one was asked for.
     """
 
     scores: pd.DataFrame
     errors: GridErrors
     windows: dict[str, np.ndarray]
     absent: dict[str, str]
+    of_channel: np.ndarray | None
 
 
 class TestSet:
@@ -58,7 +60,8 @@ class TestSet:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.windows = Windows(store, "test", protocol, self.device, hold=False)
         self.normaliser = Normaliser.of(store, "test" if protocol == "paper" else "train", protocol).to(self.device)
-        same_back = store.kind == "image" or store.multivariate
+        # mv and hmv are of several variables; uv10, one wind, is a single one.
+        same_back = store.kind == "image" or len(set(store.groups)) > 1
         self.denormaliser = self.normaliser if same_back else Normaliser.of(store, "train", protocol).to(self.device)
 
     def is_like(self, other: "TestSet") -> bool:
@@ -96,7 +99,7 @@ class TestSet:
 
     def climatology(self, batch: Batch) -> torch.Tensor | None:
         """Return the climatology of a batch's targets, where the store has one."""
-        if not self.store.has_climatology:
+        if "climatology" not in self.store.group:
             return None
         weeks, slots = (torch.from_numpy(part) for part in self.store.climatology_rows(batch.target_frames))
         return self._climatology[weeks.to(self.device), slots.to(self.device)]
@@ -110,23 +113,31 @@ class TestSet:
         seen = self.as_scored(batch) if forecaster is forecasters.persistence else batch
         return forecaster(seen, climatology).to(self.device)
 
-    def evaluate(self, forecaster: Forecaster, name: str, seed: int) -> Evaluation:
-        """Score a forecaster on every window, in one pass; memory grows by a few numbers per window."""
+    def evaluate(self, forecaster: Forecaster, name: str, seed: int, channel: int | None = None) -> Evaluation:
+        """Score a forecaster on every window, in one pass; memory grows by a few numbers per window.
+
+        With ``channel`` the errors of that channel are kept as well.
+        """
+        kept: list[torch.Tensor] = []
+        parts = stretches(self.windows, self.protocol)
         if self.store.kind == "image":
             scores = ImageScores(self.store, self.lpips, self.blue_first)
         else:
             scores = GridScores(self.store, self.device)
         with progress(len(self.windows), f"{name} seed {seed} {self.protocol}", "window") as bar:
-            for stretch in stretches(self.windows, self.protocol):
+            for stretch in parts:
                 for batch in batches(self.windows, stretch, scoring_batch(self.windows)):
                     batch = batch.to(self.device)
                     climatology = self.climatology(batch)
-                    prediction = self.forecast(forecaster, batch, climatology)
-                    scores.add(prediction, self.truth(batch.targets), climatology)
+                    prediction, truth = self.forecast(forecaster, batch, climatology), self.truth(batch.targets)
+                    scores.add(prediction, truth, climatology)
+                    if channel is not None:
+                        kept.append((prediction - truth)[:, :, channel].float().cpu())
                     bar.update(len(prediction))
                 scores.grids.end_stretch()
         table = scores.table().assign(experiment=name, seed=seed, protocol=self.protocol)[COLUMNS]
-        return Evaluation(table, scores.grids, scores.of_windows(), scores.absent)
+        of_channel = torch.cat(kept).numpy()[np.argsort(np.concatenate(parts))] if kept else None
+        return Evaluation(table, scores.grids, scores.of_windows(), scores.absent, of_channel)
 
 
 def experiment_and_seed(contestant: Run | str) -> tuple[str, int]:

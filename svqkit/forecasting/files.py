@@ -3,29 +3,34 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from glob import glob
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from svqkit.data.domain import Domain
+from svqkit.data.sources import gridded, images
 from svqkit.data.sources.arrayfiles import NpzMember, open_array
-from svqkit.data.sources.frames import VIDEO_SUFFIXES
-from svqkit.data.sources.gridded import NETCDF, SUFFIXES, is_store, opened
-from svqkit.data.sources.images import SUFFIXES as IMAGES
-from svqkit.data.sources.images import images_in, natural_key
+from svqkit.data.sources.frames import Frames, channels_first
+from svqkit.data.sources.video import VIDEO_SUFFIXES, open_video
 from svqkit.data.sources.weather import find_sources
 from svqkit.errors import SvqkitError
-from svqkit.forecasting.clips import read_clip
 from svqkit.forecasting.inputs import ModelInput, frames_shape, from_array, from_model, more_than_used
 from svqkit.forecasting.labelled import from_gridded, from_labelled, has_channels, wanted_levels
-from svqkit.settings.data import ArrayData, Dataset, TaxiBJData, WeatherData
-from svqkit.userfiles import refuse_special
+from svqkit.settings.data import ArrayData, ClipsData, Dataset, KittiCaltechData, TaxiBJData, WeatherData
 
 KINDS = (
-    f"NetCDF ({', '.join(NETCDF[:2])}), GRIB, Zarr, an array (.npy), a video ({', '.join(VIDEO_SUFFIXES)}) or images "
-    f"({', '.join(IMAGES)})"
+    f"NetCDF ({', '.join(gridded.NETCDF[:2])}), GRIB, Zarr, an array (.npy), a video ({', '.join(VIDEO_SUFFIXES)}) or "
+    f"images ({', '.join(images.SUFFIXES)})"
 )
+# How the sources of pictures bring them to the size of the model.
+FITS = {
+    "kth": images.resize,
+    "kitticaltech": images.scale_and_crop,
+    "human": images.resize_bicubic,
+    "clips": images.resize,
+}
 
 
 def is_files(x: Any) -> bool:
@@ -52,11 +57,11 @@ def from_files(
         return _of_array(Path(first), data, domain)
     if suffix == ".npz" and isinstance(data, TaxiBJData):
         return _of_samples(Path(first), domain)
-    if suffix in (*VIDEO_SUFFIXES, *IMAGES):
+    if suffix in (*VIDEO_SUFFIXES, *images.SUFFIXES):
         clip, notes = read_clip([Path(path) for path in sources], data, domain)
         model_input = from_array(clip, replace(domain, inputs=tuple(range(1 - len(clip), 1))))
         return replace(model_input, notes=notes)
-    if suffix in SUFFIXES or is_store(first) or Path(first).is_dir():
+    if suffix in gridded.SUFFIXES or gridded.is_store(first) or Path(first).is_dir():
         return _of_gridded(sources, data, domain, frames)
     raise SvqkitError(f"{first} is no file that forecasts start from: {KINDS}.")
 
@@ -68,36 +73,33 @@ def _sources(x: str | Path | Sequence[str | Path], data: Dataset) -> list[str | 
     """
     if not isinstance(x, str | Path):
         sources = list(x)
-    elif is_store(x) or (isinstance(data, WeatherData) and _is_folder(x)):
+    elif gridded.is_store(x) or (isinstance(data, WeatherData) and _is_folder(x)):
         return [x]
     elif _is_folder(x):
-        sources = images_in(Path(x))
+        sources = images.images_in(Path(x))
     elif "*" in str(x) or "?" in str(x):
-        sources = sorted((path for path in glob(str(x)) if Path(path).name[0] != "."), key=natural_key)
+        sources = sorted((path for path in glob(str(x)) if Path(path).name[0] != "."), key=images.natural_key)
     else:
         sources = [x]
     absent = [path for path in sources if not Path(path).exists()]
     if absent or not sources:
         what = "image in the folder" if not sources and _is_folder(x) else "file"
         raise SvqkitError(f"There is no {what} {(absent or [x])[0]} ({Path.cwd()}). Name {KINDS}.")
-    for path in sources:
-        if not is_store(path):
-            refuse_special(path)
     kinds = {Path(path).suffix.lower() for path in sources}
-    if len(kinds) > 1 and not kinds <= {*SUFFIXES}:
+    if len(kinds) > 1 and not kinds <= {*gridded.SUFFIXES}:
         raise SvqkitError(f"The files are of several kinds: {', '.join(sorted(kinds))}. Name those of one kind.")
     return sources
 
 
 def _is_folder(x: str | Path) -> bool:
     """Whether it is a folder of files; one called x.nc is refused as a file."""
-    return Path(x).is_dir() and Path(x).suffix.lower() not in SUFFIXES
+    return Path(x).is_dir() and Path(x).suffix.lower() not in gridded.SUFFIXES
 
 
 def _of_gridded(sources: Sequence[str | Path], data: Dataset, domain: Domain, frames: Sequence[int]) -> ModelInput:
     """The input frames of gridded files, which are found as prepare finds them, or of one with all channels."""
     if len(sources) == 1 and not Path(sources[0]).is_dir():
-        with opened(sources[0]) as datasets:
+        with gridded.opened(sources[0]) as datasets:
             if has_channels(datasets[0]) or not isinstance(data, WeatherData):
                 return from_labelled(datasets[0].load(), data, domain, frames)
     if len(sources) == 1 and isinstance(data, WeatherData):
@@ -127,3 +129,61 @@ def _of_samples(path: Path, domain: Domain) -> ModelInput:
     return replace(
         model_input, notes=(f"the last test sample of {path.name}, in {domain.own_units[0]}", *model_input.notes)
     )
+
+
+def read_clip(files: Sequence[Path], data: Dataset, domain: Domain) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Read the last input frames (T, C, H, W) uint8 of one video, or of image files in order; and notes.
+
+    Raises:
+        SvqkitError: the run's dataset is none of pictures, there are too few frames, image files are numbered
+            unevenly, frames have another size where none is set, or a file is damaged.
+    """
+    if data.source not in FITS:
+        raise SvqkitError(
+            f"A run on source {data.source!r} forecasts no pictures. Give it an array (T, C, H, W) or, for a grid, "
+            "NetCDF."
+        )
+    first, count, colour = files[0], 1 - domain.inputs[0], domain.frame_shape[0] == 3
+    step, notes = getattr(data, "step", 1), ()
+    source: Frames
+    if first.suffix.lower() in VIDEO_SUFFIXES:
+        if len(files) > 1:
+            raise SvqkitError(f"One video at a time: got {len(files)}, the first is {first}.")
+        source = open_video(first, colour)
+        there, notes = range((source.count - 1) % step, source.count, step), source.notes
+    else:
+        # Caltech's videos have three times KITTI's frames a second; image files are KITTI's.
+        step = 1 if isinstance(data, KittiCaltechData) else step
+        source = images.ImageFiles.open(_every_nth(files, step), colour)
+        there = range(source.count)
+    if len(there) < count:
+        raise SvqkitError(
+            f"There are {len(there)} frame(s) from {first} on, one every {step}; the model needs {count}. Give it more."
+        )
+    if isinstance(data, ClipsData) and not data.size and source.size != domain.size:
+        raise SvqkitError(
+            f"Frames have {images.size_text(source.size)} pixels, those that the model was trained on "
+            f"{images.size_text(domain.size)}. Resize them."
+        )
+    read, fit = source.read([there[offset - 1] for offset in domain.inputs]), FITS[data.source]
+    frames = np.stack([channels_first(fit(picture, domain.size)) for picture in read])
+    return frames, (*notes, *more_than_used(len(there), count))
+
+
+def _every_nth(files: Sequence[Path], step: int) -> list[Path]:
+    """Those files whose numbers lie ``step`` apart, back from the last; all of them where names have no numbers.
+
+    Files that are numbered 1, 2, 3, … but were taken out of a video in that pace are not told from a whole video:
+    their numbers count.
+    """
+    numbers = [images.frame_number(path) for path in files]
+    if min(numbers) < 0:
+        return list(files)
+    if any(after <= before for before, after in pairwise(numbers)):
+        raise SvqkitError(
+            f"The numbers of the frames from {files[0]} to {files[-1]} don't rise. Give the frames of one clip only."
+        )
+    by_number, kept = dict(zip(numbers, files, strict=True)), [files[-1]]
+    while (number := numbers[-1] - len(kept) * step) in by_number:
+        kept.append(by_number[number])
+    return kept[::-1]

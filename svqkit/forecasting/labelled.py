@@ -12,25 +12,15 @@ import numpy as np
 import xarray as xr
 
 from svqkit.data.domain import Domain
-from svqkit.data.sources.gridded import (
-    HOUR,
-    Piece,
-    Source,
-    find_levels,
-    holds,
-    inspect,
-    join,
-    notes_of,
-    open_field,
-    own_names,
-    read,
-    refuse_other_grid,
-)
+from svqkit.data.sources import gridded
+from svqkit.data.sources.gridded import HOUR, Piece, Source, shown_time
 from svqkit.data.sources.units import convert, converts, same_unit
 from svqkit.errors import SvqkitError, listed, shown
-from svqkit.forecasting.coordinates import in_hours, matching_indices
-from svqkit.forecasting.inputs import ModelInput, from_array
+from svqkit.forecasting.inputs import ModelInput, from_array, more_than_used
 from svqkit.settings.data import Dataset, WeatherData
+
+# Degrees by which two coordinates of the same place may differ: those of float32 do by about 3e-5.
+NEAR = 1e-3
 
 
 class Variable(NamedTuple):
@@ -104,7 +94,7 @@ def from_gridded(
     """Pick the input frames of gridded sources, which hold the ``wanted`` variables and levels between them."""
     variables = [_variable(sources, name, levels, domain) for name, levels in wanted.items()]
     for variable in variables[1:]:
-        refuse_other_grid(variables[0].pieces[0], variable.pieces[0])
+        gridded.refuse_other_grid(variables[0].pieces[0], variable.pieces[0])
     axes = [np.concatenate([piece.times for piece in variable.pieces]) for variable in variables]
     same = all(np.array_equal(axis, axes[0]) for axis in axes)
     times, notes = in_hours(axes[0] if same else reduce(np.intersect1d, axes), domain)
@@ -113,12 +103,12 @@ def from_gridded(
     columns = matching_indices("lon", first.lon, domain.lon)
     values = np.empty((1, len(times), *domain.frame_shape), np.float32)
     for variable in variables:
-        read_values = read(variable.pieces, times, variable.levels, variable.units)
+        read_values = gridded.read(variable.pieces, times, variable.levels, variable.units)
         values[0][:, variable.channels] = read_values[..., rows[:, None], columns]
         units = variable.pieces[0].units
         if not same_unit(units, variable.units):
             notes.append(f"{variable.pieces[0].variable} is converted from {units} to {variable.units}, and back")
-        notes += notes_of(variable.pieces)
+        notes += gridded.notes_of(variable.pieces)
     ahead = times[-1] + (np.array(frames) * domain.lead_step * HOUR).astype("timedelta64[ns]")
 
     def restore(forecast: np.ndarray) -> xr.Dataset:
@@ -133,15 +123,15 @@ def from_gridded(
 def _variable(sources: Sequence[Source], name: str, levels: Sequence[int], domain: Domain) -> Variable:
     """A variable with its wanted levels, checked."""
     # Where no source has it, the first says what it has.
-    having = [source for source in sources if holds(source, name)] or sources[:1]
-    pieces = join([inspect(source, name) for source in having])
+    having = [source for source in sources if gridded.holds(source, name)] or sources[:1]
+    pieces = gridded.join([gridded.inspect(source, name) for source in having])
     channels = [domain.channels.index(channel) for channel in ([f"{name}_{level}" for level in levels] or [name])]
     units = domain.own_units[channels[0]] or next((piece.units for piece in pieces if piece.units), "")
     for piece in pieces:
         if levels and piece.levels is None and (len(levels) > 1 or piece.scalar_level not in (None, *levels)):
             level = "has no levels" if piece.scalar_level is None else f"is of level {piece.scalar_level}"
             raise SvqkitError(f"{piece.where}: {name} {level}; the model takes {list(levels)}. Give it these.")
-        find_levels(piece, levels)
+        gridded.find_levels(piece, levels)
         if not converts(piece.units, units):
             raise SvqkitError(
                 f"{piece.where}: {name} is in {piece.units!r}, the model was trained on {units!r}. Convert the values "
@@ -154,10 +144,10 @@ def _like_input(variable: Variable, values: np.ndarray, ahead: np.ndarray) -> xr
     """The forecast ``values`` (L, level, lat, lon), on the input's grid, in the form and unit of its first piece."""
     piece = variable.pieces[0]
     # Levels come back in the input's order, those that are not forecast left out.
-    picked = find_levels(piece, variable.levels)
+    picked = gridded.find_levels(piece, variable.levels)
     order = np.argsort(picked) if picked else [0]
-    with open_field(piece.source, piece.variable) as (raw, field, _):
-        names = own_names(raw)
+    with gridded.open_field(piece.source, piece.variable) as (raw, field, _):
+        names = gridded.own_names(raw)
         like = field.isel({"level": sorted(picked)} if picked else {})
         axes = {name: xr.Variable(name, like[name].values, like[name].attrs) for name in like.dims if name != "time"}
         told = {name: text for name, text in like["time"].attrs.items() if name not in ("units", "calendar")}
@@ -220,3 +210,64 @@ def _from_frames(array: xr.DataArray, picked: list[int], domain: Domain, frames:
         return back.transpose(*array.dims)
 
     return replace(made, restore=restore)
+
+
+def in_hours(times: np.ndarray, domain: Domain) -> tuple[np.ndarray, list[str]]:
+    """Pick the times of the input frames out of a record's (N,), counted back from its last in the model's own step.
+
+    A record with more frames between is thinned; notes tell of it.
+
+    Raises:
+        SvqkitError: the times don't rise, or the model's frames are not all there: the record is too short, its step
+            is no whole part of the model's, or it has a hole.
+    """
+    if (np.diff(times) <= 0 * HOUR).any():
+        raise SvqkitError(
+            "The times of the input don't rise from frame to frame. Sort them, each once: x.sortby('time')."
+        )
+    wanted = times[-1:] + np.array(domain.inputs) * domain.lead_step * HOUR
+    absent = wanted[~np.isin(wanted, times)]
+    if len(absent):
+        steps = np.unique(np.diff(times[-2 * len(wanted) :])) / HOUR
+        apart = f", one every {' or '.join(f'{step:g}' for step in steps[:3])} h," if len(steps) else ""
+        raise SvqkitError(
+            f"The input has {len(times)} frame(s){apart} up to {shown_time(times[-1])}; the model needs {len(wanted)}, "
+            f"one every {domain.lead_step:g} h, and there is no frame at {shown_time(absent[-1])}. Give it frames of "
+            "that step, or of a whole part of it, without a hole up to the last."
+        )
+    first = int(np.searchsorted(times, wanted[0]))
+    notes = [*more_than_used(len(times), len(times) - first)]
+    if len(times) - first > 1 - domain.inputs[0]:
+        notes.append(f"of these every {domain.lead_step} hours one, counted back from the last")
+    return wanted, [*notes, *_other_hours(times[-1], domain)]
+
+
+def _other_hours(last: np.datetime64, domain: Domain) -> list[str]:
+    """A note when the model has never seen frames of this hour of the day."""
+    whole = last.astype("datetime64[h]")
+    if domain.first_hour is None or (whole == last and int(whole.astype(int)) % domain.lead_step == domain.first_hour):
+        return []
+    hours = ", ".join(f"{hour:02d}" for hour in range(domain.first_hour, 24, domain.lead_step))
+    usual = "full hours" if domain.lead_step == 1 else f"frames at {hours} h only: cut the input there"
+    return [f"the last frame is of {shown_time(last)}; the model was trained on {usual}"]
+
+
+def matching_indices(name: str, theirs: np.ndarray, ours: Sequence[float]) -> np.ndarray:
+    """Return indices such that ``theirs[indices]`` are the coordinates ``ours``; of lon whole turns don't count.
+
+    Raises:
+        SvqkitError: the axes have other coordinates.
+    """
+    apart = np.asarray(theirs, float)[None] - np.asarray(ours, float)[:, None]
+    if name == "lon":
+        apart = (apart + 180) % 360 - 180
+    near = np.abs(apart) < NEAR
+    if (near.sum(axis=0) == 1).all() and (near.sum(axis=1) == 1).all():
+        return near.argmax(axis=1)
+    there, known = (
+        f"{len(axis)} places" + (f" from {axis[0]:g} to {axis[-1]:g}" if len(axis) else "") for axis in (theirs, ours)
+    )
+    raise SvqkitError(
+        f"The input lies on another grid than the model was trained on: {name} has {there}, the model's {known}. "
+        "Interpolate it to that grid, or cut it, e.g. with xarray's interp or sel."
+    )

@@ -1,12 +1,19 @@
-"""Layouts in which others score forecasts: on request a forecast comes in one of these instead of its input's form."""
+"""Layouts in which others score forecasts: of one forecast, instead of its input's form, and of a whole test split."""
+
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from svqkit.atomic import replacing
 from svqkit.data.sources.gridded import HOUR, LONG_NAMES, as_field
 from svqkit.data.sources.units import UNIT_WORDS, convert, converts
 from svqkit.data.store import Store
+from svqkit.data.windows import batches, scoring_batch
 from svqkit.errors import SvqkitError
+from svqkit.evaluation.testset import TestSet
+from svqkit.progress import progress
+from svqkit.training.runs import Run
 
 # What stands on the axes, by the CF conventions (1.11).
 AXES = {
@@ -52,6 +59,52 @@ def weatherbench2(forecast: xr.Dataset | xr.DataArray, issued: np.datetime64 | N
     return _finished(laid.assign_coords(prediction_timedelta=leads).expand_dims(time=[issued]), in_hpa)
 
 
+LAYOUTS = {"weatherbench2": weatherbench2}
+
+
+def write_test_forecasts(contestant: Run | str, store: Store, path: str | Path) -> Path:
+    """Forecast every window of the test split, and write that as a Zarr store (format 2) in WeatherBench 2's layout.
+
+    The forecasts are those that are scored under protocol "clean". They are written batch by batch, so that memory does
+    not grow with the record; the store appears whole or not at all. For the layout see
+    :func:`weatherbench2`; ``time`` has as many entries as the split has windows.
+
+    Args:
+        contestant: a run, "persistence" or "climatology".
+        store: what is forecast, a lat-lon record.
+        path: such as ``svq.zarr``; folders are made as needed.
+
+    Returns:
+        The path.
+
+    Raises:
+        SvqkitError: the record is none on a grid, the run was trained on windows of protocol "paper" that have gaps, or
+            the disk is full.
+    """
+    path, name = Path(path), contestant.name if isinstance(contestant, Run) else contestant
+    if store.kind != "grid":
+        raise SvqkitError(
+            f"{path}: only forecasts of lat-lon records are written for others to score; {store.path} is none."
+        )
+    if isinstance(contestant, Run) and not contestant.experiment.trained_for("clean"):
+        raise SvqkitError(
+            f"{name} was trained on windows with gaps (protocol paper); others score forecasts in even steps. Choose a "
+            "run of protocol clean."
+        )
+    test = TestSet(store, "clean")
+    forecaster, every = test.forecaster(contestant), np.arange(len(test.windows))
+    with replacing(path) as draft, progress(len(every), f"{path.name}", "window") as bar:
+        for batch in batches(test.windows, every, scoring_batch(test.windows)):
+            batch = batch.to(test.device)
+            forecasts = test.forecast(forecaster, batch, test.climatology(batch)).cpu().numpy()
+            issued = store.times[batch.target_frames[:, 0]] - store.lead_step * HOUR
+            laid = of_windows(forecasts, issued.astype("datetime64[ns]"), store).assign_attrs(forecast_by=name)
+            chunks = {"encoding": {name: {"chunks": field.shape} for name, field in laid.data_vars.items()}}
+            laid.to_zarr(draft, zarr_format=2, **({"append_dim": "time"} if draft.exists() else chunks))
+            bar.update(len(forecasts))
+    return path
+
+
 def of_windows(forecasts: np.ndarray, issued: np.ndarray, store: Store) -> xr.Dataset:
     """Lay out forecasts of a store's windows in the same way, with its units and levels.
 
@@ -84,6 +137,3 @@ def _finished(laid: xr.Dataset, in_hpa: bool) -> xr.Dataset:
         if "units" in array.attrs:  # as UDUNITS writes them: a cover "(0 - 1)" is "1"
             array.attrs["units"] = UNIT_WORDS.get(array.attrs["units"].lower(), array.attrs["units"])
     return laid.transpose("time", "prediction_timedelta", ..., "latitude", "longitude")
-
-
-LAYOUTS = {"weatherbench2": weatherbench2}

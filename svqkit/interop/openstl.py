@@ -20,8 +20,7 @@ from svqkit.atomic import replacing
 from svqkit.data.domain import Domain
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError, exit_status
-from svqkit.interop.configfile import read_config
-from svqkit.interop.settings import Architecture, architecture
+from svqkit.interop.config import Architecture, architecture, read_config
 from svqkit.interop.weights import is_dense, read_state_dict, translated, turn_channels
 from svqkit.models import SimVP, refuse_larger
 from svqkit.settings.params import Experiment, Params, Training, as_tree, experiment_from_tree, load_params
@@ -47,7 +46,7 @@ def load(config: dict[str, Any], state_dict: Mapping[str, Tensor]) -> nn.Module:
 
     Args:
         config: the reference's own keys, ``in_shape`` (T, C, H, W) among them; those that don't shape the model are
-            ignored with a warning. Missing keys take the reference's defaults, see :mod:`svqkit.interop.settings`.
+            ignored with a warning. Missing keys take the reference's defaults, see :mod:`svqkit.interop.config`.
         state_dict: by the reference's names, of any float type; in them may stand ``module.``, ``model.``,
             ``_orig_mod.`` and the like in any order, and batch norm's counters may be missing.
 
@@ -105,7 +104,7 @@ def convert(
 
     Args:
         checkpoint: a .pth, .ckpt or .safetensors, see :func:`svqkit.interop.weights.read_state_dict`.
-        config: files, see :func:`svqkit.interop.configfile.read_config`; where two set a key, the later one counts.
+        config: files, see :func:`svqkit.interop.config.read_config`; where two set a key, the later one counts.
             ``in_shape`` may be missing, since the reference's config files don't have it: then it is the store's.
         dataset, profile: of ``params``.
         name: of the experiment; None: ``<dataset>-openstl``.

@@ -15,9 +15,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from svqkit.errors import SvqkitError, listed, shown
-from svqkit.interop.names import renamed
-from svqkit.interop.settings import Architecture
+from svqkit.interop.config import REFERENCE, Architecture
 from svqkit.models import SimVP
+from svqkit.settings.quantizers import Settings, SVQSettings
 from svqkit.training.checkpoint import misfit
 from svqkit.userfiles import refuse_packed, refuse_special
 
@@ -196,6 +196,19 @@ def entries(model: nn.Module, wanted: Architecture) -> dict[str, str]:
         theirs = renamed(ours, wanted.model.translator, quantizer)
         found |= {theirs.replace(".layers.0._codebook.", f".layers.{step}._codebook."): ours for step in range(steps)}
     return found
+
+
+def renamed(name: str, translator: str, quantizer: Settings) -> str:
+    """Return the reference's name of our parameter or buffer ``name``."""
+    names = REFERENCE["names"]
+    layers = names["quantizer"]
+    if isinstance(quantizer, SVQSettings):
+        # The first of two layers and a single one share a name there.
+        first = "quantizer.proj_regression_weight.linear_proj"
+        layers = {r"quantizer\.hidden": first, r"quantizer\.weights": f"{first}2" if quantizer.hidden_dim else first}
+    for ours, theirs in (*layers.items(), *names["translator"].get(translator, {}).items(), *names["model"].items()):
+        name = re.sub(rf"(?<![^.]){ours}(?![^.])", theirs, name)
+    return name
 
 
 def _lengths(tensor: Tensor) -> list[int]:

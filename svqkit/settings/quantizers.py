@@ -42,20 +42,21 @@ class Settings:
 
     layer: ClassVar[str]
 
+    def __init_subclass__(cls, layer: str) -> None:
+        cls.layer = layer
+
 
 @dataclass(frozen=True, config=STRICT)
-class NoQuantizer(Settings):
+class NoQuantizer(Settings, layer="svqkit.quantizers.none:NoQuantization"):
     """The latent vectors as they are: plain SimVP."""
 
-    layer: ClassVar[str] = "svqkit.quantizers.none:NoQuantization"
     name: Literal["none"] = "none"
 
 
 @dataclass(frozen=True, config=STRICT)
-class SVQSettings(Settings):
+class SVQSettings(Settings, layer="svqkit.quantizers.svq:SVQ"):
     """Sparse vector quantization; see :class:`svqkit.quantizers.SVQ`."""
 
-    layer: ClassVar[str] = "svqkit.quantizers.svq:SVQ"
     name: Literal["svq"] = "svq"
     codebook_size: Codes = 10_000
     hidden_dim: Annotated[int, Field(ge=0, le=MOST_CHANNELS)] = 128
@@ -68,10 +69,9 @@ class SVQSettings(Settings):
 
 
 @dataclass(frozen=True, config=STRICT)
-class VQSettings(Settings):
+class VQSettings(Settings, layer="svqkit.quantizers.vq:VQ"):
     """Vector quantization with a codebook that follows the latents as a moving average."""
 
-    layer: ClassVar[str] = "svqkit.quantizers.vq:VQ"
     name: Literal["vq"] = "vq"
     codebook_size: Codes = 1024
     decay: Decay = 0.8
@@ -79,10 +79,9 @@ class VQSettings(Settings):
 
 
 @dataclass(frozen=True, config=STRICT)
-class MultiheadVQSettings(Settings):
+class MultiheadVQSettings(Settings, layer="svqkit.quantizers.vq:MultiheadVQ"):
     """VQ of several projections of a latent at once, with one codebook for all heads."""
 
-    layer: ClassVar[str] = "svqkit.quantizers.vq:MultiheadVQ"
     name: Literal["multihead_vq"] = "multihead_vq"
     codebook_size: Codes = 1024
     heads: Layers = 8
@@ -93,10 +92,9 @@ class MultiheadVQSettings(Settings):
 
 
 @dataclass(frozen=True, config=STRICT)
-class ResidualVQSettings(Settings):
+class ResidualVQSettings(Settings, layer="svqkit.quantizers.residual:ResidualVQ"):
     """VQ of what earlier stages left; ``stochastic`` draws codes at random while training."""
 
-    layer: ClassVar[str] = "svqkit.quantizers.residual:ResidualVQ"
     name: Literal["residual_vq"] = "residual_vq"
     codebook_size: Codes = 1024
     num_quantizers: Layers = 8
@@ -108,10 +106,9 @@ class ResidualVQSettings(Settings):
 
 
 @dataclass(frozen=True, config=STRICT)
-class GroupedResidualVQSettings(Settings):
+class GroupedResidualVQSettings(Settings, layer="svqkit.quantizers.residual:GroupedResidualVQ"):
     """Residual VQ of each group of channels on its own."""
 
-    layer: ClassVar[str] = "svqkit.quantizers.residual:GroupedResidualVQ"
     name: Literal["grouped_residual_vq"] = "grouped_residual_vq"
     codebook_size: Codes = 1024
     num_quantizers: Layers = 8
@@ -122,10 +119,9 @@ class GroupedResidualVQSettings(Settings):
 
 
 @dataclass(frozen=True, config=STRICT)
-class LFQSettings(Settings):
+class LFQSettings(Settings, layer="svqkit.quantizers.lfq:LFQ"):
     """Lookup-free quantization: the signs of a projection to log₂ K bits."""
 
-    layer: ClassVar[str] = "svqkit.quantizers.lfq:LFQ"
     name: Literal["lfq"] = "lfq"
     codebook_size: PowerOfTwo = 8192
     entropy_loss_weight: Weight = 0.1
@@ -134,10 +130,9 @@ class LFQSettings(Settings):
 
 
 @dataclass(frozen=True, config=STRICT)
-class ResidualLFQSettings(Settings):
+class ResidualLFQSettings(Settings, layer="svqkit.quantizers.lfq:ResidualLFQ"):
     """LFQ of what earlier stages left; each of ``num_quantizers`` stages has ``codebook_size`` codes of its own."""
 
-    layer: ClassVar[str] = "svqkit.quantizers.lfq:ResidualLFQ"
     name: Literal["residual_lfq"] = "residual_lfq"
     codebook_size: PowerOfTwo = 256
     num_quantizers: Layers = 8
@@ -147,49 +142,45 @@ class ResidualLFQSettings(Settings):
 
 
 @dataclass(frozen=True, config=STRICT)
-class FSQSettings(Settings):
+class FSQSettings(Settings, layer="svqkit.quantizers.fsq:FSQ"):
     """Finite scalar quantization: a projection to a few channels, each rounded to a number of levels.
 
     The published comparison doesn't have it: the levels are the FSQ paper's for about 2¹⁰ codes.
     """
 
-    layer: ClassVar[str] = "svqkit.quantizers.fsq:FSQ"
     name: Literal["fsq"] = "fsq"
     levels: Levels = (8, 5, 5, 5)
 
 
 @dataclass(frozen=True, config=STRICT)
-class ResidualFSQSettings(Settings):
+class ResidualFSQSettings(Settings, layer="svqkit.quantizers.fsq:ResidualFSQ"):
     """FSQ of what earlier stages left, as version 1.12.5 of the library had it."""
 
-    layer: ClassVar[str] = "svqkit.quantizers.fsq:ResidualFSQ"
     name: Literal["residual_fsq"] = "residual_fsq"
     levels: Levels = (8, 5, 5, 3)
     num_quantizers: Layers = 8
 
 
 @dataclass(frozen=True, config=STRICT)
-class SimVQSettings(Settings):
+class SimVQSettings(Settings, layer="svqkit.quantizers.vq:SimVQ"):
     """VQ with a frozen random codebook behind a learned linear map.
 
     The published comparison doesn't have it: the weight is the library's, the size that of the other codebooks.
     """
 
-    layer: ClassVar[str] = "svqkit.quantizers.vq:SimVQ"
     name: Literal["simvq"] = "simvq"
     codebook_size: Codes = 1024
     commitment_weight: Weight = 0.25
 
 
 @dataclass(frozen=True, config=STRICT)
-class MLPSettings(Settings):
+class MLPSettings(Settings, layer="svqkit.quantizers.controls:MLP"):
     """Control: SVQ's two layers without a codebook.
 
     ``hidden_dim`` and ``codebook_size`` are those of the SVQ layer to compare with. ``match`` "folded": as wide as its
     hidden layer, so as large as its folded map; "total": as many parameters as it has in all.
     """
 
-    layer: ClassVar[str] = "svqkit.quantizers.controls:MLP"
     name: Literal["mlp"] = "mlp"
     hidden_dim: Channels = 128
     match: Literal["folded", "total"] = "folded"
@@ -197,18 +188,16 @@ class MLPSettings(Settings):
 
 
 @dataclass(frozen=True, config=STRICT)
-class LinearSettings(Settings):
+class LinearSettings(Settings, layer="svqkit.quantizers.controls:Linear"):
     """Control: one linear map."""
 
-    layer: ClassVar[str] = "svqkit.quantizers.controls:Linear"
     name: Literal["linear"] = "linear"
 
 
 @dataclass(frozen=True, config=STRICT)
-class SoftmaxSettings(Settings):
+class SoftmaxSettings(Settings, layer="svqkit.quantizers.controls:Softmax"):
     """Control: SVQ with weights that are positive and sum to 1, a convex combination of codes."""
 
-    layer: ClassVar[str] = "svqkit.quantizers.controls:Softmax"
     name: Literal["softmax"] = "softmax"
     codebook_size: Codes = 10_000
     hidden_dim: Channels = 128
@@ -217,10 +206,9 @@ class SoftmaxSettings(Settings):
 
 
 @dataclass(frozen=True, config=STRICT)
-class GumbelSettings(Settings):
+class GumbelSettings(Settings, layer="svqkit.quantizers.controls:Gumbel"):
     """Control: one code per position, drawn while training, with the gradient of a softmax at ``temperature``."""
 
-    layer: ClassVar[str] = "svqkit.quantizers.controls:Gumbel"
     name: Literal["gumbel"] = "gumbel"
     codebook_size: Codes = 10_000
     hidden_dim: Channels = 128
@@ -229,10 +217,9 @@ class GumbelSettings(Settings):
 
 
 @dataclass(frozen=True, config=STRICT)
-class LISTASettings(Settings):
+class LISTASettings(Settings, layer="svqkit.quantizers.lista:LISTA"):
     """Control: sparse coding by ``steps`` of learned shrinkage."""
 
-    layer: ClassVar[str] = "svqkit.quantizers.lista:LISTA"
     name: Literal["lista"] = "lista"
     codebook_size: Codes = 10_000
     steps: Layers = 3

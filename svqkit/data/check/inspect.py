@@ -4,24 +4,22 @@ import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
-from svqkit.data.bundled import README, BundledFile, bundled_files, is_left_over
+from svqkit.data.bundled import README, BundledFile, files_of, is_left_over
 from svqkit.data.check import published
 from svqkit.data.check.published import CALTECH_CACHE, CALTECH_VIDEOS, FACTS, HICKLES, UNKNOWN, Fact
 from svqkit.data.check.report import Report, size_of, some_of
 from svqkit.data.plan import Plan, declares_simulated
 from svqkit.data.sources import first_sentence, plan
-from svqkit.data.sources.frames import VIDEO_SUFFIXES, open_video
-from svqkit.data.sources.gridded import LONG_NAMES, SUFFIXES, gridded_in
+from svqkit.data.sources.gridded import LONG_NAMES, SUFFIXES, sources_in
 from svqkit.data.sources.hickle_arrays import find_array
 from svqkit.data.sources.images import ImageFiles, image_size, size_text
 from svqkit.data.sources.kth import BROKEN_OFF, SEQUENCES, find_recordings
-from svqkit.data.sources.taxibj import open_samples
-from svqkit.data.sources.taxibj_records import inspect_record
-from svqkit.data.sources.video import Video
+from svqkit.data.sources.taxibj import inspect_record, open_samples
+from svqkit.data.sources.video import VIDEO_SUFFIXES, Video, open_video
 from svqkit.data.sources.weather import find_sources, inspect_source
 from svqkit.errors import SvqkitError, choose
 from svqkit.settings.data import SPLITS, HumanData, KittiCaltechData, KTHData, TaxiBJData, WeatherData
@@ -160,7 +158,7 @@ def _weather_files(folder: Path, variable: str) -> list[Path]:
     try:
         return find_sources(folder, variable)
     except SvqkitError:  # there is none, or one is damaged: then by their names, and the plan tells of it
-        return [path for path in gridded_in(folder) if path.name.startswith(LONG_NAMES.get(variable, variable))]
+        return [path for path in sources_in(folder) if path.name.startswith(LONG_NAMES.get(variable, variable))]
 
 
 def _inspect_weather(data: WeatherData, files: Sequence[Path], report: Report) -> Found:
@@ -308,8 +306,7 @@ def _look_for_sample(data: Data, profile: str, report: Report) -> None:
 
 def _sample_files(data: Data) -> dict[Path, BundledFile]:
     """The sample's files that the settings read, without its README, where they would lie in the dataset's folder."""
-    of_source = (file for file in bundled_files() if file.is_of(data.source))
-    files = {Path(data.root, PurePosixPath(file.path).relative_to(data.source)): file for file in of_source}
+    files = {Path(data.root, path): file for path, file in files_of(data.source).items()}
     if isinstance(data, WeatherData):
         folders = [LONG_NAMES.get(name, name) for name in data.variables]
         files = {path: file for path, file in files.items() if path.parent.name in folders}

@@ -1,10 +1,8 @@
-"""What the published datasets hold: the numbers that raw files are compared with, and the names of files and archives.
+"""What the published datasets hold: the numbers of published.toml, and the names of files and archives."""
 
-Every number has its source. "Computed" ones follow from a definition and were computed by us; where no number could
-be found in public, there is none here, and the check says so.
-"""
-
+import tomllib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from svqkit.data.sources.human import LISTS
@@ -15,7 +13,6 @@ from svqkit.settings.params import Data, Protocol
 
 Counts = tuple[int, ...]  # of training, validation and test
 UNKNOWN = "not known"
-TAXIBJ_TRAINING_SAMPLES = 20_461
 
 
 class Fact(NamedTuple):
@@ -35,53 +32,12 @@ class Whole(NamedTuple):
     source: str
 
 
-# What is known of a file's header; how many frames and windows a dataset has is told by :func:`whole`.
-FACTS = {
-    "grid": Fact("grid", "32 × 64", "WeatherBench, quickstart.ipynb"),
-    "video": Fact("frame size", "120 × 160", "OpenSTL, docs/en/install.md"),
-    "KITTI": Fact("frames of KITTI", "128 × 160", "PredNet, process_kitti.py"),
-    "Caltech": Fact("frames of Caltech", "480 × 640", "Dollár et al. 2009"),
-    "image": Fact("image size", "256 × 256", "OpenSTL, tools/prepare_data/download_human3.6m.sh"),
-    "sample": Fact("sample", "4 × 2 × 32 × 32", "OpenSTL, issue 39"),
-    "training samples": Fact("training samples", f"{TAXIBJ_TRAINING_SAMPLES:,}", "OpenSTL, issue 39"),
-    "test samples": Fact("test samples", UNKNOWN, "no count found in public"),
-    "taxis": Fact("grid", "32 × 32", "DeepST, data/TaxiBJ/README.md"),
-}
-# Counts of windows that the files, as they are read here, don't give.
-OTHER_WINDOWS = {
-    "kth": "5,200 and 3,167 windows (OpenSTL, docs/en/install.md), of PredRNN's folders of frames",
-    "kitticaltech": "2,042 and 1,983 windows (OpenSTL, docs/en/install.md; for training a user had 3,738, issue 12)",
-}
-
-COMPUTED = "computed from periods and definition"
-HOURLY: dict[Protocol, Counts] = {"clean": (52_561, 8_761, 17_497), "paper": (52_559, 8_759, 17_495)}
-# Of weather by the variables, in the order of the settings, and the first year.
-WEATHER = {
-    ("t2m", "2010"): Whole(78_888, 8_192, HOURLY, COMPUTED),
-    ("r", "2010"): Whole(78_888, 8_192, HOURLY, COMPUTED),
-    ("tcc", "2010"): Whole(78_888, 8_192, HOURLY, COMPUTED),
-    ("u10 v10", "2010"): Whole(78_888, 2 * 8_192, HOURLY, COMPUTED),
-    ("r t u v", "1979"): Whole(
-        58_440, 12 * 8_192, {"clean": (54_049, 1_457, 2_913), "paper": (54_019, 1_427, 2_883)}, COMPUTED
-    ),
-    ("z pv r q t u v vo u10 v10 t2m tisr tcc tp", "1980"): Whole(
-        56_980, 110 * 8_192, {"clean": (52_589, 1_457, 2_913), "paper": (52_559, 1_427, 2_883)}, COMPUTED
-    ),
-}
-LISTED = "computed from 00sequences.txt"
-KTH = {  # by frames_out
-    20: Whole(227_188, 128**2, {"clean": (9_034, 1_424, 6_007), "paper": (8_781, 5_045, 5_045)}, LISTED),
-    40: Whole(216_539, 128**2, {"clean": (6_002, 946, 4_068), "paper": (4_226, 2_496, 2_496)}, LISTED),
-}
-HUMAN = Whole(
-    412_444,
-    3 * 256**2,
-    {"clean": (45_441, 8_973, 2_221), "paper": (73_404, 8_582, 8_582)},
-    "counted in OpenSTL's two lists",
-)
+_PUBLISHED = tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))
+FACTS = {name: Fact(**fact) for name, fact in _PUBLISHED["facts"].items()}
+OTHER_WINDOWS, CALTECH_VIDEOS = _PUBLISHED["other_windows"], _PUBLISHED["caltech_videos"]
+# The last year of training, the first and last of validation and test.
+WEATHER_PERIODS = ("2015", "2016", "2016", "2017", "2018")
 HUMAN_PERSONS = (1, 5, 6, 7, 8, 9, 11)
-# From Caltech's evaluation code, dbInfo.m.
-CALTECH_VIDEOS = {"set06": 19, "set07": 12, "set08": 11, "set09": 12, "set10": 12}
 CALTECH_CACHE = ("caltech/data_cache.npy", "caltech/indices_cache.npy")
 HICKLES = tuple(f"kitti_hkl/{name}.hkl" for name in ("X_train", "sources_train", "X_val", "sources_val"))
 TAXIBJ_RECORDS = tuple(f"BJ{year}_M32x32_T30_InOut.h5" for year in (13, 14, 15, 16))
@@ -90,15 +46,19 @@ TAXIBJ_RECORDS = tuple(f"BJ{year}_M32x32_T30_InOut.h5" for year in (13, 14, 15, 
 def whole(data: Data) -> Whole | None:
     """Return what is known of all published files; None where the settings are other than the published ones."""
     match data:
-        case WeatherData():
-            rest = data.train[1], *data.validation, *data.test
-            known = WEATHER.get((" ".join(data.variables), data.train[0]))
-            return known if rest == ("2015", "2016", "2016", "2017", "2018") else None
+        case WeatherData(variables=variables, train=(first, last), validation=validation, test=test):
+            name, usual = f"{' '.join(variables)} from {first}", (last, *validation, *test) == WEATHER_PERIODS
         case KTHData(root=root, frames_out=ahead):
-            return KTH.get(ahead) if data == KTHData(root=root, frames_out=ahead) else None
+            name, usual = f"kth, {ahead} frames out", data == KTHData(root=root, frames_out=ahead)
         case HumanData(root=root):
-            return HUMAN if data == HumanData(root=root) else None
-    return None
+            name, usual = "human", data == HumanData(root=root)
+        case _:
+            return None
+    known = _PUBLISHED["whole"].get(name)
+    if not (known and usual):
+        return None
+    windows = {protocol: tuple(counts) for protocol, counts in known["windows"].items()}
+    return Whole(**known | {"windows": windows})
 
 
 def weather_file(variable: str, year: int) -> str:
@@ -109,11 +69,9 @@ def weather_file(variable: str, year: int) -> str:
 
 def weather_archives(data: WeatherData) -> dict[str, list[str]]:
     """Return the archives of the variables, with the files of the years of the settings."""
-    names = {variable: LONG_NAMES.get(variable, variable) for variable in data.variables}
     years = weather_years(data)
-    return {
-        f"{name}_5.625deg.zip": [weather_file(variable, year) for year in years] for variable, name in names.items()
-    }
+    files = {variable: [weather_file(variable, year) for year in years] for variable in data.variables}
+    return {f"{LONG_NAMES.get(variable, variable)}_5.625deg.zip": names for variable, names in files.items()}
 
 
 def kth_archives(actions: Iterable[str]) -> dict[str, list[str]]:

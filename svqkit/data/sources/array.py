@@ -14,7 +14,7 @@ import numpy as np
 
 from svqkit.data.plan import Clip, Plan, Windowing, share_out
 from svqkit.data.sources.arrayfiles import ArrayFile, open_array
-from svqkit.data.sources.missing import stand_in
+from svqkit.data.sources.units import stand_in
 from svqkit.data.sources.zarrstore import files_in
 from svqkit.errors import SvqkitError
 from svqkit.settings.data import ArrayData, Shares, Split

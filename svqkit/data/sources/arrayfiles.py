@@ -6,7 +6,7 @@ start to its end.
 
 import math
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,12 +90,13 @@ class NpyFile(ArrayFile):
     """An .npy file, mapped into memory."""
 
     @classmethod
-    def open(cls, path: Path) -> "NpyFile":
-        """Read its header, and compare it with the file's size.
+    def open(cls, path: Path, key: str = "") -> "NpyFile":
+        """Read its header, and compare it with the file's size; it has no ``key``.
 
         Raises:
             SvqkitError: it is no such file, truncated, longer than its header says, or holds no numbers.
         """
+        _the_key(path, [""], key)
         with reading(path, "an array of numbers in NumPy's format", AGAIN):
             with path.open("rb") as stream:
                 _refuse_others(path, _header(stream)[2])
@@ -181,12 +182,9 @@ class ZarrArray(ArrayFile):
         with reading(path, "a Zarr store", AGAIN, plain=False):
             refuse_unfit_store(str(path))
             node = zarr.open(path, mode="r")
-            if isinstance(node, zarr.Group):
-                members = node.members(max_depth=None)
-                key = _the_key(path, [name for name, member in members if isinstance(member, zarr.Array)], key)
-                node = node[key]
-            else:
-                _refuse_key(path, key)
+            members = node.members(max_depth=None) if isinstance(node, zarr.Group) else [("", node)]
+            key = _the_key(path, [name for name, member in members if isinstance(member, zarr.Array)], key)
+            node = node[key] if key else node
             _refuse_others(path, node.dtype)
             stored = sum(file.stat().st_size for file in files_in(path))
             refuse_promise(path, math.prod(node.shape) * node.dtype.itemsize, stored)
@@ -223,9 +221,6 @@ def open_array(path: Path, key: str = "") -> ArrayFile:
     kind = choose(kinds, path.suffix.lower(), "kind of array file")
     if (kind is ZarrArray) != path.is_dir():
         raise SvqkitError(f"{path}: a .zarr is a folder, an .npy or .npz is a file; this is the other way round.")
-    if kind is NpyFile:
-        _refuse_key(path, key)
-        return NpyFile.open(path)
     return kind.open(path, _the_key(path, NpzMember.keys(path), key) if kind is NpzMember else key)
 
 
@@ -243,14 +238,10 @@ def _refuse_others(where: object, dtype: np.dtype) -> None:
         )
 
 
-def _refuse_key(path: Path, key: str) -> None:
-    if key:
+def _the_key(path: Path, there: Sequence[str], key: str) -> str:
+    """The name of the wanted array; of one that is alone and has none, "" is there."""
+    if key and there == [""]:
         raise SvqkitError(f"{path} is a single array; leave `key` out (it is {key!r}).")
-
-
-def _the_key(path: Path, there: Iterable[str], key: str) -> str:
-    """The name of the wanted array."""
-    there = list(there)
     if not there:
         raise SvqkitError(f"{path} holds no array. Write it again, or change `root`.")
     if key in there or (len(there) == 1 and not key):

@@ -6,12 +6,13 @@ shared out: of each the time is, the first part for training, the next for valid
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from svqkit.data.plan import Clip, Plan, Windowing, share_out
-from svqkit.data.sources.frames import VIDEO_SUFFIXES, Frames, FramesPart, open_video, plan_of_pictures, runs_of
+from svqkit.data.sources.frames import Frames, FramesPart, plan_of_pictures, runs_of
 from svqkit.data.sources.images import SUFFIXES, ImageFiles, images_in, is_uneven, natural_key, resize, size_text
+from svqkit.data.sources.video import VIDEO_SUFFIXES, open_video
 from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, ClipsData, Shares, Split
 
@@ -19,19 +20,6 @@ _LAYOUT = (
     f"expected video files ({', '.join(VIDEO_SUFFIXES)}) or folders of numbered images ({', '.join(SUFFIXES)}), or "
     "the folders train, validation and test with such in each"
 )
-
-
-@dataclass(frozen=True)
-class Source:
-    """A clip as it lies on the disk: a video file, or a folder of frames."""
-
-    path: Path
-    frames: Frames
-
-    @property
-    def name(self) -> str:
-        """That of the file, without the suffix, or of the folder."""
-        return self.path.name if self.path.is_dir() else self.path.stem
 
 
 def plan(data: ClipsData) -> Plan:
@@ -49,41 +37,48 @@ def plan(data: ClipsData) -> Plan:
     every = [clip for clips in found.values() for clip in clips]
     _refuse_twice(every)
     size = data.size or _one_size(every)
-    usable = {split: [clip for clip in clips if len(_wanted(clip, data)) >= length] for split, clips in found.items()}
-    used = [clip for clips in usable.values() for clip in clips]
-    parts = [FramesPart(clip.frames, _wanted(clip, data), size, resize) for clip in used]
+    usable = {split: [clip for clip in clips if clip.frames >= length] for split, clips in found.items()}
+    parts = [
+        replace(clip, size=size, name=f"{split}/{clip.name}" if split else clip.name)
+        for split, clips in usable.items()
+        for clip in clips
+    ]
     runs = runs_of(parts)
     if by_split:
         splits = [split for split, clips in usable.items() for _ in clips]
         owned = {split: [run for run, owner in zip(runs, splits, strict=True) if owner == split] for split in SPLITS}
-    elif len(used) >= len(SPLITS):
-        shared = share_out(len(used), data.shares, f"clips in {root}")
+    elif len(parts) >= len(SPLITS):
+        shared = share_out(len(parts), data.shares, f"clips in {root}")
         owned = {split: runs[start:stop] for split, (start, stop) in shared.items()}
     else:
         owned = _time_shared(runs, data.shares, root)
-        notes += [f"{len(used)} clip(s) can't be shared out, so the time of each is split"] if used else []
-    if len(used) < len(every):
-        short = len(every) - len(used)
+        notes += [f"{len(parts)} clip(s) can't be shared out, so the time of each is split"] if parts else []
+    if len(parts) < len(every):
+        short = len(every) - len(parts)
         notes.append(f"{short} clip(s) are shorter than a window of {length} frames and were skipped")
-    if holed := [clip for clip in used if is_uneven(clip.frames.files)]:
+    if holed := [clip for clip in parts if is_uneven(clip.source.files)]:
         notes.append(
-            f"the frames of {len(holed)} clip(s), the first {holed[0].path}, are not numbered evenly; they were taken "
-            "as if they followed each other"
+            f"the frames of {len(holed)} clip(s), the first {_path(holed[0])}, are not numbered evenly; they were "
+            "taken as if they followed each other"
         )
     windowing = Windowing.consecutive(data, owned, stride=data.stride or length)
     return plan_of_pictures(
         parts,
         size,
         data.colour,
-        [f"{split}/{clip.name}" if split else clip.name for split, clips in usable.items() for clip in clips],
         (),
         windows={"clean": windowing, "paper": windowing},
         notes=tuple(notes),
     )
 
 
-def _wanted(clip: Source, data: ClipsData) -> range:
-    return range(0, clip.frames.count, data.step)
+def _clip(frames: Frames, data: ClipsData, name: str) -> FramesPart:
+    return FramesPart(frames, range(0, frames.count, data.step), frames.size, resize, name)
+
+
+def _path(clip: FramesPart) -> Path:
+    """Its video, or the folder of its images."""
+    return clip.source.path.parent if isinstance(clip.source, ImageFiles) else clip.source.path
 
 
 def _folders_of_splits(root: Path) -> dict[Split, Path] | None:
@@ -100,7 +95,7 @@ def _folders_of_splits(root: Path) -> dict[Split, Path] | None:
     return {split: root / split for split in SPLITS}
 
 
-def _find_clips(folder: Path, data: ClipsData, notes: list[str]) -> list[Source]:
+def _find_clips(folder: Path, data: ClipsData, notes: list[str]) -> list[FramesPart]:
     """Every clip that lies in ``folder``, or the one that it is, in natural order."""
     if not folder.exists():
         raise SvqkitError(f"There is no folder {folder.absolute()}; {_LAYOUT}. Put the clips there, or change `root`.")
@@ -110,15 +105,15 @@ def _find_clips(folder: Path, data: ClipsData, notes: list[str]) -> list[Source]
     for path in entries:
         images = images_in(path) if path.is_dir() else []
         if images:
-            clips.append(Source(path, ImageFiles.open(images, data.colour, one_size=data.size is None)))
+            clips.append(_clip(ImageFiles.open(images, data.colour, data.size is None), data, path.name))
         elif path.suffix.lower() in VIDEO_SUFFIXES:
             video = open_video(path, data.colour)
             notes += video.notes
-            clips.append(Source(path, video))
+            clips.append(_clip(video, data, path.stem))
         elif path.is_dir():
             empty.append(path.name)
     if not clips and folder.is_dir() and (images := images_in(folder)):
-        clips = [Source(folder, ImageFiles.open(images, data.colour, one_size=data.size is None))]
+        clips = [_clip(ImageFiles.open(images, data.colour, data.size is None), data, folder.name)]
     if not clips:
         names = ", ".join(path.name for path in entries[:5]) + ("" if len(entries) <= 5 else ", …")
         raise SvqkitError(f"There is no clip in {folder.absolute()}, which holds {names or 'nothing'}; {_LAYOUT}.")
@@ -127,28 +122,28 @@ def _find_clips(folder: Path, data: ClipsData, notes: list[str]) -> list[Source]
     return clips
 
 
-def _refuse_twice(clips: Sequence[Source]) -> None:
+def _refuse_twice(clips: Sequence[FramesPart]) -> None:
     """One clip under two names (a link) would be in two splits."""
     seen: dict[tuple[int, int], Path] = {}
-    for clip in clips:
-        stat = clip.path.stat()
-        other = seen.setdefault((stat.st_dev, stat.st_ino), clip.path)
-        if other != clip.path:
+    for path in map(_path, clips):
+        stat = path.stat()
+        other = seen.setdefault((stat.st_dev, stat.st_ino), path)
+        if other != path:
             raise SvqkitError(
-                f"{other} and {clip.path} are one and the same: a model would be tested on what it has seen. "
+                f"{other} and {path} are one and the same: a model would be tested on what it has seen. "
                 "Remove one of them."
             )
 
 
-def _one_size(clips: Sequence[Source]) -> tuple[int, int]:
+def _one_size(clips: Sequence[FramesPart]) -> tuple[int, int]:
     for clip in clips[1:]:
-        if clip.frames.size != clips[0].frames.size:
+        if clip.size != clips[0].size:
             raise SvqkitError(
-                f"Clips differ in size: {clips[0].path} has {size_text(clips[0].frames.size)} pixels, {clip.path} "
-                f"{size_text(clip.frames.size)}. Set `size: [height, width]` to bring all to one size, or leave clips "
+                f"Clips differ in size: {_path(clips[0])} has {size_text(clips[0].size)} pixels, {_path(clip)} "
+                f"{size_text(clip.size)}. Set `size: [height, width]` to bring all to one size, or leave clips "
                 "out."
             )
-    return clips[0].frames.size
+    return clips[0].size
 
 
 def _time_shared(runs: Sequence[Clip], shares: Shares, root: Path) -> dict[Split, list[Clip]]:

@@ -8,35 +8,38 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from svqkit.data.plan import Clip, Plan
-from svqkit.data.sources.images import Size, channels_first
-from svqkit.data.sources.seq import Seq
-from svqkit.data.sources.video import SUFFIXES, Video
 
-VIDEO_SUFFIXES = (*SUFFIXES, ".seq")
 # A part gives its frames in pieces of at most about this many bytes.
 PIECE = 16 * 2**20
+Size = tuple[int, int]  # height, width
 Fit = Callable[[np.ndarray, Size], np.ndarray]
 
 
-class Frames(Protocol):
-    """Frames in their order, looked at but not decoded."""
+@dataclass(frozen=True, kw_only=True)
+class Frames:
+    """Frames in their order, looked at but not decoded.
+
+    Attributes:
+        files: those that they lie in.
+        count: how many there are.
+        size: height and width of them, of image files that of the first; None where they differ.
+        notes: what is odd about them.
+    """
+
+    files: tuple[Path, ...]
+    count: int
+    size: Size | None
+    notes: tuple[str, ...] = ()
 
     @property
-    def count(self) -> int:
-        """How many there are."""
-
-    @property
-    def size(self) -> Size | None:
-        """Height and width of them; None where they differ."""
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The files that they lie in."""
+    def path(self) -> Path:
+        """The first of the files, of a video the only one."""
+        return self.files[0]
 
     def read(self, wanted: Sequence[int]) -> Iterator[np.ndarray]:
         """Yield the frames with these indices, from 0, in rising order; (H, W, C) uint8, red first.
@@ -44,16 +47,21 @@ class Frames(Protocol):
         Raises:
             SvqkitError: a file is truncated or damaged.
         """
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class FramesPart:
-    """A part of a store: the ``wanted`` of some frames, which ``fit`` brings to ``size`` (height, width)."""
+    """A part of a store: the ``wanted`` of some frames, which ``fit`` brings to ``size`` (height, width).
+
+    ``name`` is that of the clip, where the part is a whole one.
+    """
 
     source: Frames
     wanted: Sequence[int]
     size: Size
     fit: Fit
+    name: str = ""
 
     @property
     def frames(self) -> int:
@@ -62,7 +70,14 @@ class FramesPart:
 
     def read(self) -> Iterator[np.ndarray]:
         """Yield its frames in order, (n, C, H, W) uint8, n so that a piece takes at most about 16 MB."""
-        return _pieces(self.fit(frame, self.size) for frame in self.source.read(self.wanted))
+        held: list[np.ndarray] = []
+        for frame in self.source.read(self.wanted):
+            held.append(channels_first(self.fit(frame, self.size)))
+            if (len(held) + 1) * held[0].nbytes > PIECE:
+                yield np.stack(held)
+                held = []
+        if held:
+            yield np.stack(held)
 
 
 def runs_of(parts: Sequence[FramesPart]) -> list[Clip]:
@@ -72,7 +87,7 @@ def runs_of(parts: Sequence[FramesPart]) -> list[Clip]:
 
 
 def plan_of_pictures(
-    parts: Sequence[FramesPart], size: Size, colour: bool, names: Sequence[str], lists: Iterable[Path], **about: Any
+    parts: Sequence[FramesPart], size: Size, colour: bool, lists: Iterable[Path], **about: Any
 ) -> Plan:
     """Return the plan of a store of pictures.
 
@@ -80,13 +95,12 @@ def plan_of_pictures(
         parts: give all frames.
         size: height and width.
         colour: RGB or grey.
-        names: of the parts.
         lists: files that are read beside the pictures.
         about: the other fields of the plan, in which sources differ.
     """
     channels = ("red", "green", "blue") if colour else ("grey",)
     files = dict.fromkeys([*lists, *(path for part in parts for path in part.source.files)])
-    clip_names = [(name, *run) for name, run in zip(names, runs_of(parts), strict=True)] if names else []
+    clip_names = [(part.name, *run) for part, run in zip(parts, runs_of(parts), strict=True) if part.name]
     return Plan(
         parts=parts,
         frame_shape=(len(channels), *size),
@@ -100,22 +114,6 @@ def plan_of_pictures(
     )
 
 
-def open_video(path: Path, colour: bool) -> Seq | Video:
-    """Look at a video, whatever its kind.
-
-    Raises:
-        SvqkitError: there is no such file, it is no video or has no frame, or it was cut short.
-    """
-    kind = Seq if path.suffix.lower() == ".seq" else Video
-    return kind.open(path, colour)
-
-
-def _pieces(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    held: list[np.ndarray] = []
-    for frame in frames:
-        held.append(channels_first(frame))
-        if (len(held) + 1) * frame.nbytes > PIECE:
-            yield np.stack(held)
-            held = []
-    if held:
-        yield np.stack(held)
+def channels_first(image: np.ndarray) -> np.ndarray:
+    """Turn (H, W, C) into (C, H, W)."""
+    return np.ascontiguousarray(image.transpose(2, 0, 1))

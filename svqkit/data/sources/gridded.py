@@ -21,42 +21,20 @@ import zarr
 
 from svqkit.data.plan import declares_simulated
 from svqkit.data.sources.hdf5 import refuse_unfit
-from svqkit.data.sources.missing import LARGEST, stand_in
-from svqkit.data.sources.units import convert, converts, same_unit
+from svqkit.data.sources.units import LARGEST, NAMES, convert, converts, same_unit, stand_in
 from svqkit.data.sources.zarrstore import MARKS, files_in, is_url, missing_chunks, refuse_unfit_store
 from svqkit.errors import SvqkitError, hint, listed
 from svqkit.userfiles import reading
 
 Source = str | Path | xr.Dataset
 
-# The variables of WeatherBench (Rasp et al. 2020, arXiv 2002.00469), and what it calls their folders, and the stores of
-# WeatherBench 2 and ARCO-ERA5 the variables themselves.
-LONG_NAMES = {
-    "t2m": "2m_temperature",
-    "u10": "10m_u_component_of_wind",
-    "v10": "10m_v_component_of_wind",
-    "tcc": "total_cloud_cover",
-    "tp": "total_precipitation",
-    "tisr": "toa_incident_solar_radiation",
-    "z": "geopotential",
-    "pv": "potential_vorticity",
-    "r": "relative_humidity",
-    "q": "specific_humidity",
-    "t": "temperature",
-    "u": "u_component_of_wind",
-    "v": "v_component_of_wind",
-    "vo": "vorticity",
-}
+# What WeatherBench calls the folders of its variables.
+LONG_NAMES: dict[str, str] = NAMES["long_names"]
 NETCDF = (".nc", ".nc4", ".cdf", ".netcdf")
 GRIB = (".grib", ".grb", ".grib2", ".grb2")
 SUFFIXES = (*NETCDF, *GRIB)
-# The names of axes that are in use, and what CF calls such a coordinate.
-AXES = {
-    "time": ({"time", "valid_time"}, "time"),
-    "level": ({"level", "pressure_level", "isobaricinhpa", "isobaricinpa", "plev", "lev"}, "vertical"),
-    "lat": ({"lat", "latitude"}, "latitude"),
-    "lon": ({"lon", "longitude"}, "longitude"),
-}
+# By our name of an axis: the names that are in use, and what CF calls such a coordinate.
+AXES: dict[str, Any] = NAMES["axes"]
 STANDARD_CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 HOUR, HALF_HOUR, SECOND = np.timedelta64(1, "h"), np.timedelta64(30, "m"), np.timedelta64(1, "s")
 
@@ -106,7 +84,7 @@ def is_store(source: Source) -> bool:
     return is_url(source) or (isinstance(source, str | Path) and any((Path(source) / mark).is_file() for mark in MARKS))
 
 
-def gridded_in(folder: Path) -> list[Path]:
+def sources_in(folder: Path) -> list[Path]:
     """Return the gridded files and stores right in a folder, by name, without hidden ones (macOS writes ._x.nc).
 
     Raises:
@@ -276,14 +254,14 @@ def own_names(array: xr.DataArray) -> dict[str, str]:
 
 def _roles(array: xr.DataArray, dim: str) -> list[str]:
     """Which of our axes a dimension is: by its name, else by the attributes of its coordinate."""
-    named = [role for role, (names, _) in AXES.items() if str(dim).lower() in names]
+    named = [role for role, axis in AXES.items() if str(dim).lower() in axis["names"]]
     if named or dim not in array.coords:
         return named
     attrs = array[dim].attrs
     if _dates_are_written(attrs):
         return ["time"]
     known = array.cf.coordinates
-    found = [role for role, (_, name) in AXES.items() if dim in known.get(name, ())]
+    found = [role for role, axis in AXES.items() if dim in known.get(axis["cf"], ())]
     return [role for role in found if role != "level" or attrs.get("standard_name") == "air_pressure"]
 
 
@@ -321,7 +299,8 @@ def inspect(source: Source, variable: str) -> Piece:
     """
     with open_field(source, variable) as (raw, ours, attrs):
         where = name_of(source)
-        levels = [axis for name, axis in raw.coords.items() if str(name).lower() in AXES["level"][0]]
+        stored = zarr.open_group(str(source), mode="r")[raw.name] if is_store(source) else None
+        levels = [axis for name, axis in raw.coords.items() if str(name).lower() in AXES["level"]["names"]]
         scalars = [axis.item() for axis in levels if axis.ndim == 0]
         return Piece(
             source=source,
@@ -334,9 +313,7 @@ def inspect(source: Source, variable: str) -> Piece:
             units=str(raw.attrs.get("units", "")).strip(),
             scalar_level=scalars[0] if scalars else None,
             attrs=attrs,
-            notes=missing_chunks(zarr.open_group(str(source), mode="r")[raw.name], f"{where}: {raw.name}")
-            if is_store(source)
-            else (),
+            notes=missing_chunks(stored, f"{where}: {raw.name}") if stored is not None else (),
         )
 
 

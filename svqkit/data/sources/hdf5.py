@@ -26,24 +26,16 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
 
 
 def _check_contents(file: h5py.File, path: Path) -> None:
-    seen: set[int] = set()
-    waiting: list[h5py.Group] = [file]
-    while waiting:
-        group = waiting.pop()
-        for name in group:
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise _elsewhere(path, f"{name} is a link")
-            node = group[name]
-            address = h5py.h5o.get_info(node.id).addr
-            if address in seen:
-                continue
-            seen.add(address)
-            if isinstance(node, h5py.Group):
-                waiting.append(node)
-            elif isinstance(node, h5py.Dataset) and node.shape is not None:
-                if node.external or node.is_virtual:
-                    raise _elsewhere(path, f"the values of {name} lie in other files")
-                refuse_promise(f"{path}, {name}", node.nbytes, node.id.get_storage_size())
+    def check(name: str, link: object) -> None:
+        if not isinstance(link, h5py.HardLink):
+            raise _elsewhere(path, f"{name} is a link")
+        node = file[name]
+        if isinstance(node, h5py.Dataset) and node.shape is not None:
+            if node.external or node.is_virtual:
+                raise _elsewhere(path, f"the values of {name} lie in other files")
+            refuse_promise(f"{path}, {name}", node.nbytes, node.id.get_storage_size())
+
+    file.visititems_links(check)
 
 
 def _elsewhere(path: Path, what: str) -> SvqkitError:

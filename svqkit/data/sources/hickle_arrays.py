@@ -16,46 +16,29 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from svqkit.data.sources.frames import PIECE, Frames
 from svqkit.data.sources.hdf5 import open_hdf5
 from svqkit.data.sources.images import natural_key
 from svqkit.errors import SvqkitError, listed
 
 # Beside what was dumped, some versions write these about it.
 _ABOUT = ("type", "hickle_types_table")
-PIECE = 16 * 2**20
 
 
-@dataclass(frozen=True)
-class HickleArray:
-    """The one array of a file, not read yet; ``title`` is what the file says of itself, if it does."""
+@dataclass(frozen=True, kw_only=True)
+class HickleArray(Frames):
+    """The one array of a file, not read yet: frames, if it is (N, H, W, C).
 
-    path: Path
+    ``title`` is what the file says of itself, if it does.
+    """
+
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype
-    title: str = ""
-
-    @property
-    def count(self) -> int:
-        """How many rows it has: frames, if it is (N, H, W, C)."""
-        return self.shape[0]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of its frames."""
-        return self.shape[1:3]
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The file."""
-        return (self.path,)
+    title: str
 
     def read(self, wanted: range) -> Iterator[np.ndarray]:
-        """Yield the ``wanted`` rows, which follow each other; about 16 MB are read at a time.
-
-        Raises:
-            SvqkitError: the file can't be read to the end.
-        """
+        """See :class:`Frames`; the ``wanted`` rows follow each other, and about 16 MB are read at a time."""
         length = max(1, PIECE // int(self.dtype.itemsize * np.prod(self.shape[1:])))
         with open_hdf5(self.path) as file:
             for first in range(wanted.start, wanted.stop, length):
@@ -70,13 +53,21 @@ def find_array(path: Path) -> HickleArray:
     """
     with open_hdf5(path) as file:
         node = _dumped(file, path)
-        if not isinstance(node, h5py.Dataset) or node.dtype.kind not in "uif":
+        if not isinstance(node, h5py.Dataset) or node.dtype.kind not in "uif" or not node.shape:
             what = f"{len(node)} things" if isinstance(node, h5py.Group) else f"values of type {node.dtype}"
             raise SvqkitError(
                 f"{path}: {node.name} should be one array of numbers; it holds {what}. "
                 "Dump the frames as one NumPy array."
             )
-        return HickleArray(path, node.name, node.shape, node.dtype, _text(file.attrs.get("title", "")))
+        return HickleArray(
+            files=(path,),
+            count=node.shape[0],
+            size=node.shape[1:3],
+            name=node.name,
+            shape=node.shape,
+            dtype=node.dtype,
+            title=_text(file.attrs.get("title", "")),
+        )
 
 
 def read_strings(path: Path) -> list[str]:

@@ -97,8 +97,8 @@ def plan(data: HumanData) -> Plan:
     paths = _existing(root, lists, frames, names, length)
     per_part = max(1, min(PART_FRAMES, PART_BYTES // (3 * data.size[0] * data.size[1])))
     images = [
-        ImageFiles(paths[start : start + per_part], colour=True, size=None, one_size=False)
-        for start in range(0, len(paths), per_part)
+        ImageFiles(files=files, count=len(files), size=None, colour=True, one_size=False)
+        for files in (paths[start : start + per_part] for start in range(0, len(paths), per_part))
     ]
     windows = {
         protocol: Windowing.consecutive(
@@ -113,7 +113,6 @@ def plan(data: HumanData) -> Plan:
         [FramesPart(files, range(files.count), data.size, resize_bicubic) for files in images],
         data.size,
         True,
-        [],
         [sequences.path for sequences in lists],
         windows=windows,
         clip_names=[(Path(names[frames.recordings[a]]).name.rstrip("_"), a, b) for a, b in frames.runs],

@@ -9,7 +9,7 @@ the same width that SciPy no longer has.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,11 +20,10 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from svqkit.data.sources.frames import Frames, Size
 from svqkit.errors import SvqkitError
 from svqkit.settings.types import MOST_PIXELS
 from svqkit.userfiles import reading
-
-Size = tuple[int, int]  # height, width
 
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
@@ -99,13 +98,11 @@ def image_size(path: Path) -> Size:
         return (image.width, image.height) if turned else (image.height, image.width)
 
 
-@dataclass(frozen=True)
-class ImageFiles:
-    """The frames of a clip as image files in their order; ``size`` is that of the first, and of all if ``one_size``."""
+@dataclass(frozen=True, kw_only=True)
+class ImageFiles(Frames):
+    """The frames of a clip as image files in their order; all have the size of the first if ``one_size``."""
 
-    files: tuple[Path, ...]
     colour: bool
-    size: Size | None
     one_size: bool = True
 
     @classmethod
@@ -115,19 +112,11 @@ class ImageFiles:
         Raises:
             SvqkitError: the first one is no image.
         """
-        return cls(tuple(files), colour, image_size(files[0]), one_size)
+        size = image_size(files[0])
+        return cls(files=tuple(files), count=len(files), size=size, colour=colour, one_size=one_size)
 
-    @property
-    def count(self) -> int:
-        """How many frames there are."""
-        return len(self.files)
-
-    def read(self, wanted: Iterable[int]) -> Iterator[np.ndarray]:
-        """Yield the frames with these indices, (H, W, C) uint8.
-
-        Raises:
-            SvqkitError: as :func:`read_image`, or a file has another size than the first.
-        """
+    def read(self, wanted: Sequence[int]) -> Iterator[np.ndarray]:
+        """See :class:`Frames`; a file that has another size than the first is refused if ``one_size``."""
         for index in wanted:
             image = read_image(self.files[index], self.colour)
             if self.one_size and image.shape[:2] != self.size:
@@ -191,11 +180,6 @@ def resize_bicubic(image: np.ndarray, size: Size) -> np.ndarray:
     return cv2.resize(image, size[::-1], interpolation=cv2.INTER_CUBIC)
 
 
-def channels_first(image: np.ndarray) -> np.ndarray:
-    """Turn (H, W, C) into (C, H, W)."""
-    return np.ascontiguousarray(image.transpose(2, 0, 1))
-
-
 def scaled_width(shape: Size, height: int) -> int:
     """Return the width of a (height, width) picture that is scaled to ``height`` rows."""
     return int(np.round(float(height) / shape[0] * shape[1]))
@@ -225,19 +209,10 @@ def scale_and_crop(image: np.ndarray, size: Size) -> np.ndarray:
     sigmas = [max(0.0, (before / after - 1) / 2) for before, after in zip(shape, scaled, strict=True)]
     pixels = image.astype(np.float32)
     if any(sigmas):
-        rows, columns = (2 * int(4 * sigma + 0.5) + 1 for sigma in sigmas)
-        pixels = cv2.sepFilter2D(
-            pixels, -1, _gaussian(columns, sigmas[1]), _gaussian(rows, sigmas[0]), borderType=cv2.BORDER_REFLECT_101
-        )
+        # Of four standard deviations to each side, as SciPy cuts it off.
+        down, across = (cv2.getGaussianKernel(2 * int(4 * sigma + 0.5) + 1, sigma, cv2.CV_32F) for sigma in sigmas)
+        pixels = cv2.sepFilter2D(pixels, -1, across, down, borderType=cv2.BORDER_REFLECT_101)
     pixels = cv2.resize(pixels, scaled[::-1], interpolation=cv2.INTER_LINEAR)
     left = (scaled[1] - size[1]) // 2
     pixels = pixels.reshape(*scaled, image.shape[2])[:, left : left + size[1]]
     return np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)
-
-
-def _gaussian(taps: int, sigma: float) -> np.ndarray:
-    """A Gaussian of ``taps`` weights, of four standard deviations to each side, as SciPy cuts it off."""
-    if taps == 1:
-        return np.ones(1, np.float32)
-    weights = np.exp(-0.5 * ((np.arange(taps) - taps // 2) / sigma) ** 2)
-    return (weights / weights.sum()).astype(np.float32)

@@ -28,11 +28,12 @@ import numpy as np
 
 from svqkit.data.plan import Clip, Plan, Windowing, declares_simulated, windows_from_end
 from svqkit.data.sources.arrayfiles import NpyFile
-from svqkit.data.sources.frames import VIDEO_SUFFIXES, Frames, FramesPart, open_video, plan_of_pictures, runs_of
+from svqkit.data.sources.frames import Frames, FramesPart, plan_of_pictures, runs_of
 from svqkit.data.sources.hickle_arrays import find_array, read_strings
 from svqkit.data.sources.images import ImageFiles, images_in, is_uneven, refuse_narrow, scale_and_crop
+from svqkit.data.sources.video import VIDEO_SUFFIXES, open_video
 from svqkit.errors import SvqkitError, listed
-from svqkit.settings.data import KittiCaltechData, Split
+from svqkit.settings.data import SPLITS, KittiCaltechData, Split
 
 CATEGORIES = ("city", "residential", "road")
 FIRST_TEST_SET = 6
@@ -46,26 +47,8 @@ _KINDS = (".seq", *(suffix for suffix in VIDEO_SUFFIXES if suffix != ".seq"))
 
 
 @dataclass(frozen=True)
-class Recording:
-    """One drive: its name, and its frames in the store."""
-
-    name: str
-    part: FramesPart
-
-    @classmethod
-    def of(cls, name: str, source: Frames, wanted: range, data: KittiCaltechData) -> "Recording":
-        """Take the ``wanted`` frames, scaled and cropped.
-
-        Raises:
-            SvqkitError: they are too narrow for that.
-        """
-        refuse_narrow(source.size, data.size, source.files[0])
-        return cls(name, FramesPart(source, wanted, data.size, scale_and_crop))
-
-
-@dataclass(frozen=True)
 class Kitti:
-    """What there is of KITTI.
+    """What there is of KITTI, each recording a part of the store.
 
     Attributes:
         train, validation: the recordings for each under "clean".
@@ -74,32 +57,21 @@ class Kitti:
         names: the files that tell which frames form a recording.
     """
 
-    train: list[Recording]
-    validation: list[Recording]
-    paper_train: list[Recording]
+    train: list[FramesPart]
+    validation: list[FramesPart]
+    paper_train: list[FramesPart]
     title: str = ""
     names: tuple[Path, ...] = ()
 
 
-@dataclass(frozen=True)
-class CachedFrames:
+@dataclass(frozen=True, kw_only=True)
+class CachedFrames(Frames):
     """The frames of the reference's cache, (N, H, W, 3) bytes with blue first."""
 
     array: NpyFile
-    files: tuple[Path, ...]
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return self.array.shape[0]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of them."""
-        return self.array.shape[1:3]
 
     def read(self, wanted: range) -> Iterator[np.ndarray]:
-        """Yield the ``wanted`` frames, which follow each other, red first."""
+        """See :class:`Frames`; the ``wanted`` ones follow each other."""
         for frames in self.array.read(wanted.start, wanted.stop, 1):
             yield np.ascontiguousarray(frames[0, ..., ::-1])
 
@@ -114,34 +86,27 @@ def plan(data: KittiCaltechData) -> Plan:
     learnt, test = _kitti(data, notes), _caltech(Path(data.root) / "caltech", data, notes)
     length = data.frames_in + data.frames_out
     every = [*learnt.train, *learnt.validation, *test]
-    used = [recording for recording in every if recording.part.frames >= length]
+    used = [recording for recording in every if recording.frames >= length]
     if len(used) < len(every):
         count = len(every) - len(used)
         notes.append(f"{count} recording(s) are shorter than a window of {length} frames and were left out")
-    parts = [recording.part for recording in used]
-    clips = runs_of(parts)
+    clips = dict(zip(map(id, used), runs_of(used), strict=True))
 
-    def clips_of(recordings: list[Recording]) -> list[Clip]:
-        wanted = set(map(id, recordings))
-        return [clip for clip, recording in zip(clips, used, strict=True) if id(recording) in wanted]
-
-    def windowing(train: list[Recording], validation: list[Recording]) -> Windowing:
+    def windowing(*of_splits: list[FramesPart]) -> Windowing:
         owned: dict[Split, list[Clip]] = {
-            "train": clips_of(train),
-            "validation": clips_of(validation),
-            "test": clips_of(test),
+            split: [clips[id(recording)] for recording in recordings if id(recording) in clips]
+            for split, recordings in zip(SPLITS, of_splits, strict=True)
         }
         starts = {split: windows_from_end(runs, length, length) for split, runs in owned.items()}
         return Windowing.consecutive(data, owned, starts)
 
-    paper = replace(windowing(learnt.paper_train, test), blue_first=("validation", "test"))
+    paper = replace(windowing(learnt.paper_train, test, test), blue_first=("validation", "test"))
     return plan_of_pictures(
-        parts,
+        used,
         data.size,
         True,
-        [recording.name for recording in used],
         learnt.names,
-        windows={"clean": windowing(learnt.train, learnt.validation), "paper": paper},
+        windows={"clean": windowing(learnt.train, learnt.validation, test), "paper": paper},
         title=learnt.title,
         simulated=declares_simulated(learnt.title),
         notes=tuple(notes),
@@ -188,7 +153,7 @@ def _of_hickles(folder: Path, data: KittiCaltechData, notes: list[str]) -> Kitti
     return Kitti(train, validation, every, title, named)
 
 
-def _hickle_recordings(folder: Path, which: str, data: KittiCaltechData) -> tuple[list[Recording], str]:
+def _hickle_recordings(folder: Path, which: str, data: KittiCaltechData) -> tuple[list[FramesPart], str]:
     """A recording is a run of frames with the same source."""
     paths = folder / f"X_{which}.hkl", folder / f"sources_{which}.hkl"
     array, sources = find_array(paths[0]), read_strings(paths[1])
@@ -201,9 +166,15 @@ def _hickle_recordings(folder: Path, which: str, data: KittiCaltechData) -> tupl
     recordings, start = [], 0
     for name, run in groupby(sources):
         stop = start + sum(1 for _ in run)
-        recordings.append(Recording.of(name, array, range(start, stop), data))
+        recordings.append(_recording(name, array, range(start, stop), data))
         start = stop
     return recordings, array.title
+
+
+def _recording(name: str, source: Frames, wanted: range, data: KittiCaltechData) -> FramesPart:
+    """The ``wanted`` frames, scaled and cropped; refused where they are too narrow for that."""
+    refuse_narrow(source.size, data.size, source.path)
+    return FramesPart(source, wanted, data.size, scale_and_crop, name)
 
 
 def _refuse_other_arrays(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
@@ -228,7 +199,7 @@ def _of_frames(folder: Path, data: KittiCaltechData, notes: list[str]) -> Kitti:
     if len(used) < len(found):
         notes.append(f"{len(found) - len(used)} recording(s) named in `unused` were left out")
     recordings = [
-        Recording.of(name, ImageFiles.open(files, colour=True), range(len(files)), data) for name, files in used.items()
+        _recording(name, ImageFiles.open(files, colour=True), range(len(files)), data) for name, files in used.items()
     ]
     train = [recording for recording in recordings if _drive(recording.name) not in wanted]
     return Kitti(train, [recording for recording in recordings if _drive(recording.name) in wanted], train)
@@ -271,7 +242,7 @@ def _drive(name: str) -> str:
     return drive if category in CATEGORIES else name
 
 
-def _caltech(folder: Path, data: KittiCaltechData, notes: list[str]) -> list[Recording]:
+def _caltech(folder: Path, data: KittiCaltechData, notes: list[str]) -> list[FramesPart]:
     """The test recordings: from the videos of the test's sets, else from the cache."""
     number = re.compile(r"set(\d+)", re.IGNORECASE)
     sets = [path for path in sorted(folder.glob("*")) if path.is_dir() and number.fullmatch(path.name)]
@@ -285,15 +256,15 @@ def _caltech(folder: Path, data: KittiCaltechData, notes: list[str]) -> list[Rec
         notes += source.notes
         # Counted from 1 as the reference does: 3, 6, 9, …
         wanted = range(data.step - 1, source.count // data.step * data.step, data.step)
-        recordings.append(Recording.of(name, source, wanted, data))
-    if not recordings and (folder / CACHE[0]).exists():
+        recordings.append(_recording(name, source, wanted, data))
+    if recordings:
+        return recordings
+    if (folder / CACHE[0]).exists():
         return _cached(folder, data, notes)
-    if not recordings:
-        raise SvqkitError(
-            f"No Caltech Pedestrian test set in {folder.absolute()}: expected set06/V000.seq to set10 "
-            f"(or the same as {', '.join(_KINDS[1:3])} …), or OpenSTL's {' and '.join(CACHE)}."
-        )
-    return recordings
+    raise SvqkitError(
+        f"No Caltech Pedestrian test set in {folder.absolute()}: expected set06/V000.seq to set10 "
+        f"(or the same as {', '.join(_KINDS[1:3])} …), or OpenSTL's {' and '.join(CACHE)}."
+    )
 
 
 def _videos(folder: Path, notes: list[str]) -> list[Path]:
@@ -308,7 +279,7 @@ def _videos(folder: Path, notes: list[str]) -> list[Path]:
     return list(found.values())
 
 
-def _cached(folder: Path, data: KittiCaltechData, notes: list[str]) -> list[Recording]:
+def _cached(folder: Path, data: KittiCaltechData, notes: list[str]) -> list[FramesPart]:
     """The windows of the cache, each a recording of its own: the cache doesn't tell where a video ends.
 
     Within a video its windows follow each other, so the least distance of two starts is a window's length.
@@ -326,5 +297,5 @@ def _cached(folder: Path, data: KittiCaltechData, notes: list[str]) -> list[Reco
             f"{frames.shape[0]} frames of {CACHE[0]}. The two don't belong together; fetch both again."
         )
     notes.append(f"Caltech comes from OpenSTL's cache, in windows of {length} frames")
-    source = CachedFrames(frames, paths)
-    return [Recording.of(f"cache/{start}", source, range(start, start + length), data) for start in ordered]
+    source = CachedFrames(files=paths, count=frames.shape[0], size=frames.shape[1:3], array=frames)
+    return [_recording(f"cache/{start}", source, range(start, start + length), data) for start in ordered]

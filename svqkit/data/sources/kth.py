@@ -99,7 +99,6 @@ def plan(data: KTHData) -> Plan:
         [clip.part for clip in taken],
         data.size,
         data.colour,
-        [clip.recording.name for clip in taken],
         [_listing_of(root)] if of_videos else [],
         windows={
             "clean": _windowing(taken, persons, data, data.slow_stride),
@@ -140,22 +139,19 @@ def _inspect(recording: Recording, listing: Listing | None, data: KTHData) -> Ta
     wanted = tuple(chain(*runs))
     if recording.is_folder:
         files = tuple(frames[number] for number in wanted)
-        images = ImageFiles(files, data.colour, image_size(files[0]) if files else None)
-        part = FramesPart(images, range(len(files)), data.size, resize)
+        size = image_size(files[0]) if files else None
+        images = ImageFiles(files=files, count=len(files), size=size, colour=data.colour)
+        part = FramesPart(images, range(len(files)), data.size, resize, recording.name)
     else:
-        part = FramesPart(video, tuple(number - 1 for number in wanted), data.size, resize)
+        part = FramesPart(video, tuple(number - 1 for number in wanted), data.size, resize, recording.name)
     return Taken(recording, part, tuple(map(len, runs)), len(every) - len(runs))
 
 
 def find_runs(numbers: Iterable[int]) -> list[range]:
     """Return numbers that follow each other as ranges, in rising order."""
-    runs: list[range] = []
-    for number in sorted(numbers):
-        if runs and number == runs[-1].stop:
-            runs[-1] = range(runs[-1].start, number + 1)
-        else:
-            runs.append(range(number, number + 1))
-    return runs
+    ordered = np.array(sorted(numbers), np.int64)
+    runs = np.split(ordered, np.flatnonzero(np.diff(ordered) != 1) + 1)
+    return [range(run[0], run[-1] + 1) for run in runs if len(run)]
 
 
 def listed_frames(recording: Recording, listing: Listing | None, there: int) -> set[int]:

@@ -18,7 +18,8 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from svqkit.data.sources.images import Size, open_image, size_text
+from svqkit.data.sources.frames import Frames
+from svqkit.data.sources.images import open_image, size_text
 from svqkit.errors import SvqkitError
 from svqkit.settings.types import MOST_PIXELS
 from svqkit.userfiles import reading
@@ -30,19 +31,16 @@ COMPRESSED = (1, 2, 102, 201)
 RAW = {100: 1, 200: 3}
 
 
-@dataclass(frozen=True)
-class Seq:
-    """A .seq video of frames of ``size`` (height, width); ``notes`` tell what is odd about it.
+@dataclass(frozen=True, kw_only=True)
+class Seq(Frames):
+    """A .seq video.
 
     ``places`` are the offset and the bytes of each picture, ``raw`` the bytes of a pixel where they are not compressed.
     """
 
-    path: Path
     colour: bool
-    size: Size
     places: tuple[tuple[int, int], ...]
     raw: int = 0
-    notes: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, path: Path, colour: bool) -> "Seq":
@@ -74,18 +72,16 @@ class Seq:
                 places, following = _places(file, path, promised)
         if not places:
             raise SvqkitError(f"{path} has no frame. Fetch it again.")
-        notes = (f"{path.name} goes on behind the {promised} frames that its header promises; these are taken",)
-        return cls(path, colour, (height, width), tuple(places), pixel, notes if following else ())
-
-    @property
-    def count(self) -> int:
-        """How many frames there are."""
-        return len(self.places)
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The file."""
-        return (self.path,)
+        note = f"{path.name} goes on behind the {promised} frames that its header promises; these are taken"
+        return cls(
+            files=(path,),
+            count=len(places),
+            size=(height, width),
+            notes=(note,) if following else (),
+            colour=colour,
+            places=tuple(places),
+            raw=pixel,
+        )
 
     def read(self, wanted: Sequence[int]) -> Iterator[np.ndarray]:
         """Yield the frames with these indices, (H, W, 3) RGB or (H, W, 1) grey, uint8; others stay undecoded.

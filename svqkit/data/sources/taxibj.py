@@ -14,23 +14,40 @@ compared.
 The original maximum, taxis that are 1 here, is not in the file: it is the setting ``maximum``, 1292, which public
 configurations for the four original files call MAX_FLOWIO. (Their README prints 1250 for the last file alone.)
 
-``<root>/BJ13_M32x32_T30_InOut.h5`` to ``BJ16_…``, the original files, or New York's bikes in their layout: see
-:mod:`svqkit.data.sources.taxibj_records`.
+``<root>/BJ13_M32x32_T30_InOut.h5`` to ``BJ16_…`` hold ``data`` (slots, 2, 32, 32) in taxis, and
+``date`` (slots,) such as b"2013070148", the day and its slot of 30 minutes, 01 to 48. As in the original
+(github.com/TolicWang/DeepST, data/TaxiBJ): days without all of their 48 slots are left out, negative values are 0,
+the last 28 days are the test, values are scaled by the smallest and largest value of all days before these, and
+holidays stay in. There the scale is [-1, 1], here it is [0, 1]; a test value above the largest one of training is
+above 1. Windows are consecutive slots, one starts at every slot, and none crosses from one split into another.
+
+``<root>/BikeNYC_M16x8_T60.h5`` (in DeepST ``NYC14_M16x8_T60_NewEnd.h5``) is the same of bikes, with slots of 60
+minutes, 01 to 24, on 16 × 8 cells.
 """
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
+import h5py
 import numpy as np
+import pandas as pd
 
-from svqkit.data.plan import Plan, Windowing
+from svqkit.data.plan import Clip, Plan, Windowing
 from svqkit.data.sources.arrayfiles import NpzMember
-from svqkit.data.sources.taxibj_records import CHANNELS, original_range, plan_records, records_in
+from svqkit.data.sources.hdf5 import open_hdf5
+from svqkit.data.sources.units import LARGEST
 from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, Split, TaxiBJData
 
+CHANNELS = ("inflow", "outflow")
+FLOWS = {"dtype": "float32", "kind": "image", "channels": CHANNELS, "units": ("", "")}
+# What is counted, by how the name of a file begins.
+COUNTED = {"BJ": "taxis", "BikeNYC": "bikes", "NYC14": "bikes"}
+NAME = re.compile(rf"({'|'.join(COUNTED)}).*_M\d+x\d+_T(30|60)(_\w+)?\.h5")
 PIECE_BYTES = 2**24
 # X in [-1, 1] is the published scale; float32 rounds it by less than this.
 ROUNDING = 1e-4
@@ -144,10 +161,7 @@ def _plan_samples(path: Path, data: TaxiBJData) -> Plan:
     return Plan(
         parts=[train, test],
         frame_shape=train.inputs.shape[2:],
-        dtype="float32",
-        kind="image",
-        channels=CHANNELS,
-        units=("", ""),
+        **FLOWS,
         windows={"clean": windowing(clean), "paper": windowing(paper)},
         files=(path,),
         extra=original_range(0.0, data.maximum, "taxis per 30 min"),
@@ -228,3 +242,201 @@ def _digests(block: np.ndarray) -> list[set[bytes]]:
         {hashlib.blake2b(frame, digest_size=16).digest() for frame in sample[told]}
         for sample, told in zip(flat, telling, strict=True)
     ]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One of the original files, checked.
+
+    Attributes:
+        slots: how many a day has: 48 of 30 minutes, or 24 of 60.
+        days: those with all their slots, datetime64[D], in the order of time.
+        rows: of each the row of its first slot.
+        incomplete: how many days have fewer.
+        grid: height and width.
+    """
+
+    path: Path
+    slots: int
+    days: np.ndarray
+    rows: np.ndarray
+    incomplete: int
+    grid: tuple[int, int]
+
+    def values(self) -> Iterator[np.ndarray]:
+        """Yield taxis or bikes, (slots, 2, H, W) float64, never negative, of each whole day.
+
+        Raises:
+            SvqkitError: the file is damaged, or has a value that is not finite.
+        """
+        with open_hdf5(self.path) as file:
+            for day, start in zip(self.days, self.rows, strict=True):
+                values = np.asarray(file["data"][start : start + self.slots], np.float64)
+                bad = ~(np.abs(values) < LARGEST)
+                if bad.any():
+                    slot, channel, row, column = np.argwhere(bad)[0].tolist()
+                    raise SvqkitError(
+                        f"{self.path}: {bad.sum()} value(s) of {day} are NaN, infinite or never written, the first at "
+                        f"slot {slot + 1:02d}, channel {channel}, row {row}, column {column}. Fill them, or cut it."
+                    )
+                yield np.maximum(values, 0)
+
+
+@dataclass(frozen=True)
+class Days:
+    """A part of the store: whole days of a file, scaled from [low, high] to [0, 1]."""
+
+    record: Record
+    low: float
+    high: float
+
+    @property
+    def frames(self) -> int:
+        """How many frames it gives."""
+        return len(self.record.days) * self.record.slots
+
+    def read(self) -> Iterator[np.ndarray]:
+        """Yield a day at a time, (slots, 2, H, W) float32.
+
+        Raises:
+            SvqkitError: the file is damaged, or has a value that is not finite.
+        """
+        for values in self.record.values():
+            yield ((values - self.low) / (self.high - self.low)).astype(np.float32)
+
+
+def plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
+    """Plan the store of the files ``paths``: which slots form a window.
+
+    Raises:
+        SvqkitError: they do not hold what the module's docstring says, or too few whole days.
+    """
+    inspected = [inspect_record(path) for path in paths]
+    records = sorted((record for record in inspected if len(record.days)), key=lambda record: record.days[0])
+    if not records:
+        slots = inspected[0].slots
+        raise SvqkitError(f"{listed(map(str, paths))}: no day has all of its {slots} slots; nothing is left.")
+    _check_together(records)
+    days = np.concatenate([record.days for record in records])
+    test = len(days) - data.test_days
+    validation = test - max(1, round(test * data.validation_share))
+    if validation < 1:
+        raise SvqkitError(
+            f"The files in {paths[0].parent} have {len(days)} whole days; {data.test_days} for the test (`test_days`), "
+            "at least one for validation and one for training are needed. Add files, or lower `test_days`."
+        )
+    borders = {"train": (0, validation), "validation": (validation, test), "test": (test, len(days))}
+    low, high, above = _range_of(records, test)
+    slots = records[0].slots
+    clean = {split: _runs(days, slots, *borders[split]) for split in SPLITS}
+    paper = {"train": _runs(days, slots, 0, test), "validation": clean["test"], "test": clean["test"]}
+    incomplete = sum(record.incomplete for record in inspected)
+    notes = [f"{incomplete} day(s) without all of their {slots} slots were left out"] if incomplete else []
+    if above:
+        notes.append(f"{above:,} test values are above the largest one before the test, hence above 1")
+    return Plan(
+        parts=[Days(record, low, high) for record in records],
+        frame_shape=(len(CHANNELS), *records[0].grid),
+        **FLOWS,
+        windows={"clean": Windowing.consecutive(data, clean), "paper": Windowing.consecutive(data, paper)},
+        files=tuple(record.path for record in records),
+        clip_names=[
+            (f"{days[a // slots]} to {days[b // slots - 1]}", a, b) for a, b in _runs(days, slots, 0, len(days))
+        ],
+        extra=original_range(low, high, units_of(records[0].path)),
+        notes=tuple(notes),
+    )
+
+
+def original_range(minimum: float, maximum: float, units: str) -> dict[str, float | str]:
+    """Return what 0 and 1 stand for, so that errors can be given in taxis or bikes."""
+    return {"original_minimum": minimum, "original_maximum": maximum, "original_units": units}
+
+
+def records_in(root: Path) -> list[Path]:
+    """Return the files in a folder that are called as the original ones are."""
+    return sorted(path for path in root.glob("*.h5") if NAME.fullmatch(path.name))
+
+
+def units_of(path: Path) -> str:
+    """Return the units of a file of that name: "taxis per 30 min"."""
+    counted, minutes = NAME.fullmatch(path.name).group(1, 2)
+    return f"{COUNTED[counted]} per {minutes} min"
+
+
+def inspect_record(path: Path) -> Record:
+    """Read the dates of one of the original files, and check its shapes.
+
+    Raises:
+        SvqkitError: it can't be opened, or does not hold what the module's docstring says.
+    """
+    count = 24 * 60 // int(NAME.fullmatch(path.name)[2])
+    with open_hdf5(path) as file:
+        lacking = [key for key in ("data", "date") if not isinstance(file.get(key), h5py.Dataset)]
+        if lacking:
+            raise SvqkitError(f"{path} has no dataset {listed(lacking)}; it has {listed(file)}. Expected data, date.")
+        shape, kind = file["data"].shape, file["data"].dtype.kind
+        if len(shape) != 4 or shape[1] != len(CHANNELS) or kind not in "iuf":
+            raise SvqkitError(
+                f"{path}: data is {file['data'].dtype} of shape {shape}, expected numbers (slots, 2, height, width); "
+                "the 2 are inflow and outflow."
+            )
+        if file["date"].shape != shape[:1]:
+            raise SvqkitError(
+                f"{path}: data has {shape[0]:,} slots, date the shape {file['date'].shape}; each slot needs one date."
+            )
+        written = file["date"][()].tolist()
+    dates = pd.Series([date.decode("ascii", "replace") if isinstance(date, bytes) else str(date) for date in written])
+    of_day = pd.to_datetime(dates.str[:8], format="%Y%m%d", errors="coerce")
+    of_slot = pd.to_numeric(dates.str[8:], errors="coerce")
+    bad = ~dates.str.fullmatch("[0-9]{10}") | of_day.isna() | ~of_slot.between(1, count)
+    if bad.any():
+        first = int(bad.argmax())
+        raise SvqkitError(
+            f"{path}, date {first}: expected a day and its slot, 01 to {count}, as in 2013070148, got {dates[first]!r}."
+        )
+    days, slots = of_day.to_numpy("datetime64[D]"), of_slot.to_numpy(int)
+    # A day is whole where its slots follow each other.
+    rows = np.flatnonzero(slots[: len(slots) - count + 1] == 1)
+    following = rows[:, None] + np.arange(count)
+    is_whole = (slots[following] == np.arange(1, count + 1)) & (days[following] == days[rows, None])
+    rows = rows[is_whole.all(axis=1)]
+    return Record(path, count, days[rows], rows, len(np.setdiff1d(days, days[rows])), shape[2:])
+
+
+def _check_together(records: Sequence[Record]) -> None:
+    for record in records[1:]:
+        if (record.grid, units_of(record.path)) != (records[0].grid, units_of(records[0].path)):
+            raise SvqkitError(
+                f"The files differ: {records[0].path} has {units_of(records[0].path)} on {records[0].grid}, "
+                f"{record.path} {units_of(record.path)} on {record.grid}. Give each kind a folder of its own."
+            )
+    all_days = [(day, record.path) for record in records for day in record.days]
+    for (day, path), (later, other) in pairwise(all_days):
+        if later <= day:
+            raise SvqkitError(
+                f"{other}: {later} comes after {day} (of {path.name}); days must rise, each once. "
+                "Remove what is double."
+            )
+
+
+def _range_of(records: Sequence[Record], training_days: int) -> tuple[float, float, int]:
+    """Smallest and largest value before the test, and how many test values are larger."""
+    low, high, above, number = np.inf, -np.inf, 0, 0
+    for record in records:
+        for values in record.values():
+            if number < training_days:
+                low, high = min(low, float(values.min())), max(high, float(values.max()))
+            else:
+                above += int((values > high).sum())
+            number += 1
+    if not low < high:
+        raise SvqkitError(f"{records[0].path}: every value before the test is {low:g}; there is nothing to scale by.")
+    return low, high, above
+
+
+def _runs(days: np.ndarray, slots: int, first: int, stop: int) -> list[Clip]:
+    """Runs of frames [start, stop) of days that follow each other, from day ``first`` to ``stop``."""
+    apart = np.diff(days[first:stop]) != np.timedelta64(1, "D")
+    cuts = [first, *(np.flatnonzero(apart) + first + 1).tolist(), stop]
+    return [(a * slots, b * slots) for a, b in pairwise(cuts)]

@@ -1,18 +1,22 @@
-"""Units as files write them: which mean the same, and values from one to another; cf_xarray and pint know most."""
+"""What numbers in files mean: their units, of which cf_xarray and pint know most, and what stands for a missing one.
+
+Many files don't say which number that is: −9999, 1e20, netCDF's 9.97e36.
+"""
 
 import re
+import tomllib
+from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-# Units as they are written, where the registry of units knows them by another name, or as something else.
-UNIT_WORDS = {
-    **dict.fromkeys(("(0 - 1)", "(0-1)", "0-1", "~", "fraction", "proportion", "code table"), "1"),
-    **dict.fromkeys(("c", "celsius", "degc", "degrees_c", "degree_celsius", "degrees_celsius"), "degC"),
-    **dict.fromkeys(("kelvin", "degrees_k", "degrees_kelvin"), "K"),
-    **dict.fromkeys(("mb", "mbar", "millibars"), "hPa"),
-}
+NAMES = tomllib.loads(Path(__file__).with_name("names.toml").read_text(encoding="utf-8"))
+UNIT_WORDS = {word: unit for unit, words in NAMES["units"].items() for word in words}
+# No physical quantity of the weather is as large; 1e20 and 9.97e36 are what CF and netCDF write where nothing is.
+LARGEST = 1e19
+STAND_INS = np.array([999, 999.9, 9999, 99999, 32767, 32768, 1e20], np.float32)
 
 
 def same_unit(first: str, second: str) -> bool:
@@ -60,3 +64,16 @@ def _registry() -> Any:
     from cf_xarray.units import units  # takes a second, which most files don't need
 
     return units
+
+
+def stand_in(values: np.ndarray, low: np.float32, high: np.float32, others: Sequence[float] = ()) -> np.float32 | None:
+    """Return a number such as −9999, or one of ``others``, when it is the lowest or highest of the values.
+
+    It must lie further off than all others are apart: geopotential may well be −9999 somewhere, among others near it.
+    """
+    for extreme in (low, high):
+        if (np.abs(extreme) == STAND_INS).any() or np.isclose(extreme, others, rtol=1e-5).any():
+            rest = values[values != extreme]
+            if rest.size == 0 or np.abs(rest - extreme).min() > rest.max() - rest.min():
+                return extreme
+    return None

@@ -16,27 +16,25 @@ import numpy as np
 from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
 
-from svqkit.data.sources.images import Size, size_text
+from svqkit.data.sources.frames import Frames
+from svqkit.data.sources.images import size_text
+from svqkit.data.sources.seq import Seq
 from svqkit.errors import SvqkitError
 from svqkit.settings.types import MOST_PIXELS
 from svqkit.userfiles import reading
 
-SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg")
+VIDEO_SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".seq")
 # By what a file holds, not by its name. FFmpeg's other formats may open further files: a playlist, a script.
 FORMATS = "avi,mov,matroska,webm,mpeg,mpegts,mpegvideo"
 # What helps against a damaged video.
 AID = "Fetch it again, re-encode it (`ffmpeg -i FILE NEW_FILE`), or remove it."
 
 
-@dataclass(frozen=True)
-class Video:
-    """A video file with ``count`` frames of ``size`` (height, width); ``notes`` tell what is odd about it."""
+@dataclass(frozen=True, kw_only=True)
+class Video(Frames):
+    """A video file."""
 
-    path: Path
     colour: bool
-    count: int
-    size: Size
-    notes: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, path: Path, colour: bool, whole: bool = True) -> "Video":
@@ -70,12 +68,7 @@ class Video:
         notes = ()
         if promised and count != promised:
             notes = (f"{path.name}: the header promises {promised} frames, {count} are shown: these are taken",)
-        return cls(path, colour, count, size, notes)
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The file."""
-        return (self.path,)
+        return cls(files=(path,), count=count, size=size, notes=notes, colour=colour)
 
     def read(self, wanted: Sequence[int]) -> Iterator[np.ndarray]:
         """Yield the frames with these indices, from 0, in rising order; (H, W, 3) RGB or (H, W, 1) grey, uint8.
@@ -108,6 +101,16 @@ class Video:
                         f"{size_text(self.size)}. {AID}"
                     )
                 yield pixels
+
+
+def open_video(path: Path, colour: bool) -> Seq | Video:
+    """Look at a video, whatever its kind.
+
+    Raises:
+        SvqkitError: there is no such file, it is no video or has no frame, or it was cut short.
+    """
+    kind = Seq if path.suffix.lower() == ".seq" else Video
+    return kind.open(path, colour)
 
 
 @contextmanager

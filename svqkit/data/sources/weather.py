@@ -15,24 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from svqkit.data.plan import Clip, Plan, Windowing, every_window
-from svqkit.data.sources.gridded import (
-    HOUR,
-    LONG_NAMES,
-    Piece,
-    Source,
-    files_of,
-    find_levels,
-    gridded_in,
-    holds,
-    inspect,
-    is_store,
-    join,
-    names_in,
-    notes_of,
-    read,
-    refuse_other_grid,
-    shown_time,
-)
+from svqkit.data.sources import gridded
+from svqkit.data.sources.gridded import HOUR, LONG_NAMES, Piece, Source, shown_time
 from svqkit.data.sources.zarrstore import is_url
 from svqkit.errors import SvqkitError, hint, listed
 from svqkit.settings.data import SPLITS, Split, WeatherData
@@ -82,7 +66,7 @@ class Block:
             SvqkitError: a file can't be read to its end, or holds a value that is not a finite number.
         """
         with _ONE_READS:
-            parts = [read(of.pieces, self.times, of.levels, of.units) for of in self.variables]
+            parts = [gridded.read(of.pieces, self.times, of.levels, of.units) for of in self.variables]
         yield np.concatenate(parts, axis=1)
 
 
@@ -97,7 +81,7 @@ def plan(data: WeatherData) -> Plan:
     variables = [_variable(name, data) for name in data.variables]
     first = variables[0].pieces[0]
     for other in variables[1:]:
-        refuse_other_grid(first, other.pieces[0])
+        gridded.refuse_other_grid(first, other.pieces[0])
     pieces = [piece for variable in variables for piece in variable.pieces]
     times = _same_times({variable.name: _wanted(variable.pieces, data) for variable in variables})
     owners = [variable.name for variable in variables for _ in variable.channels]
@@ -113,14 +97,14 @@ def plan(data: WeatherData) -> Plan:
         channels=channels,
         units=tuple(variable.units for variable in variables for _ in variable.channels),
         windows={"clean": Windowing.consecutive(data, _clips(times, data)), "paper": _paper(times, raw, data)},
-        files=tuple(sorted({path for piece in pieces for path in files_of(piece.source)})),
+        files=tuple(sorted({path for piece in pieces for path in gridded.files_of(piece.source)})),
         title=variables[-1].pieces[0].title,
         simulated=any(piece.simulated for piece in pieces),
         axes={"time": times.astype("datetime64[h]"), "lat": first.lat, "lon": first.lon},
         lead_step=data.hours_per_frame,
         lead_units="hours",
         groups=_groups(owners, channels),
-        notes=tuple(note for variable in variables for note in notes_of(variable.pieces)),
+        notes=tuple(note for variable in variables for note in gridded.notes_of(variable.pieces)),
     )
 
 
@@ -163,7 +147,7 @@ def clips_of(times: np.ndarray, period: tuple[str, str], hours: int) -> list[Cli
 def _variable(name: str, data: WeatherData) -> Variable:
     """A variable in the files that have a frame in any period; what its grid is, is up to the first of these."""
     every = [inspect_source(source, name, data) for source in find_sources(data.root, name)]
-    pieces = join([piece for piece in every if _in_any_period(piece.times, data).any()] or every)
+    pieces = gridded.join([piece for piece in every if _in_any_period(piece.times, data).any()] or every)
     units = next((piece.units for piece in pieces if piece.units), "")
     return Variable(name, pieces, data.levels if pieces[0].levels is not None else (), units)
 
@@ -188,16 +172,16 @@ def find_sources(root: str | Path, variable: str) -> list[Source]:
     if is_url(root):
         return [str(root)]
     root = Path(root)
-    if is_store(root) or root.is_file():
+    if gridded.is_store(root) or root.is_file():
         return [root]
     folder = root / LONG_NAMES.get(variable, variable)
-    if folder.is_dir() and not is_store(folder):
-        sources = gridded_in(folder)
+    if folder.is_dir() and not gridded.is_store(folder):
+        sources = gridded.sources_in(folder)
     else:
-        every = gridded_in(root) if root.is_dir() else []
-        sources = [path for path in every if holds(path, variable)]
+        every = gridded.sources_in(root) if root.is_dir() else []
+        sources = [path for path in every if gridded.holds(path, variable)]
         if every and not sources:
-            there = set().union(*map(names_in, every))
+            there = set().union(*map(gridded.names_in, every))
             raise SvqkitError(
                 f"None of the {len(every)} file(s) in {root.absolute()}, such as {every[0].name}, has the variable "
                 f"{variable!r}; they have {listed(there)}{hint(variable, there)}. Name one of these, or add its file."
@@ -219,9 +203,9 @@ def inspect_source(source: Source, variable: str, data: WeatherData) -> Piece:
     Raises:
         SvqkitError: as :func:`svqkit.data.sources.gridded.inspect`; a level is absent; times don't fit the settings.
     """
-    piece = inspect(source, variable)
+    piece = gridded.inspect(source, variable)
     if _in_any_period(piece.times, data).any():
-        find_levels(piece, data.levels)
+        gridded.find_levels(piece, data.levels)
         _check_times(piece, data.hours_per_frame)
     return piece
 
