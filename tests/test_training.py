@@ -61,8 +61,21 @@ def assert_same_files(first: Path, second: Path, *names: str) -> None:
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_does_not(train: Training) -> None:
     first, second, other = train(below="a"), train(below="b"), train(seed=1, below="c")
-    assert_same_files(first, second, "config.json", "log.csv", "steps.csv", "best.safetensors", "last.safetensors")
+    assert_same_files(first, second, *sorted(path.name for path in first.iterdir()))
     assert (first / "last.safetensors").read_bytes() != (other / "last.safetensors").read_bytes()
+
+
+def test_a_training_ends_with_a_card_that_may_be_edited(train: Training) -> None:
+    run = open_run(train())
+    card = (run.path / "README.md").read_text(encoding="utf-8")
+    best = f"{run.log()['validation_loss'].min():.4g}"
+    for words in (run.name, run.domain.title, best, "scores/sample/weather_t2m", "license: apache-2.0", "uncertainty"):
+        assert words in card
+    (run.path / "README.md").write_text(f"{card}\nMy notes.\n", encoding="utf-8")
+    last = (run.path / "last.safetensors").stat().st_mtime_ns
+    train()
+    assert (run.path / "last.safetensors").stat().st_mtime_ns == last, "it is not trained again"
+    assert "My notes." in (run.path / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_run_can_be_opened_and_says_how_it_went(train: Training) -> None:

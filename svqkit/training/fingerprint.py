@@ -26,6 +26,8 @@ HELPERS = frozenset(
         "svqkit.ownfiles",
         "svqkit.errors",
         "svqkit.progress",
+        # A run in words.
+        "svqkit.training.card",
         # Where files lie, and how they get there whole.
         "svqkit.atomic",
         "svqkit.training.paths",

@@ -29,6 +29,7 @@ from svqkit.models.simvp import roll_out
 from svqkit.progress import progress as progress_bar
 from svqkit.settings.params import Experiment, Split, Training
 from svqkit.training import journal, schedule
+from svqkit.training.card import write_card
 from svqkit.training.checkpoint import Progress, load_state, read_progress, save_state, save_weights
 from svqkit.training.fingerprint import code_of_training, differences, settings_of_training
 from svqkit.training.paths import run_path
@@ -351,3 +352,4 @@ def publish(
         pd.DataFrame(progress.loss_log).to_csv(draft / "steps.csv", index=False)
         domain = Domain.of(store, experiment.protocol)
         write_config(draft, experiment, seed, domain.channels, domain.size, domain, progress.fingerprint)
+        write_card(draft)
