@@ -86,6 +86,7 @@ real: setup  ## fetch the measured data of profile real, or take copies of them 
 repro: data  ## run every stage that is out of date, JOBS=2 at a time; the report is reports/index.html
 	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.pipeline.run_stages \
 		--jobs "$$JOBS" --scheduler "$$SCHEDULER" --only "$$ONLY" --limit "$$LIMIT"
+	@[ ro-crate-metadata.json -nt dvc.lock ] || $(VENV_PYTHON) -m svqkit.pipeline.crate
 	@echo; echo "Everything is in reports/index.html"
 
 report: setup  ## make tables, figures and the report again, from the scores that there are

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
@@ -76,6 +77,27 @@ def test_a_training_ends_with_a_card_that_may_be_edited(train: Training) -> None
     train()
     assert (run.path / "last.safetensors").stat().st_mtime_ns == last, "it is not trained again"
     assert "My notes." in (run.path / "README.md").read_text(encoding="utf-8")
+
+
+def test_losses_are_logged_for_tensorboard_and_nothing_else_differs(train: Training, tmp_path: Path) -> None:
+    plain, logged = train(below="plain"), override(train.experiment, {"training": {"log": "tensorboard"}})
+    folders = [tmp_path / name for name in ("runs", "states", "logs")]
+    path = loop.train(logged, 0, train.store, *folders)
+    for weights in ("best.safetensors", "last.safetensors"):
+        assert (path / weights).read_bytes() == (plain / weights).read_bytes()
+    events = EventAccumulator(str(run_path(logged, 0, folders[2]))).Reload()
+    for name, rows in (("train_loss", open_run(path).steps()), ("validation_loss", open_run(path).log())):
+        assert [event.value for event in events.Scalars(name)] == pytest.approx(rows[name].tolist())
+    assert [event.step for event in events.Scalars("validation_loss")] == [6, 12, 18, 24]
+    again = loop.train(train.experiment, 0, train.store, *folders)
+    assert open_run(again).experiment.training.log == "tensorboard", "with another log it is not trained again"
+
+
+def test_without_the_package_a_log_is_refused(train: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accelerate.tracking.is_tensorboard_available", lambda: False)
+    monkeypatch.setattr("accelerate.tracking._available_trackers", [])
+    with pytest.raises(SvqkitError, match=r"svqkit\[tensorboard\]"):
+        train({"training": {"log": "tensorboard"}})
 
 
 def test_a_run_can_be_opened_and_says_how_it_went(train: Training) -> None:
