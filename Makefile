@@ -106,7 +106,7 @@ evidence: setup  ## write docs/evidence.md and its numbers again, from the resul
 # Links to what the pages lead to, so that they find it as in the repository.
 docs: setup  ## write the docs as a site, with a reference from the docstrings: build/site/index.html
 	@rm -rf build/docs && mkdir -p build/docs && ln -s $(addprefix ../../,README.md CHANGELOG.md CONTRIBUTING.md LICENSE \
-		CITATION.cff pyproject.toml environment.yml params.yaml docs notebooks) build/docs
+		CITATION.cff Dockerfile pyproject.toml environment.yml params.yaml docs notebooks) build/docs
 	@$(VENV_PYTHON) -m mkdocs build
 
 bench: setup  ## measure steps, evaluation and scaling here, beside REFERENCE=a checkout of SVQ-Forecasting, if given
