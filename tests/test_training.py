@@ -14,6 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
+from svqkit.paper import gather
 from svqkit.settings.params import Data, Experiment, as_tree, experiment_from_tree, load_params, override
 from svqkit.training import journal, loop
 from svqkit.training.checkpoint import read_progress
@@ -91,6 +92,7 @@ def test_losses_are_logged_for_tensorboard_and_nothing_else_differs(train: Train
     assert [event.step for event in events.Scalars("validation_loss")] == [6, 12, 18, 24]
     again = loop.train(train.experiment, 0, train.store, *folders)
     assert open_run(again).experiment.training.log == "tensorboard", "with another log it is not trained again"
+    assert gather.differences(logged, train.experiment) == ""
 
 
 def test_without_the_package_a_log_is_refused(train: Training, monkeypatch: pytest.MonkeyPatch) -> None:
