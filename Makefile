@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help in_git setup data real repro report readme tour evidence test bench gpu lint lab lock clean
+.PHONY: help in_git setup data real repro report readme tour evidence docs test bench gpu lint lab lock clean
 
 # Any Python from 3.11 on will do: make setup PYTHON=/path/to/python
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -86,6 +86,7 @@ real: setup  ## fetch the measured data of profile real, or take copies of them 
 repro: data  ## run every stage that is out of date, JOBS=2 at a time; the report is reports/index.html
 	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.pipeline.run_stages \
 		--jobs "$$JOBS" --scheduler "$$SCHEDULER" --only "$$ONLY" --limit "$$LIMIT"
+	@[ ro-crate-metadata.json -nt dvc.lock ] || $(VENV_PYTHON) -m svqkit.pipeline.crate
 	@echo; echo "Everything is in reports/index.html"
 
 report: setup  ## make tables, figures and the report again, from the scores that there are
@@ -101,6 +102,12 @@ tour: setup  ## write docs/tour.md again: notebooks/tour.ipynb, executed on the 
 evidence: setup  ## write docs/evidence.md and its numbers again, from the results of profile real
 	@$(VENV_PYTHON) -m svqkit.paper.evidence
 	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.paper.page evidence
+
+# Links to what the pages lead to, so that they find it as in the repository.
+docs: setup  ## write the docs as a site, with a reference from the docstrings: build/site/index.html
+	@rm -rf build/docs && mkdir -p build/docs && ln -s $(addprefix ../../,README.md CHANGELOG.md CONTRIBUTING.md LICENSE \
+		CITATION.cff Dockerfile pyproject.toml environment.yml params.yaml docs notebooks) build/docs
+	@$(VENV_PYTHON) -m mkdocs build
 
 bench: setup  ## measure steps, evaluation and scaling here, beside REFERENCE=a checkout of SVQ-Forecasting, if given
 	@$(VENV_PYTHON) -m benchmarks $(if $(REFERENCE),--reference "$$REFERENCE") \

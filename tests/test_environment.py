@@ -25,7 +25,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 GROUPS = PROJECT["project"]["optional-dependencies"].values()
 NAMED = map(Requirement, chain(PROJECT["project"]["dependencies"], *GROUPS, PROJECT["build-system"]["requires"]))
 NEEDED = [need for need in NAMED if need.name != PROJECT["project"]["name"]]  # a group may name another one
-SETUP_FILES = "pyproject.toml requirements.lock environment.yml Makefile .ci/run .gitignore .gitattributes .dvc/config"
+SETUP_FILES = (
+    "pyproject.toml requirements.lock environment.yml Makefile .ci/run .gitignore .gitattributes .dvc/config Dockerfile"
+)
 
 
 def entries(lock: str) -> list[str]:
@@ -104,7 +106,7 @@ def imported(source: str) -> set[str]:
     return names
 
 
-def test_conda_installs_the_lock_on_the_oldest_python_that_is_allowed():
+def test_conda_and_docker_install_the_lock_on_the_oldest_python_that_is_allowed():
     described = YAML(typ="safe").load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     python, pip, from_pip = described["dependencies"]
     assert described["name"] == PROJECT["project"]["name"]
@@ -113,6 +115,16 @@ def test_conda_installs_the_lock_on_the_oldest_python_that_is_allowed():
     number = re.fullmatch(r"python=(\d+\.\d+)", python).group(1)
     assert SpecifierSet(PROJECT["project"]["requires-python"]) == SpecifierSet(f">={number}")
     assert PROJECT["tool"]["ruff"]["target-version"] == "py" + number.replace(".", "")
+    assert f"FROM python:{number}-slim\n" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_docker_is_sent_nothing_that_git_ignores():
+    """Of folders at the top: an image begins as a fresh clone does."""
+    ignored = {
+        line.strip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines() if line[:1] == "/"
+    }
+    ignored -= {"dist", "mydata", "my_params.yaml", "out.ipynb"}  # a user's own, or small
+    assert ignored <= {*(ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()}
 
 
 @pytest.mark.parametrize("name", [*SETUP_FILES.split(), ".dvcignore"])

@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
+from svqkit.paper import gather
 from svqkit.settings.params import Data, Experiment, as_tree, experiment_from_tree, load_params, override
 from svqkit.training import journal, loop
 from svqkit.training.checkpoint import read_progress
@@ -61,8 +63,43 @@ def assert_same_files(first: Path, second: Path, *names: str) -> None:
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_does_not(train: Training) -> None:
     first, second, other = train(below="a"), train(below="b"), train(seed=1, below="c")
-    assert_same_files(first, second, "config.json", "log.csv", "steps.csv", "best.safetensors", "last.safetensors")
+    assert_same_files(first, second, *sorted(path.name for path in first.iterdir()))
     assert (first / "last.safetensors").read_bytes() != (other / "last.safetensors").read_bytes()
+
+
+def test_a_training_ends_with_a_card_that_may_be_edited(train: Training) -> None:
+    run = open_run(train())
+    card = (run.path / "README.md").read_text(encoding="utf-8")
+    best = f"{run.log()['validation_loss'].min():.4g}"
+    for words in (run.name, run.domain.title, best, "scores/sample/weather_t2m", "license: apache-2.0", "uncertainty"):
+        assert words in card
+    (run.path / "README.md").write_text(f"{card}\nMy notes.\n", encoding="utf-8")
+    last = (run.path / "last.safetensors").stat().st_mtime_ns
+    train()
+    assert (run.path / "last.safetensors").stat().st_mtime_ns == last, "it is not trained again"
+    assert "My notes." in (run.path / "README.md").read_text(encoding="utf-8")
+
+
+def test_losses_are_logged_for_tensorboard_and_nothing_else_differs(train: Training, tmp_path: Path) -> None:
+    plain, logged = train(below="plain"), override(train.experiment, {"training": {"log": "tensorboard"}})
+    folders = [tmp_path / name for name in ("runs", "states", "logs")]
+    path = loop.train(logged, 0, train.store, *folders)
+    for weights in ("best.safetensors", "last.safetensors"):
+        assert (path / weights).read_bytes() == (plain / weights).read_bytes()
+    events = EventAccumulator(str(run_path(logged, 0, folders[2]))).Reload()
+    for name, rows in (("train_loss", open_run(path).steps()), ("validation_loss", open_run(path).log())):
+        assert [event.value for event in events.Scalars(name)] == pytest.approx(rows[name].tolist())
+    assert [event.step for event in events.Scalars("validation_loss")] == [6, 12, 18, 24]
+    again = loop.train(train.experiment, 0, train.store, *folders)
+    assert open_run(again).experiment.training.log == "tensorboard", "with another log it is not trained again"
+    assert gather.differences(logged, train.experiment) == ""
+
+
+def test_without_the_package_a_log_is_refused(train: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accelerate.tracking.is_tensorboard_available", lambda: False)
+    monkeypatch.setattr("accelerate.tracking._available_trackers", [])
+    with pytest.raises(SvqkitError, match=r"svqkit\[tensorboard\]"):
+        train({"training": {"log": "tensorboard"}})
 
 
 def test_a_run_can_be_opened_and_says_how_it_went(train: Training) -> None:

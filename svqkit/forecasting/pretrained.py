@@ -4,45 +4,29 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import StrictUndefined, Template
 
 from svqkit.atomic import replacing
 from svqkit.evaluation.reading import mean_over_channels, read_scores
+from svqkit.training.card import model_card
 from svqkit.training.paths import scores_path
-from svqkit.training.runs import CONFIG, Run
+from svqkit.training.runs import CARD, CONFIG, Run
 
-FILES, CARD = ("best.safetensors", "log.csv", CONFIG), "README.md"
+FILES = ("best.safetensors", "log.csv", CONFIG)
 
 
 def save(run: Run, folder: str | Path, scores: str | Path) -> None:
-    """Copy what a forecast needs of a run, and write its card."""
-    card = model_card(run, scores)
+    """Copy what a forecast needs of a run, and write its card, with the scores below ``scores``.
+
+    Raises:
+        SvqkitError: the run keeps too little of its data (an older one).
+    """
+    card = model_card(run, _scores(run, scores))
     Path(folder).mkdir(parents=True, exist_ok=True)
     for name in FILES:
         with replacing(Path(folder) / name) as draft:
             shutil.copyfile(run.path / name, draft)
     with replacing(Path(folder) / CARD) as draft:
         draft.write_text(card, encoding="utf-8")
-
-
-def model_card(run: Run, scores: str | Path) -> str:
-    """Describe a run in Markdown: data, training, scores with their spread over seeds, licence, limits.
-
-    Raises:
-        SvqkitError: the run keeps too little of its data (an older one).
-    """
-    domain, log = run.domain, run.log()
-    named = zip(domain.channels, domain.own_units, strict=True)
-    text = Path(__file__).with_name("card.md.j2").read_text(encoding="utf-8")
-    return Template(text, undefined=StrictUndefined, keep_trailing_newline=True).render(
-        run=run,
-        experiment=run.experiment,
-        domain=domain,
-        channels=", ".join(f"{name} [{unit}]" if unit else name for name, unit in named),
-        epochs=len(log),
-        best=log.loc[log["validation_loss"].idxmin()] if len(log) else None,
-        scores=_scores(run, scores),
-    )
 
 
 def _scores(run: Run, scores: str | Path) -> str:

@@ -24,6 +24,7 @@ from svqkit.interop.config import Architecture, architecture, read_config
 from svqkit.interop.weights import is_dense, read_state_dict, translated, turn_channels
 from svqkit.models import SimVP, refuse_larger
 from svqkit.settings.params import Experiment, Params, Training, as_tree, experiment_from_tree, load_params
+from svqkit.training.card import write_card
 from svqkit.training.checkpoint import save_weights
 from svqkit.training.paths import run_path, store_path
 from svqkit.training.runs import LOG, write_config
@@ -143,6 +144,7 @@ def convert(
         pd.DataFrame(columns=list(LOG)).to_csv(draft / "log.csv", index=False)
         domain = Domain.of(store, experiment.protocol)
         write_config(draft, experiment, seed, domain.channels, domain.size, domain)
+        write_card(draft)
     return target
 
 

@@ -62,9 +62,10 @@ from svqkit.models.translators.anatomy import ANATOMY
 from svqkit.ownfiles import read_netcdf, read_table
 from svqkit.paper.costs import COLUMNS as COSTS
 from svqkit.plots.names import FAMILIES, variable_of
-from svqkit.settings.params import Experiment, Params, as_tree, load_params
+from svqkit.settings.params import Experiment, Params, load_params
 from svqkit.settings.quantizers import QUANTIZERS
 from svqkit.training import journal
+from svqkit.training.fingerprint import settings_of_training
 from svqkit.training.paths import run_path, scores_path
 from svqkit.training.runs import Run, open_run, read_config
 
@@ -335,10 +336,10 @@ def family(experiment: Experiment) -> str:
 
 
 def settings_of(experiment: Experiment) -> dict[str, Any]:
-    """Return every setting of model, quantizer and training by its name; of lists as text, of "auto" what it is."""
-    quantizer = as_tree(experiment.quantizer)
-    named = {"quantizer": quantizer.pop("name"), **quantizer}
-    flat = as_tree(experiment.model) | named | as_tree(experiment.training)
+    """Return by name what counts of model, quantizer and training; of lists the text, of "auto" what it is."""
+    tree = settings_of_training(experiment)
+    named = {"quantizer": tree["quantizer"].pop("name"), **tree["quantizer"]}
+    flat = tree["model"] | named | tree["training"]
     if flat["quantizer_learning_rate"] == "auto":
         flat["quantizer_learning_rate"] = 1 / flat["codebook_size"]
     return {key: " ".join(map(str, value)) if isinstance(value, list) else value for key, value in flat.items()}

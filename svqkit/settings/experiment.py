@@ -57,6 +57,7 @@ Precision = Literal["fp32", "bf16"]
 # What convolutions see past the first and the last column: zeros, or the columns from the other side of the earth.
 Longitude = Literal["zeros", "wrap"]
 Compile = Literal["auto", "off", "on", "graphs"]
+Log = Literal["none", "tensorboard"]
 Protocol = Literal["clean", "paper"]
 StepFactor = Literal["auto"] | Annotated[float, Field(gt=0)]
 Augmentation = Literal["crop", "flip", "rotate"]
@@ -116,7 +117,8 @@ class Training:
     epochs with a worse validation loss than the best one after which training stops; ``clip_norm`` 0 does not clip.
     ``augment`` names what is done to training windows at random (see :mod:`svqkit.data.augment`); a crop keeps
     ``crop_scale`` of the height and width. ``torch_compile`` is whether the steps are compiled (see
-    :mod:`svqkit.devices.performance`).
+    :mod:`svqkit.devices.performance`). With ``log: tensorboard`` losses are curves to watch while it trains; this
+    changes no result, and trains nothing again.
     """
 
     loss: Loss = "mae"
@@ -135,6 +137,7 @@ class Training:
     torch_compile: Compile = "auto"
     augment: tuple[Augmentation, ...] = ()
     crop_scale: Annotated[float, Field(gt=0, le=1)] = 0.95
+    log: Log = "none"
 
     @model_validator(mode="after")
     def _warm_up_ends(self) -> "Training":

@@ -1,8 +1,8 @@
 """What a training depends on: one definition for the stage of the pipeline, for resuming and for keeping a run.
 
-These are its settings, but not where the raw files lie, which studies it is part of and which other seeds there are;
-what its store holds; and the code, without comments and docstrings, of the modules that it uses: the loop, SimVP, its
-own translator, its own quantizer and what these import.
+These are its settings, but not where the raw files lie, which studies it is part of, which other seeds there are and
+how it is watched; what its store holds; and the code, without comments and docstrings, of the modules that it uses:
+the loop, SimVP, its own translator, its own quantizer and what these import.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,6 +26,8 @@ HELPERS = frozenset(
         "svqkit.ownfiles",
         "svqkit.errors",
         "svqkit.progress",
+        # A run in words.
+        "svqkit.training.card",
         # Where files lie, and how they get there whole.
         "svqkit.atomic",
         "svqkit.training.paths",
@@ -59,13 +61,15 @@ def settings_of_training(experiment: Experiment) -> dict[str, Any]:
 def counted(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of an experiment's settings, as plain dicts, can change what a training ends with."""
     kept = {key: value for key, value in tree.items() if key not in ("studies", "seeds")}
-    return kept | {"data": without_root(tree["data"])}
+    training = {key: value for key, value in tree["training"].items() if key != "log"}
+    return kept | {"data": without_root(tree["data"]), "training": training}
 
 
 def with_uncounted(trained: Experiment, wanted: Experiment) -> Experiment:
     """Return ``trained`` with the settings that don't count from ``wanted``."""
     data = replace(trained.data, root=wanted.data.root)
-    return replace(trained, data=data, studies=wanted.studies, seeds=wanted.seeds)
+    training = replace(trained.training, log=wanted.training.log)
+    return replace(trained, data=data, training=training, studies=wanted.studies, seeds=wanted.seeds)
 
 
 def model_classes(experiment: Experiment) -> tuple[str, str]:

@@ -29,6 +29,7 @@ from svqkit.models.simvp import roll_out
 from svqkit.progress import progress as progress_bar
 from svqkit.settings.params import Experiment, Split, Training
 from svqkit.training import journal, schedule
+from svqkit.training.card import write_card
 from svqkit.training.checkpoint import Progress, load_state, read_progress, save_state, save_weights
 from svqkit.training.fingerprint import code_of_training, differences, settings_of_training
 from svqkit.training.paths import run_path
@@ -49,6 +50,7 @@ def train_all(
     states: str | Path = "states",
     journals: str | Path | None = None,
     clear: bool = False,
+    logs: str | Path = "logs",
 ) -> list[Path]:
     """Train every seed of an experiment and return the folders of the runs; what is finished is not trained again.
 
@@ -64,7 +66,7 @@ def train_all(
         for path in list(run_path(experiment, 0, runs).parent.glob("*")):
             if path not in wanted or not is_run_of(path, wanted[path]):
                 remove(path)
-    targets = [train(experiment, seed, store, runs, states) for seed in experiment.seeds]
+    targets = [train(experiment, seed, store, runs, states, logs) for seed in experiment.seeds]
     if PartialState().is_main_process:
         ended = {}
         for seed, target in zip(experiment.seeds, targets, strict=True):
@@ -83,7 +85,12 @@ def train_all(
 
 @freed_memory_kept()
 def train(
-    experiment: Experiment, seed: int, store: Store, runs: str | Path = "runs", states: str | Path = "states"
+    experiment: Experiment,
+    seed: int,
+    store: Store,
+    runs: str | Path = "runs",
+    states: str | Path = "states",
+    logs: str | Path = "logs",
 ) -> Path:
     """Fit one experiment with one seed and return the folder of the run (see :mod:`svqkit.training.runs`).
 
@@ -92,13 +99,15 @@ def train(
 
     Stopped at any moment and called again, it goes on from the last state in ``states`` and ends, on the same
     machine's CPU, with the same weights bit for bit. Validation is on the validation split; under protocol "paper"
-    it is on the test split, as in the reference.
+    it is on the test split, as in the reference. With ``log: tensorboard`` the losses and the learning rate are in
+    ``logs`` as well, below the same names as the run, a point at each reading of the loss.
 
     Raises:
         SvqkitError: the loss is no longer a finite number (the best weights so far stay in ``states``), the data
-            don't fit the settings, or the disk is full.
+            don't fit the settings, TensorBoard is asked for and not installed, or the disk is full.
     """
-    accelerator = Accelerator()
+    wanted_log = experiment.training.log
+    accelerator = Accelerator(log_with=None if wanted_log == "none" else wanted_log, project_dir=logs)
     made_from = fingerprint(experiment, seed, store)
     target, state_dir = run_path(experiment, seed, runs), run_path(experiment, seed, states)
     if is_run_of(target, made_from):
@@ -109,6 +118,11 @@ def train(
         return target
     if experiment.model.longitude == "wrap":
         refuse_region(store)
+    if wanted_log != "none" and not accelerator.log_with:
+        raise SvqkitError(
+            f"`log: {wanted_log}` needs the package {wanted_log}, which is not installed: "
+            f"`pip install 'svqkit[{wanted_log}]'`, or leave the setting out."
+        )
     settings = experiment.training
     train_set = Examples(experiment, store, "train", accelerator)
     validation_split = "test" if experiment.protocol == "paper" else "validation"
@@ -125,6 +139,8 @@ def train(
     saved = time.monotonic()
     name, done = f"{experiment.name} seed {seed}", progress.epoch * steps + progress.step
     bar = progress_bar(settings.epochs * steps, name, "step", done, shown=accelerator.is_main_process)
+    # What a killed training has logged past its last state is made again, and hidden.
+    accelerator.init_trackers(str(run_path(experiment, seed, "")), init_kwargs={wanted_log: {"purge_step": done}})
 
     while not progress.finished:
         parallel.train()
@@ -145,6 +161,7 @@ def train(
             bar.update()
             if len(pending_losses) == LOG_EVERY or progress.step == steps:
                 progress.log_losses(finite_values(pending_losses, progress, steps, state_dir, accelerator), steps)
+                accelerator.log({"train_loss": progress.loss_log[-1]["train_loss"]}, progress.loss_log[-1]["step"])
                 pending_losses.clear()
                 mean_loss = progress.loss_sum / progress.step
                 bar.set_postfix_str(f"epoch {progress.epoch + 1}/{settings.epochs}, loss {mean_loss:.4f}")
@@ -157,6 +174,9 @@ def train(
             train_loss=progress.loss_sum / steps,
             validation_loss=validation_set.mean_loss(model),
         )
+        accelerator.log(
+            {name: progress.log[-1][name] for name in ("learning_rate", "validation_loss")}, progress.epoch * steps
+        )
         progress.finished = progress.epoch == settings.epochs or progress.worse >= settings.patience
         if accelerator.is_main_process:
             if progress.best_epoch == progress.epoch:
@@ -164,6 +184,8 @@ def train(
             saved = progress.stop_clock(saved)
             save_state(state_dir / STATE, model, optimizer, progress)
     bar.close()
+    for tracker in accelerator.trackers:
+        tracker.finish()
     if accelerator.is_main_process:
         publish(target, state_dir, experiment, seed, store, model, progress)
     accelerator.wait_for_everyone()
@@ -351,3 +373,4 @@ def publish(
         pd.DataFrame(progress.loss_log).to_csv(draft / "steps.csv", index=False)
         domain = Domain.of(store, experiment.protocol)
         write_config(draft, experiment, seed, domain.channels, domain.size, domain, progress.fingerprint)
+        write_card(draft)

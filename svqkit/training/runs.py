@@ -8,6 +8,7 @@
     last.safetensors    weights of the last epoch
     log.csv             one row per epoch: epoch, learning_rate, train_loss, validation_loss
     steps.csv           one row per reading of the loss: step, train_loss (mean since the reading before)
+    README.md           the model card: its data, training, licence and limits in words; yours to add to
 The folder is all that a forecast needs: copied to another machine it works there, without store, params.yaml or raw
 files. Nothing in it depends on the clock or the machine's name, so equal runs are equal files.
 """
@@ -39,7 +40,7 @@ from svqkit.training.checkpoint import load_weights
 from svqkit.training.fingerprint import counted, with_uncounted
 from svqkit.training.paths import run_path
 
-CONFIG = "config.json"
+CONFIG, CARD = "config.json", "README.md"
 # Goes up when config.json says something in another way; ``read_config`` then turns the earlier way into the new one.
 FORMAT = 2
 # Columns of log.csv and steps.csv.
@@ -246,10 +247,10 @@ def is_run_of(path: Path, fingerprint: Mapping[str, Any]) -> bool:
 
 
 def _digests(path: Path) -> dict[str, str]:
-    """Return by name the SHA-256 of each file of a run but config.json."""
+    """Return by name the SHA-256 of each file of a run but config.json and the card, to which people may add."""
     digests = {}
     for file in sorted(path.iterdir()):
-        if file.is_file() and file.name != CONFIG:
+        if file.is_file() and file.name not in (CONFIG, CARD):
             with file.open("rb") as content:
                 digests[file.name] = hashlib.file_digest(content, "sha256").hexdigest()
     return digests
