@@ -62,9 +62,8 @@ def _pull(root: Path) -> None:
     if not Path("data.dvc").exists() or root.parts[:1] != ("data",):
         raise SvqkitError(f"There is no {root.absolute()}. Put the raw files there, or change `root` in params.yaml.")
     print("The raw data are not here yet: dvc pull data.dvc", flush=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "pull", "data.dvc"], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "dvc", "pull", "data.dvc"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SvqkitError(f"`dvc pull data.dvc` failed: {done.stderr.strip() or done.stdout.strip()}")
 

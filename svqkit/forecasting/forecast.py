@@ -173,9 +173,8 @@ def _device(wanted: str | torch.device | None) -> torch.device:
 
 
 def _frames(model_input: ModelInput, predicted: np.ndarray, domain: Domain, ahead: tuple[int, ...]) -> xr.DataArray:
-    observed = model_input.frames[0].astype(np.float32) * np.float32(
-        domain.scale if model_input.frames.dtype == np.uint8 else 1
-    )
+    scale = domain.scale if model_input.frames.dtype == np.uint8 else 1
+    observed = model_input.frames[0].astype(np.float32) * np.float32(scale)
     values = from_model(np.concatenate([observed, predicted[0]]), domain, as_bytes=False)
     plane = ("lat", "lon") if domain.kind == "grid" else ("y", "x")
     axes = {name: (name, list(axis)) for name, axis in (("lat", domain.lat), ("lon", domain.lon)) if axis}

@@ -46,9 +46,8 @@ def write_forecast(result: Any, path: str | Path) -> Path:
     """
     labelled, path = isinstance(result, xr.Dataset | xr.DataArray), Path(path)
     if not path.suffix:
-        is_clip = (
-            not labelled and str(result.dtype).endswith("uint8") and result.ndim == 4 and result.shape[1] in (1, 3)
-        )
+        of_bytes = not labelled and str(result.dtype).endswith("uint8")
+        is_clip = of_bytes and result.ndim == 4 and result.shape[1] in (1, 3)
         path = path.with_name(path.name + (".nc" if labelled else ".mp4" if is_clip else ".npy"))
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES or labelled != (suffix in (".nc", ".zarr")):

@@ -26,7 +26,9 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
 
 
 def _check_contents(file: h5py.File, path: Path) -> None:
-    def check(name: str, link: object) -> None:
+    links: list[tuple[str, object]] = []
+    file.visititems_links(lambda *link: links.append(link))  # h5py loses what is raised in there
+    for name, link in links:
         if not isinstance(link, h5py.HardLink):
             raise _elsewhere(path, f"{name} is a link")
         node = file[name]
@@ -34,8 +36,6 @@ def _check_contents(file: h5py.File, path: Path) -> None:
             if node.external or node.is_virtual:
                 raise _elsewhere(path, f"the values of {name} lie in other files")
             refuse_promise(f"{path}, {name}", node.nbytes, node.id.get_storage_size())
-
-    file.visititems_links(check)
 
 
 def _elsewhere(path: Path, what: str) -> SvqkitError:

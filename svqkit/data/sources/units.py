@@ -50,9 +50,8 @@ def _unit(written: str) -> Any:
     text = UNIT_WORDS.get(written.lower(), written).replace("·", " ")
     text = re.sub(r"(?<=[A-Za-z\d])\.(?=[A-Za-z])", " ", text)
     # No powers of powers, nor other arithmetic that a file may ask for.
-    if not re.fullmatch(r"[A-Za-z%°_\d\s*/^+-]{1,60}", text) or re.search(
-        r"\d{3}|(\*\*|\^)[\s+-]*\d+\s*(\*\*|\^)", text
-    ):
+    is_plain = re.fullmatch(r"[A-Za-z%°_\d\s*/^+-]{1,60}", text)
+    if not is_plain or re.search(r"\d{3}|(\*\*|\^)[\s+-]*\d+\s*(\*\*|\^)", text):
         return None
     try:
         return _registry().parse_units(text)
