@@ -47,10 +47,13 @@ def made(root: Path, note: str = SIMULATED) -> tuple[Path, Results]:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("", encoding="utf-8")
-    scores = results.scores.merge(results.runs, on=["dataset", "experiment", "seed"]).query("metric == 'mse'")
+    scores = results.scores.merge(results.runs, on=["dataset", "experiment", "seed"]).query("metric in ['mse', 'mae']")
     theirs = pd.DataFrame({"row": ["<Theirs> & more"], "metric": "mse", "value": 0.5, "source": "a <paper>"})
     cells = pd.concat(
-        [plots.measured(scores), plots.published_cells(theirs, "taxibj, beside published", "MSE, published")]
+        [
+            plots.of_models(scores, results.pairs.query("against == 'base'")),
+            plots.published_cells(theirs, "taxibj, beside published", "MSE, published"),
+        ]
     )
     plots.show_table(
         cells, "T1. All", folder / "tables/t1", ["Small & <true>."], {"taxibj"} if note is SIMULATED else set()
