@@ -191,7 +191,9 @@ def code_effects(
             Panel(local[number], change, f"Added at the cross\n{_largest(local[number], units, noticeable)}"),
         ]
     if max(float(abs(field).max()) for field in (everywhere, local)) < noticeable:
-        alone = [replace(row[0], title=f"{name}\n{row[0].title.splitlines()[1]}") for name, row in rows.items()]
+        alone = [
+            replace(row[0], title=f"{name}\n{row[0].title.splitlines()[1]}", cross=None) for name, row in rows.items()
+        ]
         limit = f"{noticeable:.1g} {superscript(units)}".strip()
         return draw_panels(in_rows(alone), f"{title}: where they are at work. None changes the forecast by {limit}")
     return draw_panels(rows, title)
