@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import browser
 import numpy as np
 import pandas as pd
 import pytest
@@ -96,6 +97,11 @@ def test_the_paper_is_there(project: Project) -> None:
     linked = {*re.findall(r'(?:src|href)="([^"#:]+)"', page)}
     assert "sample/notebooks/train-weather_t2m-svq.ipynb" in linked
     assert not [link for link in linked if not (reports / link).exists()]
+
+
+@browser.needed
+def test_the_whole_report_fits_a_browser(project: Project, tmp_path: Path) -> None:
+    browser.check(project.folder / "reports/index.html", ".answer", tmp_path)
 
 
 def test_metrics_are_readable(project: Project) -> None:

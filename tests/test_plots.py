@@ -136,7 +136,6 @@ def places() -> dict[str, xr.DataArray]:
 FIGURES: dict[str, Callable[[], Figure]] = {
     "forecast of weather": lambda: plots.forecasts({SVQ: weather(), NONE: weather()}),
     "forecast of a region": lambda: plots.forecasts({SVQ: weather("region")}, [1, 12]),
-    "forecast from above": lambda: plots.forecasts({SVQ: weather()}, [1, 12], projection="north"),
     "forecast in grey": lambda: plots.forecasts({"kth-svq": frames(clip="person17_boxing_d1")}),
     "forecast in colour": lambda: plots.forecasts({"human-svq": frames(RGB, 4), "human-none": frames(RGB, 4)}),
     "forecasts of many": lambda: plots.forecasts({f"kth-{name}": frames() for name in ("none", "svq", "svq_frozen")}),
@@ -159,7 +158,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "changes": lambda: plots.changes(changes(), "Change of the MSE [%]", "Against SimVP"),
     "usage": lambda: plots.usage_figure({SVQ: usage(), VQ: usage(hard=True)}),
     "weights": lambda: plots.weights_figure({"MSE loss": usage(), "MAE loss": usage()}, "Weights"),
-    "similarities": lambda: plots.similarities({SVQ: np.eye(5), VQ: np.ones((4, 4))}, 8, "Are codes alike?"),
+    "similarities": lambda: plots.similarities(SVQ, np.eye(5), 8, "Are codes alike?"),
 }
 
 
@@ -202,6 +201,12 @@ def test_only_simulated_data_are_marked_once() -> None:
     figure = lines(by_lead(1, 6))
     assert "simulated" not in plots.marked(figure, False).get_suptitle()
     assert plots.marked(plots.marked(figure, True), True).get_suptitle().count("simulated data") == 1
+
+
+def test_a_figure_is_said_to_be_of_its_subject_once() -> None:
+    figure = lines(by_lead(1, 6))
+    twice = plots.marked(plots.marked(figure, True, "Rain"), True, "Rain").get_suptitle()
+    assert (twice.startswith("Rain – "), twice.count("Rain")) == (True, 1)
 
 
 # --- maps ------------------------------------------------------------------------------------------------------------
@@ -306,7 +311,13 @@ def test_a_baseline_does_not_rule_the_scale_and_comes_last() -> None:
 
 @pytest.mark.parametrize(
     ("value", "sign", "text"),
-    [(1.5, "", "1.50"), (-0.04214, "+", "−0.0421"), (123.4, "+", "+123"), (1234.5, "", "1,234")],
+    [
+        (1.5, "", "1.50"),
+        (-0.04214, "+", "−0.0421"),
+        (123.4, "+", "+123"),
+        (1234.5, "", "1,234"),
+        (-5.321e-5, "+", "−5.32×10⁻⁵"),
+    ],
 )
 def test_numbers_above_panels_have_three_digits(value: float, sign: str, text: str) -> None:
     assert panels.three_digits(value, sign) == text
@@ -541,6 +552,13 @@ def test_a_change_too_small_to_see_is_called_none() -> None:
     assert texts(figure).count("largest +1 K") == 4
 
 
+def test_codes_that_change_nothing_are_shown_without_their_changes() -> None:
+    nothing = codes("y", "x") * 0 + 1e-6
+    figure = plots.code_effects(codes("y", "x"), nothing, nothing, [(0, 0)] * 4, "K", 1e-3)
+    assert "None changes the forecast by 0.001 K" in " ".join(texts(figure).split())
+    assert len(figure.axes) == 5  # four codes and one bar
+
+
 # --- what can't be drawn ----------------------------------------------------------------------------------------------
 
 
@@ -584,7 +602,7 @@ def other_units() -> xr.Dataset:
         (lambda: plots.usage_figure({}), "no codebook"),
         (lambda: plots.usage_figure({SVQ: usage() | {"share": np.zeros(4)}}), "no code"),
         (lambda: plots.weights_figure({}, "Weights"), "no weights"),
-        (lambda: plots.similarities({SVQ: np.ones((1, 1))}, 4, "A"), "two codes or more"),
+        (lambda: plots.similarities(SVQ, np.ones((1, 1)), 4, "A"), "two codes or more"),
         (lambda: plots.code_effects(*[codes("y", "x")] * 2, codes("y", "x")[:2], [(0, 0)] * 4, "", 0), "same codes"),
     ],
 )

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import browser
 import pandas as pd
 import pytest
 from htmlpage import Page
@@ -46,10 +47,13 @@ def made(root: Path, note: str = SIMULATED) -> tuple[Path, Results]:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("", encoding="utf-8")
-    scores = results.scores.merge(results.runs, on=["dataset", "experiment", "seed"]).query("metric == 'mse'")
+    scores = results.scores.merge(results.runs, on=["dataset", "experiment", "seed"]).query("metric in ['mse', 'mae']")
     theirs = pd.DataFrame({"row": ["<Theirs> & more"], "metric": "mse", "value": 0.5, "source": "a <paper>"})
     cells = pd.concat(
-        [plots.measured(scores), plots.published_cells(theirs, "taxibj, beside published", "MSE, published")]
+        [
+            plots.of_models(scores, results.pairs.query("against == 'base'")),
+            plots.published_cells(theirs, "taxibj, beside published", "MSE, published"),
+        ]
     )
     plots.show_table(
         cells, "T1. All", folder / "tables/t1", ["Small & <true>."], {"taxibj"} if note is SIMULATED else set()
@@ -120,6 +124,25 @@ def test_every_anchor_and_every_link_leads_somewhere(path: Path, page: Page) -> 
     assert "paper/notebooks/train-taxibj-svq.ipynb" in page.links
     assert "paper/tables/t1.md" in page.links
     assert "paper/taxibj/maps%20rmse.png" in page.links
+
+
+@browser.needed
+def test_in_a_browser_it_fits_and_answers_on_the_first_screen(path: Path, tmp_path: Path) -> None:
+    browser.check(path, ".answer", tmp_path)
+
+
+@browser.needed
+def test_a_browser_sees_what_is_wrong_with_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "a page.html"
+    page.write_text(
+        '<!DOCTYPE html><p class="answer" style="margin-top: 2000px; width: 800px">An answer</p><img src="gone.png">'
+        '<a href="#nowhere">A link</a><a href="gone.html">Another</a><script>console.error("so wrong")</script>'
+    )
+    (wide, narrow), wrong = browser.look(page, ".answer", [(1440, 900), (390, 844)], tmp_path)
+    assert (wide["overflow"], narrow["overflow"]) == (0, pytest.approx(410, abs=40))
+    assert wide["top"] == narrow["top"] == 2000
+    assert wide["lost"] == ["nowhere"]
+    assert all(words in wrong for words in ("404 /gone.png", "404 /gone.html", "so wrong"))
 
 
 def test_signs_are_words_and_not_html(page: Page) -> None:

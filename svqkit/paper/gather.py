@@ -48,7 +48,6 @@ from dataclasses import fields, replace
 from functools import cache
 from itertools import permutations
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -154,13 +153,9 @@ class _Dataset:
         self.experiments = list({run.experiment.name: run.experiment for run in self.members}.values())
         self.tuned = tuned(self.experiments)
         self.logs = {(run.experiment.name, run.seed): run.log() for run in self.members}
-        losses: dict[str, list[float]] = {}
-        for (name, _), log in self.logs.items():
-            losses.setdefault(name, []).append(log["validation_loss"].min())
-        tried: dict[str, list[str]] = {}
-        for name, first in self.tuned.items():
-            tried.setdefault(first, []).append(name)
-        self.chosen = {min(names, key=lambda name: fmean(losses[name])) for names in tried.values()}
+        lowest = pd.Series({key: log["validation_loss"].min() for key, log in self.logs.items()}, dtype=float)
+        losses = lowest.groupby(level=0, sort=False).mean().fillna(math.inf)  # over seeds; of one that failed infinite
+        self.chosen = set(losses.groupby(losses.index.map(self.tuned.get)).idxmin())
 
     def scores(self) -> pd.DataFrame:
         """The scores, with the unit of each and what its channel is."""

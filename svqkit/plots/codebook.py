@@ -1,6 +1,7 @@
 """Codebooks: how much of one is used, how sparse its weights are, which codes are alike, and what each one does."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import lgamma, pi, sqrt
 from typing import Any
 
@@ -12,8 +13,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from svqkit.errors import SvqkitError
-from svqkit.plots.curves import plain_ticks
-from svqkit.plots.names import display_names, line_styles, superscript, with_units
+from svqkit.plots.curves import dash, plain_ticks
+from svqkit.plots.names import display_name, display_names, line_styles, superscript, with_units
 from svqkit.plots.panels import Panel, Scale, draw_panels, in_rows
 from svqkit.plots.style import COLUMN_WIDTH, DIVERGING, FULL_WIDTH, heading, new_figure, use
 
@@ -62,10 +63,11 @@ def usage_figure(usage: Mapping[str, Usage], title: str = "Use of the codebook")
         (often, strong), weights = figure.subplots(2, 2)
         for name, one in usage.items():
             rows, colour = frequency[frequency["run"] == name], styles[name].colour
-            often.plot(rows["rank"], rows["share"], color=colour, marker=_marker(rows), label=_facts(names[name], one))
+            style = {"color": colour, "linestyle": dash(name)}
+            often.plot(rows["rank"], rows["share"], marker=_marker(rows), label=_facts(names[name], one), **style)
             if one.get("strength") is not None:
                 strength = np.sort(np.asarray(one["strength"]))[::-1]
-                strong.plot(np.arange(1, len(strength) + 1), strength, color=colour, marker=_marker(strength))
+                strong.plot(np.arange(1, len(strength) + 1), strength, marker=_marker(strength), **style)
         for axes in (often, strong):
             axes.set(xscale="log", yscale="log")
             plain_ticks(axes.xaxis)
@@ -106,33 +108,30 @@ def weights_figure(usage: Mapping[str, Usage], title: str) -> Figure:
     return figure
 
 
-def similarities(matrices: Mapping[str, np.ndarray], width: int, title: str) -> Figure:
-    """Draw cosine similarities (n, n) of the most frequent codes of each quantizer, side by side on one scale.
+def similarities(name: str, matrix: np.ndarray, width: int, title: str) -> Figure:
+    """Draw cosine similarities (n, n) of the most frequent codes of a quantizer.
 
-    Above each stands the mean |similarity| of two different codes, and that of two random directions beside it.
+    Above them stands the mean |similarity| of two different codes, and that of two random directions beside it.
 
     Args:
-        matrices: by the quantizer's name, the codes in the order of their rank.
+        name: the experiment.
+        matrix: the codes in the order of their rank.
         width: D, how many numbers a code has.
         title: what the figure shows.
 
     Raises:
-        SvqkitError: there is no quantizer, or one with a single code.
+        SvqkitError: there is a single code.
     """
-    if not matrices or any(len(matrix) < 2 for matrix in matrices.values()):
-        raise SvqkitError("Similarity is of two codes or more: give a matrix (n, n) of them for one quantizer or more.")
-    names = display_names(matrices)
+    if len(matrix) < 2:
+        raise SvqkitError("Similarity is of two codes or more: give a matrix (n, n) of them.")
     with use():
-        figure = new_figure(FULL_WIDTH if len(matrices) > 1 else COLUMN_WIDTH, 3.0)
-        (row,) = figure.subplots(1, len(matrices), squeeze=False)
-        for axes, (name, matrix) in zip(row, matrices.items(), strict=True):
-            ends = (0.5, len(matrix) + 0.5, len(matrix) + 0.5, 0.5)
-            image = axes.imshow(matrix, cmap=DIVERGING, norm=Normalize(-1, 1), interpolation="nearest", extent=ends)
-            pairs = np.abs(matrix[~np.eye(len(matrix), dtype=bool)])
-            axes.set_title(f"{names[name]}\nmean |cosine| {pairs.mean():.2f}\n(random {random_similarity(width):.2f})")
-            axes.set_xlabel("Rank of the code")
-        row[0].set_ylabel("Rank of the code")
-        figure.colorbar(image, ax=row, label="Cosine similarity", shrink=0.8, aspect=25)
+        figure = new_figure(COLUMN_WIDTH, 3.0)
+        axes = figure.add_subplot(xlabel="Rank of the code", ylabel="Rank of the code")
+        ends = (0.5, len(matrix) + 0.5, len(matrix) + 0.5, 0.5)
+        image = axes.imshow(matrix, cmap=DIVERGING, norm=Normalize(-1, 1), interpolation="nearest", extent=ends)
+        mean = np.abs(matrix[~np.eye(len(matrix), dtype=bool)]).mean()
+        axes.set_title(f"{display_name(name)}: mean |cosine| {mean:.2f}\n(random {random_similarity(width):.2f})")
+        figure.colorbar(image, ax=axes, label="Cosine similarity", shrink=0.8, aspect=25)
         heading(figure, title)
     return figure
 
@@ -161,7 +160,7 @@ def code_effects(
 
     Where it is at work is its mean weight at each cell minus the mean over all cells, which stands above the panel: a
     code may be on everywhere. Both changes share one scale; the largest stands above each, or that there is none to
-    speak of.
+    speak of. Where no code changes anything, the title says that, and only where they are at work is drawn.
 
     Args:
         activity: mean weight (code, lat, lon) or (code, y, x) on the cells of the latent map, of
@@ -191,6 +190,12 @@ def code_effects(
             Panel(everywhere[number], change, f"Added everywhere\n{_largest(everywhere[number], units, noticeable)}"),
             Panel(local[number], change, f"Added at the cross\n{_largest(local[number], units, noticeable)}"),
         ]
+    if max(float(abs(field).max()) for field in (everywhere, local)) < noticeable:
+        alone = [
+            replace(row[0], title=f"{name}\n{row[0].title.splitlines()[1]}", cross=None) for name, row in rows.items()
+        ]
+        limit = f"{noticeable:.1g} {superscript(units)}".strip()
+        return draw_panels(in_rows(alone), f"{title}: where they are at work. None changes the forecast by {limit}")
     return draw_panels(rows, title)
 
 
@@ -220,6 +225,7 @@ def _draw_weights(panels: Sequence[Axes], usage: Mapping[str, Usage]) -> None:
             below = {float(limit): share for limit, share in one["sparsity"].items()}
             label = f"{names[name]} (kurtosis {float(one['kurtosis']):.1f})" if "kurtosis" in one else names[name]
             style = {"color": colour, "marker": styles[name].marker, "markerfacecolor": "none", "label": label}
+            style["linestyle"] = dash(name)
             near_zero.plot(sorted(below), [below[limit] for limit in sorted(below)], **style)
     if not density.has_data():
         for axes in panels:

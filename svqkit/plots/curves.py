@@ -21,10 +21,12 @@ from svqkit.plots.names import (
     kind,
     line_styles,
     need_columns,
+    plain,
     variable_of,
     with_units,
 )
 from svqkit.plots.style import COLUMN_WIDTH, FULL_WIDTH, heading, new_figure, use
+from svqkit.plots.table import change_text
 
 _FEW = 6  # so many numbers stand below a narrow panel
 _MOST_COLUMNS = 4
@@ -84,7 +86,7 @@ def lines(
             axes.set_title(name.replace(" [", "\n[") if len(name) > _LONG else name)
             axes.grid(True)
             if "y" not in log:
-                axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "−"))
+                axes.yaxis.set_major_formatter(lambda value, _: plain(f"{value:,g}"))
             if part[x].nunique() == 1 and not single:
                 _side_by_side(axes, part, y, line, every)
                 axes.set_xlabel(f"{labels[0]}: {part[x].iloc[0]:g}")
@@ -92,7 +94,7 @@ def lines(
                 continue
             for one, of_line in part.groupby(line, sort=False):
                 colour, marker = styles[one]
-                style = {"color": colour, "linestyle": _dash(one), "legend": False}
+                style = {"color": colour, "linestyle": dash(one), "legend": False}
                 if single:
                     style |= {"units": single, "estimator": None, "linewidth": 0.9}
                 else:
@@ -172,7 +174,7 @@ def _scale(axes: Axes, part: pd.DataFrame, x: str, log: str) -> None:
 def plain_ticks(axis: Axis) -> None:
     """Write the numbers of a logarithmic axis as they are: 1, 2, 5 and 10, or fewer where it is long."""
     low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 30 * low else (1, 3) if high < 1000 * low else (1,)))
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 30 * low else (1, 3) if high < 300 * low else (1,)))
     axis.set_major_formatter("{x:,g}")
     axis.set_minor_formatter(NullFormatter())
 
@@ -188,14 +190,14 @@ def _side_by_side(axes: Axes, part: pd.DataFrame, y: str, line: str, every: Sequ
     axes.set(xticks=[], xlim=(-0.5, len(every) - 0.5))
 
 
-def _dash(experiment: str) -> str:
-    """Baselines are dashed; so is a frozen codebook, or it would hide the learnable one that it lies on."""
+def dash(experiment: str) -> str:
+    """Return the dashes of a line: of baselines, and of a frozen codebook, which would hide the one that learns."""
     return "--" if kind(experiment) in BASELINES else "-." if kind(experiment).endswith("_frozen") else "-"
 
 
 def _key(experiment: str, name: str, style: LineStyle, plain: bool = False) -> Line2D:
     """What stands for a line in the legend."""
-    look = {"linestyle": _dash(experiment), "marker": "" if plain else style.marker, "markerfacecolor": "none"}
+    look = {"linestyle": dash(experiment), "marker": "" if plain else style.marker, "markerfacecolor": "none"}
     return Line2D([], [], color=style.colour, label=name, **look)
 
 
@@ -206,7 +208,7 @@ def _legend(figure: Figure, keys: Sequence[Line2D]) -> None:
     figure.legend(handles=keys, loc="outside lower center", ncols=columns)
 
 
-def changes(table: pd.DataFrame, label: str, title: str, panel: str = "panel", row: str = "row") -> Figure:
+def changes(table: pd.DataFrame, label: str, title: str) -> Figure:
     """Draw changes with their intervals, a row each: a mark, a bar from ``low`` to ``high``, its numbers at the right.
 
     Each panel has a scale of its own, with a line at 0. Marks are hollow where one training was compared with one, so
@@ -214,30 +216,29 @@ def changes(table: pd.DataFrame, label: str, title: str, panel: str = "panel", r
 
     Args:
         table: columns ``value``, ``low``, ``high`` in percent, ``experiment`` (its colour and name), ``seeds`` (how
-            many trainings), the two named below, and ``published``, the published change, which may be NaN or absent.
+            many trainings), ``panel`` (its heading), ``row`` (its name; experiments of one row stand close together),
+            and ``published``, the published change, which may be NaN or absent.
         label: of the x-axis.
         title: what the figure shows.
-        panel: the column with the heading of a panel.
-        row: the column with the name of a row; experiments of one row stand close together.
 
     Raises:
         SvqkitError: there is no row, or a column is missing.
     """
-    need_columns(table, ("value", "low", "high", "experiment", "seeds", panel, row), f"The table for {title!r}")
+    need_columns(table, ("value", "low", "high", "experiment", "seeds", "panel", "row"), f"The table for {title!r}")
     if table.empty:
         raise SvqkitError(f"There is nothing to draw for {title!r}: no experiment was compared with another.")
     every = baselines_last(table["experiment"].unique())
     styles, names = line_styles(every), display_names(every)
-    several = table.groupby([panel, row]).size().max() > 1
+    several = table.groupby(["panel", "row"]).size().max() > 1
     space = _ROW * (0.65 if several else 1)
-    panels = dict(list(table.groupby(panel, sort=False)))
+    panels = dict(list(table.groupby("panel", sort=False)))
     with use():
-        counts = [len(part) + 0.5 * part[row].nunique() for part in panels.values()]
+        counts = [len(part) + 0.5 * part["row"].nunique() for part in panels.values()]
         figure = new_figure(FULL_WIDTH, 1.1 + 0.25 * len(panels) + space * sum(counts))
         grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=counts)
         for axes, (name, part) in zip(grid[:, 0], panels.items(), strict=True):
             height, ticks = 0.0, {}
-            for what, members in part.groupby(row, sort=False):
+            for what, members in part.groupby("row", sort=False):
                 ticks[what] = height - (len(members) - 1) / 2
                 for found in members.sort_values("experiment", key=lambda names: names.map(every.index)).itertuples():
                     style = styles[found.experiment] if several else LINE_STYLES[_highlighted(found.experiment)]
@@ -246,8 +247,7 @@ def changes(table: pd.DataFrame, label: str, title: str, panel: str = "panel", r
                     axes.plot(found.value, height, style.marker, color=style.colour, **fill)
                     if pd.notna(getattr(found, "published", np.nan)):
                         axes.plot(found.published, height, "d", color="black", markerfacecolor="none")
-                    interval = f" [{found.low:+z.1f}, {found.high:+z.1f}]" if found.high > found.low else ""
-                    words = f"{found.value:+z.1f} %{interval}".replace("-", "−")
+                    words = change_text(*(share / 100 for share in (found.value, found.low, found.high)))
                     axes.text(1.01, height, words, transform=axes.get_yaxis_transform(), va="center", size=6.5)
                     height -= 1
                 height -= 0.5
@@ -257,13 +257,16 @@ def changes(table: pd.DataFrame, label: str, title: str, panel: str = "panel", r
             axes.set_title(name, loc="left")
             axes.grid(True, axis="x")
         grid[-1, 0].set_xlabel(label)
-        keys = [_key(one, names[one], styles[one]) for one in every] if several else []
+        marks = [(names[one], *styles[one], styles[one].colour) for one in every] if several else []
         if (table["seeds"] == 1).any():
-            keys.append(Line2D([], [], color="#555555", marker="o", markerfacecolor="white", label="one training only"))
+            marks.append(("one training only", "#555555", "o", "white"))
         if "published" in table and table["published"].notna().any():
-            hollow = {"marker": "d", "markerfacecolor": "none", "linestyle": ""}
-            keys.append(Line2D([], [], color="black", label="published, on real data", **hollow))
-        if keys:
+            marks.append(("published, on real data", "black", "d", "none"))
+        if marks:
+            keys = [
+                Line2D([], [], linestyle="", color=colour, marker=marker, markerfacecolor=inside, label=label)
+                for label, colour, marker, inside in marks
+            ]
             _legend(figure, keys)
         heading(figure, title)
     return figure

@@ -18,7 +18,7 @@ from svqkit.plots.fields import (
     unit_of,
 )
 from svqkit.plots.leads import HOURS, ahead, lead_units, one_lead, pick_leads, short_units, some_leads, spread
-from svqkit.plots.mapaxes import View, on_map
+from svqkit.plots.mapaxes import on_map
 from svqkit.plots.names import display_names, superscript, with_units
 from svqkit.plots.panels import Panel, Scale, area_mean, draw_panels, in_rows, three_digits
 
@@ -28,9 +28,7 @@ _MOST = 8  # frames of a clip
 def forecasts(
     cases: Mapping[str, xr.Dataset],
     leads: Sequence[int] | None = None,
-    title: str | None = None,
     channel: int | str | None = None,
-    projection: View = "world",
 ) -> Figure:
     """Draw the truth, each model's forecast of it and each one's error: a row each, a column for each lead time.
 
@@ -44,9 +42,7 @@ def forecasts(
             attribute ``units`` "hours" (when left out) or "frames"; ``unit`` along ``channel``. Attributes, which may
             be left out: ``units``, ``start_time`` (of the last observed frame, ISO text), ``clip``.
         leads: lead times; when ``None``, up to four (maps) or six (pictures) from the first to the last.
-        title: what the figure shows; made from the attributes when ``None``.
         channel: position or name of the channel; when ``None`` the first, but red, green and blue as a colour picture.
-        projection: as for :func:`svqkit.plots.error_maps`.
 
     Raises:
         SvqkitError: there is no case, their truths differ; a field, channel or lead isn't there, or is all NaN.
@@ -55,16 +51,16 @@ def forecasts(
         raise SvqkitError("There is no forecast to draw: give one or more.")
     name, case = next(iter(cases.items()))
     leads = some_leads(case) if leads is None else leads
-    names, truth = display_names(cases), _picked(case, "truth", name, leads, channel, projection)
+    names, truth = display_names(cases), _picked(case, "truth", name, leads, channel)
     on_earth = is_lat_lon(truth)
     frames, errors = {"Truth": truth}, {}
     for other_name, other in cases.items():
-        if not truth.equals(_picked(other, "truth", other_name, leads, channel, projection)):
+        if not truth.equals(_picked(other, "truth", other_name, leads, channel)):
             raise SvqkitError(
                 f"{name} and {other_name} are forecasts of different frames, so their errors can't stand side by side. "
                 "Score both on the same store."
             )
-        frames[names[other_name]] = _picked(other, "prediction", other_name, leads, channel, projection)
+        frames[names[other_name]] = _picked(other, "prediction", other_name, leads, channel)
         error = frames[names[other_name]] - truth
         row = "Error" if len(cases) == 1 else f"Error {names[other_name]}"
         errors[row] = error if on_earth else _one_value(abs(error))
@@ -83,7 +79,7 @@ def forecasts(
     if len(leads) == 1:
         each = [(row, panel) for row, panels in rows.items() for panel in panels]
         rows = {" ": [Panel(panel.field, panel.scale, f"{row}\n{panel.title}".strip()) for row, panel in each]}
-    return draw_panels(rows, title or _title(case, subject, " and ".join(names.values()), on_earth, truth), projection)
+    return draw_panels(rows, _title(case, subject, " and ".join(names.values()), on_earth, truth))
 
 
 def clip_strip(frames: xr.DataArray, title: str, channel: int | str | None = None) -> Figure:
@@ -107,31 +103,27 @@ def clip_strip(frames: xr.DataArray, title: str, channel: int | str | None = Non
     return draw_panels(in_rows(panels, 4), title)
 
 
-def mean_and_spread(fields: xr.Dataset, title: str | None = None, channel: int | str | None = None) -> Figure:
+def mean_and_spread(fields: xr.Dataset) -> Figure:
     """Draw two maps or pictures side by side: the mean of a dataset, and the standard deviation of each place.
 
     Args:
-        fields: ``mean`` and ``std`` (lat, lon) or (y, x), or either with a dimension ``channel``.
-        title: what the figure shows.
-        channel: position or name of the channel. When ``None``: the first; but of red, green and blue the mean in
-            colour, and the standard deviations' mean over the three.
+        fields: ``mean`` and ``std`` (lat, lon) or (y, x), or either with a dimension ``channel``, of which the first
+            is drawn; but of red, green and blue the mean in colour, and the standard deviations' mean over the three.
     """
-    mean, std = (pick_or_colour(fields[name], channel, "The dataset") for name in ("mean", "std"))
+    mean, std = (pick_or_colour(fields[name], None, "The dataset") for name in ("mean", "std"))
     panels = [
         Panel(mean, Scale.of("frame", [mean], _label(mean)), "Mean"),
         Panel(_one_value(std), Scale.of("amount", [_one_value(std)], _label(std)), "Standard deviation"),
     ]
-    return draw_panels(in_rows(panels), title or "The training period")
+    return draw_panels(in_rows(panels), "The training period")
 
 
 def _picked(
-    case: xr.Dataset, variable: str, name: str, leads: Sequence[int], channel: int | str | None, projection: View
+    case: xr.Dataset, variable: str, name: str, leads: Sequence[int], channel: int | str | None
 ) -> xr.DataArray:
-    """The truth or the prediction at some lead times, (lead, …), as far as it is seen."""
+    """The truth or the prediction at some lead times, (lead, …)."""
     field = pick_leads(pick_or_colour(need_variable(case, variable, name), channel, name), leads, name)
-    if is_lat_lon(field):
-        field = on_map(field, projection)
-    return field.transpose("lead", ...)
+    return (on_map(field) if is_lat_lon(field) else field).transpose("lead", ...)
 
 
 def _last_seen(case: xr.Dataset, channel: int | str | None, name: str, most: int, scale: Scale) -> list[Panel]:
@@ -168,7 +160,7 @@ def _title(case: xr.Dataset, subject: str, names: str, on_earth: bool, truth: xr
     of = f" of {case.attrs['clip']}" if case.attrs.get("clip") else ""
     if case.attrs.get("start_time"):
         of = f" issued {_time(case.attrs['start_time'])}"
-    error = "error = forecast − truth" if on_earth else "error = |forecast − truth|"
+    error = f"error = {'forecast − truth' if on_earth else '|forecast − truth|'}".replace(" ", "\u00a0")  # on one line
     over = ", mean of red, green and blue" if is_colour(truth) else ""
     what = f"{subject[:1].upper()}{subject[1:]}: forecast" if subject else "Forecast"
     return f"{what}{of} by {names}; {error}{over}"

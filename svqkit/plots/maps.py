@@ -80,8 +80,6 @@ def difference_maps(
     errors: Mapping[str, xr.Dataset],
     base: str,
     channel: int | str | None = None,
-    leads: Sequence[int] | None = None,
-    title: str | None = None,
     projection: View = "world",
     significant: Mapping[str, xr.DataArray] | None = None,
 ) -> Figure:
@@ -90,8 +88,8 @@ def difference_maps(
     Args:
         errors: by experiment, of the base and of one or more others, as for :func:`error_maps`, on the same places.
         base: the name that the others are compared with.
-        channel, title, projection: as for :func:`error_maps`; the shares above the maps are of what is seen.
-        leads: lead times, taken together; all when ``None``.
+        channel, projection: as for :func:`error_maps`, of all lead times; the shares above the maps are of what is
+            seen.
         significant: by experiment, whether the difference is significant, bool (channel, lat, lon) or (channel, y, x),
             with or without channels, of the same lead times: see
             :func:`svqkit.evaluation.significance.significant_places`. Such places get a dot.
@@ -100,7 +98,7 @@ def difference_maps(
         SvqkitError: the places differ, something isn't there, as for ``error_maps``, or ``significant`` is of another
             grid or of single channels of a colour picture.
     """
-    leads = leads_of(errors[base]) if leads is None else leads
+    leads = leads_of(errors[base])
     maps = {name: [error_map(run, "rmse", channel, leads, name)] for name, run in errors.items()}
     units, (theirs,) = _common_units(maps), maps.pop(base)
     if not maps:
@@ -124,7 +122,7 @@ def difference_maps(
     subject = subject_of(theirs)
     what = f"{subject}: change of the RMSE" if subject else "change of the RMSE"
     seen = "" if projection == "world" else f", {polar_words(projection)}"
-    title = title or f"{_capital(what)} against {names[base]}, {lead_words(leads, lead_units(errors[base]))}{seen}"
+    title = f"{_capital(what)} against {names[base]}, {lead_words(leads, lead_units(errors[base]))}{seen}"
     return draw_panels(in_rows(panels), title, projection)
 
 
@@ -133,7 +131,7 @@ def _mean(field: xr.DataArray, variable: str, units: str) -> str:
     mean = area_mean(field, of_squares=variable == "rmse")
     what = "mean" if variable != "rmse" else "WRMSE" if is_lat_lon(field) else "RMSE"
     number = three_digits(mean, "+" if variable == "bias" else "")
-    return f"{what} {number} {superscript(units)}".strip()
+    return f"{what} {number} {superscript(units)}".strip().replace(" ", "\u00a0")  # on one line
 
 
 def _headline(name: str, base: str, field: xr.DataArray, dots: xr.DataArray | None) -> str:

@@ -138,6 +138,12 @@ def superscript(units: str) -> str:
     return re.sub(r"\*\*(-?\d+)", lambda power: power.group(1).translate(_SUPERSCRIPTS), units)
 
 
+def plain(number: str) -> str:
+    """Return a formatted number as readers write it: ``"-5.32e-05"`` → ``"−5.32×10⁻⁵"``."""
+    digits, _, power = number.replace("-", "−", number[:1] == "-").partition("e")
+    return superscript(f"{digits}×10**{int(power)}") if power else digits
+
+
 def need_columns(frame: pd.DataFrame, columns: Iterable[str], what: str) -> None:
     """Check that a table has ``columns``.
 

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from svqkit.errors import SvqkitError
 from svqkit.plots.fields import is_colour, is_grey, is_lat_lon, plane_of
 from svqkit.plots.mapaxes import View, draw_map, label_degrees, map_projection, on_map, places_on_map
+from svqkit.plots.names import plain
 from svqkit.plots.style import COLUMN_WIDTH, DIVERGING, ERROR, FULL_WIDTH, MISSING, SEQUENTIAL, heading, use
 
 _TAIL = 1.0  # percent of the values at each end that a scale leaves out: few cells would leave all others pale
@@ -148,7 +149,7 @@ def draw_panels(rows: Mapping[str, Sequence[Panel]], title: str, projection: Vie
             figure.colorbar(
                 scale.colours,
                 ax=of_rows if level else [axes for _, axes in found],
-                anchor=(1.0, 0.5) if level else (0.5, 0.5),
+                anchor=(1.0, 0.5) if len(found) < len(of_rows) else (0.5, 0.5),
                 location="right" if beside else "bottom",
                 extend=scale.extend,
                 label=scale.label,
@@ -192,7 +193,7 @@ def _finite(fields: Iterable[xr.DataArray]) -> np.ndarray:
 def three_digits(value: float, sign: str = "") -> str:
     """Return ``"1.50"``, ``"−0.0421"``, ``"1,234"``; with ``sign`` "+" also that of positive numbers."""
     form = f"{sign},.0f" if abs(value) >= 1000 else f"{sign}#.3g"
-    return f"{value:{form}}".rstrip(".").replace("-", "−")
+    return plain(f"{value:{form}}".rstrip("."))
 
 
 def _geometry(field: xr.DataArray, projection: View) -> tuple[object, float]:

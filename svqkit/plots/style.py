@@ -54,11 +54,11 @@ def heading(figure: Figure, text: str) -> None:
     figure.suptitle("\n".join(lines(narrowest)))
 
 
-def marked(figure: Figure, simulated: bool) -> Figure:
-    """Return the figure; where its data are simulated, with a heading that says so."""
-    if simulated and "(simulated data)" not in figure.get_suptitle():
-        with use():
-            heading(figure, f"{' '.join(figure.get_suptitle().split())} (simulated data)")
+def marked(figure: Figure, simulated: bool, subject: str = "") -> Figure:
+    """Return the figure with a heading that says what it is of, and where its data are simulated also that; once."""
+    text, mark = figure.get_suptitle().replace("\n", " "), " (simulated data)" * bool(simulated)
+    with use():
+        heading(figure, f"{subject} – " * (subject not in text) + text.removesuffix(mark) + mark)
     return figure
 
 

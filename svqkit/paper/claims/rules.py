@@ -234,12 +234,10 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float, float]:
     mean = math.fsum(values) / len(values)
     if len(values) < 2:
         return mean, math.nan, math.nan, math.nan
-    error = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1) / len(values))
-    if error == 0:
+    if len(set(values)) == 1:
         return mean, mean, mean, float(mean == 0)
-    freedom = len(values) - 1
-    reach = error * stats.t.ppf(1 - SIGNIFICANT / 2, freedom)
-    return mean, mean - reach, mean + reach, 2 * stats.t.sf(abs(mean) / error, freedom)
+    test = stats.ttest_1samp(values, 0)
+    return mean, *map(float, test.confidence_interval(1 - SIGNIFICANT)), float(test.pvalue)
 
 
 def together(answers: Iterable[Answer], holds: str, complete: bool = True) -> Answer:
