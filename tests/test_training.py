@@ -1,5 +1,6 @@
 """Training: the same seed gives the same weights, also when it is killed on the way."""
 
+import sys
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -96,8 +97,7 @@ def test_losses_are_logged_for_tensorboard_and_nothing_else_differs(train: Train
 
 
 def test_without_the_package_a_log_is_refused(train: Training, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("accelerate.tracking.is_tensorboard_available", lambda: False)
-    monkeypatch.setattr("accelerate.tracking._available_trackers", [])
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(SvqkitError, match=r"svqkit\[tensorboard\]"):
         train({"training": {"log": "tensorboard"}})
 

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,7 @@ def train(
             don't fit the settings, TensorBoard is asked for and not installed, or the disk is full.
     """
     wanted_log = experiment.training.log
-    accelerator = Accelerator(log_with=None if wanted_log == "none" else wanted_log, project_dir=logs)
+    accelerator = Accelerator(log_with=wanted_log if find_spec(wanted_log) else None, project_dir=logs)
     made_from = fingerprint(experiment, seed, store)
     target, state_dir = run_path(experiment, seed, runs), run_path(experiment, seed, states)
     if is_run_of(target, made_from):
