@@ -250,11 +250,16 @@ def test_evaluate_writes_scores_of_every_run_and_baseline(output: Path) -> None:
     assert np.isfinite(without_acc["value"]).all()
 
 
-def test_error_fields_are_written_of_the_main_study_only(runs: list[Run], store: Store, tmp_path: Path) -> None:
+def test_error_fields_are_written_of_the_first_study_only(runs: list[Run], store: Store, tmp_path: Path) -> None:
     aside = replace(runs[3], experiment=replace(runs[3].experiment, studies=("quantizers",)))
-    evaluation.evaluate([runs[0], aside], store, tmp_path / "scores")
-    written = {path.stem for path in (tmp_path / "scores/errors").iterdir()}
-    assert written == {"persistence", "climatology", "tiny-none-seed0"}
+    other = replace(runs[0], experiment=replace(runs[0].experiment, studies=("sweep",)))
+    for name, scored, drawn in (
+        ("without", [aside, other], "tiny-vq-seed0"),
+        ("scores", [runs[0], aside], "tiny-none-seed0"),
+    ):
+        evaluation.evaluate(scored, store, tmp_path / name)
+        written = {path.stem for path in (tmp_path / name / "errors").iterdir()}
+        assert written == {"persistence", "climatology", drawn}
     scores = evaluation.read_scores(tmp_path / "scores")
     assert set(scores["experiment"]) == {"persistence", "climatology", "tiny-none", "tiny-vq"}
     assert by_study([runs[0], aside]) == {"main": [runs[0]], "quantizers": [aside]}

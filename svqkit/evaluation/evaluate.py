@@ -18,7 +18,7 @@ from svqkit.evaluation.image_metrics import Lpips, alexnet_file, lpips_reason
 from svqkit.evaluation.reading import read_measures, rows_of
 from svqkit.evaluation.testset import TestSet, experiment_and_seed, sample_forecast
 from svqkit.settings.params import Protocol
-from svqkit.training.runs import Run
+from svqkit.training.runs import Run, by_study
 
 
 @freed_memory_kept()
@@ -29,9 +29,9 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
 
     In the folder ``output``: scores.csv (tidy, both protocols), metrics/<experiment>.json (a summary for
     `dvc metrics show`), errors/<name>.nc (error fields) and forecasts/<name>.nc (one sample forecast) of the baselines
-    and of the runs of the study "main", windows.nc (the error of every run in every window, and how many rows the
-    tables have), codebook.csv (perplexity, sparsity, … of every run with codes, tidy) and codebook.npz (the
-    distributions behind it), notes.json (what could not be computed, and why).
+    and of the runs of their first study, "main" where it has some, windows.nc (the error of every run in every window,
+    and how many rows the tables have), codebook.csv (perplexity, sparsity, … of every run with codes, tidy) and
+    codebook.npz (the distributions behind it), notes.json (what could not be computed, and why).
     The folder is written whole or not at all.
 
     Args:
@@ -49,6 +49,7 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
     tests, absent = _test_sets(store, _lpips(store, alexnet))
     scores: dict[Protocol, list[pd.DataFrame]] = {protocol: [] for protocol in tests}
     scored, windows = [], []
+    first = next(iter(by_study(runs)), "")
     with replacing(output) as draft:
         for contestant in [*baselines(store), *runs]:
             run, who = (contestant if isinstance(contestant, Run) else None), experiment_and_seed(contestant)
@@ -66,7 +67,7 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
                 if protocol == "clean":
                     scored.append(who)
                     windows.append(result.windows)
-                    if not run or "main" in run.experiment.studies:
+                    if not run or first in run.experiment.studies:
                         file = f"{run.name if run else contestant}.nc"
                         write_netcdf(error_fields(result.errors, store), draft / "errors" / file)
                         write_netcdf(sample_forecast(test, forecaster), draft / "forecasts" / file)

@@ -64,6 +64,7 @@ Augmentation = Literal["crop", "flip", "rotate"]
 # The questions that experiments answer together: a table of results each.
 Study = Literal[
     "main",
+    "real",
     "translators",
     "noise",
     "quantizers",
@@ -77,7 +78,6 @@ Study = Literal[
     "sparsity",
     "published",
     "step",
-    "real",
     "sweep",
 ]
 Studies = Annotated[tuple[Study, ...], Field(min_length=1), EachOnce]
