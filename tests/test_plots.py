@@ -207,6 +207,8 @@ def test_a_figure_is_said_to_be_of_its_subject_once() -> None:
     figure = lines(by_lead(1, 6))
     twice = plots.marked(plots.marked(figure, True, "Rain"), True, "Rain").get_suptitle()
     assert (twice.startswith("Rain – "), twice.count("Rain")) == (True, 1)
+    figure.suptitle("Rain: error")
+    assert plots.marked(figure, False, "Bergen, Rain").get_suptitle() == "Bergen, Rain: error"
 
 
 # --- maps ------------------------------------------------------------------------------------------------------------

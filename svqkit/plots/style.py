@@ -57,8 +57,13 @@ def heading(figure: Figure, text: str) -> None:
 def marked(figure: Figure, simulated: bool, subject: str = "") -> Figure:
     """Return the figure with a heading that says what it is of, and where its data are simulated also that; once."""
     text, mark = figure.get_suptitle().replace("\n", " "), " (simulated data)" * bool(simulated)
+    begin, colon, rest = text.partition(":")
+    if colon and subject.endswith(begin):  # the field that the subject ends with
+        text = f"{subject}:{rest}"
+    elif subject not in text:
+        text = f"{subject} – {text}"
     with use():
-        heading(figure, f"{subject} – " * (subject not in text) + text.removesuffix(mark) + mark)
+        heading(figure, text.removesuffix(mark) + mark)
     return figure
 
 
