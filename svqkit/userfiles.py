@@ -1,7 +1,7 @@
 """Files that come from somebody else: what is no plain file is never opened, and no file takes more than it holds.
 
 Every reader of the kit opens a file of the user's only after :func:`refuse_special`, and believes a header only after
-:func:`refuse_promise`.
+:func:`refuse_promise`. Their words are put on a page by :func:`escape_markdown`.
 """
 
 import json
@@ -30,6 +30,11 @@ PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "timestamp", "seq", "map", "merge")
 }
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+_BREAKS = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
+# A link ends with "](", "][" or "]:"; a tag, or an address in angles, begins with "<" and no space.
+_MARKUP = re.compile(r"&(?=#?\w+;)|[`*|$\\]|~(?=~)|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])|<(?=\S)")
+# At a line's start: headings, quotations, lists, rules.
+_LEADS = re.compile(r"^(\s*\d*)(>|[#=+-]+(?=\s|$)|(?<=\d)[.)](?=\s|$))")
 # Where a DVC cache keeps a file: `cache.type symlink` makes every tracked file a link into it.
 _IN_DVC_CACHE = re.compile(r".*/files/md5/[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?")
 
@@ -230,3 +235,11 @@ def _refuse_doubling(root: Node, where: str) -> None:
 
     if (total := count(root)) > MOST_VALUES:
         raise SvqkitError(f"{where}: with its aliases written out it has {total:,} values. Write it without them.")
+
+
+def escape_markdown(text: str) -> str:
+    """Return text on one line, with every sign escaped that Markdown (as Jupyter and GitHub read it) would obey.
+
+    An underscore within a word, or a bracket that begins no link, is none.
+    """
+    return _LEADS.sub(r"\1\\\2", _MARKUP.sub(r"\\\g<0>", _BREAKS.sub(" ", text)))

@@ -47,14 +47,13 @@ from svqkit.interop.openstl import load as load_openstl
 from svqkit.interop.weights import read_state_dict
 from svqkit.pipeline.commands import main as notebooks_main
 from svqkit.pipeline.commands import what_a_stage_runs
-from svqkit.plots.table import escape_markdown
 from svqkit.settings import single_run
 from svqkit.settings.data import ArrayData, ClipsData, HumanData, TaxiBJData, WeatherData
 from svqkit.settings.params import as_tree, load_params, override
 from svqkit.settings.types import is_name
 from svqkit.training.checkpoint import load_weights, read_progress
 from svqkit.training.runs import open_run
-from svqkit.userfiles import parse_yaml, read_json, read_yaml
+from svqkit.userfiles import escape_markdown, parse_yaml, read_json, read_yaml
 
 FRAMES = 4_000_000_000
 EXPERIMENT = load_params(ROOT / "params.yaml", "sample").experiment("weather_t2m-svq")

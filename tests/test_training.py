@@ -1,5 +1,6 @@
 """Training: the same seed gives the same weights, also when it is killed on the way."""
 
+import json
 import sys
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from svqkit.errors import SvqkitError
 from svqkit.paper import gather
 from svqkit.settings.params import Data, Experiment, as_tree, experiment_from_tree, load_params, override
 from svqkit.training import journal, loop
+from svqkit.training.card import model_card
 from svqkit.training.checkpoint import read_progress
 from svqkit.training.paths import run_path
 from svqkit.training.runs import open_run
@@ -79,6 +81,14 @@ def test_a_training_ends_with_a_card_that_may_be_edited(train: Training) -> None
     train()
     assert (run.path / "last.safetensors").stat().st_mtime_ns == last, "it is not trained again"
     assert "My notes." in (run.path / "README.md").read_text(encoding="utf-8")
+
+
+def test_what_others_wrote_is_plain_text_in_a_card(train: Training) -> None:
+    config = train() / "config.json"
+    tree = json.loads(config.read_text(encoding="utf-8"))
+    tree["domain"]["title"] = "<script>x</script>\n# [here](javascript:x)"
+    config.write_text(json.dumps(tree), encoding="utf-8")
+    assert r"\<script>x\</script> # [here\](javascript:x)" in model_card(open_run(config.parent), "")
 
 
 def test_losses_are_logged_for_tensorboard_and_nothing_else_differs(train: Training, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError
-from svqkit.plots.table import escape_markdown
+from svqkit.userfiles import escape_markdown
 
 COLUMN_WIDTH = 3.35  # inches: one column of a two-column page
 FULL_WIDTH = 7.0  # inches: both columns

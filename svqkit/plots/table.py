@@ -39,6 +39,7 @@ from svqkit.plots.names import (
     metric_name,
     need_columns,
 )
+from svqkit.userfiles import escape_markdown
 
 CELLS = (
     "section", "row", "heading", "kind", "metric", "value", "std", "seeds", "low", "high", "p_value", "windows", "base",
@@ -66,13 +67,8 @@ _LATEX = {
     "±": r"$\pm$", "–": "--", "−": "$-$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "∞": r"$\infty$",
     "°": r"$^\circ$", "·": r"$\cdot$", "×": r"$\times$", "→": r"$\rightarrow$", "…": r"\dots{}",
 } | {sign: f"$^{number}$" for number, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}  # fmt: skip
-_BREAKS = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
-# A link ends with "](", "][" or "]:"; a tag, or an address in angles, begins with "<" and no space.
-_MARKUP = re.compile(r"&(?=#?\w+;)|[`*|$\\]|~(?=~)|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])|<(?=\S)")
 # Spaces at which no line of a cell may break, in HTML: within "1.0 ± 0.1", "+5 % [+1, +9]", "p < 0.1".
 _TOGETHER = re.compile(r" (?=[±%=↑↓]|&lt; )|(?<=[±=]) (?=[\d.])|(?<=&lt;) (?=[\d.])|(?<=,) (?=[+−])")
-# At a line's start: headings, quotations, lists, rules.
-_LEADS = re.compile(r"^(\s*\d*)(>|[#=+-]+(?=\s|$)|(?<=\d)[.)](?=\s|$))")
 
 
 def measured(
@@ -475,11 +471,3 @@ def escape_latex(text: str) -> str:
 
 def _escape_html(text: str) -> str:
     return _TOGETHER.sub("&nbsp;", html.escape(text))
-
-
-def escape_markdown(text: str) -> str:
-    """Return text on one line, with every sign escaped that Markdown (as Jupyter and GitHub read it) would obey.
-
-    An underscore within a word, or a bracket that begins no link, is none.
-    """
-    return _LEADS.sub(r"\1\\\2", _MARKUP.sub(r"\\\g<0>", _BREAKS.sub(" ", text)))

@@ -6,6 +6,7 @@ from jinja2 import StrictUndefined, Template
 
 from svqkit.training.paths import scores_path
 from svqkit.training.runs import CARD, Run
+from svqkit.userfiles import escape_markdown
 
 
 def write_card(folder: Path) -> None:
@@ -34,4 +35,5 @@ def model_card(run: Run, scores: str) -> str:
         epochs=len(log),
         best=log.loc[log["validation_loss"].idxmin()] if len(log) else None,
         scores=scores,
+        text=escape_markdown,
     )

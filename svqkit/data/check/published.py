@@ -34,6 +34,16 @@ class Whole(NamedTuple):
 
 _PUBLISHED = tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))
 FACTS = {name: Fact(**fact) for name, fact in _PUBLISHED["facts"].items()}
+WHOLE = {
+    name: Whole(
+        frames=known["frames"],
+        frame_bytes=known["frame_bytes"],
+        windows={protocol: tuple(counts) for protocol, counts in known["windows"].items()},
+        source=known["source"],
+    )
+    for known in _PUBLISHED["whole"]
+    for name in known["of"]
+}
 OTHER_WINDOWS, CALTECH_VIDEOS = _PUBLISHED["other_windows"], _PUBLISHED["caltech_videos"]
 # The last year of training, the first and last of validation and test.
 WEATHER_PERIODS = ("2015", "2016", "2016", "2017", "2018")
@@ -54,11 +64,8 @@ def whole(data: Data) -> Whole | None:
             name, usual = "human", data == HumanData(root=root)
         case _:
             return None
-    known = _PUBLISHED["whole"].get(name)
-    if not (known and usual):
-        return None
-    windows = {protocol: tuple(counts) for protocol, counts in known["windows"].items()}
-    return Whole(**known | {"windows": windows})
+    known = WHOLE.get(name)
+    return known if usual else None
 
 
 def weather_file(variable: str, year: int) -> str:
