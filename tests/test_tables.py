@@ -1,6 +1,8 @@
 """Tables: gathered results are tidy and whole, and one style writes them in every kind of text."""
 
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -291,6 +293,21 @@ def test_no_latex_table_is_wider_than_a_page(tmp_path: Path) -> None:
         paragraphs = layout.count("p{")
         widest = [max(table.text_width(cell) for cell in column) for column in zip(*rows, strict=True)]
         assert sum(sorted(widest)[: len(widest) - paragraphs]) + 130 * paragraphs + 6 * len(widest) <= 506
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex with booktabs")
+def test_latex_sets_every_table_within_its_pages(tmp_path: Path) -> None:
+    names = ("mse", "a longer name " * 3)
+    frames = [numbers(experiment=f"e{row}", label=f"{NASTY} {row}", metric=name) for row in range(70) for name in names]
+    cells = plots.measured(pd.concat(frames).drop_duplicates(["experiment", "metric"]))
+    words = plots.words(cells.drop_duplicates("row"), "Words", "row").assign(text="many words " * 12)
+    plots.show_table(pd.concat([cells, words]), NASTY, tmp_path / "long")
+    start = r"\documentclass[twocolumn]{article}\usepackage[textwidth=506pt]{geometry}\usepackage{booktabs}"
+    (tmp_path / "page.tex").write_text(start + r"\begin{document}\input{long.tex}\end{document}")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="latin-1")
+    assert ended.returncode == 0, ended.stdout
+    assert not re.findall("Overfull.*|.*Float too large.*", ended.stdout)
 
 
 def test_a_table_of_nothing_says_so_in_one_line(tmp_path: Path) -> None:

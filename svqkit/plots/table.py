@@ -17,6 +17,8 @@ import html
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import accumulate
+from math import ceil
 from pathlib import Path
 from urllib.parse import quote
 
@@ -59,8 +61,10 @@ SEEDS = "Seeds"
 
 _DIGITS, _MOST_DECIMALS = 4, 6  # significant ones of a typical value of a column, and the most after the point
 _PLAIN = (1e-3, 1e6)  # numbers that are typically smaller or larger are written with an exponent
-# LaTeX: the text width of a two-column page, the size of the tables' font, space at each side of a column, all in pt.
+# LaTeX: the text width of a two-column page, the size of the tables' font, space at each side of a column, all in pt;
+# its lines in that font, beside the caption, and those that a heading and its rules take.
 _PAGE, _SIZE, _SPACE, _WORDS_WIDTH = 500.0, 8.0, 3.0, 130.0
+_LINES, _HEADING_LINES = 56, 3
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "<": "$<$", ">": "$>$", "\n": " ", "\r": " ", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "⁻": "$^-$",
@@ -411,26 +415,49 @@ def _html(parts: Sequence[Section], notes: Sequence[str], simulated: Collection[
 
 
 def _latex(title: str, stem: str, parts: Sequence[Section], notes: Sequence[str]) -> str:
-    r"""A ``table*`` per section, none wider than the text of a two-column page: what is too wide goes on below.
+    r"""A ``table*`` per section, none larger than a two-column page: too wide goes on below, too high on the next page.
 
     The document needs ``\usepackage{booktabs}``.
     """
     lines = []
     for number, part in enumerate(parts, 1):
-        texts = part.written(escape_latex, r"\textbf{{{}}}", r"\underline{{{}}}")
-        texts.index = [f"{{}}{text}" if text[:1] in ("[", "*") else text for text in texts.index]
-        tabulars = [
-            Styler(texts.iloc[:, places]).to_latex(hrules=True, column_format=layout)
-            for places, layout in _chunks(part)
-        ]
-        lines += [
-            r"\begin{table*}",
-            rf"\centering\footnotesize\setlength{{\tabcolsep}}{{{_SPACE:g}pt}}",
-            rf"\caption{{{escape_latex(f'{title}: {part.title}')}.}}",
-            rf"\label{{tab:{stem}-{number}}}",
-            "\\\\[4pt]\n".join(tabulars) + r"\end{table*}",
-        ]
+        caption = escape_latex(f"{title}: {part.title}")
+        for page, tabulars in enumerate(_pages(part)):
+            lines += [
+                r"\begin{table*}",
+                rf"\centering\footnotesize\setlength{{\tabcolsep}}{{{_SPACE:g}pt}}\setlength{{\belowcaptionskip}}{{4pt}}",
+                rf"\addtocounter{{table}}{{-1}}\caption{{{caption}, continued.}}"
+                if page
+                else rf"\caption{{{caption}.}}",
+                *([] if page else [rf"\label{{tab:{stem}-{number}}}"]),
+                "\\\\[4pt]\n".join(tabulars) + r"\end{table*}",
+            ]
     return "\n".join([*lines, rf"{{\footnotesize\noindent {escape_latex(' '.join(notes))}\par}}", ""])
+
+
+def _pages(part: Section) -> list[list[str]]:
+    """The section's tabulars, as many together as fit on a page."""
+    texts = part.written(escape_latex, r"\textbf{{{}}}", r"\underline{{{}}}")
+    texts.index = [f"{{}}{text}" if text[:1] in ("[", "*") else text for text in texts.index]
+    pages: list[list[str]] = []
+    left = 0
+    for places, layout in _chunks(part):
+        words = [place for place in places if part.texts.columns[place] in part.has_words]
+        heights = [
+            max([1, *(ceil(1.2 * text_width(text) / _WORDS_WIDTH) for text in row)])
+            for row in part.texts.iloc[:, words].to_numpy()
+        ]
+        while heights:
+            if left < min(_HEADING_LINES + sum(heights), _LINES):
+                pages.append([])
+                left = _LINES
+            left -= _HEADING_LINES
+            fits = max(1, sum(height <= left for height in accumulate(heights)))
+            rows = texts.iloc[len(texts) - len(heights) :, places].head(fits)
+            pages[-1].append(Styler(rows).to_latex(hrules=True, column_format=layout))
+            left -= sum(heights[:fits])
+            heights = heights[fits:]
+    return pages
 
 
 def _chunks(part: Section) -> list[tuple[list[int], str]]:
