@@ -240,6 +240,18 @@ def test_studies_make_experiments_of_what_they_vary(study_tree: Tree, tmp_path: 
     assert experiments["weather_t2m-vit-svq"].model.translator == "vit"
 
 
+def test_a_study_as_a_base_stands_for_all_its_experiments(study_tree: Tree, tmp_path: Path) -> None:
+    study_tree["studies"]["sweep"] = {"noise": {"training.learning_rate": {"slow": 0.1, "fast": 0.2}}}
+    experiments = load(study_tree, tmp_path).experiments
+    bases = [name for name, experiment in experiments.items() if "noise" in experiment.studies and "-noise" in name]
+    assert [name for name, experiment in experiments.items() if experiment.studies == ("sweep",)] == [
+        f"{base}-{rate}" for base in bases for rate in ("slow", "fast")
+    ]
+    assert {experiments[base].studies for base in bases} == {("noise", "sweep")}
+    fast = experiments[f"{SVQ}-noise10-fast"]
+    assert (fast.model.noise, fast.training.learning_rate) == (0.1, 0.2)
+
+
 def test_bases_and_those_to_compare_with_stand_in_a_study_s_table(study_tree: Tree, tmp_path: Path) -> None:
     experiments = load(study_tree, tmp_path).experiments
     assert experiments["weather_t2m-none"].studies == ("main", "translators", "noise")

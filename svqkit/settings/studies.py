@@ -4,13 +4,14 @@ A study has, under the name of a base, what is changed in it, and makes an exper
 
     relu:
       compare_with: weather_t2m-none          # in the study's table too, as every base is that is an experiment
-      weather_t2m-svq:                        # the base: an experiment that stands above, or a dataset
+      weather_t2m-svq:                        # the base: a dataset, or an experiment or a study that stands above
         quantizer.init: [kaiming, normal]     # a setting and its values: …-init_kaiming, …-init_normal
         relu_both:                            # a name and several settings
           quantizer: {hidden_relu: true, output_relu: true}
 
-Several settings with values are combined with each other. Values may have names of their own
-(``quantizer.codebook_size: {k16: 16}``). ``compare_with: []`` keeps the bases out of the table.
+A study as a base stands for all experiments that it makes. Several settings with values are combined with each other.
+Values may have names of their own (``quantizer.codebook_size: {k16: 16}``). ``compare_with: []`` keeps the bases out
+of the table.
 """
 
 from collections import ChainMap
@@ -132,19 +133,25 @@ def expand(
 def _of_studies(studies: Mapping[str, Any], datasets: Mapping[str, Any], problems: list[str]) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     compared: dict[str, list[Any]] = {}
+    made_by: dict[Any, list[str]] = {}
     for study, groups in studies.items():
         groups = dict(mapping(groups, f"studies.{study}", problems))
         compare_with = groups.pop(COMPARE_WITH, None)
         made, order = {}, []
-        bases = [(base, changes) for key, changes in groups.items() for base in names_in(key)]
+        bases = [
+            (base, changes)
+            for key, changes in groups.items()
+            for name in names_in(key)
+            for base in made_by.get(name, [name])
+        ]
         for base, changes in bases:
             start = Entry(base) if base in datasets else ChainMap(made, entries).get(base)
             where = f"studies.{study}.{base}"
             if start is None:
-                above = ChainMap(made, entries, datasets)
+                above = ChainMap(made, entries, made_by, datasets)
                 problems.append(
-                    f"{where}: unknown base {base!r}{hint(base, above)}; valid: experiments that stand above, and the "
-                    f"datasets {listed(datasets)}"
+                    f"{where}: unknown base {base!r}{hint(base, above)}; valid: experiments and studies that stand "
+                    f"above, and the datasets {listed(datasets)}"
                 )
                 continue
             position = order.index(base) + 1 if base in order else len(order)  # beside its base
@@ -156,6 +163,7 @@ def _of_studies(studies: Mapping[str, Any], datasets: Mapping[str, Any], problem
                 order.insert(position, name)
                 position += 1
         entries |= {name: made[name] for name in order}
+        made_by[study] = order
         if compare_with != []:
             compared[study] = [base for base, _ in bases if base not in datasets]
             compared[study] += names_in(compare_with) if compare_with else []
