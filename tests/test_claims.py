@@ -352,6 +352,20 @@ def test_the_answer_in_a_word(tmp_path: Path, errors: list[float], word: str) ->
     assert (short["finding"] is None) == (not errors)
 
 
+def test_an_error_that_mixes_units_does_not_count(tmp_path: Path) -> None:
+    errors = {"taxibj-none": [1.0, 1.01], "taxibj-svq": [0.9, 0.91], "kth-none": [1.0, 1.01], "kth-svq": [9.0, 9.1]}
+    results = results_folder(tmp_path, errors)
+    assert claims.does_svq_help(results)["answer"] == "It depends"
+    of_channels = [
+        results.scores.query("dataset == 'kth'").assign(channel_kind="channel", unit=u) for u in ("K²", "m²")
+    ]
+    mixed = replace(results, scores=pd.concat([results.scores, *of_channels]))
+    short = claims.does_svq_help(mixed)
+    assert short["answer"] == "Yes"
+    assert "Of 1 dataset," in short["sentence"]
+    assert "KTH" in short["sentence"]
+
+
 def test_an_error_of_the_user_is_missing_any_other_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = results_folder(tmp_path, {BASE: [1.0], SVQ: [1.0]})
 

@@ -43,11 +43,13 @@ JUDGES: dict[str, Callable[[Sequence[Finding]], Sequence[Finding]]] = {
 def does_svq_help(results: Results) -> dict[str, Any]:
     """Return the answer in a word, the sentence behind it, and the finding on the studied dataset (or the first).
 
-    It compares the MSE of the main SVQ of each dataset with that of the same model without, as claims are judged.
+    It compares the MSE of the main SVQ of each dataset with that of the same model without, as claims are judged. A
+    dataset whose MSE is a mean of several units does not count.
     """
-    names = results.runs["dataset"].unique().tolist()
-    rows, _ = _against_base(results, names, "mse")
-    found = _findings(results, rows)
+    units = results.scores.query("metric == 'mse' and channel_kind == 'channel'").groupby("dataset")["unit"].nunique()
+    mixed = units.index[units > 1].tolist()
+    rows, _ = _against_base(results, results.runs["dataset"].unique().tolist(), "mse")
+    found = _findings(results, rows[~rows["dataset"].isin(mixed)])
     judged = rules.effects(found, -1)
     better = sum(finding.answer is Answer.REPRODUCED for finding in judged)
     worse = sum(finding.p_value < rules.SIGNIFICANT and finding.value > 0 for finding in judged)
@@ -60,6 +62,9 @@ def does_svq_help(results: Results) -> dict[str, Any]:
         f"{better} and raises it on {worse}; on {len(found) - better - worse} chance may explain the difference "
         "(p corrected for their number)."
     )
+    if mixed:
+        left_out = " and ".join(f"“{dataset_title(name)}”" for name in mixed)
+        sentence += f" Left out: {left_out}, where an MSE mixes units."
     return {
         "answer": answer,
         "sentence": sentence if found else "SVQ and the same model without it were not both scored on any dataset.",
