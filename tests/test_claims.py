@@ -356,10 +356,8 @@ def test_an_error_that_mixes_units_does_not_count(tmp_path: Path) -> None:
     errors = {"taxibj-none": [1.0, 1.01], "taxibj-svq": [0.9, 0.91], "kth-none": [1.0, 1.01], "kth-svq": [9.0, 9.1]}
     results = results_folder(tmp_path, errors)
     assert claims.does_svq_help(results)["answer"] == "It depends"
-    of_channels = [
-        results.scores.query("dataset == 'kth'").assign(channel_kind="channel", unit=u) for u in ("K²", "m²")
-    ]
-    mixed = replace(results, scores=pd.concat([results.scores, *of_channels]))
+    of_kth = results.scores.query("dataset == 'kth'").assign(channel_kind="channel")
+    mixed = replace(results, scores=pd.concat([results.scores, of_kth.assign(unit="K²"), of_kth.assign(unit="m²")]))
     short = claims.does_svq_help(mixed)
     assert short["answer"] == "Yes"
     assert "Of 1 dataset," in short["sentence"]

@@ -299,6 +299,15 @@ def test_biases_share_one_scale_with_zero_in_the_middle() -> None:
     assert len({*scales[:4]}) == 1
 
 
+@given(st.integers(1, 60))
+def test_no_line_breaks_between_a_number_and_its_unit(letters: int) -> None:
+    text = "2 m temperature: SVQ better on 59 %, SimVP on 41 % of 12 h"
+    lines = style.broken(text, letters)
+    assert " ".join(lines) == text
+    assert not [line for line in lines if line[-1].isdigit()]
+    assert all(len(line) <= letters or line.count(" ") <= 1 for line in lines)
+
+
 def test_a_baseline_does_not_rule_the_scale_and_comes_last() -> None:
     far = weather() * 100
     far["rmse"].attrs["units"] = "K"

@@ -4,7 +4,6 @@ A grid of the Earth is drawn as a map, pixels as a picture; colours as they are,
 the colours of a scale.
 """
 
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -20,7 +19,7 @@ from svqkit.errors import SvqkitError
 from svqkit.plots.fields import is_colour, is_grey, is_lat_lon, plane_of
 from svqkit.plots.mapaxes import View, draw_map, label_degrees, map_projection, on_map, places_on_map
 from svqkit.plots.names import plain
-from svqkit.plots.style import COLUMN_WIDTH, DIVERGING, ERROR, FULL_WIDTH, MISSING, SEQUENTIAL, heading, use
+from svqkit.plots.style import COLUMN_WIDTH, DIVERGING, ERROR, FULL_WIDTH, MISSING, SEQUENTIAL, broken, heading, use
 
 _TAIL = 1.0  # percent of the values at each end that a scale leaves out: few cells would leave all others pale
 _HIGHEST = 8.4  # inches of panels that fit on a page
@@ -132,7 +131,7 @@ def draw_panels(rows: Mapping[str, Sequence[Panel]], title: str, projection: Vie
                     continue
                 panel = row[column]
                 _draw(axes, panel, projection, left=column == 0, bottom=number == len(rows) - 1)
-                said = "\n".join(textwrap.fill(line, letters) for line in panel.title.split("\n"))
+                said = "\n".join(part for line in panel.title.split("\n") for part in broken(line, letters))
                 axes.set_title(said, **({"size": 6} if small else {}))
                 if not _looks_as_it_is(panel):
                     places.setdefault(panel.scale, []).append((number, axes))

@@ -1,5 +1,6 @@
 """The look that all figures share, and writing them so that the same data gives the same bytes."""
 
+import re
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,11 +48,17 @@ def heading(figure: Figure, text: str) -> None:
     """Write what a figure shows above it, broken into lines that fit its width and are about equally long."""
     letters = int(figure.get_figwidth() * 12.5)  # of the heading's size and weight
 
-    def lines(width: int) -> list[str]:
-        return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    most = len(broken(text, letters))
+    figure.suptitle(
+        "\n".join(next(lines for width in range(1, letters + 1) if len(lines := broken(text, width)) <= most))
+    )
 
-    narrowest = next(width for width in range(1, letters + 1) if len(lines(width)) <= len(lines(letters)))
-    figure.suptitle("\n".join(lines(narrowest)))
+
+def broken(text: str, letters: int) -> list[str]:
+    """Return a text in lines of at most ``letters``, broken at spaces, but not between a number and its unit."""
+    joined = re.sub(r"(?<=\d) (?=[%°a-zA-Z])", "\N{NO-BREAK SPACE}", text)
+    lines = textwrap.wrap(joined, letters, break_long_words=False, break_on_hyphens=False)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
 def marked(figure: Figure, simulated: bool, subject: str = "") -> Figure:
