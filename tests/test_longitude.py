@@ -15,11 +15,11 @@ from torch.nn import functional as F
 from svqkit import evaluation, load_run
 from svqkit.data.domain import refuse_region
 from svqkit.data.prepare import prepare
+from svqkit.devices.convolutions import DilatedConv2d
 from svqkit.errors import SvqkitError
 from svqkit.models import SimVP, translators
 from svqkit.models.longitude import widened, wrap_longitude
 from svqkit.models.translators.anatomy import ANATOMY
-from svqkit.models.translators.blocks import DilatedConv2d
 from svqkit.paper.costs import Case, Subject
 from svqkit.quantizers import SVQ
 from svqkit.settings.params import Experiment, Model, as_tree, load_params, override

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor, multiprocessing, nn
 
 from svqkit import models
-from svqkit.devices import performance
-from svqkit.devices.performance import PointwiseConv2d, compiled, rehearse, to_channels_last
+from svqkit.devices import convolutions, performance
+from svqkit.devices.convolutions import DilatedConv2d, PointwiseConv2d
+from svqkit.devices.performance import compiled, rehearse, to_channels_last
 from svqkit.models.simvp import stacked, unstacked
-from svqkit.models.translators.blocks import DilatedConv2d
 from svqkit.settings.params import Experiment, load_params, override
 from svqkit.training import loop
 
@@ -208,7 +208,7 @@ def test_a_pointwise_convolution_is_torchs_with_its_gradients(
     towards = torch.randn(batch, channels_out, height, width, dtype=torch.float64)
     found = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(performance, "WORTH_IT", 0)
+        patch.setattr(convolutions, "WORTH_IT", 0)
         assert ours._is_worth_it(x)
         for module in (ours, theirs):
             frames = x.clone(memory_format=torch.preserve_format).requires_grad_()
@@ -217,6 +217,40 @@ def test_a_pointwise_convolution_is_torchs_with_its_gradients(
             found.append((y.detach(), frames.grad, *(weight.grad for weight in module.parameters())))
     for own, expected in zip(*found, strict=True):
         torch.testing.assert_close(own, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("kernel", "exact"), [((3, 3), False), ((5, 5), True), ((5, 7), True)])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_a_large_depthwise_kernel_is_computed_in_float32_under_bf16(
+    kernel: tuple[int, int], exact: bool, dilation: int
+) -> None:
+    torch.manual_seed(0)
+    padding = tuple(dilation * (size // 2) for size in kernel)
+    theirs = nn.Conv2d(8, 8, kernel, padding=padding, groups=8, dilation=dilation)
+    ours = to_channels_last(copy.deepcopy(theirs))
+    if dilation > 1:
+        ours.__class__ = DilatedConv2d
+    x, towards = torch.randn(2, 8, 9, 11).bfloat16(), torch.randn(2, 8, 9, 11).bfloat16()
+    theirs(x.float()).backward(towards.float())
+    with torch.autocast("cpu", torch.bfloat16):
+        y = ours(x)
+        y.backward(towards)
+    assert y.dtype == torch.bfloat16
+    torch.testing.assert_close(y.float(), theirs(x.float()), rtol=2e-2, atol=2e-2)
+    difference = (ours.weight.grad - theirs.weight.grad).abs().max()
+    assert (difference < 1e-4) == exact
+
+
+@pytest.mark.parametrize(
+    ("device", "units", "warned"),
+    [("cpu", {}, True), ("cpu", {"amx_bf16": True}, False), ("cpu", {"avx512_bf16": True}, False), ("meta", {}, False)],
+)
+def test_who_trains_in_bf16_without_units_for_it_is_told(
+    device: str, units: dict[str, bool], warned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x86 = {"architecture": "x86_64", "avx512_bf16": False, "amx_bf16": False}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: x86 | units, raising=False)
+    assert bool(performance.bf16_note(torch.device(device))) == warned
 
 
 LARGE = 2**28

@@ -10,9 +10,10 @@ from timm.layers import DropPath as TimmDropPath
 from timm.layers import LayerScale2d
 from torch import Tensor, nn
 
+from svqkit.devices.convolutions import DilatedConv2d
 from svqkit.errors import SvqkitError
 from svqkit.models import SimVP, translators
-from svqkit.models.translators.blocks import DilatedConv2d, DropPath, LayerScale, depthwise
+from svqkit.models.translators.blocks import DropPath, LayerScale, depthwise
 from svqkit.models.translators.swin import Swin
 from svqkit.quantizers import NoQuantization
 from svqkit.settings.params import TRANSLATORS, Model, load_params, override

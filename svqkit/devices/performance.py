@@ -7,14 +7,9 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from svqkit.devices.convolutions import DepthwiseConv2d, PointwiseConv2d
 from svqkit.settings.params import Compile
-
-# torch gives a single thread's 1 × 1 convolutions of fewer samples than these to BLAS.
-BATCH_FOR_ONEDNN = 16
-# Multiplications from which on oneDNN is the faster one.
-WORTH_IT = 2**24
 
 # Parameters of glibc's mallopt, and what it comes to by itself after some steps.
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
@@ -26,7 +21,7 @@ Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def to_channels_last(model: nn.Module) -> nn.Module:
-    """Change a model in place: weights of 2-D convolutions have channels last, 1 × 1 ones are fast with any threads.
+    """Change a model in place: weights of 2-D convolutions have channels last, 1 × 1 and depthwise ones are fast.
 
     Names and values of parameters and buffers stay. Returns the model.
     """
@@ -35,35 +30,10 @@ def to_channels_last(model: nn.Module) -> nn.Module:
             # Not contiguous(), which leaves a 1 × 1 kernel as it is and so its strides unlike those of its gradient.
             weight.data = torch.empty_like(weight, memory_format=torch.channels_last).copy_(weight.data)
     for module in model.modules():
-        if type(module) is nn.Conv2d and PointwiseConv2d.can_be(module):
-            module.__class__ = PointwiseConv2d
+        for kind in (PointwiseConv2d, DepthwiseConv2d):
+            if type(module) is nn.Conv2d and kind.can_be(module):
+                module.__class__ = kind
     return model
-
-
-class PointwiseConv2d(nn.Conv2d):
-    """A 1 × 1 convolution that a single thread of a CPU computes with oneDNN too: the rows of maps as its samples.
-
-    Measured on an AMD EPYC, forth and back, 256 → 2048 channels, 4 samples of 16 × 32: 82 ms by BLAS, 46 ms.
-    """
-
-    @staticmethod
-    def can_be(module: nn.Conv2d) -> bool:
-        """Return whether a convolution is one of single positions, with nothing around them."""
-        return (module.kernel_size, module.stride, module.padding, module.groups) == ((1, 1), (1, 1), (0, 0), 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x (B, C, H, W) → (B, channels_out, H, W)."""
-        if not self._is_worth_it(x):
-            return super().forward(x)
-        rows = x.permute(0, 2, 3, 1).flatten(0, 1).unsqueeze(1)  # (B·H, 1, W, C)
-        y = F.conv2d(rows.permute(0, 3, 1, 2), self.weight, self.bias).permute(0, 2, 3, 1)
-        return y.squeeze(1).unflatten(0, (len(x), -1)).permute(0, 3, 1, 2)
-
-    def _is_worth_it(self, x: Tensor) -> bool:
-        if torch.compiler.is_compiling() or x.device.type != "cpu" or x.ndim != 4:
-            return False
-        single = torch.get_num_threads() == 1 and len(x) < BATCH_FOR_ONEDNN
-        return single and x.numel() * self.out_channels >= WORTH_IT
 
 
 def compiled(objective: nn.Module, wanted: Compile, example: tuple[Tensor, Tensor], say: Callable[[str], None]) -> Step:
@@ -110,6 +80,14 @@ def rehearse(objective: nn.Module, step: Step, example: tuple[Tensor, Tensor]) -
         objective.zero_grad()
         for buffer, before in zip(objective.buffers(), buffers, strict=True):
             buffer.copy_(before)
+
+
+def bf16_note(device: torch.device) -> str:
+    """Return what must be said of bf16 on a device: that it is slower on this CPU, where it has no units for it."""
+    has = getattr(torch.cpu, "get_capabilities", dict)()  # of x86-64 only, and not in every torch
+    if device.type != "cpu" or has.get("architecture") != "x86_64" or has["avx512_bf16"] or has["amx_bf16"]:
+        return ""
+    return "This CPU has no units for bf16: steps take about twice as long as with `precision: fp32`."
 
 
 @contextmanager

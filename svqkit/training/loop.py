@@ -24,7 +24,7 @@ from svqkit.data.domain import Domain, refuse_region
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches, epoch_order, scoring_batch
 from svqkit.devices.distributed import refuse_uneven, sync_layers
-from svqkit.devices.performance import compiled, freed_memory_kept, to_channels_last
+from svqkit.devices.performance import bf16_note, compiled, freed_memory_kept, to_channels_last
 from svqkit.errors import SvqkitError
 from svqkit.models.simvp import roll_out
 from svqkit.progress import progress as progress_bar
@@ -125,6 +125,8 @@ def train(
             f"`pip install 'svqkit[{wanted_log}]'`, or leave the setting out."
         )
     settings = experiment.training
+    if settings.precision == "bf16" and (note := bf16_note(accelerator.device)):
+        accelerator.print(note, file=sys.stderr)
     train_set = Examples(experiment, store, "train", accelerator)
     validation_split = "test" if experiment.protocol == "paper" else "validation"
     validation_set = Examples(experiment, store, validation_split, accelerator)
