@@ -30,6 +30,8 @@ class ResidualVQ(Assignment):
     2203.01941. The codebook is that of vector-quantize-pytorch, the defaults those of the SVQ paper's comparison.
     """
 
+    moves = True
+
     def __init__(
         self,
         dim: int,
@@ -75,6 +77,8 @@ class GroupedResidualVQ(Assignment):
     Source: Yang et al., "HiFi-Codec", arXiv 2305.02765. The codebook is that of vector-quantize-pytorch, the defaults
     those of the SVQ paper's comparison.
     """
+
+    moves = True
 
     def __init__(
         self,

@@ -13,7 +13,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers.assignment import Assignment, projections, straight_through, sum_over_processes
+from svqkit.quantizers.assignment import (
+    Assignment,
+    mean_square,
+    number_of_processes,
+    projections,
+    straight_through,
+    sum_over_processes,
+)
+from svqkit.quantizers.base import in_eval_mode
 
 
 class VQ(Assignment):
@@ -32,6 +40,8 @@ class VQ(Assignment):
     Source: van den Oord et al., "Neural Discrete Representation Learning", arXiv 1711.00937. The defaults are those of
     the SVQ paper's comparison.
     """
+
+    moves = True
 
     def __init__(self, dim: int, codebook_size: int = 1024, decay: float = 0.8, commitment_weight: float = 1.0) -> None:
         super().__init__(dim, codebook_size)
@@ -65,6 +75,8 @@ class MultiheadVQ(Assignment):
 
     Source: vector-quantize-pytorch; the defaults are those of the SVQ paper's comparison.
     """
+
+    moves = True
 
     def __init__(
         self,
@@ -128,7 +140,8 @@ class SimVQ(Assignment):
 
     def codes(self) -> Tensor:
         """Return the codebook C (K, D), without its gradient."""
-        return self.layer.codebook.detach()
+        with in_eval_mode(self):
+            return self.layer.codebook.detach()
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         # Not the library's own forward: it is compiled anew for every batch size.
@@ -138,8 +151,8 @@ class SimVQ(Assignment):
         chosen = torch.cdist(*both, compute_mode="use_mm_for_euclid_dist").argmin(1).view(vectors.shape[:2])
         codes = F.embedding(chosen, codebook)
         if not self.training:
-            return codes, chosen[..., None], vectors.new_zeros(())
-        loss = F.mse_loss(codes, vectors.detach()) + self.commitment_weight * F.mse_loss(vectors, codes.detach())
+            return straight_through(vectors, codes, training=False), chosen[..., None], vectors.new_zeros(())
+        loss = mean_square(codes, vectors.detach()) + self.commitment_weight * mean_square(vectors, codes.detach())
         return straight_through(vectors, codes), chosen[..., None], loss
 
 
@@ -205,11 +218,13 @@ def nearest(codebook: nn.Module, vectors: Tensor, commitment_weight: float) -> t
             "gradient at other codes. Leave the quantizer out of the checkpointed part, or train a quantizer without "
             "a moving codebook, such as SVQ or SimVQ."
         )
+    if not vectors.numel() and number_of_processes() == 1:  # several add up what each of them has
+        return vectors, vectors.new_empty(vectors.shape[:-1], dtype=torch.long), vectors.sum()
     codes, chosen, _ = codebook(vectors)
     codes = codes.to(vectors)
     if not codebook.training:
-        return codes, chosen, vectors.new_zeros(())
-    return straight_through(vectors, codes), chosen, commitment_weight * F.mse_loss(vectors, codes)
+        return straight_through(vectors, codes, training=False), chosen, vectors.new_zeros(())
+    return straight_through(vectors, codes), chosen, commitment_weight * mean_square(vectors, codes)
 
 
 def _nothing(vectors: Tensor, mask: Tensor | None = None) -> None:
