@@ -12,6 +12,7 @@ from svqkit.errors import SvqkitError
 from svqkit.models import translators
 from svqkit.models.layers import ConvBlock
 from svqkit.models.longitude import widened, wrap_longitude
+from svqkit.quantizers import Quantizer
 from svqkit.settings.params import Model
 
 
@@ -42,7 +43,7 @@ class SimVP(nn.Module):
     Source: Gao et al., "SimVP: Simpler yet Better Video Prediction", CVPR 2022, arXiv 2206.05099, and OpenSTL.
     """
 
-    def __init__(self, settings: Model, quantizer: nn.Module, frames: int, frame_shape: tuple[int, int, int]) -> None:
+    def __init__(self, settings: Model, quantizer: Quantizer, frames: int, frame_shape: tuple[int, int, int]) -> None:
         super().__init__()
         channels, *size = frame_shape
         self.frames, self.channels = frames, channels
@@ -56,7 +57,7 @@ class SimVP(nn.Module):
             ConvBlock(width, hidden, settings.spatio_kernel_enc, scale)
             for width, scale in zip(widths_in, down, strict=True)
         )
-        self.quantizer = quantizer
+        self.quantizer: Quantizer = quantizer
         latent_size = tuple(-(-length // self.multiple) for length in size)
         self.translator = translators.build(settings, frames * hidden, latent_size)
         self.decoder = nn.ModuleList(

@@ -43,6 +43,7 @@ class Assignment(Quantizer):
     """
 
     moves = False  # whether a codebook follows the latents while training
+    _assign_module: nn.Module
 
     def __init__(self, dim: int, codebook_size: int, **sizes: int) -> None:
         super().__init__(dim)

@@ -182,7 +182,9 @@ def is_plain(layer: nn.Module) -> bool:
 
 def apply_linear(layer: nn.Module, x: Tensor) -> Tensor:
     """Map the channels at every position by a linear layer, or what wraps one: (N, in, H, W) → (N, out, H, W)."""
-    return per_position(x, layer.weight, layer.bias) if is_plain(layer) else as_map(layer(rows(x)), x)
+    if isinstance(layer, nn.Linear) and is_plain(layer):
+        return per_position(x, layer.weight, layer.bias)
+    return as_map(layer(rows(x)), x)
 
 
 def per_position(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -59,13 +59,13 @@ class ResidualLFQ(Assignment):
         )
 
     def constants(self) -> dict[str, Tensor]:
-        bits = len(self.steps[0].bit_values)
+        bits = (self.codebook_size // len(self.steps)).bit_length() - 1
         return {f"steps.{number}.bit_values": _bit_values(bits, "cpu") for number in range(len(self.steps))}
 
     @torch.no_grad()
     def codes(self) -> Tensor:
         """Return what each code of each step adds to the output, (K, D), step by step."""
-        codes = torch.cat([step.codes() for step in self.steps])
+        codes = torch.cat([step.codes() for step in self.steps if isinstance(step, _Signs)])
         return project_codes(codes, self.project_out, stages=len(self.steps))
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -36,6 +36,9 @@ class Config:
 class Pretrained(nn.Module):
     """A layer that knows what it was made with, can be saved to a folder and opened from there."""
 
+    dim: int
+    made_with: dict[str, Any]
+
     def __new__(cls, *given: Any, **options: Any) -> Self:
         """Make a layer and note what it is made with; a copy, made with nothing, gets the note of the original."""
         layer = super().__new__(cls)

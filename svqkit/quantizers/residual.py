@@ -103,7 +103,7 @@ class GroupedResidualVQ(Assignment):
 
     def codes(self) -> Tensor:
         """Return the codes (K, D), group by group; each is 0 in the channels of the other groups."""
-        return torch.block_diag(*(group.codes() for group in self.groups))
+        return torch.block_diag(*(group.codes() for group in self.groups if isinstance(group, _Steps)))
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         parts = vectors.chunk(len(self.groups), dim=-1)
@@ -124,12 +124,12 @@ class _Steps(nn.Module):
 
     def codes(self) -> Tensor:
         """Return the codes of all codebooks, one after the other."""
-        return torch.cat([codebook.embed[0] for codebook in self.codebooks])
+        return torch.cat([codebook.get_buffer("embed")[0] for codebook in self.codebooks])
 
     def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the sum of the codes (N, P, D), their numbers (N, P, S), and the mean loss of the steps."""
         rest, output = vectors, torch.zeros_like(vectors)
-        chosen, losses, size = [], [], self.codebooks[0].embed.shape[1]
+        chosen, losses, size = [], [], self.codebooks[0].get_buffer("embed").shape[1]
         for step in range(self.number):
             own = step % len(self.codebooks)
             codes, number, loss = nearest(self.codebooks[own], rest[None], self.commitment_weight)

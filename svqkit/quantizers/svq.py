@@ -1,10 +1,10 @@
 """Sparse vector quantization (SVQ), folded so that the codebook costs nothing beside the layers around it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
 from svqkit.errors import SvqkitError
@@ -205,11 +205,11 @@ class _Fold(torch.autograd.Function):
         return codebook.t() @ weight, codebook.t() @ bias
 
     @staticmethod
-    def setup_context(ctx: FunctionCtx, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
         ctx.save_for_backward(*inputs)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, matrix: Tensor, vector: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, matrix: Tensor, vector: Tensor) -> tuple[Tensor | None, ...]:
         codebook, weight, bias = ctx.saved_tensors
         with without_autocast(codebook.device):
             to_codebook = (weight @ matrix.t()).addr_(bias, vector) if ctx.needs_input_grad[0] else None

@@ -50,7 +50,7 @@ class VQ(Assignment):
 
     def codes(self) -> Tensor:
         """Return the codebook (K, D)."""
-        return self.codebook.embed[0].clone()
+        return self.codebook.get_buffer("embed")[0].clone()
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         output, chosen, loss = nearest(self.codebook, vectors[None], self.commitment_weight)
@@ -96,7 +96,7 @@ class MultiheadVQ(Assignment):
 
     def codes(self) -> Tensor:
         """Return the codes (K, ``codebook_dim``), before the map that mixes the heads; by head if each has its own."""
-        return self.codebook.embed.flatten(0, 1).clone()
+        return self.codebook.get_buffer("embed").flatten(0, 1).clone()
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         by_head = torch.stack(self.project_in(vectors).chunk(self.heads, -1))

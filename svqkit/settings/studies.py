@@ -135,13 +135,14 @@ def _of_studies(studies: Mapping[str, Any], datasets: Mapping[str, Any], problem
     for study, groups in studies.items():
         groups = dict(mapping(groups, f"studies.{study}", problems))
         compare_with = groups.pop(COMPARE_WITH, None)
-        made, order = {}, []
+        made: dict[str, Entry] = {}
+        order: list[str] = []
         bases = [(base, changes) for key, changes in groups.items() for base in names_in(key)]
         for base, changes in bases:
             start = Entry(base) if base in datasets else ChainMap(made, entries).get(base)
             where = f"studies.{study}.{base}"
             if start is None:
-                above = ChainMap(made, entries, datasets)
+                above = [*made, *entries, *datasets]
                 problems.append(
                     f"{where}: unknown base {base!r}{hint(base, above)}; valid: experiments that stand above, and the "
                     f"datasets {listed(datasets)}"

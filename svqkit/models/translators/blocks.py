@@ -101,6 +101,8 @@ class DilatedConv2d(nn.Conv2d):
     with 256 channels of 16 × 32 and a 7 × 7 kernel, d = 3, forth 9.2 → 0.8 ms, back 61 → 7 ms.
     """
 
+    padding: tuple[int, int]
+
     def forward(self, x: Tensor) -> Tensor:
         """x (B, C, H, W) → (B, C, H', W'), the same height and width with full padding."""
         if x.device.type != "cpu" or torch.compiler.is_exporting():
