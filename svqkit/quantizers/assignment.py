@@ -31,7 +31,7 @@ class Assignment(Quantizer):
 
     A subclass says in ``_assign`` what the output is and which codes were chosen. It is computed in float32 also under
     autocast and in a module of half precision, which would choose other codes and round their moving averages; the
-    latter are rounded only when they are kept.
+    latter are rounded only when they are kept, which they are where the subclass has ``moves``.
 
     Args:
         dim: D, the number of channels.
