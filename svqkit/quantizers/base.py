@@ -31,7 +31,7 @@ class Quantized(NamedTuple):
     loss: Tensor
 
 
-pytree._register_namedtuple(Quantized, serialized_type_name="svqkit.Quantized")  # for torch.export.save
+pytree._register_namedtuple(Quantized, serialized_type_name="svqkit.quantizers.base:Quantized")  # for torch.export.save
 
 
 class Quantizer(Pretrained):
