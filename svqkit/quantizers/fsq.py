@@ -31,14 +31,14 @@ class FSQ(Assignment):
     def __init__(self, dim: int, levels: tuple[int, ...] = (8, 5, 5, 5)) -> None:
         _check(self, levels)
         super().__init__(dim, prod(levels))
-        # Its import takes 2 s, which only who uses it should wait for.
-        from vector_quantize_pytorch import FSQ as Library
-
         with torch.device("cpu"):  # it looks at numbers, which a layer without values has not
+            # Its import takes 2 s, which only who uses it should wait for.
+            from vector_quantize_pytorch import FSQ as Library
+
             self.layer = Library(levels=list(levels), dim=dim)
             # One whose numbers are not projected holds the grid and nothing else.
             self.grid = dict(Library(levels=list(levels), dim=len(levels)).named_buffers())
-        self.layer.to(torch.get_default_device())
+        self.layer.to(torch.empty(0).device)
 
     def constants(self) -> dict[str, Tensor]:
         return {f"layer.{name}": value for name, value in self.grid.items()}
@@ -87,7 +87,7 @@ class ResidualFSQ(Assignment):
         self.num_quantizers, self.grid = num_quantizers, tuple(levels)
         self.project_in, self.project_out = projections(dim, len(levels))
         for name, value in self.constants().items():
-            self.register_buffer(name, value.to(torch.get_default_device()), persistent=False)
+            self.register_buffer(name, value.to(torch.empty(0).device), persistent=False)
 
     def constants(self) -> dict[str, Tensor]:
         strides = [prod(self.grid[:i]) for i in range(len(self.grid))]

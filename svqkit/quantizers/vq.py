@@ -132,8 +132,9 @@ class SimVQ(Assignment):
 
     def __init__(self, dim: int, codebook_size: int = 1024, commitment_weight: float = 0.25) -> None:
         super().__init__(dim, codebook_size)
-        # Its import takes 2 s, which only who uses it should wait for.
-        from vector_quantize_pytorch import SimVQ as Library
+        # Its import takes 2 s, which only who uses it should wait for; older versions of torch can't in meta's context.
+        with torch.device("cpu"):
+            from vector_quantize_pytorch import SimVQ as Library
 
         self.commitment_weight = commitment_weight
         self.layer = Library(dim, codebook_size)
@@ -179,7 +180,8 @@ def moving_codebook(
 
     Source: vector-quantize-pytorch (its codebook); Razavi et al., arXiv 1906.00446, for the moving average.
     """
-    from vector_quantize_pytorch import VectorQuantize
+    with torch.device("cpu"):  # for older versions of torch, which can't on the meta device
+        from vector_quantize_pytorch import VectorQuantize
 
     stochastic = {} if temperature is None else {"stochastic_sample_codes": True, "sample_codebook_temp": temperature}
     layer = VectorQuantize(
