@@ -173,7 +173,7 @@ def is_plain(layer: nn.Module) -> bool:
     it: what these do is known only by calling them.
     """
     hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks)
-    is_linear = type(layer).forward is nn.Linear.forward and "forward" not in vars(layer)
+    is_linear = type(layer).forward is nn.Linear.forward and "forward" not in layer.__dict__
     if not is_linear or any(hooks) or layer.bias is None:
         return False
     weight = layer._parameters.get("weight")  # a parametrization computes it, and has none here

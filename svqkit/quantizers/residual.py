@@ -121,6 +121,7 @@ class _Steps(nn.Module):
         super().__init__()
         self.number, self.commitment_weight = steps, commitment_weight
         self.codebooks = nn.ModuleList(codebooks)
+        self.size = codebooks[0].get_buffer("embed").shape[1]
 
     def codes(self) -> Tensor:
         """Return the codes of all codebooks, one after the other."""
@@ -129,11 +130,11 @@ class _Steps(nn.Module):
     def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the sum of the codes (N, P, D), their numbers (N, P, S), and the mean loss of the steps."""
         rest, output = vectors, torch.zeros_like(vectors)
-        chosen, losses, size = [], [], self.codebooks[0].get_buffer("embed").shape[1]
+        chosen, losses = [], []
         for step in range(self.number):
             own = step % len(self.codebooks)
             codes, number, loss = nearest(self.codebooks[own], rest[None], self.commitment_weight)
             rest, output = rest - codes[0].detach(), output + codes[0]
-            chosen.append(number[0] + own * size)
+            chosen.append(number[0] + own * self.size)
             losses.append(loss)
         return output, torch.stack(chosen, -1), torch.stack(losses).mean()
