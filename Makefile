@@ -123,9 +123,10 @@ gpu: setup  ## on a GPU: its tests, then a benchmark of eight minutes, into docs
 test: data  ## run the tests on two cores, ALL=1: also the slow ones (ARGS="-k word" picks some)
 	@$(WITH_VENV) $(VENV_PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(if $(ALL)$(ARGS),,-m "not slow") $(ARGS)
 
-lint: setup  ## check style and format; `.venv/bin/ruff format` mends the latter
+lint: setup  ## check style, format and the core's types; `.venv/bin/ruff format` mends the format
 	@failed=0; $(VENV_PYTHON) -m ruff check . || failed=1; \
-	$(VENV_PYTHON) -m ruff format --check . || failed=1; exit $$failed
+	$(VENV_PYTHON) -m ruff format --check . || failed=1; \
+	$(VENV_PYTHON) -m mypy || failed=1; exit $$failed
 
 lab: setup  ## open the notebooks in JupyterLab
 	@$(WITH_VENV) $(VENV_PYTHON) -m jupyterlab notebooks
@@ -145,6 +146,6 @@ lock:  ## make requirements.lock anew from pyproject.toml (UPGRADE=1: with the n
 	@echo "requirements.lock: $$(grep -c == requirements.lock) pins. Next: make setup"
 
 clean:  ## remove caches and leftovers of builds; data, results and .venv stay
-	@rm -rf build dist svqkit.egg-info .pytest_cache .ruff_cache .hypothesis .venv-lock
+	@rm -rf build dist svqkit.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .venv-lock
 	@find svqkit tests notebooks benchmarks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune \
 		-exec rm -rf {} + 2>/dev/null || true

@@ -75,7 +75,8 @@ def read_netcdf(
     """
     with reading(path, aid=again):
         dataset = xr.load_dataset(path, engine="netcdf4")
-    for what, wanted, there in (("variable", variables, dataset.variables), ("attribute", attributes, dataset.attrs)):
+    here = list(map(str, dataset.variables)), list(dataset.attrs)
+    for what, wanted, there in zip(("variable", "attribute"), (variables, attributes), here, strict=True):
         if missing := [name for name in wanted if name not in there]:
             raise SvqkitError(f"{path} lacks the {what}(s) {listed(missing)}; it has {listed(there)}. {again}")
     return dataset

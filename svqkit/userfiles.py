@@ -216,7 +216,7 @@ def _refuse_doubling(root: Node, where: str) -> None:
             return counts[id(node)]
         counts[id(node)] = 0
         if node.tag not in PLAIN_TAGS:
-            kind, line = node.tag.rpartition(":")[2], node.start_mark.line + 1
+            kind, line = str(node.tag).rpartition(":")[2], node.start_mark.line + 1
             raise SvqkitError(
                 f"{where}, line {line}: a value of type {kind!r}; expected text, a number, true or false, a list or a "
                 "mapping. Write one of these."

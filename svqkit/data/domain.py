@@ -109,7 +109,7 @@ class Domain:
             **{name: getattr(store, name) for name in same},
             channels=tuple(store.channels),
             units=tuple(store.units),
-            size=tuple(store.frame_shape[1:]),
+            size=(store.frame_shape[1], store.frame_shape[2]),
             lat=tuple(np.asarray(coordinates.get("lat", ()), float).tolist()),
             lon=tuple(np.asarray(coordinates.get("lon", ()), float).tolist()),
             mean=tuple(scale.mean.flatten().tolist()),

@@ -57,7 +57,8 @@ class SplitStatistics:
         self.distinct = sorted({self._key(owned) for splits in clips.values() for owned in splits.values()})
         self.frames = [np.concatenate([np.arange(*clip) for clip in key]) for key in self.distinct]
         earlier = state or [{} for _ in self.distinct]
-        self.gathered = [ChannelStatistics(**{key: np.array(part) for key, part in one.items()}) for one in earlier]
+        arrays: list[dict[str, Any]] = [{key: np.array(part) for key, part in one.items()} for one in earlier]
+        self.gathered = [ChannelStatistics(**one) for one in arrays]
 
     def add(self, block: np.ndarray, start: int) -> None:
         """Take in the frames (n, C, H, W) from ``start`` on."""

@@ -217,9 +217,9 @@ class Normaliser:
             raise SvqkitError(
                 f"{store.path}: {constant} never changes in the {split} split, so it can't be normalised."
             )
-        mean, std = (torch.tensor(value, dtype=torch.float32)[:, None, None] for value in (mean, std))
+        both = [torch.tensor(value, dtype=torch.float32)[:, None, None] for value in (mean, std)]
         reversed_channels = store.blue_first(split, protocol) != store.blue_first("train", protocol)
-        return cls(mean, std, store.scale, reversed_channels)
+        return cls(both[0], both[1], store.scale, reversed_channels)
 
     def to(self, device: torch.device) -> "Normaliser":
         """Return the same on another device."""

@@ -7,7 +7,7 @@ of processes.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
@@ -15,7 +15,8 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 from svqkit.errors import SvqkitError
 
-Rows = TypeVar("Rows")
+Rows = TypeVar("Rows", bound=Any)
+M = TypeVar("M", bound=nn.Module)
 
 
 def rank_and_count() -> tuple[int, int]:
@@ -49,7 +50,7 @@ def refuse_uneven(what: str, samples: int, count: int) -> None:
         )
 
 
-def sync_layers(model: nn.Module) -> nn.Module:
+def sync_layers(model: M) -> M:
     """Replace, in place, dropout, drop path and batch normalisation by layers that work on the batch of all processes.
 
     For processes that have the same seed, and a model that is on its device. Names and values of parameters and
@@ -59,17 +60,17 @@ def sync_layers(model: nn.Module) -> nn.Module:
     for parent in list(model.modules()):
         for name, child in parent.named_children():
             # By name: timm has a drop path of its own, and importing it takes longer than starting all the rest.
-            kind = type(child).__name__
-            if kind == "Dropout" and child.p > 0:
-                setattr(parent, name, Dropout(child.p))
+            kind, about = type(child).__name__, vars(child)
+            if kind == "Dropout" and about["p"] > 0:
+                setattr(parent, name, Dropout(about["p"]))
             elif kind == "DropPath":
-                setattr(parent, name, DropPath(child.drop_prob))
-            elif kind == "BatchNorm2d" and count > 1:
+                setattr(parent, name, DropPath(about["drop_prob"]))
+            elif kind == "BatchNorm2d" and isinstance(child, nn.BatchNorm2d) and count > 1:
                 on_gpu = child.weight.is_cuda
                 synced = nn.SyncBatchNorm.convert_sync_batchnorm(child) if on_gpu else BatchNorm2d.like(child)
                 setattr(parent, name, synced)
             elif hasattr(child, "shared_noise"):
-                child.shared_noise = True
+                about["shared_noise"] = True
     return model
 
 
@@ -113,6 +114,11 @@ class BatchNorm2d(nn.BatchNorm2d):
         own = cls(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
         own._parameters, own._buffers, own.training = norm._parameters, norm._buffers, norm.training
         return own
+
+    momentum: float
+    num_batches_tracked: Tensor
+    running_mean: Tensor
+    running_var: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, C, H, W) → the same shape."""

@@ -4,6 +4,7 @@ import ctypes
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +19,16 @@ AS_USUAL = {MMAP_MAX: 65536, MMAP_THRESHOLD: 2**25, TRIM_THRESHOLD: 2**26}
 _depth = 0  # contexts of freed_memory_kept that are open
 
 Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+M = TypeVar("M", bound=nn.Module)
 
 
+<<<<<<< HEAD
 def to_channels_last(model: nn.Module) -> nn.Module:
     """Change a model in place: weights of 2-D convolutions have channels last, 1 × 1 and depthwise ones are fast.
+=======
+def to_channels_last(model: M) -> M:
+    """Change a model in place: weights of 2-D convolutions have channels last, 1 × 1 ones are fast with any threads.
+>>>>>>> layer
 
     Names and values of parameters and buffers stay. Returns the model.
     """
@@ -74,7 +81,8 @@ def rehearse(objective: nn.Module, step: Step, example: tuple[Tensor, Tensor]) -
     try:
         with torch.random.fork_rng(devices):
             objective.train()
-            sum(step(*example)).backward()
+            one, other = step(*example)
+            (one + other).backward()
     finally:
         objective.train(training)
         objective.zero_grad()
@@ -103,16 +111,16 @@ def freed_memory_kept() -> Iterator[None]:
     """
     global _depth
     library = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
-    has_mallopt = hasattr(library, "gnu_get_libc_version")
+    glibc = library if hasattr(library, "gnu_get_libc_version") else None
     _depth += 1
-    if has_mallopt and _depth == 1:
+    if glibc and _depth == 1:
         for parameter, value in KEEP.items():
-            library.mallopt(parameter, value)
+            glibc.mallopt(parameter, value)
     try:
         yield
     finally:
         _depth -= 1
-        if has_mallopt and _depth == 0:
+        if glibc and _depth == 0:
             for parameter, value in AS_USUAL.items():
-                library.mallopt(parameter, value)
-            library.malloc_trim(0)
+                glibc.mallopt(parameter, value)
+            glibc.malloc_trim(0)

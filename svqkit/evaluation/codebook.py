@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -187,7 +188,7 @@ def _check(run: Run, quantizer: Quantizer, latents: Tensor, codes: Sequence[int]
         raise SvqkitError(f"The latents of {run.name} are maps of {height} × {width}: there is no cell {outside[0]}.")
 
 
-def usage_tree(usage: Usage) -> dict[str, object]:
+def usage_tree(usage: Usage) -> dict[str, Any]:
     """Return a usage as plain arrays and numbers; ``sparsity`` is the share below each threshold."""
     tree = {name: value.numpy() if isinstance(value, Tensor) else value for name, value in vars(usage).items()}
     if usage.histogram is None:
@@ -234,7 +235,7 @@ def write_codebooks(runs: Sequence[Run], store: Store, folder: Path) -> None:
 
 def write_usage(usage: Mapping[str, Usage], path: Path) -> None:
     """Write usages by name as one npz of plain arrays, ``<name>/<field>``."""
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     for name, of_run in usage.items():
         tree = usage_tree(of_run)
         if "histogram" in tree:
@@ -246,13 +247,13 @@ def write_usage(usage: Mapping[str, Usage], path: Path) -> None:
         np.savez_compressed(file, **arrays)
 
 
-def read_usage(folder: str | Path) -> dict[str, dict[str, object]]:
+def read_usage(folder: str | Path) -> dict[str, dict[str, Any]]:
     """Read what ``write_usage`` wrote into a folder of scores: per run the tree of its usage.
 
     Raises:
         SvqkitError: it is not there, or damaged.
     """
-    usage: dict[str, dict[str, object]] = {}
+    usage: dict[str, dict[str, Any]] = {}
     for key, values in read_arrays(Path(folder) / "codebook.npz", "Run the evaluate stage: `dvc repro`.").items():
         name, _, field = key.rpartition("/")
         usage.setdefault(name, {})[field] = values

@@ -51,7 +51,8 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
     scored, windows = [], []
     first = next(iter(by_study(runs)), "")
     with replacing(output) as draft:
-        for contestant in [*baselines(store), *runs]:
+        contestants: list[Run | str] = [*baselines(store), *runs]
+        for contestant in contestants:
             run, who = (contestant if isinstance(contestant, Run) else None), experiment_and_seed(contestant)
             for protocol, test in tests.items():
                 if protocol == "clean" and run and not run.experiment.trained_for("clean"):
@@ -99,7 +100,7 @@ def _test_sets(store: Store, lpips: Lpips | None) -> tuple[dict[Protocol, TestSe
     It may be too short for that protocol's windows, or hold a channel that is constant in the test period, by whose
     own spread that protocol divides.
     """
-    tests = {"clean": TestSet(store, "clean", lpips)}
+    tests: dict[Protocol, TestSet] = {"clean": TestSet(store, "clean", lpips)}
     try:
         tests["paper"] = TestSet(store, "paper", lpips)
     except SvqkitError as error:
@@ -110,7 +111,7 @@ def _test_sets(store: Store, lpips: Lpips | None) -> tuple[dict[Protocol, TestSe
 def _lpips(store: Store, alexnet: str) -> Lpips | None:
     """LPIPS where frames suit it and AlexNet's weights are there; else the scores say why not."""
     trunk = alexnet_file(alexnet)
-    if store.kind != "image" or lpips_reason(*store.frame_shape, trunk) is not None:
+    if trunk is None or store.kind != "image" or lpips_reason(*store.frame_shape, trunk) is not None:
         return None
     return Lpips(trunk, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 

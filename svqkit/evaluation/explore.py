@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,9 @@ from svqkit.quantizers.base import as_map, rows
 from svqkit.training.fingerprint import settings_of_training
 from svqkit.training.runs import Run, finished_seeds, open_run
 
+if TYPE_CHECKING:
+    from svqkit.models import SimVP
+
 AT_EACH_PLACE, EVERYWHERE = "the strongest at each place", "the same ones everywhere"
 
 
@@ -32,7 +36,7 @@ def open_comparable(folders: Sequence[str | Path]) -> list[Run]:
     Raises:
         SvqkitError: fewer than two runs, runs on different data, or two of one name.
     """
-    runs = [open_run(path) for folder in folders for path in finished_seeds(folder) or [folder]]
+    runs = [open_run(path) for folder in folders for path in finished_seeds(folder) or [Path(folder)]]
     if len(runs) < 2:
         raise SvqkitError(
             f"A comparison needs two runs or more, got {', '.join(str(run.path) for run in runs) or 'none'}. "
@@ -92,7 +96,8 @@ def diagnose(contestant: Run | str, store: Store, channel: int | str | None = No
         raise SvqkitError(f"{store.path} has no channel {channel!r}. Give one of: {', '.join(names[:20])}.")
     test, who = TestSet(store, "clean"), (name, 0) if name else experiment_and_seed(contestant)
     result = test.evaluate(test.forecaster(contestant), *who, index)
-    errors = None if index is None else _errors_of_channel(result.of_channel, store, index)
+    kept = result.of_channel
+    errors = None if index is None or kept is None else _errors_of_channel(kept, store, index)
     return Diagnosis(*who, result.scores, error_fields(result.errors, store), result.windows, errors)
 
 
@@ -135,7 +140,7 @@ def truth_of(errors: xr.DataArray, store: Store) -> xr.DataArray:
 
 def window_rmse(errors: xr.DataArray) -> pd.Series:
     """Return the RMSE of each window over leads and places, by area where these are on Earth; index ``window``."""
-    squares = errors**2
+    squares: Any = errors**2
     if "lat" in errors.dims:
         squares = squares.weighted(np.cos(np.deg2rad(errors["lat"])).clip(min=0))
     return np.sqrt(squares.mean([dim for dim in errors.dims if dim != "window"])).to_series()
@@ -185,7 +190,8 @@ def error_by_codes_kept(run: Run, store: Store, usage: Usage, windows: int = 4) 
     strongest = usage.strength.argsort(descending=True, stable=True)
     for kept in (AT_EACH_PLACE, EVERYWHERE):
         for count in counts:
-            model.quantizer = FewCodes(quantizer, count, None if kept == AT_EACH_PLACE else strongest[:count])
+            few = None if kept == AT_EACH_PLACE else strongest[:count]
+            model.register_module("quantizer", FewCodes(quantizer, count, few))
             found.append((kept, int(count), float((_error(model, batch, scale) / whole).mean().sqrt())))
     return pd.DataFrame(found, columns=["kept", "codes", "error"])
 
@@ -229,7 +235,7 @@ def _check_sum(run: Run, quantizer: Quantizer, latents: Tensor) -> None:
         )
 
 
-def _error(model: nn.Module, batch: Batch, scale: Normaliser) -> Tensor:
+def _error(model: "SimVP", batch: Batch, scale: Normaliser) -> Tensor:
     """MSE (C,) in physical units, in float64."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     targets = scale.physical(batch.targets).double()

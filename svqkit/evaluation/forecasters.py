@@ -1,6 +1,7 @@
 """What can be scored: trained models, persistence, climatology; each maps input frames to a forecast."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,15 +10,15 @@ from torch import Tensor, nn
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser
 from svqkit.devices.performance import to_channels_last
-from svqkit.models.simvp import roll_out
+from svqkit.models.simvp import SimVP, roll_out
 from svqkit.quantizers import Quantized
 
 # (batch in physical units, climatology of the targets) → forecast (B, T_out, C, H, W) in physical units.
-Forecaster = Callable[[Batch, Tensor], Tensor]
+Forecaster = Callable[[Batch, Any], Tensor]  # of a batch and its climatology, None where there is none
 
 
 def of_model(
-    model: nn.Module,
+    model: SimVP,
     normaliser: Normaliser,
     denormaliser: Normaliser,
     device: torch.device,

@@ -132,7 +132,7 @@ class Lpips:
         self.trunk = trunk
         tensors = _read(trunk)
         network = _random_network()
-        _load_trunk(network.net, tensors, trunk)
+        _load_trunk(network.get_submodule("net"), tensors, trunk)
         self.network = network.eval().requires_grad_(False).to(device)
 
     @torch.no_grad()
@@ -143,7 +143,8 @@ class Lpips:
             SvqkitError: shapes that differ or are not (N, C, H, W), integer frames, other channels, small frames.
         """
         check_frames(prediction, truth)
-        if reason := lpips_reason(*prediction.shape[1:], self.trunk):
+        channels, height, width = prediction.shape[1:]
+        if reason := lpips_reason(channels, height, width, self.trunk):
             raise SvqkitError(reason)
         # Without TF32, which a GPU would use here and which rounds to three digits.
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):

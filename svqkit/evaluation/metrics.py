@@ -30,7 +30,7 @@ class GridErrors:
         self.sums: dict[str, Tensor] = {}
         self._windows: Tensor | None = None
         self._stretches: list[Tensor] = []
-        self._before = (0, 0)
+        self._before: tuple[Tensor | int, int] = 0, 0
 
     def add(self, prediction: Tensor, truth: Tensor) -> None:
         """Add windows; both (B, L, C, H, W)."""
@@ -47,6 +47,7 @@ class GridErrors:
 
     def of_windows(self) -> dict[str, Tensor]:
         """Return the "mae" and "mse" of each window, (n, C), over leads and grid."""
+        assert self._windows is not None, "add windows first"
         return dict(zip(("mae", "mse"), self._windows[:, : self.count], strict=True))
 
     def _keep(self, over_grid: Tensor) -> None:
@@ -128,11 +129,15 @@ class AnomalyCorrelation:
 
     def value(self) -> Tensor:
         """Return the ACC (L, C); NaN where forecast or truth has no anomaly at all, as for climatology itself."""
-        return _correlation(self.sums)
+        return _correlation(self._all())
 
     def over_leads(self) -> Tensor:
         """Return the ACC (C,) with the sums running over lead times too."""
-        return _correlation(self.sums.sum(1))
+        return _correlation(self._all().sum(1))
+
+    def _all(self) -> Tensor:
+        assert self.sums is not None, "add windows first"
+        return self.sums
 
 
 def _correlation(sums: Tensor) -> Tensor:

@@ -137,7 +137,7 @@ class ImageScores:
         scores |= {name: [float("nan")] * len(scores["mse"]) for name in self.absent}
         extra = self.store.extra
         if "original_maximum" in extra:
-            span = extra["original_maximum"] - extra["original_minimum"]
+            span = float(extra["original_maximum"]) - float(extra["original_minimum"])
             for name, factor in {"mae": span / np.prod(self.store.frame_shape), "rmse": span}.items():
                 scores[f"{name}_original"] = [factor * value for value in scores[name]]
         step = self.store.lead_step

@@ -80,7 +80,7 @@ def compare(
 
     Source: Davison & Hinkley 1997, "Bootstrap Methods and their Application", ch. 3 and 8.
     """
-    choose(dict.fromkeys(windows.data_vars), metric, "metric")
+    choose(dict.fromkeys(map(str, windows.data_vars)), metric, "metric")
     if resamples < 1:
         raise SvqkitError(f"A comparison needs one resample or more, got {resamples}. 2000 are the default.")
     errors, base_errors = _pairs(_by_seed(windows, experiment, metric), _by_seed(windows, base, metric))
@@ -164,8 +164,10 @@ def _pairs(errors: dict[int, np.ndarray], base: dict[int, np.ndarray]) -> tuple[
     if not seeds and (errors.keys() == {-1} or base.keys() == {-1}):  # a baseline has no seed of its own
         seeds = sorted((errors.keys() | base.keys()) - {-1})
     if not seeds:
-        return tuple(np.mean([by_seed[seed] for seed in sorted(by_seed)], axis=0)[None] for by_seed in both)
-    return tuple(np.stack([by_seed.get(seed, by_seed.get(-1)) for seed in seeds]) for by_seed in both)
+        mine, theirs = (np.mean([by_seed[seed] for seed in sorted(by_seed)], axis=0)[None] for by_seed in both)
+    else:
+        mine, theirs = (np.stack([by_seed[seed if seed in by_seed else -1] for seed in seeds]) for by_seed in both)
+    return mine, theirs
 
 
 def _over_time(
@@ -206,7 +208,8 @@ def _mean_blocks(seeds: Sequence[xr.Dataset]) -> xr.DataArray:
                 "These error fields have no `mse_blocks`: only those of lat-lon records have, when written by this "
                 "version. Run the evaluate stage again: `dvc repro`."
             )
-    return sum(fields["mse_blocks"].astype(np.float64) for fields in seeds) / len(seeds)
+    first, *others = (fields["mse_blocks"].astype(np.float64) for fields in seeds)
+    return sum(others, first) / len(seeds)
 
 
 def block_length(stretches: Sequence[np.ndarray]) -> int:

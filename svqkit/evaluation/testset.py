@@ -120,6 +120,7 @@ class TestSet:
         """
         kept: list[torch.Tensor] = []
         parts = stretches(self.windows, self.protocol)
+        scores: ImageScores | GridScores
         if self.store.kind == "image":
             scores = ImageScores(self.store, self.lpips, self.blue_first)
         else:

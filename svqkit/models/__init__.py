@@ -6,7 +6,7 @@ from svqkit import quantizers
 from svqkit.errors import SvqkitError
 from svqkit.models.simvp import Forecast, SimVP
 from svqkit.settings.params import Experiment, Model
-from svqkit.settings.quantizers import NoQuantizer, Settings
+from svqkit.settings.quantizers import Settings
 
 # Weights that any machine can hold, whatever a file says.
 HARMLESS = 2**26
@@ -27,10 +27,7 @@ def refuse_larger(
         SvqkitError: it has; ``where`` is how the message calls what holds the weights.
     """
     with torch.device("meta"):
-        try:
-            layer = quantizers.build(quantizer, model.hid_S)
-        except RuntimeError:  # FSQ's library looks at numbers while it makes them; it has no codebook to count
-            layer = quantizers.build(NoQuantizer(), model.hid_S)
+        layer = quantizers.build(quantizer, model.hid_S)
         state = SimVP(model, layer, frames, frame_shape).state_dict()
     count = sum(tensor.numel() for tensor in state.values())
     if count > max(HARMLESS, most):

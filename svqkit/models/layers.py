@@ -1,8 +1,10 @@
 """The convolution block of SimVP's encoder and decoder, and its normalisation."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 # Values that are worked on at once: so few that they stay in a core's cache.
 VALUES_AT_ONCE = 2**18
@@ -27,7 +29,7 @@ class _ExactGroupNorm(torch.autograd.Function):
     """Group normalisation whose variance is the mean of squares of what is left when the mean is taken off."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float) -> Tensor:
         count, channels = x.shape[:2]
         y, means, scales = torch.empty_like(x), [], []
         samples = max(1, VALUES_AT_ONCE // x[0].numel())
@@ -45,7 +47,7 @@ class _ExactGroupNorm(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, mean, scale, weight = ctx.saved_tensors
         grad = grad.contiguous(memory_format=torch.channels_last)
         wanted = list(ctx.needs_input_grad[:3])
@@ -69,7 +71,7 @@ class ConvBlock(nn.Module):
         wide = channels_out * 4 if scale > 0 else channels_out
         self.conv = nn.Conv2d(channels_in, wide, kernel, stride, padding=(kernel - stride + 1) // 2)
         nn.init.trunc_normal_(self.conv.weight, std=0.02)
-        nn.init.zeros_(self.conv.bias)
+        nn.init.zeros_(self.conv.get_parameter("bias"))
         self.shuffle = nn.PixelShuffle(2) if scale > 0 else nn.Identity()
         self.norm = GroupNorm(2, channels_out)
         self.activation = nn.SiLU()

@@ -1,6 +1,7 @@
 """Longitude: on a grid that goes around the earth, layers see past the first column what is in the last one."""
 
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +44,7 @@ def _widen_input(columns: int, _: nn.Module, inputs: tuple[Tensor, ...]) -> tupl
     return widened(inputs[0], columns, columns), *inputs[1:]
 
 
-def _padding(layer: nn.Module) -> tuple[int, ...]:
+def _padding(layer: Any) -> tuple[int, ...]:
     """The padding of each axis, or of none."""
     if layer.padding == "same":
         return tuple(d * (size - 1) // 2 for d, size in zip(layer.dilation, layer.kernel_size, strict=True))

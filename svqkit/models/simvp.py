@@ -1,6 +1,6 @@
 """SimVP: an encoder of single frames, a translator over time and space, a decoder, and a quantizer between them."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from einops import rearrange
@@ -13,6 +13,9 @@ from svqkit.models import translators
 from svqkit.models.layers import ConvBlock
 from svqkit.models.longitude import widened, wrap_longitude
 from svqkit.settings.params import Model
+
+if TYPE_CHECKING:
+    from svqkit.quantizers import Quantizer
 
 
 class Forecast(NamedTuple):
@@ -42,7 +45,7 @@ class SimVP(nn.Module):
     Source: Gao et al., "SimVP: Simpler yet Better Video Prediction", CVPR 2022, arXiv 2206.05099, and OpenSTL.
     """
 
-    def __init__(self, settings: Model, quantizer: nn.Module, frames: int, frame_shape: tuple[int, int, int]) -> None:
+    def __init__(self, settings: Model, quantizer: "Quantizer", frames: int, frame_shape: tuple[int, int, int]) -> None:
         super().__init__()
         channels, *size = frame_shape
         self.frames, self.channels = frames, channels
@@ -56,7 +59,7 @@ class SimVP(nn.Module):
             ConvBlock(width, hidden, settings.spatio_kernel_enc, scale)
             for width, scale in zip(widths_in, down, strict=True)
         )
-        self.quantizer = quantizer
+        self.quantizer: Quantizer = quantizer
         latent_size = tuple(-(-length // self.multiple) for length in size)
         self.translator = translators.build(settings, frames * hidden, latent_size)
         self.decoder = nn.ModuleList(

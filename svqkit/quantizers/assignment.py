@@ -7,9 +7,18 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 from torch.func import functional_call
+from torch.nn import functional as F
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers.base import Quantized, Quantizer, as_map, chunk_rows, rows
+from svqkit.quantizers.base import (
+    Quantized,
+    Quantizer,
+    as_map,
+    chunk_rows,
+    in_eval_mode,
+    rows,
+    without_autocast,
+)
 from svqkit.quantizers.usage import Usage, hard_usage
 
 
@@ -18,11 +27,11 @@ class Assignment(Quantizer):
 
     Stages that share a codebook choose from the same numbers; those with a codebook of their own have numbers of their
     own. With :math:`w_k` the number of stages that chose code :math:`k`, the output is :math:`y = \sum_k w_k c_k` with
-    the codes of ``codes()``, unless the subclass says otherwise.
+    the codes of ``codes()``, unless the subclass says otherwise. Gradients pass straight through it, in eval mode too.
 
     A subclass says in ``_assign`` what the output is and which codes were chosen. It is computed in float32 also under
     autocast and in a module of half precision, which would choose other codes and round their moving averages; the
-    latter are rounded only when they are kept.
+    latter are rounded only when they are kept, which they are where the subclass has ``moves``.
 
     Args:
         dim: D, the number of channels.
@@ -33,13 +42,21 @@ class Assignment(Quantizer):
         SvqkitError: one of these sizes is below 1.
     """
 
+    moves = False  # whether a codebook follows the latents while training
+    _assign_module: nn.Module
+
     def __init__(self, dim: int, codebook_size: int, **sizes: int) -> None:
         super().__init__(dim)
         for name, size in {"codebook_size": codebook_size, **sizes}.items():
             if size < 1:
                 raise SvqkitError(f"{type(self).__name__} needs {name} >= 1, got {size}.")
         self.codebook_size = codebook_size
+        self.register_load_state_dict_post_hook(_fill_constants)
         self.__dict__["_assign_module"] = _Assign(self)  # no part of this one: it would contain itself
+
+    def constants(self) -> dict[str, Tensor]:
+        """Return buffers that no state_dict keeps, by name: loading one fills them, whatever they held."""
+        return {}
 
     @abstractmethod
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -53,13 +70,9 @@ class Assignment(Quantizer):
     @torch.no_grad()
     def indices(self, x: Tensor) -> Tensor:
         """Return the numbers of the codes that each position of x is given, (positions, S), as in eval mode."""
-        vectors, training = rows(self._as_map(x)), self.training
-        self.eval()  # training would move the codebook
-        try:
-            chunks = vectors.split(chunk_rows(self.codebook_size))
+        chunks = rows(self._as_map(x)).split(chunk_rows(self.codebook_size))
+        with in_eval_mode(self):  # training would move the codebook
             return torch.cat([self._assign_in_full(chunk[None])[1][0] for chunk in chunks])
-        finally:
-            self.train(training)
 
     def _quantize(self, latents: Tensor) -> Quantized:
         output, _, loss = self._assign_in_full(latents.flatten(2).transpose(1, 2))
@@ -78,14 +91,14 @@ class Assignment(Quantizer):
             for name, value in chain(self.named_parameters(), self.named_buffers())
             if value.dtype in (torch.float16, torch.bfloat16)
         }
-        with torch.autocast(vectors.device.type, enabled=False):
+        with without_autocast(vectors.device):
             vectors = vectors.to(torch.promote_types(vectors.dtype, torch.float32))
             if not half:
                 return self._assign(vectors)
             full = {f"layer.{name}": value.float() for name, value in half.items()}
             result = functional_call(self._assign_module, full, (vectors,))
-        for name, buffer in self.named_buffers():
-            if name in half and self.training:
+        for name, buffer in self.named_buffers() if self.training and self.moves else ():
+            if name in half:
                 buffer.copy_(full[f"layer.{name}"])
         return result
 
@@ -101,9 +114,30 @@ class _Assign(nn.Module):
         return self.layer._assign(vectors)
 
 
-def straight_through(vectors: Tensor, codes: Tensor) -> Tensor:
-    """Return the codes, with the gradient of the vectors that they stand for."""
-    return vectors + (codes - vectors).detach()
+def _fill_constants(layer: Assignment, _: object) -> None:
+    device = next((one.device for one in layer.parameters()), torch.device("cpu"))
+    for name, value in layer.constants().items():
+        owner, _, last = name.rpartition(".")
+        buffer = layer.get_buffer(name)
+        if buffer.is_meta:
+            setattr(layer.get_submodule(owner), last, value.to(device, buffer.dtype))
+        else:
+            buffer.copy_(value)
+
+
+def straight_through(vectors: Tensor, codes: Tensor, training: bool = True) -> Tensor:
+    """Return the codes, with the gradient of the vectors that they stand for.
+
+    While training they are rounded as published; else they are the codes to the bit.
+    """
+    if training:
+        return vectors + (codes - vectors).detach()
+    return codes.detach() + (vectors - vectors.detach())
+
+
+def mean_square(vectors: Tensor, codes: Tensor) -> Tensor:
+    """Return the mean of (v − c)² over everything, 0 where there is nothing."""
+    return F.mse_loss(vectors, codes, reduction="mean" if vectors.numel() else "sum")
 
 
 def projections(dim: int, width: int) -> tuple[nn.Module, nn.Module]:
@@ -116,7 +150,8 @@ def projections(dim: int, width: int) -> tuple[nn.Module, nn.Module]:
 def project_codes(codes: Tensor, project_out: nn.Module, stages: int = 1) -> Tensor:
     """Map codes (K, width) to what they are in the output, (K, D): each of the S stages has 1/S of the bias."""
     codes = codes.to(next(project_out.parameters(), codes))
-    return project_out(codes) - project_out(torch.zeros_like(codes[:1])) * (1 - 1 / stages)
+    with in_eval_mode(project_out):
+        return project_out(codes) - project_out(torch.zeros_like(codes[:1])) * (1 - 1 / stages)
 
 
 def number_of_processes() -> int:

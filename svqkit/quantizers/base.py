@@ -1,11 +1,15 @@
 """What all quantizers share: the shapes that they take, what they return, and what can be asked of them."""
 
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from svqkit.errors import SvqkitError
 from svqkit.quantizers.pretrained import Pretrained
@@ -27,6 +31,9 @@ class Quantized(NamedTuple):
     loss: Tensor
 
 
+pytree._register_namedtuple(Quantized, serialized_type_name="svqkit.quantizers.base:Quantized")  # for torch.export.save
+
+
 class Quantizer(Pretrained):
     """Maps each latent vector of D numbers to another, position by position.
 
@@ -34,7 +41,7 @@ class Quantizer(Pretrained):
     Inside all of them are maps: a sequence is one of L × 1 positions, a clip one of T·H × W.
 
     A subclass says what it does with a map in ``_quantize`` and, where it has a codebook, answers ``codes``, ``usage``
-    and ``weights_of``; ``has_codebook`` tells.
+    and ``weights_of``, and has a ``codebook_size``; ``has_codebook`` tells.
 
     Args:
         dim: D, the number of channels.
@@ -44,6 +51,7 @@ class Quantizer(Pretrained):
     """
 
     has_codebook: bool = True
+    codebook_size: int
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -55,7 +63,7 @@ class Quantizer(Pretrained):
         """Quantize x (N, D, H, W), (N, L, D) or (N, D, T, H, W).
 
         Raises:
-            SvqkitError: x has another shape.
+            SvqkitError: x has another shape, or is not of floating point.
         """
         output, loss = self._quantize(self._as_map(x))
         return Quantized(_like(x, output), loss)
@@ -76,10 +84,10 @@ class Quantizer(Pretrained):
         raise self._no_codebook()
 
     def usage(self, x: Tensor) -> Usage:
-        """Measure how the codebook is used over the positions of x, in chunks that fit in memory.
+        """Measure how the codebook is used over the positions of x, as in eval mode, in chunks that fit in memory.
 
         Raises:
-            SvqkitError: there is no codebook.
+            SvqkitError: there is no codebook, or no position.
         """
         raise self._no_codebook()
 
@@ -87,10 +95,16 @@ class Quantizer(Pretrained):
     def weights_of(self, x: Tensor, codes: Tensor) -> Tensor:
         """Return the weights of some codes (n,) at every position, in the shape of x with n instead of D channels.
 
+        They are those of eval mode.
+
         Raises:
-            SvqkitError: there is no codebook.
+            SvqkitError: there is no codebook, or no code of such a number.
         """
-        return _like(x, self._weights_of(self._as_map(x), codes))
+        latents = self._as_map(x)
+        if self.has_codebook and len(codes) and not 0 <= int(codes.min()) <= int(codes.max()) < self.codebook_size:
+            raise SvqkitError(f"The codes are numbered from 0 to {self.codebook_size - 1}, got {codes.tolist()}.")
+        with in_eval_mode(self):
+            return _like(x, self._weights_of(latents, codes))
 
     @abstractmethod
     def _quantize(self, latents: Tensor) -> Quantized:
@@ -107,12 +121,38 @@ class Quantizer(Pretrained):
                 f"{type(self).__name__} expects latents of shape (N, {self.dim}, H, W), (N, L, {self.dim}) or "
                 f"(N, {self.dim}, T, H, W), got {tuple(x.shape)}."
             )
+        if not x.is_floating_point():
+            raise SvqkitError(f"{type(self).__name__} expects latents of floating point, got {x.dtype}.")
         if x.ndim == 3:
             return x.transpose(1, 2).unsqueeze(-1)
         return x.flatten(2, 3) if x.ndim == 5 else x
 
     def _no_codebook(self) -> SvqkitError:
         return SvqkitError(f"{type(self).__name__} has no codebook, so none of its codes can be looked at.")
+
+
+@contextmanager
+def in_eval_mode(module: nn.Module) -> Iterator[None]:
+    """Have all parts of a module in eval mode, each of them as it was afterwards."""
+    training = [part for part in module.modules() if part.training]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[None]:
+    """Have computations done in the precision of the tensors, whatever autocast there is around."""
+    if device.type == "meta" or not torch.is_autocast_enabled(device.type):
+        return nullcontext()  # a context without need would be part of an exported program
+    return torch.autocast(device.type, enabled=False)
+
+
+def mean(values: Tensor) -> Tensor:
+    """Return the mean of all values, 0 of none."""
+    return values.mean() if values.numel() else values.sum()
 
 
 def rows(latents: Tensor) -> Tensor:
@@ -129,16 +169,22 @@ def is_plain(layer: nn.Module) -> bool:
     """Return whether a linear layer does what its ``weight`` and ``bias`` say, so that reading them will do.
 
     Not so one that was put in place of an ``nn.Linear``, such as an adapter or an int8 layer, nor one with hooks, by
-    which pruning and the older weight_norm work: what these do is known only by calling them.
+    which pruning and the older weight_norm work, nor one whose weight is a tensor of a kind of its own, as torchao has
+    it: what these do is known only by calling them.
     """
     hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks)
-    is_linear = type(layer).forward is nn.Linear.forward and "forward" not in vars(layer)
-    return is_linear and layer.bias is not None and not any(hooks)
+    is_linear = type(layer).forward is nn.Linear.forward and "forward" not in layer.__dict__
+    if not is_linear or any(hooks) or layer.bias is None:
+        return False
+    weight = layer._parameters.get("weight")  # a parametrization computes it, and has none here
+    return weight is None or not is_traceable_wrapper_subclass(weight)
 
 
 def apply_linear(layer: nn.Module, x: Tensor) -> Tensor:
     """Map the channels at every position by a linear layer, or what wraps one: (N, in, H, W) → (N, out, H, W)."""
-    return per_position(x, layer.weight, layer.bias) if is_plain(layer) else as_map(layer(rows(x)), x)
+    if isinstance(layer, nn.Linear) and is_plain(layer):
+        return per_position(x, layer.weight, layer.bias)
+    return as_map(layer(rows(x)), x)
 
 
 def per_position(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

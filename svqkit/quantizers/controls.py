@@ -53,7 +53,7 @@ class MLP(Quantizer):
         self.output = nn.Linear(self.width, dim)
 
     def _quantize(self, latents: Tensor) -> Quantized:
-        output = by_chunks(self._two_layers, rows(latents), self.width)
+        output = by_chunks(self, self._two_layers, rows(latents), self.width)
         return Quantized(as_map(output, latents), latents.new_zeros(()))
 
     def _two_layers(self, vectors: Tensor) -> Tensor:

@@ -31,10 +31,17 @@ class FSQ(Assignment):
     def __init__(self, dim: int, levels: tuple[int, ...] = (8, 5, 5, 5)) -> None:
         _check(self, levels)
         super().__init__(dim, prod(levels))
-        # Its import takes 2 s, which only who uses it should wait for.
-        from vector_quantize_pytorch import FSQ as Library
+        with torch.device("cpu"):  # it looks at numbers, which a layer without values has not
+            # Its import takes 2 s, which only who uses it should wait for.
+            from vector_quantize_pytorch import FSQ as Library
 
-        self.layer = Library(levels=list(levels), dim=dim)
+            self.layer = Library(levels=list(levels), dim=dim)
+            # One whose numbers are not projected holds the grid and nothing else.
+            self.grid = dict(Library(levels=list(levels), dim=len(levels)).named_buffers())
+        self.layer.to(torch.empty(0).device)
+
+    def constants(self) -> dict[str, Tensor]:
+        return {f"layer.{name}": value for name, value in self.grid.items()}
 
     @torch.no_grad()
     def codes(self) -> Tensor:
@@ -77,11 +84,14 @@ class ResidualFSQ(Assignment):
     def __init__(self, dim: int, levels: tuple[int, ...] = (8, 5, 5, 3), num_quantizers: int = 8) -> None:
         _check(self, levels)
         super().__init__(dim, prod(levels) * num_quantizers, num_quantizers=num_quantizers)
-        self.num_quantizers = num_quantizers
+        self.num_quantizers, self.grid = num_quantizers, tuple(levels)
         self.project_in, self.project_out = projections(dim, len(levels))
-        self.register_buffer("levels", torch.tensor(levels), persistent=False)
-        strides = torch.tensor([prod(levels[:i]) for i in range(len(levels))])
-        self.register_buffer("strides", strides, persistent=False)
+        for name, value in self.constants().items():
+            self.register_buffer(name, value.to(torch.empty(0).device), persistent=False)
+
+    def constants(self) -> dict[str, Tensor]:
+        strides = [prod(self.grid[:i]) for i in range(len(self.grid))]
+        return {"levels": torch.tensor(self.grid, device="cpu"), "strides": torch.tensor(strides, device="cpu")}
 
     @torch.no_grad()
     def codes(self) -> Tensor:

@@ -7,12 +7,14 @@ from torch.nn import functional as F
 from svqkit.errors import SvqkitError
 from svqkit.quantizers.assignment import (
     Assignment,
+    mean_square,
     number_of_processes,
     project_codes,
     projections,
     straight_through,
     sum_over_processes,
 )
+from svqkit.quantizers.base import mean
 
 INVERSE_TEMPERATURE = 100.0
 SMALLEST = 1e-5  # of a probability whose logarithm is taken
@@ -56,10 +58,14 @@ class ResidualLFQ(Assignment):
             for step in range(num_quantizers)
         )
 
+    def constants(self) -> dict[str, Tensor]:
+        bits = (self.codebook_size // len(self.steps)).bit_length() - 1
+        return {f"steps.{number}.bit_values": _bit_values(bits, "cpu") for number in range(len(self.steps))}
+
     @torch.no_grad()
     def codes(self) -> Tensor:
         """Return what each code of each step adds to the output, (K, D), step by step."""
-        codes = torch.cat([step.codes() for step in self.steps])
+        codes = torch.cat([step.codes() for step in self.steps if isinstance(step, _Signs)])
         return project_codes(codes, self.project_out, stages=len(self.steps))
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -127,7 +133,7 @@ class _Signs(nn.Module):
         super().__init__()
         self.scale, self.gamma = scale, gamma
         self.entropy_weight, self.commitment_weight = entropy_weight, commitment_weight
-        self.register_buffer("bit_values", 2 ** torch.arange(bits - 1, -1, -1), persistent=False)
+        self.register_buffer("bit_values", _bit_values(bits), persistent=False)
 
     def codes(self) -> Tensor:
         """Return all codes (2^b, b)."""
@@ -139,21 +145,25 @@ class _Signs(nn.Module):
         chosen = (positive * self.bit_values).sum(-1)
         signs = positive.to(vectors.dtype) * (2 * self.scale) - self.scale
         if not self.training:
-            return signs, chosen, vectors.new_zeros(())
+            return straight_through(vectors, signs, training=False), chosen, vectors.new_zeros(())
         confidence, diversity = _entropies(vectors.flatten(0, 1) * (4 * INVERSE_TEMPERATURE * self.scale))
         loss = self.entropy_weight * (confidence - self.gamma * diversity)
-        loss = loss + self.commitment_weight * F.mse_loss(vectors, signs)
+        loss = loss + self.commitment_weight * mean_square(vectors, signs)
         return straight_through(vectors, signs), chosen, loss
+
+
+def _bit_values(bits: int, device: str | None = None) -> Tensor:
+    return 2 ** torch.arange(bits - 1, -1, -1, device=device)
 
 
 def _entropies(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Of codes whose bits are 1 with probability sigmoid(logits) (P, b): the mean entropy, and that of the mean."""
     size = logits.abs()
-    entropy = (F.softplus(-size) + size * torch.sigmoid(-size)).sum(1).mean()
+    entropy = mean((F.softplus(-size) + size * torch.sigmoid(-size)).sum(1))
     half = logits.shape[1] // 2
     first, last = _probabilities(logits[:, :half]), _probabilities(logits[:, half:])
-    mean = _mean_over_processes((first.t() @ last) / len(logits)).flatten()
-    return entropy, -(mean * mean.clamp_min(SMALLEST).log()).sum()
+    average = _mean_over_processes((first.t() @ last) / max(1, len(logits))).flatten()
+    return entropy, -(average * average.clamp_min(SMALLEST).log()).sum()
 
 
 def _probabilities(logits: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class LISTA(Mixture):
         self.log_thresholds = nn.Parameter(threshold.clamp_min(1e-12).log().repeat(steps))
 
     def factors(self) -> list[nn.Parameter]:
-        return [self.codebook, self.encoder]
+        return self._parameters_of("codebook", "encoder")
 
     def thresholds(self) -> Tensor:
         """Return θ (steps,)."""

@@ -6,10 +6,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.utils.checkpoint import checkpoint
 
 from svqkit.errors import SvqkitError, choose
-from svqkit.quantizers.base import Quantized, Quantizer, as_map, chunk_rows, rows
+from svqkit.quantizers.base import Quantized, Quantizer, as_map, chunk_rows, in_eval_mode, is_plain, rows
 from svqkit.quantizers.usage import Usage, soft_usage
 
 CODEBOOK_INITS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -76,15 +77,16 @@ class Mixture(Quantizer):
 
     @torch.no_grad()
     def usage(self, x: Tensor) -> Usage:
-        """Measure how the codebook is used over the positions of x, in chunks that fit in memory."""
+        """Measure how the codebook is used over the positions of x, as in eval mode, in chunks that fit in memory."""
         latents = self._as_map(x)
-        return soft_usage(lambda: self._weights_by_chunk(latents), self.codebook_size)
+        with in_eval_mode(self):
+            return soft_usage(lambda: self._weights_by_chunk(latents), self.codebook_size)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, codebook_size={self.codebook_size}, learnable={self.codebook.requires_grad}"
 
     def _quantize(self, latents: Tensor) -> Quantized:
-        output = by_chunks(self._mix, rows(latents), self._numbers_per_position(), self.draws)
+        output = by_chunks(self, self._mix, rows(latents), self._numbers_per_position(), self.draws)
         return Quantized(as_map(output, latents), latents.new_zeros(()))
 
     def _mix(self, vectors: Tensor) -> Tensor:
@@ -94,6 +96,11 @@ class Mixture(Quantizer):
     def _numbers_per_position(self) -> int:
         """How many weights have to be held for a position until its backward pass is over."""
         return self.codebook_size
+
+    def _parameters_of(self, *parts: str) -> list[nn.Parameter]:
+        """The parameters of these parts, also where a parametrization or pruning keeps them under longer names."""
+        named = self.named_parameters()
+        return [one for name, one in named if name.removeprefix("parametrizations.").startswith(parts)]
 
     def _weights_of(self, latents: Tensor, codes: Tensor) -> Tensor:
         return as_map(torch.cat([weights[:, codes] for weights in self._weights_by_chunk(latents)]), latents)
@@ -141,7 +148,7 @@ class ProjectedMixture(Mixture):
                 part.requires_grad_(learnable_projection)
 
     def factors(self) -> list[nn.Parameter]:
-        return [self.codebook, *self.weights.parameters()]
+        return self._parameters_of("codebook", "weights")
 
     def _scores(self, vectors: Tensor) -> Tensor:
         """s (P, K) of latent vectors (P, D)."""
@@ -151,35 +158,44 @@ class ProjectedMixture(Mixture):
         return self.weights(hidden.relu() if self.hidden_relu else hidden)
 
 
-def by_chunks(function: Callable[[Tensor], Tensor], vectors: Tensor, width: int, draws: bool = False) -> Tensor:
+def by_chunks(
+    layer: nn.Module, function: Callable[[Tensor], Tensor], vectors: Tensor, width: int, draws: bool = False
+) -> Tensor:
     """Compute ``function``, (P, D) → (P, D'), on a few positions at a time where it makes ``width`` numbers for each.
 
     Where one chunk is not enough, what ``function`` makes on the way is made again in the backward pass, with the
-    parameters that its module has by then. A program that is exported has one chunk, whatever its size.
+    parameters that its layer has by then. It is kept where a part of the layer has a state that a second call might
+    move, such as spectral_norm or the observers of quantization-aware training. A program that is exported has one
+    chunk, whatever its size.
 
     Args:
+        layer: whose function it is.
         function: works on each row on its own.
         vectors: (P, D).
         width: how many numbers ``function`` holds for a row.
-        draws: whether it draws random numbers, which have to be the same again.
+        draws: whether it draws random numbers, which have to be the same again; what wraps a linear layer may.
     """
     # An exported program leaves the batch open, and the number of chunks would hang on it.
     if torch.compiler.is_exporting() or vectors.shape[0] <= chunk_rows(width):
         return function(vectors)
     chunks = vectors.split(chunk_rows(width))
+    states = [name for part in layer.children() for name, _ in part.named_buffers()]
+    if layer.training and any(not name.endswith("_mask") for name in states):  # those of pruning stay
+        return torch.cat([function(part) for part in chunks])
+    draws = draws or not all(is_plain(part) for part in layer.children())
     return torch.cat([recomputed(function, part, draws=draws) for part in chunks])
 
 
 def recomputed(function: Callable[..., Tensor], *given: Any, draws: bool = False) -> Tensor:
     """Compute ``function(*given)`` and, for its gradient, once more in the backward pass instead of keeping it.
 
-    Under torch.func, which knows no checkpoints, everything is kept.
+    Under torch.func and in exported programs, which know no checkpoints, everything is kept.
     """
-    if under_torch_func():
+    if under_torch_func() or torch.compiler.is_exporting():
         return function(*given)
     return checkpoint(function, *given, use_reentrant=False, preserve_rng_state=draws)
 
 
 def under_torch_func() -> bool:
-    """Return whether this is computed within a transform of torch.func."""
-    return not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
+    """Return whether this is computed within a transform of torch.func, or forward mode."""
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0

@@ -36,6 +36,9 @@ class Config:
 class Pretrained(nn.Module):
     """A layer that knows what it was made with, can be saved to a folder and opened from there."""
 
+    dim: int
+    made_with: dict[str, Any]
+
     def __new__(cls, *given: Any, **options: Any) -> Self:
         """Make a layer and note what it is made with; a copy, made with nothing, gets the note of the original."""
         layer = super().__new__(cls)
@@ -58,7 +61,12 @@ class Pretrained(nn.Module):
         options = dict(self.made_with)
         tree = {"dim": options.pop("dim", self.dim), "quantizer": {"name": kinds[path].name, **options}}
         config = checked(Config, tree, f"What this {type(self).__name__} was made with")
-        if changed := set(self.state_dict()) ^ set(_without_values(config).state_dict()):
+        fresh = _without_values(config)
+        for name in asdict(config.quantizer).keys() & vars(self).keys() & vars(fresh).keys():
+            if vars(self)[name] != vars(fresh)[name]:  # set since, as a temperature that falls while training
+                tree["quantizer"][name] = vars(self)[name]
+        config = checked(Config, tree, f"What this {type(self).__name__} is now")
+        if changed := set(self.state_dict()) ^ set(fresh.state_dict()):
             raise SvqkitError(
                 f"This {type(self).__name__} is not as it was made, it has other parameters ({min(changed)}): merge or "
                 "remove what wraps its layers first, or save its state_dict()."
@@ -135,9 +143,5 @@ def local_folder(source: str | Path, names: list[str]) -> Path:
 
 def _without_values(config: Config) -> Pretrained:
     """The layer with nothing in it, which takes no memory; its random numbers are drawn from nowhere."""
-    with torch.random.fork_rng(devices=[]):
-        try:
-            with torch.device("meta"):
-                return build(config.quantizer, config.dim)
-        except RuntimeError:  # FSQ's library looks at numbers while it makes them; it has no large weights
-            return build(config.quantizer, config.dim)
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        return build(config.quantizer, config.dim)

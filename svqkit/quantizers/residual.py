@@ -30,6 +30,8 @@ class ResidualVQ(Assignment):
     2203.01941. The codebook is that of vector-quantize-pytorch, the defaults those of the SVQ paper's comparison.
     """
 
+    moves = True
+
     def __init__(
         self,
         dim: int,
@@ -76,6 +78,8 @@ class GroupedResidualVQ(Assignment):
     those of the SVQ paper's comparison.
     """
 
+    moves = True
+
     def __init__(
         self,
         dim: int,
@@ -99,7 +103,7 @@ class GroupedResidualVQ(Assignment):
 
     def codes(self) -> Tensor:
         """Return the codes (K, D), group by group; each is 0 in the channels of the other groups."""
-        return torch.block_diag(*(group.codes() for group in self.groups))
+        return torch.block_diag(*(group.codes() for group in self.groups if isinstance(group, _Steps)))
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         parts = vectors.chunk(len(self.groups), dim=-1)
@@ -117,19 +121,20 @@ class _Steps(nn.Module):
         super().__init__()
         self.number, self.commitment_weight = steps, commitment_weight
         self.codebooks = nn.ModuleList(codebooks)
+        self.size = codebooks[0].get_buffer("embed").shape[1]
 
     def codes(self) -> Tensor:
         """Return the codes of all codebooks, one after the other."""
-        return torch.cat([codebook.embed[0] for codebook in self.codebooks])
+        return torch.cat([codebook.get_buffer("embed")[0] for codebook in self.codebooks])
 
     def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the sum of the codes (N, P, D), their numbers (N, P, S), and the mean loss of the steps."""
         rest, output = vectors, torch.zeros_like(vectors)
-        chosen, losses, size = [], [], self.codebooks[0].embed.shape[1]
+        chosen, losses = [], []
         for step in range(self.number):
             own = step % len(self.codebooks)
             codes, number, loss = nearest(self.codebooks[own], rest[None], self.commitment_weight)
             rest, output = rest - codes[0].detach(), output + codes[0]
-            chosen.append(number[0] + own * size)
+            chosen.append(number[0] + own * self.size)
             losses.append(loss)
         return output, torch.stack(chosen, -1), torch.stack(losses).mean()

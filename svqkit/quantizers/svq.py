@@ -1,14 +1,24 @@
 """Sparse vector quantization (SVQ), folded so that the codebook costs nothing beside the layers around it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers.base import Quantized, apply_linear, as_map, chunk_rows, is_plain, per_position, rows
+from svqkit.quantizers.base import (
+    Quantized,
+    apply_linear,
+    as_map,
+    chunk_rows,
+    is_plain,
+    mean,
+    per_position,
+    rows,
+    without_autocast,
+)
 from svqkit.quantizers.mixture import ProjectedMixture, by_chunks, recomputed, under_torch_func
 
 
@@ -77,9 +87,11 @@ class SVQ(ProjectedMixture):
                 "Use the layer as it is, or one with output_relu=False."
             )
         _refuse_wrapped("weights", self.weights)
-        weight, bias = self.weights.weight, self.weights.bias
+        return self._fold(self.weights.weight, self.weights.bias)
+
+    def _fold(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         # Half precision would round the sum over K codes, so autocast stays out of it.
-        with torch.autocast(self.codebook.device.type, enabled=False):
+        with without_autocast(self.codebook.device):
             if under_torch_func():  # by autograd's own formulas, which know forward mode too
                 return self.codebook.t() @ weight, self.codebook.t() @ bias
             return _Fold.apply(self.codebook, weight, bias)
@@ -108,7 +120,7 @@ class SVQ(ProjectedMixture):
         weight, bias = self.hidden.weight, self.hidden.bias
         if self.hidden_relu:
             return nn.Sequential(_linear(weight, bias), nn.ReLU(), _linear(matrix, vector))
-        with torch.autocast(self.codebook.device.type, enabled=False):
+        with without_autocast(self.codebook.device):
             return _linear(matrix @ weight, matrix @ bias + vector)
 
     def extra_repr(self) -> str:
@@ -118,21 +130,23 @@ class SVQ(ProjectedMixture):
         penalised = self.training and self.l1 > 0
         size = latents.new_zeros(1)
         if not is_plain(self.weights):
-            both = by_chunks(self._mix_and_size, rows(latents), self.codebook_size)
+            both = by_chunks(self, self._mix_and_size, rows(latents), self.codebook_size)
             output, size = as_map(both[:, :-1], latents), both[:, -1] if penalised else size
-            return Quantized(output, self.l1 * size.mean())
+            return Quantized(output, self.l1 * mean(size))
         hidden = self._hidden(latents)
+        weight, bias = self.weights.weight, self.weights.bias  # once: a parametrization may move when it is asked
         if not self.output_relu:
-            output = per_position(hidden, *self.folded())
+            output = per_position(hidden, *self._fold(weight, bias))
             if penalised:
-                size = self._sum_over_codes(torch.abs, rows(hidden), self._ones())
+                size = self._sum_over_codes(torch.abs, rows(hidden), weight, bias, self._ones())
         elif penalised:
             # Behind a ReLU a weight is its own size, so that one pass with a column of ones beside C does for both.
-            both = self._sum_over_codes(torch.relu, rows(hidden), torch.cat([self.codebook, self._ones()], dim=1))
+            columns = torch.cat([self.codebook, self._ones()], dim=1)
+            both = self._sum_over_codes(torch.relu, rows(hidden), weight, bias, columns)
             output, size = as_map(both[:, :-1], latents), both[:, -1]
         else:
-            output = as_map(self._sum_over_codes(torch.relu, rows(hidden), self.codebook), latents)
-        return Quantized(output, self.l1 * size.mean())
+            output = as_map(self._sum_over_codes(torch.relu, rows(hidden), weight, bias, self.codebook), latents)
+        return Quantized(output, self.l1 * mean(size))
 
     def _weigh(self, vectors: Tensor) -> Tensor:
         weights = self._scores(vectors)
@@ -157,14 +171,16 @@ class SVQ(ProjectedMixture):
         hidden = apply_linear(self.hidden, x)
         return hidden.relu() if self.hidden_relu else hidden
 
-    def _sum_over_codes(self, function: Callable[[Tensor], Tensor], hidden: Tensor, columns: Tensor) -> Tensor:
+    def _sum_over_codes(
+        self, function: Callable[[Tensor], Tensor], hidden: Tensor, weight: Tensor, bias: Tensor, columns: Tensor
+    ) -> Tensor:
         """function(W₂ hidden + b₂) columns, for hidden (P, hidden) and columns (K, n): (P, n), a few codes at a time.
 
         Each chunk is computed again in the backward pass.
         """
         # An exported program leaves the batch open, and the number of chunks would hang on it.
         codes = self.codebook_size if torch.compiler.is_exporting() else chunk_rows(hidden.shape[0])
-        chunks = (part.split(codes) for part in (self.weights.weight, self.weights.bias, columns))
+        chunks = (part.split(codes) for part in (weight, bias, columns))
         # The sum over the chunks is kept in the parameters' own precision, whatever autocast makes of each of them.
         total = columns.new_zeros(hidden.shape[0], columns.shape[1])
         for chunk in zip(*chunks, strict=True):
@@ -189,13 +205,13 @@ class _Fold(torch.autograd.Function):
         return codebook.t() @ weight, codebook.t() @ bias
 
     @staticmethod
-    def setup_context(ctx: FunctionCtx, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
         ctx.save_for_backward(*inputs)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, matrix: Tensor, vector: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, matrix: Tensor, vector: Tensor) -> tuple[Tensor | None, ...]:
         codebook, weight, bias = ctx.saved_tensors
-        with torch.autocast(codebook.device.type, enabled=False):
+        with without_autocast(codebook.device):
             to_codebook = (weight @ matrix.t()).addr_(bias, vector) if ctx.needs_input_grad[0] else None
             to_weight = codebook @ matrix if ctx.needs_input_grad[1] else None
             to_bias = codebook @ vector if ctx.needs_input_grad[2] else None

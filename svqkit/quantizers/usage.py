@@ -2,13 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import nan
 
 import torch
 from torch import Tensor
 
+from svqkit.errors import SvqkitError
+
 THRESHOLDS = (0.01, 0.1, 0.5)
 BINS, REACH = 64, 8.0
+# What is counted is on the CPU, also where new tensors are made elsewhere by default.
+zeros = partial(torch.zeros, dtype=torch.float64, device="cpu")
 
 
 @dataclass(frozen=True)
@@ -64,11 +69,13 @@ def perplexity(counts: Tensor) -> float:
 
 
 def soft_usage(chunks: Callable[[], Iterator[Tensor]], codebook_size: int) -> Usage:
-    """Measure the usage from code weights; ``chunks()`` yields (positions, K) and is called twice."""
-    moments = torch.zeros(5, dtype=torch.float64)
-    counts = torch.zeros(codebook_size, dtype=torch.int64)
-    strength = torch.zeros(codebook_size, dtype=torch.float64)
-    near_zero = torch.zeros(len(THRESHOLDS), dtype=torch.float64)
+    """Measure the usage from code weights; ``chunks()`` yields (positions, K) and is called twice.
+
+    Raises:
+        SvqkitError: there is no position.
+    """
+    moments, strength, near_zero = zeros(5), zeros(codebook_size), zeros(len(THRESHOLDS))
+    counts = zeros(codebook_size, dtype=torch.int64)
     mixed = 0.0
     for weights in chunks():
         wide, size = weights.double(), weights.abs()
@@ -76,9 +83,9 @@ def soft_usage(chunks: Callable[[], Iterator[Tensor]], codebook_size: int) -> Us
         counts += size.argmax(1).bincount(minlength=codebook_size).cpu()
         strength += size.double().sum(0).cpu()
         largest = size.amax(1, keepdim=True)
-        near_zero += torch.tensor([float((size <= t * largest).sum()) for t in THRESHOLDS], dtype=torch.float64)
+        near_zero += torch.stack([(size <= t * largest).sum() for t in THRESHOLDS]).cpu()
         mixed += float((size.double().sum(1) ** 2 / wide.square().sum(1).clamp_min(1e-300)).sum())
-    total, positions = float(moments[0]), int(counts.sum())
+    total, positions = float(moments[0]), _some(int(counts.sum()))
     mean, spread, kurtosis = _shape(moments)
     return Usage(
         share=counts.double() / positions,
@@ -102,7 +109,11 @@ def hard_usage(chosen: Tensor, codebook_size: int) -> Usage:
     Args:
         chosen: numbers of the codes (positions, S), 0 … K − 1.
         codebook_size: K, over all stages.
+
+    Raises:
+        SvqkitError: there is no position.
     """
+    positions = _some(len(chosen))
     counts = chosen.flatten().bincount(minlength=codebook_size).cpu()
     return Usage(
         share=counts.double() / counts.sum(),
@@ -110,11 +121,17 @@ def hard_usage(chosen: Tensor, codebook_size: int) -> Usage:
         stage_perplexity=tuple(perplexity(stage.bincount().cpu()) for stage in chosen.unbind(1)),
         dead_codes=int((counts == 0).sum()),
         near_zero=_near_zero_shares(chosen, codebook_size),
-        codes_per_position=int(_first_of_its_code(chosen).sum()) / len(chosen),
+        codes_per_position=int(_first_of_its_code(chosen).sum()) / positions,
         kurtosis=None,
-        strength=counts.double() / len(chosen),
+        strength=counts.double() / positions,
         histogram=None,
     )
+
+
+def _some(positions: int) -> int:
+    if not positions:
+        raise SvqkitError("The latents have no position, so no use of a codebook can be measured. Give some.")
+    return positions
 
 
 def _near_zero_shares(chosen: Tensor, codebook_size: int) -> dict[float, float]:
@@ -142,8 +159,8 @@ def _shape(moments: Tensor) -> tuple[float, float, float]:
 
 
 def _histogram(chunks: Iterator[Tensor], mean: float, spread: float) -> tuple[Tensor, Tensor]:
-    counts = torch.zeros(BINS, dtype=torch.float64)
+    counts = zeros(BINS)
     for weights in chunks:
         standard = ((weights.float() - mean) / (spread or 1.0)).clamp(-REACH, REACH)
         counts += torch.histc(standard, BINS, -REACH, REACH).double().cpu()
-    return torch.linspace(-REACH, REACH, BINS + 1), counts
+    return torch.linspace(-REACH, REACH, BINS + 1, device="cpu"), counts

@@ -13,7 +13,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svqkit.errors import SvqkitError
-from svqkit.quantizers.assignment import Assignment, projections, straight_through, sum_over_processes
+from svqkit.quantizers.assignment import (
+    Assignment,
+    mean_square,
+    number_of_processes,
+    projections,
+    straight_through,
+    sum_over_processes,
+)
+from svqkit.quantizers.base import in_eval_mode
 
 
 class VQ(Assignment):
@@ -33,6 +41,8 @@ class VQ(Assignment):
     the SVQ paper's comparison.
     """
 
+    moves = True
+
     def __init__(self, dim: int, codebook_size: int = 1024, decay: float = 0.8, commitment_weight: float = 1.0) -> None:
         super().__init__(dim, codebook_size)
         self.commitment_weight = commitment_weight
@@ -40,7 +50,7 @@ class VQ(Assignment):
 
     def codes(self) -> Tensor:
         """Return the codebook (K, D)."""
-        return self.codebook.embed[0].clone()
+        return self.codebook.get_buffer("embed")[0].clone()
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         output, chosen, loss = nearest(self.codebook, vectors[None], self.commitment_weight)
@@ -66,6 +76,8 @@ class MultiheadVQ(Assignment):
     Source: vector-quantize-pytorch; the defaults are those of the SVQ paper's comparison.
     """
 
+    moves = True
+
     def __init__(
         self,
         dim: int,
@@ -84,7 +96,7 @@ class MultiheadVQ(Assignment):
 
     def codes(self) -> Tensor:
         """Return the codes (K, ``codebook_dim``), before the map that mixes the heads; by head if each has its own."""
-        return self.codebook.embed.flatten(0, 1).clone()
+        return self.codebook.get_buffer("embed").flatten(0, 1).clone()
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         by_head = torch.stack(self.project_in(vectors).chunk(self.heads, -1))
@@ -120,15 +132,17 @@ class SimVQ(Assignment):
 
     def __init__(self, dim: int, codebook_size: int = 1024, commitment_weight: float = 0.25) -> None:
         super().__init__(dim, codebook_size)
-        # Its import takes 2 s, which only who uses it should wait for.
-        from vector_quantize_pytorch import SimVQ as Library
+        # Its import takes 2 s, which only who uses it should wait for; older versions of torch can't in meta's context.
+        with torch.device("cpu"):
+            from vector_quantize_pytorch import SimVQ as Library
 
         self.commitment_weight = commitment_weight
         self.layer = Library(dim, codebook_size)
 
     def codes(self) -> Tensor:
         """Return the codebook C (K, D), without its gradient."""
-        return self.layer.codebook.detach()
+        with in_eval_mode(self):
+            return self.layer.codebook.detach()
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         # Not the library's own forward: it is compiled anew for every batch size.
@@ -138,8 +152,8 @@ class SimVQ(Assignment):
         chosen = torch.cdist(*both, compute_mode="use_mm_for_euclid_dist").argmin(1).view(vectors.shape[:2])
         codes = F.embedding(chosen, codebook)
         if not self.training:
-            return codes, chosen[..., None], vectors.new_zeros(())
-        loss = F.mse_loss(codes, vectors.detach()) + self.commitment_weight * F.mse_loss(vectors, codes.detach())
+            return straight_through(vectors, codes, training=False), chosen[..., None], vectors.new_zeros(())
+        loss = mean_square(codes, vectors.detach()) + self.commitment_weight * mean_square(vectors, codes.detach())
         return straight_through(vectors, codes), chosen[..., None], loss
 
 
@@ -166,7 +180,8 @@ def moving_codebook(
 
     Source: vector-quantize-pytorch (its codebook); Razavi et al., arXiv 1906.00446, for the moving average.
     """
-    from vector_quantize_pytorch import VectorQuantize
+    with torch.device("cpu"):  # for older versions of torch, which can't on the meta device
+        from vector_quantize_pytorch import VectorQuantize
 
     stochastic = {} if temperature is None else {"stochastic_sample_codes": True, "sample_codebook_temp": temperature}
     layer = VectorQuantize(
@@ -205,11 +220,13 @@ def nearest(codebook: nn.Module, vectors: Tensor, commitment_weight: float) -> t
             "gradient at other codes. Leave the quantizer out of the checkpointed part, or train a quantizer without "
             "a moving codebook, such as SVQ or SimVQ."
         )
+    if not vectors.numel() and number_of_processes() == 1:  # several add up what each of them has
+        return vectors, vectors.new_empty(vectors.shape[:-1], dtype=torch.long), vectors.sum()
     codes, chosen, _ = codebook(vectors)
     codes = codes.to(vectors)
     if not codebook.training:
-        return codes, chosen, vectors.new_zeros(())
-    return straight_through(vectors, codes), chosen, commitment_weight * F.mse_loss(vectors, codes)
+        return straight_through(vectors, codes, training=False), chosen, vectors.new_zeros(())
+    return straight_through(vectors, codes), chosen, commitment_weight * mean_square(vectors, codes)
 
 
 def _nothing(vectors: Tensor, mask: Tensor | None = None) -> None:

@@ -8,7 +8,7 @@ import re
 from dataclasses import field
 from datetime import date
 from itertools import combinations
-from typing import Annotated, Any, Literal, Union, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
@@ -69,6 +69,8 @@ class Dataset:
     root: Annotated[str, Field(min_length=1)]
     frames_in: Frames = 10
     frames_out: Frames = 10
+    if TYPE_CHECKING:
+        source: str  # each kind has its own
 
 
 def _apart(what: str, *names: str) -> Any:
@@ -284,4 +286,7 @@ class ClipsData(Dataset):
 
 
 SOURCES = {kind.source: kind for kind in Dataset.__subclasses__()}
-Data = Annotated[Union[*SOURCES.values()], Field(discriminator="source")]
+if TYPE_CHECKING:
+    Data = Dataset
+else:
+    Data = Annotated[Union[*SOURCES.values()], Field(discriminator="source")]

@@ -100,20 +100,20 @@ def load_params(path: str | Path = "params.yaml", profile: str | None = None) ->
     sections = ("datasets", "profiles", "studies", "experiments")
     datasets, profiles, studies, experiments = (mapping(tree.get(key), key, problems) for key in sections)
     refuse(f"{path} doesn't fit", problems)
-    name = profile or tree.get("profile")
+    name: Any = profile or tree.get("profile")
     choose(profiles, name, "profile")
 
     sources = {key: str(section(datasets, key).get("source", WeatherData.source)) for key in datasets}
     kinds = {key: SOURCES.get(source) for key, source in sources.items()}
-    of_profile = {ALL: _section(SOURCES), **{key: _section(kind or Any) for key, kind in kinds.items()}}
+    of_profile: dict[str, Any] = {ALL: _section(SOURCES), **{key: _section(kind or Any) for key, kind in kinds.items()}}
     of_profile[DATASETS] = str | Names
     fits = {"datasets": {key: kind or Data for key, kind in kinds.items()}}
     check(FILE | fits | {"profiles": dict.fromkeys(profiles, Named(of_profile))}, tree, "", problems)
     entries = expand(studies, experiments, datasets, problems)
     for entry in entries.values():
         _check_layers(entry, profiles, problems)
-    for kind, names in (("datasets", datasets), ("profiles", profiles), ("experiments", entries)):
-        problems += [f"{kind}: {key!r} {NAME_RULE}" for key in names if not is_name(key) or key in (ALL, DATASETS)]
+    for kind, keys in (("datasets", [*datasets]), ("profiles", [*profiles]), ("experiments", [*entries])):
+        problems += [f"{kind}: {key!r} {NAME_RULE}" for key in keys if not is_name(key) or key in (ALL, DATASETS)]
     refuse(f"{path} doesn't fit", problems)
     listing = {key: names_in(part[DATASETS]) for key, part in profiles.items() if DATASETS in (part or ())}
     for key, names in listing.items():
@@ -125,7 +125,8 @@ def load_params(path: str | Path = "params.yaml", profile: str | None = None) ->
     homes = {one: [key for key in profiles if one in listing.get(key, unlisted)] for one in datasets}
     elsewhere = {one: keys for one, keys in homes.items() if name not in keys}
     sized = spread({key: part for key, part in profiles[name].items() if key != DATASETS})
-    built, usual = {}, {}
+    built: dict[str, Any] = {}
+    usual: dict[str, Any] = {}
     for dataset, source in sources.items():
         if dataset in elsewhere:
             continue
@@ -138,7 +139,7 @@ def load_params(path: str | Path = "params.yaml", profile: str | None = None) ->
         for part in ("model", "training"):
             fit(SETTINGS[part], join(*(written.get(part) for written in given)), f"{where}.{part}", problems)
     refuse(f"{path} doesn't fit", problems)
-    made = {}
+    made: dict[str, Any] = {}
     for key, entry in entries.items():
         if entry.dataset in elsewhere:
             continue

@@ -6,7 +6,7 @@ by strings since settings are read without torch. Defaults are those of the publ
 """
 
 from math import prod
-from typing import Annotated, ClassVar, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
@@ -41,6 +41,9 @@ class Settings:
     """What all have: ``name``, and in ``layer`` where the class is."""
 
     layer: ClassVar[str]
+    name: str
+    if TYPE_CHECKING:  # all kinds are dataclasses
+        __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def __init_subclass__(cls, layer: str) -> None:
         cls.layer = layer
@@ -227,4 +230,7 @@ class LISTASettings(Settings, layer="svqkit.quantizers.lista:LISTA"):
 
 
 QUANTIZERS = {kind.name: kind for kind in Settings.__subclasses__()}
-Quantizer = Annotated[Union[*QUANTIZERS.values()], Field(discriminator="name")]
+if TYPE_CHECKING:
+    Quantizer = Settings
+else:
+    Quantizer = Annotated[Union[*QUANTIZERS.values()], Field(discriminator="name")]

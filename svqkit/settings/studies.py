@@ -137,7 +137,8 @@ def _of_studies(studies: Mapping[str, Any], datasets: Mapping[str, Any], problem
     for study, groups in studies.items():
         groups = dict(mapping(groups, f"studies.{study}", problems))
         compare_with = groups.pop(COMPARE_WITH, None)
-        made, order = {}, []
+        made: dict[str, Entry] = {}
+        order: list[str] = []
         bases = [
             (base, changes)
             for key, changes in groups.items()
@@ -148,7 +149,7 @@ def _of_studies(studies: Mapping[str, Any], datasets: Mapping[str, Any], problem
             start = Entry(base) if base in datasets else ChainMap(made, entries).get(base)
             where = f"studies.{study}.{base}"
             if start is None:
-                above = ChainMap(made, entries, made_by, datasets)
+                above = [*made, *entries, *made_by, *datasets]
                 problems.append(
                     f"{where}: unknown base {base!r}{hint(base, above)}; valid: experiments and studies that stand "
                     f"above, and the datasets {listed(datasets)}"

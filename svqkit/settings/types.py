@@ -77,6 +77,7 @@ def checked(kind: type[T], value: Any, where: str, complaint: str = "") -> T:
     problems: list[str] = []
     fitting = fit(kind, value, where, problems)
     refuse(complaint or f"{where} doesn't fit", problems[:20])
+    assert fitting is not None  # else there was a problem
     return fitting
 
 
@@ -97,7 +98,8 @@ def fit(kind: type[T], value: Any, where: str, problems: list[str], complete: bo
     """
     try:
         # Strict JSON takes exactly what YAML can say: lists for tuples, whole numbers for floats, nothing else.
-        return _adapter(kind).validate_json(json.dumps(value, default=str))
+        any_kind: Any = kind
+        return _adapter(any_kind).validate_json(json.dumps(value, default=str))
     except TypeError as error:  # a date or a list as a key
         problems.append(f"{where}: {error}")
     except ValidationError as error:
@@ -132,9 +134,9 @@ def _explained(kind: Any, detail: Mapping[str, Any], where: str) -> str:
         case "missing" | "missing_argument":
             return f"{where}: is missing" + (f", got {came}" if isinstance(detail["loc"][-1], int) else "")
         case "union_tag_not_found" | "union_tag_invalid":
-            key, tag, valid = detail["ctx"]["discriminator"].strip("'"), detail["ctx"].get("tag"), _tagged(inside)
-            wrong = "is missing" if tag is None else f"unknown {key} {tag!r}{hint(tag, valid)}"
-            return f"{where}.{key}: {wrong}; valid: {listed(valid)}"
+            key, tag, kinds = detail["ctx"]["discriminator"].strip("'"), detail["ctx"].get("tag"), _tagged(inside)
+            wrong = "is missing" if tag is None else f"unknown {key} {tag!r}{hint(tag, kinds)}"
+            return f"{where}.{key}: {wrong}; valid: {listed(kinds)}"
         case "dataclass_type" | "dict_type" | "model_attributes_type":
             return f"{where} must be a mapping of keys to values, got {came}"
         case "value_error":

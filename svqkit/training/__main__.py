@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     from torch.distributed.elastic.multiprocessing.errors import record
 
     # torchrun then shows the traceback of the process that failed first.
-    return record(exit_status)(lambda: _train(options))
+    return record(exit_status)(lambda: _train(options)) or 0
 
 
 def _list(options: argparse.Namespace) -> None:

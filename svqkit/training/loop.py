@@ -128,7 +128,7 @@ def train(
     if settings.precision == "bf16" and (note := bf16_note(accelerator.device)):
         accelerator.print(note, file=sys.stderr)
     train_set = Examples(experiment, store, "train", accelerator)
-    validation_split = "test" if experiment.protocol == "paper" else "validation"
+    validation_split: Split = "test" if experiment.protocol == "paper" else "validation"
     validation_set = Examples(experiment, store, validation_split, accelerator)
     steps = train_set.steps_per_epoch
 
@@ -153,7 +153,8 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = group["factor"] * schedule.learning_rate(*position)
                 group["betas"] = (schedule.momentum(*position), 0.999)
-            loss = sum(losses(inputs, targets))
+            error, added = losses(inputs, targets)
+            loss = error + added
             accelerator.backward(loss)
             if settings.clip_norm:
                 accelerator.clip_grad_norm_(parallel.parameters(), settings.clip_norm)
@@ -211,7 +212,7 @@ class Objective(nn.Module):
 
 
 def prepare_model(
-    model: nn.Module, training: Training, device: torch.device | str
+    model: models.SimVP, training: Training, device: torch.device | str
 ) -> tuple[Objective, torch.optim.Adam]:
     """Return a model on its device, made fast, with its loss; and its optimizer, to be given a learning rate.
 
@@ -222,7 +223,7 @@ def prepare_model(
     """
     model = to_channels_last(sync_layers(model.to(device)))
     trained = [weight for weight in model.parameters() if weight.requires_grad]
-    groups = [{"params": trained, "factor": 1.0}]
+    groups: list[dict[str, Any]] = [{"params": trained, "factor": 1.0}]
     if training.quantizer_learning_rate != 1:
         slowed = {id(weight) for weight in model.quantizer.factors() if weight.requires_grad}
         if not slowed:

@@ -27,7 +27,6 @@ from typing import Any, Self, get_args
 import pandas as pd
 import pydantic.dataclasses
 from pydantic import ConfigDict
-from torch import nn
 
 from svqkit import models
 from svqkit.data.domain import Domain
@@ -122,7 +121,7 @@ class Run:
         """Whether its quantizer has codes to look at."""
         return resolve_name(self.experiment.quantizer.layer).has_codebook
 
-    def model(self, weights: str = "best") -> nn.Module:
+    def model(self, weights: str = "best") -> models.SimVP:
         """Return the trained model in eval mode, with its "best" or "last" weights.
 
         Raises:
@@ -149,7 +148,7 @@ class Run:
         return read_table(path, STEPS) if path.exists() and path.stat().st_size != 1 else empty
 
 
-@pydantic.dataclasses.dataclass(frozen=True, config=ConfigDict(STRICT, extra="ignore"))
+@pydantic.dataclasses.dataclass(frozen=True, config=STRICT | ConfigDict(extra="ignore"))
 class Config:
     """What config.json of a run says, in today's format; the experiment and the domain are checked by themselves."""
 

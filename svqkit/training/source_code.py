@@ -64,6 +64,11 @@ class SourceCode:
         path = self.folder.parent.joinpath(*module.split("."))
         return next((file for file in (path / "__init__.py", path.with_suffix(".py")) if file.exists()), None)
 
+    def _file(self, module: str) -> Path:
+        file = self.file(module)
+        assert file is not None  # names that are followed are those of modules
+        return file
+
     def _split(self, name: str) -> tuple[str, list[str]]:
         """Return the module of a name, and what it is called within it; "" for what is not of this package."""
         parts = name.split(".")
@@ -82,10 +87,10 @@ class SourceCode:
         return hashlib.sha256(re.sub(r"(, )?\w+=\[\]", "", ast.dump(code)).encode()).hexdigest()[:16]
 
     def _text(self, module: str) -> str:
-        return self.file(module).read_text(encoding="utf-8")
+        return self._file(module).read_text(encoding="utf-8")
 
     def _read_uses(self, module: str) -> "_Uses":
-        is_package = self.file(module).name == "__init__.py"
+        is_package = self._file(module).name == "__init__.py"
         package = module if is_package else module.rpartition(".")[0]
         return self._uses_in(_code(self._text(module)), package, is_package)
 

@@ -91,7 +91,8 @@ def _report(name: str, data: Data, root: Path, named: bool, used: Params) -> Rep
 def _compare_plan(data: Data, report: Report) -> None:
     """Compare what can be made of the files with what can be made of all that are published."""
     made, known = _try_plan(data, report), published.whole(data)
-    if made and data.source == "kth" and any(isinstance(part.source, ImageFiles) for part in made.parts):
+    parts = [getattr(part, "source", None) for part in made.parts] if made else []
+    if data.source == "kth" and any(isinstance(part, ImageFiles) for part in parts):
         known = None  # of its folders of frames no count is known to be right
     windows = {
         protocol: tuple(len(windowing.starts[split]) for split in SPLITS)
@@ -156,7 +157,7 @@ def _years_in(name: str) -> set[int]:
 def _weather_files(folder: Path, variable: str) -> list[Path]:
     """The files of a variable as prepare finds them."""
     try:
-        return find_sources(folder, variable)
+        return [Path(str(source)) for source in find_sources(folder, variable)]
     except SvqkitError:  # there is none, or one is damaged: then by their names, and the plan tells of it
         return [path for path in sources_in(folder) if path.name.startswith(LONG_NAMES.get(variable, variable))]
 
@@ -192,7 +193,7 @@ def _inspect_kth(data: KTHData, files: Sequence[Path], report: Report) -> Found:
     videos = {recording.path.name: recording.path for recording in recordings if not recording.is_folder}
 
     def size(path: Path) -> tuple[int, int]:
-        return Video.open(path, colour=False, whole=not any(name in path.name for name in BROKEN_OFF)).size
+        return Video.open(path, colour=False, whole=not any(name in path.name for name in BROKEN_OFF)).known_size
 
     report.compare_sizes(FACTS["video"], videos, size)
     if len(videos) < len(recordings):
@@ -212,8 +213,8 @@ def _inspect_kitticaltech(data: KittiCaltechData, files: Sequence[Path], report:
         if path.suffix.lower() in VIDEO_SUFFIXES and path.relative_to(folder).parts[1] in CALTECH_VIDEOS
     }
     hickles = {name: path for name, path in names.items() if name in HICKLES and "/X_" in name}
-    report.compare_sizes(FACTS["KITTI"], hickles, lambda path: find_array(path).size)
-    report.compare_sizes(FACTS["Caltech"], videos, lambda path: open_video(path, colour=True).size)
+    report.compare_sizes(FACTS["KITTI"], hickles, lambda path: find_array(path).known_size)
+    report.compare_sizes(FACTS["Caltech"], videos, lambda path: open_video(path, colour=True).known_size)
     archives: dict[str, Sequence[str]] = {}
     if HICKLES[0] in names or not (folder / "kitti").is_dir():
         archives |= {"PredNet's kitti_data.zip": HICKLES}

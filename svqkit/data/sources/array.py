@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from svqkit.data.plan import Clip, Plan, Windowing, share_out
+from svqkit.data.plan import Clip, Kind, Plan, Windowing, share_out
 from svqkit.data.sources.arrayfiles import ArrayFile, open_array
 from svqkit.data.sources.units import stand_in
 from svqkit.data.sources.zarrstore import files_in
@@ -99,7 +99,7 @@ def plan(data: ArrayData) -> Plan:
     frame_shape = _frame_shape(source)
     as_bytes = source.dtype == np.uint8 and data.range in (None, (0, 255))
     dtype = "uint8" if as_bytes else "float32"
-    kind = "image" if as_bytes or data.range else "field"
+    kind: Kind = "image" if as_bytes or data.range else "field"
     channels = data.channels or tuple(f"channel_{number}" for number in range(frame_shape[0]))
     windowing = Windowing.consecutive(data, _clips(source, data.shares), stride=data.stride)
     units = data.units if isinstance(data.units, tuple) else (data.units,) * len(channels)
@@ -108,7 +108,8 @@ def plan(data: ArrayData) -> Plan:
             f"`units` names {len(units)} units, {source.path} has {len(channels)} channels; name one each."
         )
     low, high = data.range or (0.0, 255.0)
-    original = {"original_minimum": float(low), "original_maximum": float(high), "original_units": units[0]}
+    original: dict[str, float | str] = {"original_minimum": float(low), "original_maximum": float(high)}
+    original["original_units"] = units[0]
     return Plan(
         parts=_parts(source, dtype, None if as_bytes else data.range),
         frame_shape=frame_shape,
@@ -156,7 +157,8 @@ def _check_shape(source: ArrayFile, data: ArrayData) -> None:
 
 def _frame_shape(source: ArrayFile) -> tuple[int, int, int]:
     """(C, H, W), also where the array has no axis for its one channel."""
-    return (1, *source.frame_shape)[-3:]
+    channels, height, width = (1, *source.frame_shape)[-3:]
+    return channels, height, width
 
 
 def _clips(source: ArrayFile, shares: Shares) -> dict[Split, list[Clip]]:

@@ -217,7 +217,7 @@ def open_array(path: Path, key: str = "") -> ArrayFile:
         raise SvqkitError(
             f"There is no {path.absolute()}. Put the array there (.npy, .npz or .zarr), or change `root`."
         )
-    kinds = {".npy": NpyFile, ".npz": NpzMember, ".zarr": ZarrArray}
+    kinds: dict[str, Any] = {".npy": NpyFile, ".npz": NpzMember, ".zarr": ZarrArray}
     kind = choose(kinds, path.suffix.lower(), "kind of array file")
     if (kind is ZarrArray) != path.is_dir():
         raise SvqkitError(f"{path}: a .zarr is a folder, an .npy or .npz is a file; this is the other way round.")

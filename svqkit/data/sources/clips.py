@@ -8,6 +8,7 @@ shared out: of each the time is, the first part for training, the next for valid
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from svqkit.data.plan import Clip, Plan, Windowing, share_out
 from svqkit.data.sources.frames import Frames, FramesPart, plan_of_pictures, runs_of
@@ -33,7 +34,8 @@ def plan(data: ClipsData) -> Plan:
     length = data.frames_in + data.frames_out
     by_split = _folders_of_splits(root)
     notes: list[str] = []
-    found = {split: _find_clips(folder, data, notes) for split, folder in (by_split or {None: root}).items()}
+    folders: dict[Any, Path] = {**by_split} if by_split else {None: root}
+    found = {split: _find_clips(folder, data, notes) for split, folder in folders.items()}
     every = [clip for clips in found.values() for clip in clips]
     _refuse_twice(every)
     size = data.size or _one_size(every)
@@ -73,7 +75,7 @@ def plan(data: ClipsData) -> Plan:
 
 
 def _clip(frames: Frames, data: ClipsData, name: str) -> FramesPart:
-    return FramesPart(frames, range(0, frames.count, data.step), frames.size, resize, name)
+    return FramesPart(frames, range(0, frames.count, data.step), frames.known_size, resize, name)
 
 
 def _path(clip: FramesPart) -> Path:

@@ -41,6 +41,12 @@ class Frames:
         """The first of the files, of a video the only one."""
         return self.files[0]
 
+    @property
+    def known_size(self) -> Size:
+        """Height and width, of frames that are all alike."""
+        assert self.size is not None
+        return self.size
+
     def read(self, wanted: Sequence[int]) -> Iterator[np.ndarray]:
         """Yield the frames with these indices, from 0, in rising order; (H, W, C) uint8, red first.
 

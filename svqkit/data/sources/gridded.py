@@ -6,7 +6,7 @@ Prepare, forecasts and the check of raw files all read through :func:`inspect` a
 """
 
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -252,7 +252,7 @@ def own_names(array: xr.DataArray) -> dict[str, str]:
     return {role: str(dim) for dim in array.dims for role in _roles(array, dim)}
 
 
-def _roles(array: xr.DataArray, dim: str) -> list[str]:
+def _roles(array: xr.DataArray, dim: Hashable) -> list[str]:
     """Which of our axes a dimension is: by its name, else by the attributes of its coordinate."""
     named = [role for role, axis in AXES.items() if str(dim).lower() in axis["names"]]
     if named or dim not in array.coords:
@@ -476,7 +476,7 @@ def _read_rows(piece: Piece, rows: np.ndarray, levels: list[int], units: str) ->
     with open_field(piece.source, piece.variable) as (raw, ours, _):
         # One block out of the file, from which rows are taken: to read them one by one takes far longer.
         chosen = {"level": _as_slice(levels)} if "level" in ours.dims else {}
-        block = ours.isel(time=slice(int(rows[0]), int(rows[-1]) + 1), **chosen)
+        block = ours.isel({"time": slice(int(rows[0]), int(rows[-1]) + 1), **chosen})
         with reading(piece.where, plain=False):
             values = block.transpose("time", ..., "lat", "lon").values[rows - rows[0]]
         values = values if chosen else values[:, None]
@@ -495,7 +495,8 @@ def _packed_stand_ins(raw: xr.DataArray) -> np.ndarray:
     """What the lowest numbers of 16 bits mean when values are packed into such, and no _FillValue is given."""
     scale, offset = (raw.encoding.get(name, neutral) for name, neutral in (("scale_factor", 1), ("add_offset", 0)))
     packed = "scale_factor" in raw.encoding and not {"_FillValue", "missing_value"} & {*raw.encoding}
-    return np.float32([-32768 * scale + offset, -32767 * scale + offset]) if packed else np.float32([])
+    lowest = [-32768 * scale + offset, -32767 * scale + offset] if packed else []
+    return np.array(lowest, np.float32)
 
 
 def _valid_range(raw: xr.DataArray) -> tuple[float, float]:

@@ -9,7 +9,7 @@ What hickle (github.com/telegraphic/hickle) writes depends on its version:
               of data0, data1, …, each (1, length) single bytes, or a reference to the same string further up
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,12 +37,12 @@ class HickleArray(Frames):
     dtype: np.dtype
     title: str
 
-    def read(self, wanted: range) -> Iterator[np.ndarray]:
+    def read(self, wanted: Sequence[int]) -> Iterator[np.ndarray]:
         """See :class:`Frames`; the ``wanted`` rows follow each other, and about 16 MB are read at a time."""
         length = max(1, PIECE // int(self.dtype.itemsize * np.prod(self.shape[1:])))
         with open_hdf5(self.path) as file:
-            for first in range(wanted.start, wanted.stop, length):
-                yield from file[self.name][first : min(first + length, wanted.stop)]
+            for first in range(wanted[0], wanted[-1] + 1, length):
+                yield from file[self.name][first : min(first + length, wanted[-1] + 1)]
 
 
 def find_array(path: Path) -> HickleArray:

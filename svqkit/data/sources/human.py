@@ -139,7 +139,8 @@ def _read_list(path: Path, names: list[str]) -> Sequences:
         raise SvqkitError(f"{path} names no sequence; expected lines such as {LINE}. {PUBLISHED.format(path.name)}.")
     names[:] = known
     table = np.array([(*row, number) for row, number in rows.items()], dtype=np.int64)
-    return Sequences(path, *table.T, len(filled) - len(rows))
+    recordings, begins, persons, lines = table.T
+    return Sequences(path, recordings, begins, persons, lines, len(filled) - len(rows))
 
 
 def _parse(line: str, where: str) -> tuple[str, int, int]:

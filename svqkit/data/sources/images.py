@@ -64,7 +64,7 @@ def read_image(path: Path, colour: bool) -> np.ndarray:
         refuse_other_pictures(image, path)
         if "A" in image.getbands() or "transparency" in image.info:
             alpha = image.convert("RGBA").getchannel("A")
-            if alpha.getextrema()[0] < 255:
+            if np.asarray(alpha).min() < 255:
                 raise SvqkitError(f"{path} is transparent in part: what shows there? Save it without alpha.")
         upright = ImageOps.exif_transpose(image)
         pixels = np.asarray(upright.convert("RGB" if colour else "L"))
@@ -77,7 +77,7 @@ def refuse_other_pictures(image: Image.Image, path: Path) -> None:
     Raises:
         SvqkitError: it does.
     """
-    if image.mode not in MODES or ";16" in str(image.tile):  # Pillow would drop half of the bits
+    if image.mode not in MODES or ";16" in str(getattr(image, "tile", "")):  # Pillow would drop half of the bits
         raise SvqkitError(
             f"{path} has more than 8 bits a channel (mode {image.mode}), which frames of a clip can't have. Make an "
             "array of such images, `source: array` with their `range`, or save them with 8 bits."
@@ -157,9 +157,9 @@ def is_uneven(files: Sequence[Path]) -> bool:
     return len({after - before for before, after in pairwise(numbers)}) > 1
 
 
-def size_text(size: Sequence[int]) -> str:
+def size_text(size: Sequence[int] | None) -> str:
     """Return a size (height, width) in words: "128 × 160"."""
-    return " × ".join(map(str, size))
+    return " × ".join(map(str, size or ()))
 
 
 def resize(image: np.ndarray, size: Size) -> np.ndarray:
@@ -207,7 +207,7 @@ def scale_and_crop(image: np.ndarray, size: Size) -> np.ndarray:
     refuse_narrow(shape, size, "The clip")
     scaled = (size[0], scaled_width(shape, size[0]))
     sigmas = [max(0.0, (before / after - 1) / 2) for before, after in zip(shape, scaled, strict=True)]
-    pixels = image.astype(np.float32)
+    pixels: np.ndarray = image.astype(np.float32)
     if any(sigmas):
         # Of four standard deviations to each side, as SciPy cuts it off.
         down, across = (cv2.getGaussianKernel(2 * int(4 * sigma + 0.5) + 1, sigma, cv2.CV_32F) for sigma in sigmas)

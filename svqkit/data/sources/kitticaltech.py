@@ -19,7 +19,7 @@ are rounded.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -70,9 +70,9 @@ class CachedFrames(Frames):
 
     array: NpyFile
 
-    def read(self, wanted: range) -> Iterator[np.ndarray]:
+    def read(self, wanted: Sequence[int]) -> Iterator[np.ndarray]:
         """See :class:`Frames`; the ``wanted`` ones follow each other."""
-        for frames in self.array.read(wanted.start, wanted.stop, 1):
+        for frames in self.array.read(wanted[0], wanted[-1] + 1, 1):
             yield np.ascontiguousarray(frames[0, ..., ::-1])
 
 
@@ -173,7 +173,7 @@ def _hickle_recordings(folder: Path, which: str, data: KittiCaltechData) -> tupl
 
 def _recording(name: str, source: Frames, wanted: range, data: KittiCaltechData) -> FramesPart:
     """The ``wanted`` frames, scaled and cropped; refused where they are too narrow for that."""
-    refuse_narrow(source.size, data.size, source.path)
+    refuse_narrow(source.known_size, data.size, source.path)
     return FramesPart(source, wanted, data.size, scale_and_crop, name)
 
 
@@ -246,7 +246,7 @@ def _caltech(folder: Path, data: KittiCaltechData, notes: list[str]) -> list[Fra
     """The test recordings: from the videos of the test's sets, else from the cache."""
     number = re.compile(r"set(\d+)", re.IGNORECASE)
     sets = [path for path in sorted(folder.glob("*")) if path.is_dir() and number.fullmatch(path.name)]
-    tested = [path for path in sets if int(number.fullmatch(path.name)[1]) >= FIRST_TEST_SET]
+    tested = [path for path in sets if int(path.name[len("set") :]) >= FIRST_TEST_SET]
     if len(tested) < len(sets):
         notes.append(f"Caltech's {', '.join(path.name for path in sets if path not in tested)} are not of its test")
     recordings = []
@@ -297,5 +297,5 @@ def _cached(folder: Path, data: KittiCaltechData, notes: list[str]) -> list[Fram
             f"{frames.shape[0]} frames of {CACHE[0]}. The two don't belong together; fetch both again."
         )
     notes.append(f"Caltech comes from OpenSTL's cache, in windows of {length} frames")
-    source = CachedFrames(files=paths, count=frames.shape[0], size=frames.shape[1:3], array=frames)
+    source = CachedFrames(files=paths, count=frames.shape[0], size=(frames.shape[1], frames.shape[2]), array=frames)
     return [_recording(f"cache/{start}", source, range(start, start + length), data) for start in ordered]

@@ -94,12 +94,13 @@ def plan(data: KTHData) -> Plan:
     taken = [found for found in inspected if found.lengths]
     of_videos = bool(listing) and not all(clip.recording.is_folder for clip in taken)
     persons = {split: getattr(data, split) for split in SPLITS}
-    seen = {"train": data.train + data.validation, "validation": data.test, "test": data.test}
+    seen: dict[Split, tuple[int, ...]] = {"train": data.train + data.validation}
+    seen |= {"validation": data.test, "test": data.test}
     return plan_of_pictures(
         [clip.part for clip in taken],
         data.size,
         data.colour,
-        [_listing_of(root)] if of_videos else [],
+        [found for found in [_listing_of(root)] if of_videos and found],
         windows={
             "clean": _windowing(taken, persons, data, data.slow_stride),
             "paper": _windowing(taken, seen, data, data.frames_in + data.frames_out),

@@ -104,8 +104,10 @@ class Seq(Frames):
     def _decoded(self, stored: bytes, where: str) -> np.ndarray:
         mode = "RGB" if self.colour else "L"
         if self.raw:
-            form = ("RGB", self.size[::-1], stored, "raw", "BGR") if self.raw == 3 else ("L", self.size[::-1], stored)
-            return np.asarray(Image.frombytes(*form).convert(mode))
+            height, width = self.known_size
+            order: tuple[str, ...] = ("raw", "BGR") if self.raw == 3 else ()
+            kind = "RGB" if self.raw == 3 else "L"
+            return np.asarray(Image.frombytes(kind, (width, height), stored, *order).convert(mode))
         with open_image(io.BytesIO(stored), where) as image:
             return np.asarray(image.convert(mode))
 

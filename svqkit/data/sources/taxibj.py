@@ -27,10 +27,11 @@ minutes, 01 to 24, on 16 × 8 cells.
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -44,7 +45,7 @@ from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, Split, TaxiBJData
 
 CHANNELS = ("inflow", "outflow")
-FLOWS = {"dtype": "float32", "kind": "image", "channels": CHANNELS, "units": ("", "")}
+FLOWS: dict[str, Any] = {"dtype": "float32", "kind": "image", "channels": CHANNELS, "units": ("", "")}
 # What is counted, by how the name of a file begins.
 COUNTED = {"BJ": "taxis", "BikeNYC": "bikes", "NYC14": "bikes"}
 NAME = re.compile(rf"({'|'.join(COUNTED)}).*_M\d+x\d+_T(30|60)(_\w+)?\.h5")
@@ -148,9 +149,9 @@ def _plan_samples(path: Path, data: TaxiBJData) -> Plan:
         )
     clean, notes = _clean_samples(train, test, data.validation_share)
     tested = np.arange(train.count, train.count + test.count)
-    paper = {"train": np.arange(train.count), "validation": tested, "test": tested}
+    paper: dict[Split, np.ndarray] = {"train": np.arange(train.count), "validation": tested, "test": tested}
 
-    def windowing(samples: dict[Split, np.ndarray]) -> Windowing:
+    def windowing(samples: Mapping[Split, np.ndarray]) -> Windowing:
         clips = {split: [(start, start + train.length) for start in train.length * samples[split]] for split in SPLITS}
         # Fewer inputs than there are: the last ones, so that the targets follow.
         starts = {split: samples[split] * train.length + inputs - data.frames_in for split in SPLITS}
@@ -160,7 +161,7 @@ def _plan_samples(path: Path, data: TaxiBJData) -> Plan:
         notes.append(f"{path.name} is used; the HDF5 files beside it are not")
     return Plan(
         parts=[train, test],
-        frame_shape=train.inputs.shape[2:],
+        frame_shape=(len(CHANNELS), train.inputs.shape[3], train.inputs.shape[4]),
         **FLOWS,
         windows={"clean": windowing(clean), "paper": windowing(paper)},
         files=(path,),
@@ -187,7 +188,8 @@ def open_samples(path: Path) -> tuple[Samples, Samples]:
                 "frames, 2, height, width), such as (20461, 4, 2, 32, 32); the 2 are inflow and outflow."
             )
     train, test = Samples(*members[:2]), Samples(*members[2:])
-    pairs = [(train.inputs, train.targets, 0), (test.inputs, test.targets, 0)]  # that must agree in an axis
+    # What must agree, in an axis.
+    pairs: list[tuple[NpzMember, NpzMember, Any]] = [(train.inputs, train.targets, 0), (test.inputs, test.targets, 0)]
     pairs += [(train.inputs, test.inputs, 1), (train.targets, test.targets, 1)]
     pairs += [(members[0], other, slice(2, None)) for other in members[1:]]
     for one, other, axis in pairs:
@@ -201,7 +203,8 @@ def open_samples(path: Path) -> tuple[Samples, Samples]:
 
 def _clean_samples(train: Samples, test: Samples, share: float) -> tuple[dict[Split, np.ndarray], list[str]]:
     """Samples of each split, without those that share a frame with a later split."""
-    digests, lowest = [], {}
+    digests: list[Any] = []
+    lowest: dict[Any, float] = {}
     for samples in (train, test):
         for block in samples.samples():
             parts = np.split(block, [samples.inputs.shape[1]], axis=1)
@@ -325,11 +328,15 @@ def plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
             f"The files in {paths[0].parent} have {len(days)} whole days; {data.test_days} for the test (`test_days`), "
             "at least one for validation and one for training are needed. Add files, or lower `test_days`."
         )
-    borders = {"train": (0, validation), "validation": (validation, test), "test": (test, len(days))}
+    borders: dict[Split, Clip] = {"train": (0, validation), "validation": (validation, test), "test": (test, len(days))}
     low, high, above = _range_of(records, test)
     slots = records[0].slots
     clean = {split: _runs(days, slots, *borders[split]) for split in SPLITS}
-    paper = {"train": _runs(days, slots, 0, test), "validation": clean["test"], "test": clean["test"]}
+    paper: dict[Split, list[Clip]] = {
+        "train": _runs(days, slots, 0, test),
+        "validation": clean["test"],
+        "test": clean["test"],
+    }
     incomplete = sum(record.incomplete for record in inspected)
     notes = [f"{incomplete} day(s) without all of their {slots} slots were left out"] if incomplete else []
     if above:
@@ -358,9 +365,15 @@ def records_in(root: Path) -> list[Path]:
     return sorted(path for path in root.glob("*.h5") if NAME.fullmatch(path.name))
 
 
+def _parts_of(path: Path) -> tuple[str, str]:
+    named = NAME.fullmatch(path.name)
+    assert named, path  # records_in takes no others
+    return named[1], named[2]
+
+
 def units_of(path: Path) -> str:
     """Return the units of a file of that name: "taxis per 30 min"."""
-    counted, minutes = NAME.fullmatch(path.name).group(1, 2)
+    counted, minutes = _parts_of(path)
     return f"{COUNTED[counted]} per {minutes} min"
 
 
@@ -370,7 +383,7 @@ def inspect_record(path: Path) -> Record:
     Raises:
         SvqkitError: it can't be opened, or does not hold what the module's docstring says.
     """
-    count = 24 * 60 // int(NAME.fullmatch(path.name)[2])
+    count = 24 * 60 // int(_parts_of(path)[1])
     with open_hdf5(path) as file:
         lacking = [key for key in ("data", "date") if not isinstance(file.get(key), h5py.Dataset)]
         if lacking:

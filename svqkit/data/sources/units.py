@@ -65,13 +65,15 @@ def _registry() -> Any:
     return units
 
 
-def stand_in(values: np.ndarray, low: np.float32, high: np.float32, others: Sequence[float] = ()) -> np.float32 | None:
+def stand_in(
+    values: np.ndarray, low: np.float32, high: np.float32, others: Sequence[float] | np.ndarray = ()
+) -> np.float32 | None:
     """Return a number such as −9999, or one of ``others``, when it is the lowest or highest of the values.
 
     It must lie further off than all others are apart: geopotential may well be −9999 somewhere, among others near it.
     """
     for extreme in (low, high):
-        if (np.abs(extreme) == STAND_INS).any() or np.isclose(extreme, others, rtol=1e-5).any():
+        if (np.abs(extreme) == STAND_INS).any() or np.isclose(extreme, np.asarray(others), rtol=1e-5).any():
             rest = values[values != extreme]
             if rest.size == 0 or np.abs(rest - extreme).min() > rest.max() - rest.min():
                 return extreme

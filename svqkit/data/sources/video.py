@@ -65,7 +65,7 @@ class Video(Frames):
             )
         # Some whole AVIs hold one frame less than they promise (an encoder's placeholder at the end).
         count = promised if whole and there == shown == promised - 1 else shown
-        notes = ()
+        notes: tuple[str, ...] = ()
         if promised and count != promised:
             notes = (f"{path.name}: the header promises {promised} frames, {count} are shown: these are taken",)
         return cls(files=(path,), count=count, size=size, notes=notes, colour=colour)
@@ -94,6 +94,7 @@ class Video(Frames):
                         f"{self.path} lacks the last of its {self.count} frames: the one before is repeated.",
                         stacklevel=2,
                     )
+                assert held is not None
                 pixels = _pixels(held, convert, self.colour)
                 if pixels.shape[:2] != self.size:
                     raise SvqkitError(
@@ -117,7 +118,7 @@ def open_video(path: Path, colour: bool) -> Seq | Video:
 def _opened(path: Path, **options: str) -> Iterator[InputContainer]:
     """An open video whose frames are decoded one after the other: files are decoded side by side already."""
     options = {"format_whitelist": FORMATS, **options}
-    with reading(path, "a video", AID), path.open("rb") as file, av.open(file, options=options) as container:
+    with reading(path, "a video", AID), path.open("rb") as file, av.open(file, "r", options=options) as container:
         if not container.streams.video:
             raise SvqkitError(f"{path} has no stream of video that can be decoded. {AID}")
         codec = container.streams.video[0].codec_context
@@ -141,7 +142,7 @@ def _packets(container: InputContainer) -> tuple[int, int, float]:
 def _pixels(frame: av.VideoFrame, convert: VideoReformatter, colour: bool) -> np.ndarray:
     """A frame as it is shown, (H, W, 3) RGB or (H, W, 1) grey."""
     # Grey by way of blue, green, red, as OpenCV reads a video: the reference's frames, bit for bit.
-    pixels = convert.reformat(frame, format="rgb24" if colour else "bgr24", threads=1).to_ndarray()
+    pixels: np.ndarray = convert.reformat(frame, format="rgb24" if colour else "bgr24", threads=1).to_ndarray()
     if not colour:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)[..., None]
     return np.ascontiguousarray(np.rot90(pixels, frame.rotation // 90))

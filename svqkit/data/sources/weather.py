@@ -163,7 +163,7 @@ def period_bounds(period: tuple[str, str]) -> tuple[np.datetime64, np.datetime64
     return np.datetime64(period[0], "h"), (np.datetime64(period[1]) + 1).astype("datetime64[h]")
 
 
-def find_sources(root: str | Path, variable: str) -> list[Source]:
+def find_sources(root: str | Path, variable: str) -> Sequence[Source]:
     """Return the files or stores of a variable: ``root`` itself, those of its folder, or those of ``root`` with it.
 
     Raises:

@@ -22,7 +22,7 @@ class PoolFormer(MetaTranslator):
         mlp = Mlp(spec.dim, int(spec.dim * spec.mlp_ratio), drop=spec.drop, use_conv=True)
         for layer in (mlp.fc1, mlp.fc2):
             nn.init.trunc_normal_(layer.weight, std=0.02)
-            nn.init.zeros_(layer.bias)
+            nn.init.zeros_(layer.get_parameter("bias"))
         return Residual(spec, partial(GroupNorm, 1), Pooling(), mlp, scale=1e-5)
 
 

@@ -25,7 +25,7 @@ class Swin(MetaTranslator):
 
     def __init__(self, settings: Model, channels: int, size: tuple[int, int]) -> None:
         super().__init__(settings, channels, size)
-        window = self.blocks[0].window
+        window = vars(self.blocks[0])["window"]
         if settings.longitude == "wrap" and size[1] % window:
             raise SvqkitError(
                 f"`longitude: wrap` with swin needs latents whose width is a multiple of its windows' {window}, got "
