@@ -21,7 +21,10 @@ SLOWED = {
 
 def experiment(quantizer: str, factor: float | str = 1.0, **settings: object) -> Experiment:
     usual = load_params(ROOT / "params.yaml", "sample").experiment("weather_t2m-svq")
-    changes = {"quantizer": {"name": quantizer, **settings}, "training": {"quantizer_learning_rate": factor, "loss": "mse"}}
+    changes = {
+        "quantizer": {"name": quantizer, **settings},
+        "training": {"quantizer_learning_rate": factor, "loss": "mse"},
+    }
     return override(usual, changes | {"model": {"hid_S": 4, "hid_T": 8}})
 
 

@@ -22,13 +22,8 @@ Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 M = TypeVar("M", bound=nn.Module)
 
 
-<<<<<<< HEAD
-def to_channels_last(model: nn.Module) -> nn.Module:
-    """Change a model in place: weights of 2-D convolutions have channels last, 1 × 1 and depthwise ones are fast.
-=======
 def to_channels_last(model: M) -> M:
-    """Change a model in place: weights of 2-D convolutions have channels last, 1 × 1 ones are fast with any threads.
->>>>>>> layer
+    """Change a model in place: weights of 2-D convolutions have channels last, 1 × 1 and depthwise ones are fast.
 
     Names and values of parameters and buffers stay. Returns the model.
     """

@@ -93,40 +93,6 @@ class LargeKernelAttention(nn.Module):
         return x + self.leave(self.gate(self.activation(self.enter(x))))
 
 
-<<<<<<< HEAD
-=======
-class DilatedConv2d(nn.Conv2d):
-    """A dilated convolution, padded by multiples of its dilation, on a CPU computed as one without dilation.
-
-    Every d-th row and column see only each other, so that the d² maps of them are convolved each on its own: the same
-    sums. oneDNN has fast kernels for that, and none for the gradient of a dilated depthwise one: measured on 2 cores
-    with 256 channels of 16 × 32 and a 7 × 7 kernel, d = 3, forth 9.2 → 0.8 ms, back 61 → 7 ms.
-    """
-
-    padding: tuple[int, int]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x (B, C, H, W) → (B, C, H', W'), the same height and width with full padding."""
-        if x.device.type != "cpu" or torch.compiler.is_exporting():
-            return super().forward(x)
-        (d, _), (height, width) = self.dilation, x.shape[2:]
-        padded = F.pad(x, (0, -width % d, 0, -height % d))
-        # channels last, which oneDNN's kernels want
-        maps = rearrange(padded, "b c (h p) (w q) -> (b p q) h w c", p=d, q=d)
-        y = F.conv2d(
-            rearrange(maps, "n h w c -> n c h w"),
-            self.weight,
-            self.bias,
-            padding=tuple(side // d for side in self.padding),
-            groups=self.groups,
-        )
-        y = rearrange(y, "(b p q) c h w -> b (h p) (w q) c", p=d, q=d)
-        (above, left), (rows, columns) = self.padding, self.kernel_size
-        y = y[:, : height + 2 * above - d * (rows - 1), : width + 2 * left - d * (columns - 1)]
-        return rearrange(y, "b h w c -> b c h w")
-
-
->>>>>>> layer
 class Tokens(nn.Module):
     """A block made for sequences (B, H·W, dim), used on maps (B, dim, H, W)."""
 
