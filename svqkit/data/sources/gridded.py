@@ -5,7 +5,6 @@ by the CF conventions and by the names that are in use. What nobody needs (numbe
 Prepare, forecasts and the check of raw files all read through :func:`inspect` and :func:`read`.
 """
 
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -141,8 +140,6 @@ def _open(source: str | Path) -> list[xr.Dataset]:
     if head == b"GRIB" or path.suffix.lower() in GRIB:
         stat = path.stat()
         return _open_grib(str(path), stat.st_size, stat.st_mtime_ns)
-    if zipfile.is_zipfile(path):
-        raise SvqkitError(f"{path} is a ZIP archive, whatever its name. Unpack it and name the files in it.")
     refuse_unfit(path)
     return [xr.open_dataset(path, engine="netcdf4", decode_times=False)]
 
@@ -232,6 +229,7 @@ def as_field(array: xr.DataArray, where: str) -> xr.DataArray:
     roles = {dim: role for dim in array.dims for role in _roles(array, dim)}
     if "expver" in array.dims:
         releases = array.chunk({dim: "auto" for dim, role in roles.items() if role == "time"})
+        releases = releases.sortby("expver") if "expver" in releases.coords else releases
         array = releases.isel(expver=0, drop=True)
         for number in range(1, releases.sizes["expver"]):
             array = array.fillna(releases.isel(expver=number, drop=True))
@@ -301,7 +299,7 @@ def inspect(source: Source, variable: str) -> Piece:
         where = name_of(source)
         stored = zarr.open_group(str(source), mode="r")[raw.name] if is_store(source) else None
         levels = [axis for name, axis in raw.coords.items() if str(name).lower() in AXES["level"]["names"]]
-        scalars = [axis.item() for axis in levels if axis.ndim == 0]
+        scalars = [axis for axis in levels if axis.ndim == 0 and axis.dtype.kind in "fiu" and axis.notnull()]
         return Piece(
             source=source,
             where=where,
@@ -311,7 +309,7 @@ def inspect(source: Source, variable: str) -> Piece:
             lon=_places(ours["lon"], where, 720.0),
             levels=_levels(ours["level"], where) if "level" in ours.dims else None,
             units=str(raw.attrs.get("units", "")).strip(),
-            scalar_level=scalars[0] if scalars else None,
+            scalar_level=float(_levels(scalars[0].expand_dims("one"), where)[0]) if scalars else None,
             attrs=attrs,
             notes=missing_chunks(stored, f"{where}: {raw.name}") if stored is not None else (),
         )
@@ -376,7 +374,7 @@ def _levels(axis: xr.DataArray, where: str) -> np.ndarray:
     values = axis.values
     if values.dtype.kind not in "fiu" or not np.isfinite(values).all() or len(np.unique(values)) < len(values):
         raise SvqkitError(f"{where}: the levels must be numbers, each once; it has {values.tolist()[:5]}. Mend them.")
-    unit = str(axis.attrs.get("units", "")).strip()
+    unit = str(axis.attrs.get("units", "Pa" if str(axis.name).lower() == "isobaricinpa" else "")).strip()
     if unit and unit != "hPa" and converts(unit, "hPa"):
         return np.round(convert(values, unit, "hPa"), 6)
     return values
@@ -394,6 +392,11 @@ def join(pieces: Sequence[Piece]) -> list[Piece]:
         refuse_other_grid(first, piece)
         if (piece.levels is None) != (first.levels is None):
             raise SvqkitError(f"Only one of {first.where} and {piece.where} has levels. Keep files of one kind there.")
+        if piece.scalar_level != first.scalar_level and None not in (piece.scalar_level, first.scalar_level):
+            raise SvqkitError(
+                f"{piece.variable} is of level {first.scalar_level:g} in {first.where}, of {piece.scalar_level:g} in "
+                f"{piece.where}. Keep files of one level there, or put all levels into one dimension."
+            )
         if not converts(piece.units, known.units):
             raise SvqkitError(
                 f"{known.variable} is in {known.units!r} in {known.where}, and in {piece.units!r} in {piece.where}, "
@@ -441,9 +444,14 @@ def find_levels(piece: Piece, wanted: Sequence[float]) -> list[int]:
     """Return where the ``wanted`` levels stand in a piece; [] when it has none.
 
     Raises:
-        SvqkitError: it has levels, and none are wanted, or not all of these.
+        SvqkitError: it has levels, and none are wanted, or not all of these; or it is of another level.
     """
     if piece.levels is None:
+        if wanted and piece.scalar_level not in (None, *wanted):
+            raise SvqkitError(
+                f"{piece.where}: {piece.variable} is of level {piece.scalar_level:g}; wanted are {list(wanted)}. Give "
+                "it these, or change `levels`."
+            )
         return []
     there = piece.levels.tolist()
     if not wanted:
@@ -454,7 +462,7 @@ def find_levels(piece: Piece, wanted: Sequence[float]) -> list[int]:
     rounded = np.round(piece.levels, 3).tolist()
     indices = [rounded.index(level) if level in rounded else -1 for level in wanted]
     if absent := [level for level, index in zip(wanted, indices, strict=True) if index < 0]:
-        raise SvqkitError(f"{piece.where}: no level {absent} of {piece.variable}; it has {there} (hPa).")
+        raise SvqkitError(f"{piece.where}: no level {absent} of {piece.variable}; it has {there}, read as hPa.")
     return indices
 
 
@@ -481,7 +489,7 @@ def _read_rows(piece: Piece, rows: np.ndarray, levels: list[int], units: str) ->
             values = block.transpose("time", ..., "lat", "lon").values[rows - rows[0]]
         values = values if chosen else values[:, None]
         values = values.astype(np.float32)
-        _refuse_missing(piece, values, rows, _packed_stand_ins(raw), _valid_range(raw))
+        _refuse_missing(piece, values, rows, _unpacked(raw, [-32768, -32767, 32767]), _valid_range(raw))
     return convert(values, piece.units, units)
 
 
@@ -491,22 +499,20 @@ def _as_slice(indices: list[int]) -> slice | list[int]:
     return slice(indices[0], indices[-1] + 1) if following else indices
 
 
-def _packed_stand_ins(raw: xr.DataArray) -> np.ndarray:
-    """What the lowest numbers of 16 bits mean when values are packed into such, and no _FillValue is given."""
-    scale, offset = (raw.encoding.get(name, neutral) for name, neutral in (("scale_factor", 1), ("add_offset", 0)))
-    packed = "scale_factor" in raw.encoding and not {"_FillValue", "missing_value"} & {*raw.encoding}
-    return np.float32([-32768 * scale + offset, -32767 * scale + offset]) if packed else np.float32([])
+def _unpacked(raw: xr.DataArray, numbers: Sequence[float]) -> np.ndarray:
+    """What numbers as they are packed mean; the lowest and highest of 16 bits often stand for what is missing."""
+    return np.float32(numbers) * raw.encoding.get("scale_factor", 1) + raw.encoding.get("add_offset", 0)
 
 
 def _valid_range(raw: xr.DataArray) -> tuple[float, float]:
-    """Outside of it values are missing, as CF has it; of packed values it is told in numbers as they are packed."""
-    if "scale_factor" in raw.encoding or "add_offset" in raw.encoding:
+    """Outside of it values are missing, as CF has it; a bound of the type that values are packed in is packed too."""
+    given = raw.attrs.get("valid_range")
+    bounds = given if np.size(given) == 2 else (raw.attrs.get("valid_min", -np.inf), raw.attrs.get("valid_max", np.inf))
+    bounds = [np.asarray(bound) for bound in bounds]
+    if any(bound.dtype.kind not in "fiu" for bound in bounds):
         return -np.inf, np.inf
-    bounds = [raw.attrs.get(name, infinite) for name, infinite in (("valid_min", -np.inf), ("valid_max", np.inf))]
-    numbers = np.ravel(raw.attrs.get("valid_range", bounds))
-    if numbers.dtype.kind not in "fiu" or len(numbers) != 2:
-        return -np.inf, np.inf
-    low, high = numbers.astype(float).tolist()
+    packed = raw.encoding.get("dtype")
+    low, high = sorted(float(_unpacked(raw, bound) if bound.dtype == packed else bound) for bound in bounds)
     return low - 1e-6 * abs(low), high + 1e-6 * abs(high)
 
 
@@ -543,5 +549,5 @@ def _refuse_missing(
 
 
 def shown_time(time: np.datetime64) -> str:
-    """Return a time to the minute."""
-    return str(time.astype("datetime64[m]"))
+    """Return a time to the minute, or to the second where it has some."""
+    return str(time.astype("datetime64[s]")).removesuffix(":00")

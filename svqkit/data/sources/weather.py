@@ -223,7 +223,7 @@ def _check_times(piece: Piece, hours: int) -> None:
     if not (times == times.astype("datetime64[h]")).any():
         raise SvqkitError(
             f"{piece.where}: no time is a full hour, the first is {shown_time(times[0])}. Shift them, e.g. with "
-            'xarray: data.assign_coords(time=data.time.dt.floor("h")).'
+            'xarray: data.assign_coords(time=data.time.dt.round("h")).'
         )
     if len(steps) and (np.timedelta64(hours, "h") % steps.min()) != 0 * HOUR:
         raise SvqkitError(
