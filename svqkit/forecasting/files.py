@@ -62,7 +62,7 @@ def from_files(
         clip, notes = read_clip([Path(path) for path in sources], data, domain)
         model_input = from_array(clip, replace(domain, inputs=tuple(range(1 - len(clip), 1))))
         return replace(model_input, notes=notes)
-    if isinstance(data, WeatherData) or suffix in gridded.SUFFIXES or gridded.is_store(first):
+    if Path(first).is_dir() or gridded.is_gridded(first):
         return _of_gridded(sources, data, domain, frames)
     raise SvqkitError(f"{first} is no file that forecasts start from: {KINDS}.")
 

@@ -83,6 +83,14 @@ def is_store(source: Source) -> bool:
     return is_url(source) or (isinstance(source, str | Path) and any((Path(source) / mark).is_file() for mark in MARKS))
 
 
+def is_gridded(source: Source) -> bool:
+    """Return whether it is a store, or a file that has a suffix of gridded ones or begins like them."""
+    if is_store(source) or Path(source).suffix.lower() in SUFFIXES:
+        return True
+    with reading(source), Path(source).open("rb") as file:
+        return file.read(8).startswith((b"CDF", b"\x89HDF", b"GRIB"))
+
+
 def sources_in(folder: Path) -> list[Path]:
     """Return the gridded files and stores right in a folder, by name, without hidden ones (macOS writes ._x.nc).
 
@@ -462,7 +470,7 @@ def find_levels(piece: Piece, wanted: Sequence[float]) -> list[int]:
     rounded = np.round(piece.levels, 3).tolist()
     indices = [rounded.index(level) if level in rounded else -1 for level in wanted]
     if absent := [level for level, index in zip(wanted, indices, strict=True) if index < 0]:
-        raise SvqkitError(f"{piece.where}: no level {absent} of {piece.variable}; it has {there}, read as hPa.")
+        raise SvqkitError(f"{piece.where}: no level {absent} of {piece.variable}; it has {there} (hPa).")
     return indices
 
 
