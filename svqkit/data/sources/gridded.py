@@ -230,7 +230,7 @@ def as_field(array: xr.DataArray, where: str) -> xr.DataArray:
     if len(set(array.dims)) < array.ndim:
         raise SvqkitError(f"{what} has the dimensions {array.dims}, one of them twice. Write it with each once.")
     if array.dtype.kind not in "fiu" or _dates_are_written(array.attrs):
-        unit = array.attrs.get("units", array.dtype)
+        unit = array.attrs["units"] if _dates_are_written(array.attrs) else array.dtype
         raise SvqkitError(f"{what} holds no numbers but {unit}. Name another variable, or convert it.")
     array = _at_valid_times(array, what)
     array = array.squeeze([dim for dim in array.dims if array.sizes[dim] == 1 and not _roles(array, dim)], drop=True)
@@ -347,7 +347,7 @@ def _dates(axis: xr.DataArray, where: str) -> np.ndarray:
             f"{where}: times are in the calendar {calendar!r}, expected the standard one. Convert them, e.g. with "
             "xarray: data.convert_calendar('standard', use_cftime=False)."
         )
-    values = np.array(["NaT"], "datetime64[ns]") if calendar else values  # dates that datetime64 can't hold
+    values = np.array([date.isoformat() for date in values], "datetime64[us]") if calendar else values
     if not np.issubdtype(values.dtype, np.datetime64):
         raise SvqkitError(
             f"{where}: the time axis is {values.dtype}, expected dates (units such as 'hours since …')"

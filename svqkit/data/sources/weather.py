@@ -174,7 +174,7 @@ def find_sources(root: str | Path, variable: str) -> list[Source]:
     root = Path(root)
     if gridded.is_store(root) or root.is_file():
         return [root]
-    folder = root / LONG_NAMES.get(variable, variable)
+    folder = root / (variable if (root / variable).is_dir() else LONG_NAMES.get(variable, variable))
     if folder.is_dir() and not gridded.is_store(folder):
         sources = gridded.sources_in(folder)
     else:
@@ -188,11 +188,11 @@ def find_sources(root: str | Path, variable: str) -> list[Source]:
             )
     if not sources:
         state = "has no .nc file, nor GRIB or Zarr" if folder.is_dir() else "does not exist"
-        known = "" if variable in LONG_NAMES else f" WeatherBench's variables are: {listed(LONG_NAMES)}."
+        known = "" if variable in LONG_NAMES else f"{hint(variable, LONG_NAMES)}. WeatherBench has {listed(LONG_NAMES)}"
         raise SvqkitError(
             f"The folder {folder.absolute()} {state}; expected files such as {folder.name}_2010_5.625deg.nc there, or "
-            f"files with the variable {variable!r}{hint(variable, {*LONG_NAMES} - {variable})} in {root.absolute()}."
-            f"{known} For the bundled sample run `dvc pull`; for your own data see docs/own_data.md."
+            f"files with the variable {variable!r} in {root.absolute()}{known}. For the bundled sample run `dvc pull`; "
+            "for your own data see docs/own_data.md."
         )
     return sources
 
