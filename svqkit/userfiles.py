@@ -169,14 +169,9 @@ def read_text(path: str | Path, most: int = MOST_TEXT, errors: str = "strict") -
     """
     path = Path(path)
     refuse_special(path)
-    try:
-        if (size := path.stat().st_size) > most:
-            raise SvqkitError(f"{path} has {size:,} bytes; a file of this kind has at most {most:,}. Name another one.")
-        return path.read_text(encoding="utf-8-sig", errors=errors)
-    except (FileNotFoundError, NotADirectoryError):
-        raise
-    except OSError as error:
-        raise SvqkitError(f"{path} can't be read: {error.strerror}. Let this user read it.") from error
+    if (size := path.stat().st_size) > most:
+        raise SvqkitError(f"{path} has {size:,} bytes; a file of this kind has at most {most:,}. Name another one.")
+    return path.read_text(encoding="utf-8-sig", errors=errors)
 
 
 def read_json(path: str | Path) -> Any:
