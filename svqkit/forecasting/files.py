@@ -19,6 +19,7 @@ from svqkit.errors import SvqkitError
 from svqkit.forecasting.inputs import ModelInput, frames_shape, from_array, from_model, more_than_used
 from svqkit.forecasting.labelled import from_gridded, from_labelled, has_channels, wanted_levels
 from svqkit.settings.data import ArrayData, ClipsData, Dataset, KittiCaltechData, TaxiBJData, WeatherData
+from svqkit.userfiles import refuse_special
 
 KINDS = (
     f"NetCDF ({', '.join(gridded.NETCDF[:2])}), GRIB, Zarr, an array (.npy), a video ({', '.join(VIDEO_SUFFIXES)}) or "
@@ -85,6 +86,9 @@ def _sources(x: str | Path | Sequence[str | Path], data: Dataset) -> list[str | 
     if absent or not sources:
         what = "image in the folder" if not sources and _is_folder(x) else "file"
         raise SvqkitError(f"There is no {what} {(absent or [x])[0]} ({Path.cwd()}). Name {KINDS}.")
+    for path in sources:
+        if not gridded.is_store(path):
+            refuse_special(path)
     kinds = {Path(path).suffix.lower() for path in sources}
     if len(kinds) > 1 and not (kinds <= {*gridded.SUFFIXES} or kinds <= {*images.SUFFIXES}):
         raise SvqkitError(f"The files are of several kinds: {', '.join(sorted(kinds))}. Name those of one kind.")
