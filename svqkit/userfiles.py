@@ -24,6 +24,14 @@ MOST_TEXT, MOST_YAML = 2**24, 2**20
 MOST_VALUES, MOST_CHARACTERS, MOST_DIGITS = 10**6, 4000, 100
 # DEFLATE, which npz, HDF5 and NetCDF use, makes of a byte at most 1032. Below the second number nobody is harmed.
 MOST_TIMES, HARMLESS = 1032, 2**26
+# How files begin that are often called as if they were of another kind, and what to do with them.
+FOREIGN = {
+    b"\x1f\x8b": "a gzip archive. Unpack it",
+    b"BZh": "a bzip2 archive. Unpack it",
+    b"\xfd7zXZ": "an xz archive. Unpack it",
+    b"<": "a web page. Download the file that it links to",
+    b"version https://git-lfs": "a pointer of Git LFS. Fetch the file itself, e.g. with `git lfs pull`",
+}
 
 # The types of YAML that settings have; others, such as !!binary and !!set, would arrive as text that nobody wrote.
 PLAIN_TAGS = {
@@ -49,13 +57,27 @@ def refuse_special(path: str | Path) -> None:
     """
     try:
         mode = os.stat(path).st_mode
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return  # what is not there is told of by whoever reads it
+    except (OSError, ValueError) as error:
+        raise SvqkitError(f"{path} can't be read: {getattr(error, 'strerror', error)}. Name another file.") from error
     if not stat.S_ISREG(mode):
         kind = _KINDS.get(stat.S_IFMT(mode), "a device")
         raise SvqkitError(f"{path} can't be read: it is {kind}, not a file. Put the file there, or name another one.")
     if not os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
         raise SvqkitError(f"{path} can't be read: this user has no permission. Give it, or name another file.")
+
+
+def foreign(path: str | Path) -> str:
+    """Return what a file is that has the name of another kind, told by its first bytes, and what to do; else ""."""
+    with open(path, "rb") as file:
+        head = file.read(262)
+    if zipfile.is_zipfile(path) and Path(path).suffix.lower() != ".npz":
+        return "a ZIP archive. Unpack it"
+    if head[257:] == b"ustar":
+        return "a tar archive. Unpack it"
+    text = head.lstrip(b"\xef\xbb\xbf \r\n")
+    return next((what for mark, what in FOREIGN.items() if text.startswith(mark)), "")
 
 
 @contextmanager
@@ -82,14 +104,17 @@ def reading(path: str | Path, kind: str = "", aid: str = "Fetch it again.", plai
     except PermissionError as error:
         where = error.filename or path
         raise SvqkitError(f"{where} can't be read: {error.strerror}. Let this user read it.") from error
+    except UnicodeEncodeError as error:
+        raise SvqkitError(f"{path} can't be read: its name is no UTF-8, which its library needs. Rename it.") from error
     except Exception as error:  # a damaged file can raise anything in the libraries
         if isinstance(error, FileNotFoundError) and "://" not in str(path) and not os.path.exists(path):
             raise SvqkitError(f"There is no file {Path(path).absolute()}. {aid}") from error
-        size = f" ({os.path.getsize(path):,} bytes)" if os.path.isfile(path) else ""
+        is_file = os.path.isfile(path)
+        size = f" ({os.path.getsize(path):,} bytes)" if is_file else ""
+        found = (foreign(path) if is_file else "") or f"truncated, damaged or of another kind. {aid.rstrip('.')}"
         as_kind = f" as {kind}" if kind else ""
         raise SvqkitError(
-            f"{path}{size} can't be read{as_kind} ({str(error)[:300] or type(error).__name__}): it is truncated, "
-            f"damaged or of another kind. {aid}"
+            f"{path}{size} can't be read{as_kind} ({str(error)[:300] or type(error).__name__}): it is {found}."
         ) from error
 
 
@@ -144,14 +169,9 @@ def read_text(path: str | Path, most: int = MOST_TEXT, errors: str = "strict") -
     """
     path = Path(path)
     refuse_special(path)
-    try:
-        if (size := path.stat().st_size) > most:
-            raise SvqkitError(f"{path} has {size:,} bytes; a file of this kind has at most {most:,}. Name another one.")
-        return path.read_text(encoding="utf-8-sig", errors=errors)
-    except (FileNotFoundError, NotADirectoryError):
-        raise
-    except OSError as error:
-        raise SvqkitError(f"{path} can't be read: {error.strerror}. Let this user read it.") from error
+    if (size := path.stat().st_size) > most:
+        raise SvqkitError(f"{path} has {size:,} bytes; a file of this kind has at most {most:,}. Name another one.")
+    return path.read_text(encoding="utf-8-sig", errors=errors)
 
 
 def read_json(path: str | Path) -> Any:

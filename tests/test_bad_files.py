@@ -3,6 +3,7 @@
 ``GOOD`` writes small files of each kind that can be prepared; ``BAD`` and ``ODD`` change one thing about them.
 """
 
+import gzip
 import os
 import re
 import struct
@@ -23,10 +24,12 @@ import zarr
 from numpy.lib import format as npy
 from PIL import Image
 
+from svqkit.data.domain import Domain
 from svqkit.data.prepare import prepare
 from svqkit.data.sources import plan
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
+from svqkit.forecasting.files import from_files
 from svqkit.settings.data import ArrayData, ClipsData, Dataset, HumanData, KittiCaltechData, KTHData, TaxiBJData
 
 SIZE = (16, 24)
@@ -415,6 +418,8 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     (npy_file, array(12, 1, 8, 8), {}, "validation split has no window"),
     (npy_file, array(9, 2, 1, 8, 8), {}, "train split has no window"),
     (npy_file, lambda root: None, {"key": "x"}, r"a\.npy is a single array.*`key`"),
+    (npy_file, edit("a.npy", gzip.compress), {}, r"a\.npy .*it is a gzip archive\. Unpack it"),
+    (npy_file, with_value(1e15), {}, r"a\.npy: 1000000000000000\.0 at frame 17.*stands for what is missing"),
     (npy_file, folder("a.npy"), {}, r"a\.npy.*the other way round"),
     (npy_file, pipe("a.npy"), {}, r"a\.npy.*named pipe"),
     (npy_file, gone("a.npy"), {}, r"There is no .*a\.npy"),
@@ -471,6 +476,7 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     (images, pipe("a/1.png"), {}, r"a/1\.png can't be read: it is a named pipe"),
     (images, elsewhere("a/1.png"), {}, r"a/1\.png leads out"),
     (images, elsewhere("a"), {}, r"/a(/\d\.png)? leads out"),
+    (images, lambda root: (root / "a/4.png").symlink_to(root / "a/4.png"), {}, r"a/4\.png can't be read: Too many"),
     (images, twice("a", "d"), {}, r"/a and .*/d are one and the same"),
     (images, lambda root: (root / "train").mkdir(), {}, "has the folders a, b, c, train"),
     (images, lambda root: None, {"frames_in": 9}, "train split has no window"),
@@ -496,6 +502,8 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     (films, lambda root: seq(root / "4.seq", frames=5), {}, r"4\.seq is truncated.*frame 6 of 9"),
     # KTH
     (kth_films, folder("00sequences.txt"), {}, r"00sequences\.txt can't be read: it is a folder"),
+    (kth_films, lambda root: [gone("00sequences.txt")(root), (root / "00sequences.txt").symlink_to("gone")], {},
+     r"There is no file .*00sequences\.txt"),
     (kth_films, pipe("00sequences.txt"), {}, r"00sequences\.txt can't be read: it is a named pipe"),
     (kth_films, write("00sequences.txt", "person01_boxing_d1 frames 1-"), {}, r"00sequences\.txt, line 1"),
     (kth_films, write("00sequences.txt", "person01_boxing_d1 frames 5-1"), {}, r"00sequences\.txt, line 1"),
@@ -539,6 +547,7 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     (drives, gone("kitti_hkl/sources_val.hkl"), {}, r"There is no file .*sources_val\.hkl"),
     (drives, cut("kitti_hkl/X_val.hkl", 900), {}, r"X_val\.hkl .*truncated"),
     (drives, folder("kitti_hkl/X_val.hkl"), {}, r"X_val\.hkl can't be read: it is a folder"),
+    (drives, write("kitti_hkl/X_val.hkl", "<html>404</html>"), {}, r"X_val\.hkl .*as HDF5.*it is a web page"),
     (drives, train(np.zeros((4, *SIZE), "u1")), {}, r"X_train\.hkl: expected frames"),
     (drives, train(np.zeros((4, *SIZE, 1), "u1")), {}, r"X_train\.hkl: expected frames"),
     (drives, train(np.zeros((4, *SIZE, 3), "f4")), {}, r"X_train\.hkl.*float32"),
@@ -588,6 +597,7 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     (taxi_days, moved(13, date=[b"tomorrow", *DATES[1:]]), {}, r"BJ13.*date 0.*'tomorrow'"),
     (taxi_days, moved(13, data=np.full((384, 2, 4, 4), np.nan)), {}, r"BJ13.*2013-11-01 are NaN"),
     (taxi_days, moved(13, data=np.full((384, 2, 4, 4), 1e36)), {}, r"BJ13.*2013-11-01 are .*never written"),
+    (taxi_days, moved(13, data=RNG.uniform(-1, 1, (384, 2, 4, 4))), {}, r"BJ13.*2013-11-01 lie.*scaled to \[-1, 1\]"),
     (taxi_days, moved(13, data=np.ones((384, 2, 4, 4))), {}, r"BJ13.*every value before the test is 1"),
     (taxi_days, moved(13, data=np.ones((384, 4, 4))), {}, r"BJ13.*of shape \(384, 4, 4\)"),
     (taxi_days, moved(13, data=np.full((384, 2, 4, 4), b"x")), {}, r"BJ13.*expected numbers"),
@@ -685,6 +695,7 @@ ODD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], int, str]] = [
     (npy_file, array(30, 8, 8), {"axes": "THW"}, 30, ""),
     (npy_file, array(30, 5, 8, 8), {"channels": tuple("abcde")}, 30, ""),
     (npy_file, array(9, 5, 32, 3, 2), {"axes": "NTCHW"}, 45, ""),
+    (npy_file, lambda root: npy.write_array((root / "a.npy").open("wb"), record(), version=(3, 0)), {}, 30, ""),
     (zarr_store, chunk_gone(0.0), {}, 30, r"a\.zarr lacks 1 of its 3 chunks, which are 0\.0"),
     (zarr_store, sharded, {}, 42, ""),
     (zarr_store, nested, {"key": "x/y"}, 30, ""),
@@ -702,6 +713,8 @@ ODD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], int, str]] = [
     (kth_films, mac("._person01_boxing_d1_uncomp.avi", "._00sequences.txt"), {}, 24, ""),
     (kth_films, edit("00sequences.txt", lambda content: b"\xef\xbb\xbf" + content), {}, 24, ""),
     (kth_films, gone("00sequences.txt"), {}, 24, ""),
+    (kth_films, edit("00sequences.txt", lambda content: content.replace(b"person", b"Person")), {}, 24, ""),
+    (kth_frames, png(f"boxing/person01_boxing_d1_uncomp/image_{'9' * 60}.png"), {}, 12, ""),
     (kth_frames, mac("boxing/person01_boxing_d1_uncomp/._image_0001.png"), {}, 12, ""),
     (human, add("train.txt", "images/S1_A.1_,1,40\n" * 2), {}, 11, r"2 line\(s\) of train\.txt stand"),
     (human, edit("train.txt", lambda content: b"\xef\xbb\xbf" + content), {}, 11, ""),
@@ -719,6 +732,7 @@ ODD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], int, str]] = [
     (samples, mac("._dataset.npz"), {}, 90, ""),
     (taxi_days, mac("._BJ13_M32x32_T30_InOut.h5"), {}, 384, ""),
     (taxi_days, lambda root: taxi_days(root, date=DATES[1:], data=RNG.random((383, 2, 4, 4))), {}, 336, r"1 day\(s\)"),
+    (taxi_days, moved(13, data=RNG.random((384, 2, 4, 4))), {}, 384, "no value before the test is above 0.99"),
 ]  # fmt: skip
 
 
@@ -755,3 +769,44 @@ def test_the_axes_say_what_a_frame_is(tmp_path: Path) -> None:
     for split in ("train", "validation", "test"):
         assert stores[0].clips(split) == stores[1].clips(split)
     np.testing.assert_array_equal(stores[0].frames[:], stores[1].frames[:])
+
+
+FRAME = "boxing/person01_boxing_d1_uncomp/image"
+
+
+def sized(root: Path) -> None:
+    """Names of frames that tell their size too."""
+    for path in (root / FRAME).parent.iterdir():
+        path.rename(path.with_name(f"{path.stem}_128x160.png"))
+
+
+def jpeg(root: Path) -> None:
+    picture(root / "a/1.png").unlink()
+    picture(root / "a/1.jpg")
+
+
+def of_format_2(root: Path) -> None:
+    zarr.create_array(root / "a.zarr", data=record(), zarr_format=2, overwrite=True)
+
+
+# Files that prepare takes, and what of them a forecast is given; its frames are the last ones that prepare made of it.
+ALIKE: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str, slice]] = [
+    (npy_file, lambda root: np.save(root / "a.npy", record() > 0.5), {}, "a.npy", slice(None)),
+    (npy_file, array(30, 1, 4, 6, kind=">i4", value=70), {"range": (0.0, 90.0)}, "a.npy", slice(None)),
+    (zarr_store, of_format_2, {}, "a.zarr", slice(None)),
+    (images, jpeg, {}, "a", slice(4)),
+    (kth_frames, sized, {}, "boxing/person01_boxing_d1_uncomp", slice(4)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", range(len(ALIKE)))
+def test_a_forecast_takes_what_prepare_takes(case: int, tmp_path: Path) -> None:
+    good, harm, changes, name, frames = ALIKE[case]
+    root = tmp_path / "raw"
+    root.mkdir()
+    data = replace(good(root), **changes)
+    harm(root)
+    store = prepare(data, tmp_path / "own.zarr")
+    made = from_files(root / name, data, Domain.of(store), (1,))
+    np.testing.assert_allclose(made.frames[0], store.frames[frames][-2:], rtol=0, atol=1e-6)
+    made.restore(np.zeros((1, 1, *store.frame_shape), np.float32))

@@ -3,9 +3,11 @@
 Prepare, forecasts after files and forecasts after xarray objects take the same and refuse the same.
 """
 
+import bz2
 import gzip
 import json
 import os
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -117,6 +119,7 @@ BAD_DATASETS: dict[str, tuple[Callable[[], xr.Dataset], tuple[str, ...]]] = {
     "minus infinity": (lambda: value(-np.inf), (NOTHING,)),
     "netCDF's fill value": (lambda: value(9.969209968386869e36), ("never written",)),
     "CMIP's fill value": (lambda: value(1e20), ("never written",)),
+    "MERRA-2's fill value": (lambda: value(1e15), ("never written",)),
     "a large negative one": (lambda: value(-1e34), ("never written",)),
     "-9999": (lambda: value(-9999), ("-9999", STANDS)),
     "-999.9": (lambda: value(-999.9), ("-999.9", STANDS)),
@@ -124,12 +127,15 @@ BAD_DATASETS: dict[str, tuple[Callable[[], xr.Dataset], tuple[str, ...]]] = {
     "-32768": (lambda: value(-32768), ("-32768", STANDS)),
     "-32767": (lambda: value(-32767), ("-32767", STANDS)),
     "9999": (lambda: value(9999), ("9999", STANDS)),
+    "9999.9": (lambda: value(9999.9), ("9999.9", STANDS)),
+    "-999999": (lambda: value(-999999), ("-999999", STANDS)),
+    "65535": (lambda: value(65535), ("65535", STANDS)),
     "nothing but -9999": (lambda: plain() * 0 - 9999, ("-9999", STANDS)),
     "dates as values": (
         lambda: plain().assign(t2m=(plain()["time"] + 0 * plain()["t2m"].astype(int)).drop_attrs()),
         ("no numbers",),
     ),
-    "truth as values": (lambda: plain().assign(t2m=plain()["t2m"] > 280), ("no numbers",)),
+    "truth as values": (lambda: plain().assign(t2m=plain()["t2m"] > 280), ("no numbers but bool",)),
     "months since": (lambda: dated("months since 2010-01-01"), ("'months since 2010-01-01' can't be decoded",)),
     "an unknown unit of time": (lambda: dated("fortnights since 2010-01-01"), ("can't be decoded",)),
     "since nothing": (lambda: dated("hours since the flood"), ("can't be decoded",)),
@@ -237,12 +243,22 @@ def unwritten(path: Path) -> None:
         file["t2m"][-1] = netCDF4.default_fillvals["f4"]
 
 
-def packed(path: Path) -> None:
-    """16 bits, whose lowest number stands for what is missing, but no _FillValue."""
-    plain().to_netcdf(path, encoding={"t2m": {"dtype": "i2", "scale_factor": 0.01, "add_offset": 280.0}})
-    with netCDF4.Dataset(path, "a") as file:
-        file.set_auto_maskandscale(False)
-        file["t2m"][-1, 0, 0] = -32768
+def packed(number: int, attrs: dict[str, Any] | None = None, **encoding: Any) -> Callable[[Path], None]:
+    """One place has this number of 16 bits, in which the values are packed."""
+
+    def write(path: Path) -> None:
+        how = {"dtype": "i2", "scale_factor": 0.01, "add_offset": 280.0, **encoding}
+        plain(**attrs or {}).to_netcdf(path, encoding={"t2m": how})
+        with netCDF4.Dataset(path, "a") as file:
+            file.set_auto_maskandscale(False)
+            file["t2m"][-1, 0, 0] = number
+
+    return write
+
+
+def in_tar(path: Path) -> None:
+    with tarfile.open(path, "w") as archive:
+        archive.addfile(tarfile.TarInfo("data.nc"))
 
 
 def as_link(path: Path) -> None:
@@ -251,9 +267,19 @@ def as_link(path: Path) -> None:
 
 BAD_FILES: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
     "a ZIP archive": (zipped, ("is a ZIP archive", "Unpack it")),
-    "an error page": (lambda path: path.write_text("<html>503</html>"), ("(16 bytes) can't be read as NetCDF",)),
+    "an error page": (
+        lambda path: path.write_text("<html>503</html>"),
+        ("(16 bytes) can't be read as NetCDF", "is a web page"),
+    ),
     "an empty file": (lambda path: path.write_bytes(b""), ("(0 bytes) can't be read",)),
-    "gzip": (lambda path: path.write_bytes(gzip.compress(written(path))), ("can't be read as NetCDF",)),
+    "gzip": (lambda path: path.write_bytes(gzip.compress(written(path))), ("NetCDF", "is a gzip archive. Unpack it")),
+    "bzip2": (lambda path: path.write_bytes(bz2.compress(written(path))), ("is a bzip2 archive",)),
+    "tar": (in_tar, ("is a tar archive",)),
+    "a pointer of Git LFS": (
+        lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\n"),
+        ("is a pointer of Git LFS",),
+    ),
+    "a link to itself": (lambda path: path.symlink_to(path), ("x.nc",)),
     "half a file": (lambda path: path.write_bytes(written(path)[:5000]), ("truncated",)),
     "half a classic file": (
         lambda path: path.write_bytes(written(path, format="NETCDF3_CLASSIC")[:2000]),
@@ -266,7 +292,17 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
     "a dimension twice": (doubled, ("('lat', 'lat')", "twice")),
     "text values": (texts, ("no numbers",)),
     "a record that nobody wrote": (unwritten, ("never written",)),
-    "packed values without a _FillValue": (packed, ("-47.68", STANDS)),
+    "packed values without a _FillValue": (packed(-32768), ("-47.68", STANDS)),
+    "the highest packed number": (packed(32767), ("607.67", STANDS)),
+    "a lower packed number than the _FillValue": (packed(-32768, _FillValue=-32767), ("-47.68", STANDS)),
+    "a packed number out of its range": (
+        packed(9000, {"valid_range": np.int16([-5000, 5000])}, _FillValue=-32767),
+        ("outside the valid range 230 to 330",),
+    ),
+    "a packed number above its maximum": (
+        packed(9000, {"valid_max": np.int16(5000)}, _FillValue=-32767),
+        ("outside the valid range -inf to 330",),
+    ),
 }
 
 
@@ -300,6 +336,13 @@ def three_units(folder: Path) -> None:
         days.to_netcdf(folder / f"{number}.nc")
 
 
+def levels_apart(folder: Path) -> None:
+    """Each half is of another level, of which its coordinate tells, in Pa the later one."""
+    for name, rows, level, unit in (("one", slice(70), 500, "hPa"), ("two", slice(70, None), 85000, "Pa")):
+        axis = xr.DataArray(level, attrs={"units": unit})
+        plain().isel(time=rows).assign_coords(level=axis).to_netcdf(folder / f"{name}.nc")
+
+
 def in_units(name: str) -> Callable[[xr.Dataset], xr.Dataset]:
     return lambda data: data.assign(t2m=data["t2m"].assign_attrs(units=name))
 
@@ -310,6 +353,7 @@ BAD_PAIRS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "a unit that is a bomb": (halves(in_units("10**9**9**9")), ("one.nc", "two.nc")),
     "a unit that is code": (halves(in_units("__import__('os').getcwd()")), ("one.nc", "two.nc")),
     "a unit that only two of three files have": (three_units, ("'K' in", "'Pa' in")),
+    "another level": (levels_apart, ("of level 500 in", "one.nc", "of 850 in", "two.nc")),
     "another grid": (halves(lambda data: data.isel(lat=slice(2))), ("The grids differ", "one.nc", "two.nc")),
     "a shifted grid": (halves(lambda data: data.assign_coords(lon=data["lon"] - 180)), ("The grids differ", "two.nc")),
     "a turned grid": (halves(lambda data: data.isel(lat=slice(None, None, -1))), ("The grids differ", "two.nc")),
@@ -512,9 +556,12 @@ ODD_DATASETS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
     "expver by frame": lambda data: data.assign_coords(expver=("time", ["0001"] * FRAMES)),
     "number, step and surface": lambda data: data.assign_coords(number=0, step=np.timedelta64(0, "ns"), surface=0.0),
     "a scalar level": lambda data: data.assign_coords(level=850),
+    "a scalar level that is no number": lambda data: data.assign_coords(level="surface"),
     "one member": lambda data: data.expand_dims(member=1),
     "one height": lambda data: data.expand_dims(height=[2.0], axis=1),
     "expver 1 and 5": released,
+    "expver 5 and 1, both whole": lambda data: xr.concat([data + 1, data], "expver").assign_coords(expver=[5, 1]),
+    "dates of another library": lambda data: data.convert_calendar("standard", use_cftime=True),
     "names of ERA5": lambda data: data.rename(time="valid_time", lat="latitude", lon="longitude"),
     "names that CF tells": renamed,
     "lat as a variable beside latitude": lambda data: data.rename(lat="latitude").assign(lat=("latitude", LAT)),
@@ -579,6 +626,13 @@ def degrees(folder: Path) -> None:
     (folder / "one.nc").rename(folder / "z.nc")
 
 
+def degrees_in_words(folder: Path) -> None:
+    """pint takes a space for a product: an angle times coulomb."""
+    halves(lambda data: data.assign(t2m=(data["t2m"] - np.float32(273.15)).assign_attrs(units="degrees Celsius")))(
+        folder
+    )
+
+
 def in_grib(folder: Path, steps: bool = False) -> None:
     """A message per frame, from north to south; with ``steps`` all are of a forecast from the first moment on."""
     eccodes = pytest.importorskip("eccodes")
@@ -626,6 +680,7 @@ ODD_FILES: dict[str, tuple[Callable[[Path], Any], str, float]] = {
     ),
     "a file per moment": (per_frame, "", 0),
     "idle coordinates in one file only": (halves(lambda data: data.assign_coords(expver=5, number=1)), "", 0),
+    "degrees Celsius in words, then K": (degrees_in_words, "t2m is converted from degrees Celsius", 1e-4),
     "no unit in one file": (halves(in_units("")), "two.nc gives no unit for t2m: taken as K of", 0),
     "°C, then K": (degrees, "t2m is converted from", 1e-4),
     "days since 1900 in 32 bits": (
@@ -690,9 +745,10 @@ def test_a_single_file_a_store_and_a_url_are_roots(tmp_path: Path) -> None:
     layered = layered.assign_coords(level=layered["level"].assign_attrs(units="Pa"))
     layered = layered.rename(lat="latitude", lon="longitude")
     layered.to_netcdf(tmp_path / "all.nc")
+    (tmp_path / "all.h5").write_bytes((tmp_path / "all.nc").read_bytes())
     layered.to_zarr(tmp_path / "all.zarr", consolidated=False)
     layered.to_zarr("memory://svqkit/all.zarr", consolidated=False)
-    roots = [str(tmp_path / "all.nc"), str(tmp_path / "all.zarr"), "memory://svqkit/all.zarr"]
+    roots = [str(tmp_path / "all.nc"), str(tmp_path / "all.h5"), str(tmp_path / "all.zarr"), "memory://svqkit/all.zarr"]
     for number, root in enumerate(roots):
         data = settings(root, variables=("t", "t2m"), levels=(850,))
         store = prepare(data, tmp_path / f"{number}.store.zarr")
@@ -703,6 +759,15 @@ def test_a_single_file_a_store_and_a_url_are_roots(tmp_path: Path) -> None:
         np.testing.assert_array_equal(made.frames[0, :, 1], VALUES[-2:])
         assert made.restore(made.frames[:, :1])["t"].dims == ("time", "level", "latitude", "longitude")
         assert ("root" in store.made_from["data"]) == ("://" in root), "of a URL the address tells what it holds"
+
+
+def test_a_level_that_nobody_asked_for_is_refused(tmp_path: Path) -> None:
+    """Of a variable whose level a coordinate tells; in Pa it is the same level."""
+    plain().assign_coords(plev=xr.DataArray(50000.0, attrs={"units": "Pa"})).to_netcdf(tmp_path / "x.nc")
+    refused(
+        lambda: prepare(settings(tmp_path, levels=(850,)), tmp_path / "x.zarr"), "x.nc: t2m is of level 500", "[850]"
+    )
+    assert prepare(settings(tmp_path, levels=(500, 850)), tmp_path / "x.zarr").channels == ["t2m"]
 
 
 def test_a_folder_whose_name_is_a_number_is_a_folder(domain: Domain, tmp_path: Path, monkeypatch: Any) -> None:
@@ -731,6 +796,9 @@ def test_geopotential_may_be_minus_9999_among_others_near_it(tmp_path: Path) -> 
     ("value", "unit", "to", "expected"),
     [
         (20.0, "degC", "K", 293.15),
+        (20.0, "degrees C", "K", 293.15),
+        (20.0, "deg_C", "degree Kelvin", 293.15),
+        (50.0, "F", "º C", 10.0),
         (293.15, "K", "°C", 20.0),
         (32.0, "degF", "degC", 0.0),
         (1013.25, "hPa", "Pa", 101325.0),

@@ -377,6 +377,8 @@ SETTINGS_OF_DATA = [
     ("variables", "t2m", ["valid array", "got 't2m'"]),
     ("variables", ["t2m", "t2m"], [".variables: each of them once"]),
     ("levels", [500, 500], [".levels: each of them once"]),
+    ("root", " ", [".root: String should match pattern"]),
+    ("root", "a\0b", [".root: String should match pattern"]),
     ("levels", [500.5], ["valid integer", "500.5"]),
     ("source", "wether", ["'weather'", "got 'wether'"]),
     ("gaps", "skip", ["'error' or 'split'", "got 'skip'"]),

@@ -325,7 +325,7 @@ def test_what_does_not_fit_is_one_error(hourly: Trained, change: Callable[[xr.Da
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("frames", [0, -1, 2.5, True])
+@pytest.mark.parametrize("frames", [0, -1, 2.5, True, 10**9, 2**70])
 def test_the_number_of_frames_is_a_whole_number(hourly: Trained, frames: Any) -> None:
     with pytest.raises(SvqkitError, match="`frames` is how many"):
         hourly.run.forecast(t2m(hourly), frames=frames)

@@ -246,6 +246,8 @@ def loop(path: Path) -> None:
         lambda path: torch.save({"model": {"state_dict": SOME}}, path),
         lambda path: torch.save({"module": SOME, "ds_config": {}}, path),
         lambda path: torch.save({"state_dict": None, "params": SOME}, path),
+        lambda path: torch.save({"checkpoint": {"network": SOME}, "epoch": 3}, path),
+        lambda path: torch.save({"epoch": 3, "ema": SOME}, path),
         lambda path: save_file(SOME, path),
     ],
 )
@@ -253,6 +255,26 @@ def test_the_state_dict_of_a_file_is_found(write: Callable[[Path], object], tmp_
     write(tmp_path / "x.pth")
     found = read_state_dict(tmp_path / "x.pth")
     assert {name: one.tolist() for name, one in found.items()} == {name: one.tolist() for name, one in SOME.items()}
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".bin"])
+def test_weights_in_several_files_are_found_by_their_index(suffix: str, tmp_path: Path) -> None:
+    """As hubs keep large ones; what lies elsewhere than beside the index is not read."""
+    places = {}
+    for number, (name, one) in enumerate(SOME.items()):
+        places[name] = f"../elsewhere/model-{number}{suffix}"
+        part = tmp_path / f"model-{number}{suffix}"
+        save_file({name: one}, part) if suffix == ".safetensors" else torch.save({name: one}, part)
+    index = tmp_path / f"model{suffix}.index.json"
+    index.write_text(json.dumps({"weight_map": places}))
+    found = read_state_dict(index)
+    assert {name: one.tolist() for name, one in found.items()} == {name: one.tolist() for name, one in SOME.items()}
+    part.unlink()
+    with pytest.raises(SvqkitError, match=f"There is no checkpoint .*{part.name}"):
+        read_state_dict(index)
+    index.write_text(json.dumps({"weight_map": 3}))
+    with pytest.raises(SvqkitError, match=r"index\.json is damaged or no checkpoint"):
+        read_state_dict(index)
 
 
 def zipped(path: Path) -> None:
@@ -273,7 +295,7 @@ def zipped(path: Path) -> None:
         (lambda path: path.write_bytes(b"\xef\xbb\xbf<html>"), "a web page"),
         (lambda path: path.write_bytes(b"<?xml?><Error>AccessDenied</Error>"), "a web page"),
         (lambda path: path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid"), "a pointer of Git LFS"),
-        (lambda path: path.write_bytes(gzip.compress(b"x" * 100)), "damaged or no checkpoint"),
+        (lambda path: path.write_bytes(gzip.compress(b"x" * 100)), "a gzip archive. Unpack it"),
         (zipped, "a ZIP archive of other files"),
         (lambda path: np.savez(path.open("wb"), a=1), "a ZIP archive of other files"),
         (lambda path: torch.jit.save(torch.jit.script(torch.nn.ReLU()), str(path)), "a program of TorchScript"),

@@ -87,7 +87,7 @@ def rehearse(objective: nn.Module, step: Step, example: tuple[Tensor, Tensor]) -
 
 def bf16_note(device: torch.device) -> str:
     """Return what must be said of bf16 on a device: that it is slower on this CPU, where it has no units for it."""
-    has = getattr(torch.cpu, "get_capabilities", dict)()  # of x86-64 only, and not in every torch
+    has: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # of x86-64 only, and not in every torch
     if device.type != "cpu" or has.get("architecture") != "x86_64" or has["avx512_bf16"] or has["amx_bf16"]:
         return ""
     return "This CPU has no units for bf16: steps take about twice as long as with `precision: fp32`."

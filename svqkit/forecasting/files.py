@@ -62,7 +62,7 @@ def from_files(
         clip, notes = read_clip([Path(path) for path in sources], data, domain)
         model_input = from_array(clip, replace(domain, inputs=tuple(range(1 - len(clip), 1))))
         return replace(model_input, notes=notes)
-    if suffix in gridded.SUFFIXES or gridded.is_store(first) or Path(first).is_dir():
+    if Path(first).is_dir() or gridded.is_gridded(first):
         return _of_gridded(sources, data, domain, frames)
     raise SvqkitError(f"{first} is no file that forecasts start from: {KINDS}.")
 
@@ -90,7 +90,7 @@ def _sources(x: str | Path | Sequence[str | Path], data: Dataset) -> list[str | 
         if not gridded.is_store(path):
             refuse_special(path)
     kinds = {Path(path).suffix.lower() for path in sources}
-    if len(kinds) > 1 and not kinds <= {*gridded.SUFFIXES}:
+    if len(kinds) > 1 and not (kinds <= {*gridded.SUFFIXES} or kinds <= {*images.SUFFIXES}):
         raise SvqkitError(f"The files are of several kinds: {', '.join(sorted(kinds))}. Name those of one kind.")
     return sources
 
@@ -119,6 +119,9 @@ def _of_array(path: Path, data: Dataset, domain: Domain) -> ModelInput:
     source = replace(source, frame_axes=len(source.shape) - 1)  # whatever stands along the first axis is a frame
     first = max(0, source.count - span) if is_record else 0
     values = np.concatenate(list(source.read(first, source.count, source.count)))
+    if (bounds := getattr(data, "range", None)) and not domain.bounds:  # in units that nobody named
+        low, high = bounds
+        domain = replace(domain, original={"original_minimum": low, "original_maximum": high})
     model_input = from_array(values, domain, axes)
     notes = more_than_used(source.count, span) if is_record else model_input.notes
     return replace(model_input, notes=(*source.notes, *notes))
@@ -162,7 +165,8 @@ def read_clip(files: Sequence[Path], data: Dataset, domain: Domain) -> tuple[np.
         there = range(source.count)
     if len(there) < count:
         raise SvqkitError(
-            f"There are {len(there)} frame(s) from {first} on, one every {step}; the model needs {count}. Give it more."
+            f"There are {len(there)} frame(s) up to {files[-1]}, one every {step} without a gap; the model needs "
+            f"{count}. Give it more."
         )
     if isinstance(data, ClipsData) and not data.size and source.size != domain.size:
         raise SvqkitError(

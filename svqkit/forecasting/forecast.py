@@ -23,6 +23,9 @@ from svqkit.forecasting.layouts import LAYOUTS
 from svqkit.quantizers.pretrained import local_folder
 from svqkit.training.runs import Run
 
+# Eleven years of hours: far beyond what any model can tell, and what most machines can hold.
+MOST_FRAMES = 100_000
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -147,8 +150,10 @@ def predict(run: Run, frames: np.ndarray, count: int, device: str | torch.device
 def _ahead(frames: int | None, domain: Domain) -> tuple[int, ...]:
     """The steps ahead of the last input frame that are forecast."""
     count = len(domain.targets) if frames is None else frames
-    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-        raise SvqkitError(f"`frames` is how many frames to forecast, a whole number from 1; got {frames!r}.")
+    if isinstance(count, bool) or not isinstance(count, int | np.integer) or not 1 <= count <= MOST_FRAMES:
+        raise SvqkitError(
+            f"`frames` is how many frames to forecast, a whole number from 1 to {MOST_FRAMES:,}; got {frames!r}."
+        )
     if domain.consecutive:
         return tuple(range(1, int(count) + 1))
     if count > len(domain.targets):
@@ -165,7 +170,7 @@ def _device(wanted: str | torch.device | None) -> torch.device:
     try:
         device = torch.device(wanted)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         there = "cpu and cuda" if torch.cuda.is_available() else "cpu only"
         reason = str(error).splitlines()[0]
         raise SvqkitError(f"The device {str(wanted)!r} can't be used ({reason}); this machine has {there}.") from error

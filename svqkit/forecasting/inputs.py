@@ -45,7 +45,7 @@ def to_model(values: np.ndarray, domain: Domain) -> np.ndarray:
     """
     if values.dtype == np.uint8 and domain.scale != 1:
         return values
-    if values.dtype.kind not in "fiu":
+    if values.dtype.kind not in "fiub":
         raise SvqkitError(f"Frames must be numbers, got an array of {values.dtype}. Convert them.")
     with np.errstate(over="ignore"):  # told of in the next line, with its place
         floats = values.astype(np.float32)

@@ -128,10 +128,8 @@ def _variable(sources: Sequence[Source], name: str, levels: Sequence[int], domai
     channels = [domain.channels.index(channel) for channel in ([f"{name}_{level}" for level in levels] or [name])]
     units = domain.own_units[channels[0]] or next((piece.units for piece in pieces if piece.units), "")
     for piece in pieces:
-        if levels and piece.levels is None and (len(levels) > 1 or piece.scalar_level not in (None, *levels)):
-            level = "has no levels" if piece.scalar_level is None else f"is of level {piece.scalar_level}"
-            raise SvqkitError(f"{piece.where}: {name} {level}; the model takes {list(levels)}. Give it these.")
-        gridded.find_levels(piece, levels)
+        if gridded.find_levels(piece, levels) == [] and len(levels) > 1:
+            raise SvqkitError(f"{piece.where}: {name} has no levels; the model takes {list(levels)}. Give it these.")
         if not converts(piece.units, units):
             raise SvqkitError(
                 f"{piece.where}: {name} is in {piece.units!r}, the model was trained on {units!r}. Convert the values "

@@ -49,7 +49,7 @@ def read_config(path: Path) -> dict[str, Any]:
         SvqkitError: it can't be read, or holds more than that.
     """
     try:
-        is_json = path.suffix == ".json"
+        is_json = path.suffix.lower() == ".json"
         config = read_json(path) if is_json else _assignments(ast.parse(read_text(path, MOST_BYTES)), path)
     except SvqkitError:
         raise

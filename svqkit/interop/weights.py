@@ -19,10 +19,11 @@ from svqkit.interop.config import REFERENCE, Architecture
 from svqkit.models import SimVP
 from svqkit.settings.quantizers import Settings, SVQSettings
 from svqkit.training.checkpoint import misfit
-from svqkit.userfiles import refuse_packed, refuse_special
+from svqkit.userfiles import foreign, read_json, refuse_packed, refuse_special
 
 # Under which of its keys a checkpoint holds the state_dict, also one within the other.
-WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "weights", "params")
+WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "module", "net", "network", "weights", "params")
+WRAPPERS += ("checkpoint", "model_weights", "ema_state_dict", "ema", "params_ema")
 # What DistributedDataParallel, FSDP, Lightning and torch.compile put before names, or between their parts.
 PREFIXES = re.compile(
     r"(?<![^.])(module|model|net|_orig_mod|_forward_module|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
@@ -53,15 +54,10 @@ HARMLESS: list[Any] = [argparse.Namespace, (NumpyValue, "numpy.ndarray"), (Numpy
 HARMLESS += [
     (NumpyValue, f"numpy.{core}.multiarray.{name}") for name in ("_reconstruct", "scalar") for core in ("core", "_core")
 ]
-# How files begin that are often called .pth and are none.
-OTHERS = {
-    b"version https://git-lfs": "a pointer of Git LFS, not the file itself. Fetch that, e.g. with `git lfs pull`",
-    b"<": "a web page. Download the file that it links to",
-}
 
 
 def read_state_dict(path: Path) -> Mapping[str, Any]:
-    """Read the state_dict in a .pth, .ckpt or .safetensors, bare or under one of ``WRAPPERS``.
+    """Read the state_dict in a .pth, .ckpt or .safetensors, or the .index.json of several, bare or under ``WRAPPERS``.
 
     Raises:
         SvqkitError: there is no such file, it is damaged, holds no weights, or holds Python objects besides.
@@ -102,8 +98,9 @@ def read_state_dict(path: Path) -> Mapping[str, Any]:
 
 def _content(path: Path) -> Any:
     head = _head(path)
-    if found := [what for mark, what in OTHERS.items() if head.lstrip(b"\xef\xbb\xbf \r\n").startswith(mark)]:
-        raise SvqkitError(f"{path} is no checkpoint but {found[0]}.")
+    if path.name.endswith(".index.json"):  # of weights that lie in several files beside it
+        parts = sorted({path.with_name(Path(name).name) for name in read_json(path)["weight_map"].values()})
+        return {name: value for part in parts for name, value in read_state_dict(part).items()}
     if head[8:9] == b"{":  # a JSON header after its length: safetensors, whatever the file's name
         return load_file(path)
     if zipfile.is_zipfile(path):
@@ -115,6 +112,8 @@ def _content(path: Path) -> Any:
                 "torch.save wrote: unpack it, or save torch.jit.load(…).state_dict()."
             )
         refuse_packed(path)
+    elif found := foreign(path):
+        raise SvqkitError(f"The checkpoint {path} is damaged or no checkpoint: it is {found}.")
     with torch.serialization.safe_globals(HARMLESS):
         return torch.load(path, map_location="cpu", weights_only=True)
 

@@ -66,7 +66,7 @@ class Dataset:
     ``root`` is a folder; of an array its file; of weather also one file, a Zarr store, or the URL of one.
     """
 
-    root: Annotated[str, Field(min_length=1)]
+    root: Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]*[^\x00-\x20][^\x00-\x1f]*$")]
     frames_in: Frames = 10
     frames_out: Frames = 10
     if TYPE_CHECKING:
@@ -258,7 +258,7 @@ class ArrayData(Dataset):
     shares: Shares = field(default_factory=Shares)
     range: tuple[float, float] | None = None
     stride: Positive = 1
-    channels: tuple[str, ...] = ()
+    channels: Annotated[tuple[str, ...], EachOnce] = ()
     units: str | tuple[str, ...] = ""
 
     @model_validator(mode="after")

@@ -226,8 +226,9 @@ def open_array(path: Path, key: str = "") -> ArrayFile:
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, whether it is stored column by column, and dtype; then ``stream`` is at the first value."""
-    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-    return readers[npy.read_magic(stream)](stream)
+    # Version 3 differs from 2 in names that are no ASCII, which arrays of numbers don't have.
+    is_first = npy.read_magic(stream) == (1, 0)
+    return (npy.read_array_header_1_0 if is_first else npy.read_array_header_2_0)(stream)
 
 
 def _refuse_others(where: object, dtype: np.dtype) -> None:

@@ -5,7 +5,6 @@ by the CF conventions and by the names that are in use. What nobody needs (numbe
 Prepare, forecasts and the check of raw files all read through :func:`inspect` and :func:`read`.
 """
 
-import zipfile
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -84,6 +83,14 @@ def is_store(source: Source) -> bool:
     return is_url(source) or (isinstance(source, str | Path) and any((Path(source) / mark).is_file() for mark in MARKS))
 
 
+def is_gridded(source: str | Path) -> bool:
+    """Return whether it is a store, or a file that has a suffix of gridded ones or begins like them."""
+    if is_store(source) or Path(source).suffix.lower() in SUFFIXES:
+        return True
+    with reading(source), Path(source).open("rb") as file:
+        return file.read(8).startswith((b"CDF", b"\x89HDF", b"GRIB"))
+
+
 def sources_in(folder: Path) -> list[Path]:
     """Return the gridded files and stores right in a folder, by name, without hidden ones (macOS writes ._x.nc).
 
@@ -141,8 +148,6 @@ def _open(source: str | Path) -> list[xr.Dataset]:
     if head == b"GRIB" or path.suffix.lower() in GRIB:
         stat = path.stat()
         return _open_grib(str(path), stat.st_size, stat.st_mtime_ns)
-    if zipfile.is_zipfile(path):
-        raise SvqkitError(f"{path} is a ZIP archive, whatever its name. Unpack it and name the files in it.")
     refuse_unfit(path)
     return [xr.open_dataset(path, engine="netcdf4", decode_times=False)]
 
@@ -225,13 +230,14 @@ def as_field(array: xr.DataArray, where: str) -> xr.DataArray:
     if len(set(array.dims)) < array.ndim:
         raise SvqkitError(f"{what} has the dimensions {array.dims}, one of them twice. Write it with each once.")
     if array.dtype.kind not in "fiu" or _dates_are_written(array.attrs):
-        unit = array.attrs.get("units", array.dtype)
+        unit = array.attrs["units"] if _dates_are_written(array.attrs) else array.dtype
         raise SvqkitError(f"{what} holds no numbers but {unit}. Name another variable, or convert it.")
     array = _at_valid_times(array, what)
     array = array.squeeze([dim for dim in array.dims if array.sizes[dim] == 1 and not _roles(array, dim)], drop=True)
     roles = {dim: role for dim in array.dims for role in _roles(array, dim)}
     if "expver" in array.dims:
         releases = array.chunk({dim: "auto" for dim, role in roles.items() if role == "time"})
+        releases = releases.sortby("expver") if "expver" in releases.coords else releases
         array = releases.isel(expver=0, drop=True)
         for number in range(1, releases.sizes["expver"]):
             array = array.fillna(releases.isel(expver=number, drop=True))
@@ -301,7 +307,7 @@ def inspect(source: Source, variable: str) -> Piece:
         where = name_of(source)
         stored = zarr.open_group(str(source), mode="r")[raw.name] if is_store(source) else None
         levels = [axis for name, axis in raw.coords.items() if str(name).lower() in AXES["level"]["names"]]
-        scalars = [axis.item() for axis in levels if axis.ndim == 0]
+        scalars = [axis for axis in levels if axis.ndim == 0 and axis.dtype.kind in "fiu" and axis.notnull()]
         return Piece(
             source=source,
             where=where,
@@ -311,7 +317,7 @@ def inspect(source: Source, variable: str) -> Piece:
             lon=_places(ours["lon"], where, 720.0),
             levels=_levels(ours["level"], where) if "level" in ours.dims else None,
             units=str(raw.attrs.get("units", "")).strip(),
-            scalar_level=scalars[0] if scalars else None,
+            scalar_level=float(_levels(scalars[0].expand_dims("one"), where)[0]) if scalars else None,
             attrs=attrs,
             notes=missing_chunks(stored, f"{where}: {raw.name}") if stored is not None else (),
         )
@@ -341,7 +347,7 @@ def _dates(axis: xr.DataArray, where: str) -> np.ndarray:
             f"{where}: times are in the calendar {calendar!r}, expected the standard one. Convert them, e.g. with "
             "xarray: data.convert_calendar('standard', use_cftime=False)."
         )
-    values = np.array(["NaT"], "datetime64[ns]") if calendar else values  # dates that datetime64 can't hold
+    values = np.array([date.isoformat() for date in values], "datetime64[us]") if calendar else values
     if not np.issubdtype(values.dtype, np.datetime64):
         raise SvqkitError(
             f"{where}: the time axis is {values.dtype}, expected dates (units such as 'hours since …')"
@@ -376,7 +382,7 @@ def _levels(axis: xr.DataArray, where: str) -> np.ndarray:
     values = axis.values
     if values.dtype.kind not in "fiu" or not np.isfinite(values).all() or len(np.unique(values)) < len(values):
         raise SvqkitError(f"{where}: the levels must be numbers, each once; it has {values.tolist()[:5]}. Mend them.")
-    unit = str(axis.attrs.get("units", "")).strip()
+    unit = str(axis.attrs.get("units", "Pa" if str(axis.name).lower() == "isobaricinpa" else "")).strip()
     if unit and unit != "hPa" and converts(unit, "hPa"):
         return np.round(convert(values, unit, "hPa"), 6)
     return values
@@ -394,6 +400,11 @@ def join(pieces: Sequence[Piece]) -> list[Piece]:
         refuse_other_grid(first, piece)
         if (piece.levels is None) != (first.levels is None):
             raise SvqkitError(f"Only one of {first.where} and {piece.where} has levels. Keep files of one kind there.")
+        if piece.scalar_level != first.scalar_level and None not in (piece.scalar_level, first.scalar_level):
+            raise SvqkitError(
+                f"{piece.variable} is of level {first.scalar_level:g} in {first.where}, of {piece.scalar_level:g} in "
+                f"{piece.where}. Keep files of one level there, or put all levels into one dimension."
+            )
         if not converts(piece.units, known.units):
             raise SvqkitError(
                 f"{known.variable} is in {known.units!r} in {known.where}, and in {piece.units!r} in {piece.where}, "
@@ -441,9 +452,14 @@ def find_levels(piece: Piece, wanted: Sequence[float]) -> list[int]:
     """Return where the ``wanted`` levels stand in a piece; [] when it has none.
 
     Raises:
-        SvqkitError: it has levels, and none are wanted, or not all of these.
+        SvqkitError: it has levels, and none are wanted, or not all of these; or it is of another level.
     """
     if piece.levels is None:
+        if wanted and piece.scalar_level not in (None, *wanted):
+            raise SvqkitError(
+                f"{piece.where}: {piece.variable} is of level {piece.scalar_level:g}; wanted are {list(wanted)}. Give "
+                "it these, or change `levels`."
+            )
         return []
     there = piece.levels.tolist()
     if not wanted:
@@ -481,7 +497,7 @@ def _read_rows(piece: Piece, rows: np.ndarray, levels: list[int], units: str) ->
             values = block.transpose("time", ..., "lat", "lon").values[rows - rows[0]]
         values = values if chosen else values[:, None]
         values = values.astype(np.float32)
-        _refuse_missing(piece, values, rows, _packed_stand_ins(raw), _valid_range(raw))
+        _refuse_missing(piece, values, rows, _unpacked(raw, [-32768, -32767, 32767]), _valid_range(raw))
     return convert(values, piece.units, units)
 
 
@@ -491,23 +507,20 @@ def _as_slice(indices: list[int]) -> slice | list[int]:
     return slice(indices[0], indices[-1] + 1) if following else indices
 
 
-def _packed_stand_ins(raw: xr.DataArray) -> np.ndarray:
-    """What the lowest numbers of 16 bits mean when values are packed into such, and no _FillValue is given."""
-    scale, offset = (raw.encoding.get(name, neutral) for name, neutral in (("scale_factor", 1), ("add_offset", 0)))
-    packed = "scale_factor" in raw.encoding and not {"_FillValue", "missing_value"} & {*raw.encoding}
-    lowest = [-32768 * scale + offset, -32767 * scale + offset] if packed else []
-    return np.array(lowest, np.float32)
+def _unpacked(raw: xr.DataArray, numbers: Sequence[float] | np.ndarray) -> np.ndarray:
+    """What numbers as they are packed mean; the lowest and highest of 16 bits often stand for what is missing."""
+    return np.asarray(numbers, np.float32) * raw.encoding.get("scale_factor", 1) + raw.encoding.get("add_offset", 0)
 
 
 def _valid_range(raw: xr.DataArray) -> tuple[float, float]:
-    """Outside of it values are missing, as CF has it; of packed values it is told in numbers as they are packed."""
-    if "scale_factor" in raw.encoding or "add_offset" in raw.encoding:
+    """Outside of it values are missing, as CF has it; a bound of the type that values are packed in is packed too."""
+    given = np.ravel(raw.attrs.get("valid_range", ()))
+    ends = given if len(given) == 2 else (raw.attrs.get("valid_min", -np.inf), raw.attrs.get("valid_max", np.inf))
+    bounds = [np.asarray(end) for end in ends]
+    if any(bound.dtype.kind not in "fiu" for bound in bounds):
         return -np.inf, np.inf
-    bounds = [raw.attrs.get(name, infinite) for name, infinite in (("valid_min", -np.inf), ("valid_max", np.inf))]
-    numbers = np.ravel(raw.attrs.get("valid_range", bounds))
-    if numbers.dtype.kind not in "fiu" or len(numbers) != 2:
-        return -np.inf, np.inf
-    low, high = numbers.astype(float).tolist()
+    packed = raw.encoding.get("dtype")
+    low, high = sorted(float(_unpacked(raw, bound) if bound.dtype == packed else bound) for bound in bounds)
     return low - 1e-6 * abs(low), high + 1e-6 * abs(high)
 
 
@@ -544,5 +557,5 @@ def _refuse_missing(
 
 
 def shown_time(time: np.datetime64) -> str:
-    """Return a time to the minute."""
-    return str(time.astype("datetime64[m]"))
+    """Return a time to the minute, or to the second where it has some."""
+    return str(time.astype("datetime64[s]")).removesuffix(":00")

@@ -9,7 +9,7 @@ import h5py
 import netCDF4
 
 from svqkit.errors import SvqkitError
-from svqkit.userfiles import reading, refuse_promise, refuse_special
+from svqkit.userfiles import reading, refuse_promise
 
 
 @contextmanager
@@ -48,10 +48,9 @@ def refuse_unfit(path: Path) -> None:
     """Refuse a file that was cut short, refers to other files, or promises more values than it stores.
 
     Raises:
-        SvqkitError: it is such a file, or no plain file at all.
+        SvqkitError: it is such a file.
         OSError: it can't be opened.
     """
-    refuse_special(path)
     stat = path.stat()
     _refuse_unfit(path, stat.st_size, stat.st_mtime_ns)
 

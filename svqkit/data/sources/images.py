@@ -146,8 +146,8 @@ def natural_key(name: str) -> tuple[list[tuple[bool, int, str]], str]:
 
 
 def frame_number(path: Path) -> int:
-    """Return the last number in a file's name, or -1."""
-    digits = re.findall(r"[0-9]+", path.stem)
+    """Return the last number in a file's name that is no size, such as that of image_001_128x128.png; or -1."""
+    digits = re.findall(r"[0-9]{1,18}", re.sub(r"[0-9]+x[0-9]+", "", path.stem))
     return int(digits[-1]) if digits else -1
 
 

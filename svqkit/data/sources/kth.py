@@ -10,6 +10,7 @@ Frames whose numbers follow each other form a run, and no window reaches beyond 
 reference: the last one of a run ends where the run ends, and each lies a stride before the next.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from svqkit.data.sources.images import ImageFiles, image_size, images_in, resize
 from svqkit.data.sources.video import Video
 from svqkit.errors import SvqkitError, choose
 from svqkit.settings.data import KTH_ACTIONS, SPLITS, KTHData, Split
-from svqkit.userfiles import read_text
+from svqkit.userfiles import read_text, reading
 
 SCENES = (1, 2, 3, 4)
 FAST = ("jogging", "running")
@@ -39,7 +40,7 @@ LAYOUT = (
 )
 
 _NAME = re.compile(rf"(person(\d\d)_({'|'.join(KTH_ACTIONS)})_d([1-4]))(?:_uncomp)?(\.avi)?", re.IGNORECASE)
-_FRAME = re.compile(r"image[-_]?(\d+)(?:\D.*)?", re.IGNORECASE)
+_FRAME = re.compile(r"image[-_]?([0-9]{1,9})(?:\D.*)?", re.IGNORECASE)
 _LINE = re.compile(r"(person\d+_\w+?_d\d)\s+(?:frames\s+(.*)|\*missing\*)", re.IGNORECASE)
 _RANGE = re.compile(r"([0-9]{1,9})\s*-\s*([0-9]{1,9})")
 
@@ -243,8 +244,10 @@ def read_listing(root: Path) -> Listing | None:
     if path is None:
         return None
     ranges: dict[str, list[tuple[int, int]]] = {}
-    for number, line in enumerate(read_text(path, errors="replace").splitlines(), start=1):
-        if not re.match(r"\s*person\d+_", line):
+    with reading(path):
+        lines = read_text(path, errors="replace").splitlines()
+    for number, line in enumerate(lines, start=1):
+        if not re.match(r"\s*person\d+_", line, re.IGNORECASE):
             continue
         fields = _LINE.fullmatch(line.strip())
         texts = re.split(r"\s*,\s*", fields[2].strip().rstrip(", ")) if fields and fields[2] is not None else []
@@ -265,7 +268,7 @@ def read_listing(root: Path) -> Listing | None:
 
 
 def _listing_of(root: Path) -> Path | None:
-    return next((path for path in (root / SEQUENCES, root / "kth" / SEQUENCES) if path.exists()), None)
+    return next((path for path in (root / SEQUENCES, root / "kth" / SEQUENCES) if os.path.lexists(path)), None)
 
 
 def _notes(data: KTHData, inspected: Sequence[Taken], listing: Listing | None) -> list[str]:

@@ -282,6 +282,11 @@ class Record:
                         f"{self.path}: {bad.sum()} value(s) of {day} are NaN, infinite or never written, the first at "
                         f"slot {slot + 1:02d}, channel {channel}, row {row}, column {column}. Fill them, or cut it."
                     )
+                if values.min() < 0 and values.max() <= 1:
+                    raise SvqkitError(
+                        f"{self.path}: the values of {day} lie between {values.min():g} and {values.max():g}, as if "
+                        f"scaled to [-1, 1]; expected {units_of(self.path)}. Take the original file."
+                    )
                 yield np.maximum(values, 0)
 
 
@@ -339,6 +344,10 @@ def plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
     }
     incomplete = sum(record.incomplete for record in inspected)
     notes = [f"{incomplete} day(s) without all of their {slots} slots were left out"] if incomplete else []
+    if high <= 1:
+        notes.append(
+            f"no value before the test is above {high:g}: if they are scaled, errors in their own unit are too"
+        )
     if above:
         notes.append(f"{above:,} test values are above the largest one before the test, hence above 1")
     return Plan(

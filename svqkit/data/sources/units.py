@@ -14,9 +14,11 @@ import numpy as np
 
 NAMES = tomllib.loads(Path(__file__).with_name("names.toml").read_text(encoding="utf-8"))
 UNIT_WORDS = {word: unit for unit, words in NAMES["units"].items() for word in words}
-# No physical quantity of the weather is as large; 1e20 and 9.97e36 are what CF and netCDF write where nothing is.
-LARGEST = 1e19
-STAND_INS = np.array([999, 999.9, 9999, 99999, 32767, 32768, 1e20], np.float32)
+# No physical quantity of the weather is as large; 1e15, 1e20 and 9.97e36 are what MERRA-2, CF and netCDF write where
+# nothing is.
+LARGEST = 9e14
+DEGREES = re.compile(r"^([°º]|deg(ree)?s?)[\s_]*(?=([CFK]|cel[sc]ius|kelvin|fahrenheit)$)", re.IGNORECASE)
+STAND_INS = np.array([999, 999.9, 9999, 9999.9, 99999, 999999, 32767, 32768, 65535, 2**31, 1e15, 1e20], np.float32)
 
 
 def same_unit(first: str, second: str) -> bool:
@@ -47,7 +49,8 @@ def convert(values: np.ndarray, unit: str, to: str) -> np.ndarray:
 @lru_cache(maxsize=1000)
 def _unit(written: str) -> Any:
     """The unit (of pint) that is meant, None where it isn't known. Of "m.s-1" the point is a product."""
-    text = UNIT_WORDS.get(written.lower(), written).replace("·", " ")
+    text = DEGREES.sub("", written.strip())
+    text = UNIT_WORDS.get(text.lower(), text).replace("·", " ")
     text = re.sub(r"(?<=[A-Za-z\d])\.(?=[A-Za-z])", " ", text)
     # No powers of powers, nor other arithmetic that a file may ask for.
     is_plain = re.fullmatch(r"[A-Za-z%°_\d\s*/^+-]{1,60}", text)

@@ -174,7 +174,7 @@ def find_sources(root: str | Path, variable: str) -> Sequence[Source]:
     root = Path(root)
     if gridded.is_store(root) or root.is_file():
         return [root]
-    folder = root / LONG_NAMES.get(variable, variable)
+    folder = root / (variable if (root / variable).is_dir() else LONG_NAMES.get(variable, variable))
     if folder.is_dir() and not gridded.is_store(folder):
         sources = gridded.sources_in(folder)
     else:
@@ -188,11 +188,11 @@ def find_sources(root: str | Path, variable: str) -> Sequence[Source]:
             )
     if not sources:
         state = "has no .nc file, nor GRIB or Zarr" if folder.is_dir() else "does not exist"
-        known = "" if variable in LONG_NAMES else f" WeatherBench's variables are: {listed(LONG_NAMES)}."
+        known = "" if variable in LONG_NAMES else f"{hint(variable, LONG_NAMES)}. WeatherBench has {listed(LONG_NAMES)}"
         raise SvqkitError(
             f"The folder {folder.absolute()} {state}; expected files such as {folder.name}_2010_5.625deg.nc there, or "
-            f"files with the variable {variable!r}{hint(variable, {*LONG_NAMES} - {variable})} in {root.absolute()}."
-            f"{known} For the bundled sample run `dvc pull`; for your own data see docs/own_data.md."
+            f"files with the variable {variable!r} in {root.absolute()}{known}. For the bundled sample run `dvc pull`; "
+            "for your own data see docs/own_data.md."
         )
     return sources
 
@@ -223,7 +223,7 @@ def _check_times(piece: Piece, hours: int) -> None:
     if not (times == times.astype("datetime64[h]")).any():
         raise SvqkitError(
             f"{piece.where}: no time is a full hour, the first is {shown_time(times[0])}. Shift them, e.g. with "
-            'xarray: data.assign_coords(time=data.time.dt.floor("h")).'
+            'xarray: data.assign_coords(time=data.time.dt.round("h")).'
         )
     if len(steps) and (np.timedelta64(hours, "h") % steps.min()) != 0 * HOUR:
         raise SvqkitError(

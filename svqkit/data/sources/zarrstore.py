@@ -11,7 +11,7 @@ import zarr
 from svqkit.errors import SvqkitError
 from svqkit.userfiles import refuse_escape, refuse_promise, refuse_special
 
-MARKS = ("zarr.json", ".zgroup", ".zmetadata")
+MARKS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 # Above this number of chunks a store's are not counted: a listing of ERA5's would take minutes.
 MOST_CHUNKS = 200_000
 
