@@ -105,7 +105,8 @@ def test_frames_between_the_hours_are_left_out(raw: RawFiles) -> None:
 def test_both_dates_of_a_period_are_inside(period: tuple[str, str], first: str, after: str) -> None:
     first_hour, after_hour = np.datetime64(first, "h"), np.datetime64(after, "h")
     assert weather.period_bounds(period) == (first_hour, after_hour)
-    around = np.array([first_hour - 1, first_hour, after_hour - 1, after_hour])
+    hour = np.timedelta64(1, "h")
+    around = np.array([first_hour - hour, first_hour, after_hour - hour, after_hour])
     np.testing.assert_array_equal(weather.in_period(around, period), [False, True, True, False])
 
 

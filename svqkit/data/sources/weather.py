@@ -160,7 +160,9 @@ def in_period(times: np.ndarray, period: tuple[str, str]) -> np.ndarray:
 
 def period_bounds(period: tuple[str, str]) -> tuple[np.datetime64, np.datetime64]:
     """Return the period's first hour, and the first hour after it."""
-    return np.datetime64(period[0], "h"), (np.datetime64(period[1]) + 1).astype("datetime64[h]")
+    last = np.datetime64(period[1])
+    unit, _ = np.datetime_data(last.dtype)
+    return np.datetime64(period[0], "h"), (last + np.timedelta64(1, unit)).astype("datetime64[h]")
 
 
 def find_sources(root: str | Path, variable: str) -> Sequence[Source]:
