@@ -293,7 +293,6 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
     "text values": (texts, ("no numbers",)),
     "a record that nobody wrote": (unwritten, ("never written",)),
     "packed values without a _FillValue": (packed(-32768), ("-47.68", STANDS)),
-    "the highest packed number": (packed(32767), ("607.67", STANDS)),
     "a lower packed number than the _FillValue": (packed(-32768, _FillValue=-32767), ("-47.68", STANDS)),
     "a packed number out of its range": (
         packed(9000, {"valid_range": np.int16([-5000, 5000])}, _FillValue=-32767),
@@ -738,6 +737,14 @@ def test_odd_files_give_the_values_of_a_plain_one(door: str, name: str, domain: 
     np.testing.assert_allclose(values, expected, rtol=0, atol=near)
     assert any(note in told for told in notes) or not note
     assert files_below(folder) == before, "nothing is written beside the user's files"
+
+
+@pytest.mark.parametrize("how", [{"_FillValue": -32767}, {}])
+def test_a_lone_highest_packed_number_is_a_value(how: dict[str, Any], tmp_path: Path) -> None:
+    """The largest value of a packed file has it, in ECMWF's files always: of rain it may lie far off."""
+    packed(32767, **how)(tmp_path / "x.nc")
+    store = prepare(settings(tmp_path), tmp_path / "x.zarr")
+    assert store.frames[:].max() == pytest.approx(280 + 327.67)
 
 
 def test_a_single_file_a_store_and_a_url_are_roots(tmp_path: Path) -> None:

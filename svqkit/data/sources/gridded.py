@@ -497,7 +497,7 @@ def _read_rows(piece: Piece, rows: np.ndarray, levels: list[int], units: str) ->
             values = block.transpose("time", ..., "lat", "lon").values[rows - rows[0]]
         values = values if chosen else values[:, None]
         values = values.astype(np.float32)
-        _refuse_missing(piece, values, rows, _unpacked(raw, [-32768, -32767, 32767]), _valid_range(raw))
+        _refuse_missing(piece, values, rows, _unpacked(raw, [-32768, -32767]), _valid_range(raw))
     return convert(values, piece.units, units)
 
 
@@ -508,7 +508,7 @@ def _as_slice(indices: list[int]) -> slice | list[int]:
 
 
 def _unpacked(raw: xr.DataArray, numbers: Sequence[float] | np.ndarray) -> np.ndarray:
-    """What numbers as they are packed mean; the lowest and highest of 16 bits often stand for what is missing."""
+    """What numbers as they are packed mean; the lowest of 16 bits often stand for what is missing."""
     return np.asarray(numbers, np.float32) * raw.encoding.get("scale_factor", 1) + raw.encoding.get("add_offset", 0)
 
 
