@@ -242,7 +242,12 @@ def test_a_module_of_half_precision_does_what_one_of_float32_does(case: str, pre
         assert half.weights_of(x, torch.arange(3)).shape == (8, 3, 4, 3)
 
 
-@pytest.mark.parametrize("kind", [VQ, FSQ])
+no_graph = pytest.mark.xfail(
+    torch.__version__.startswith("2.7"), reason="torch 2.7 breaks the graph in functional_call"
+)
+
+
+@pytest.mark.parametrize("kind", [pytest.param(VQ, marks=no_graph), FSQ])
 def test_a_module_of_half_precision_compiles_as_one_graph(kind: type[Quantizer]) -> None:
     torch.manual_seed(0)
     layer, x = kind(DIM).to(torch.bfloat16), latents().to(torch.bfloat16)
