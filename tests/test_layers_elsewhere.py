@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from created import seeded
-from quantizercases import CASES, DIM, DRAWS, both_modes, every_kind, latents, linears, made, moves
+from quantizercases import CASES, DIM, both_modes, every_kind, latents, linears, made, moves
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.func import functional_call, grad, jvp, vmap
@@ -17,7 +17,6 @@ from torch.nn.utils import parametrizations, prune
 
 from svqkit.errors import SvqkitError
 from svqkit.quantizers import SVQ, Quantizer, Softmax, build
-from svqkit.quantizers.assignment import Assignment
 
 
 def same(found: Tensor, wanted: Tensor) -> None:
@@ -74,22 +73,6 @@ def test_a_norm_with_a_state_moves_once_in_a_step(case: str, monkeypatch: pytest
     moved = [norm[0]._u.clone() for norm in norms]
     output.sum().backward()
     assert all(torch.equal(norm[0]._u, before) for norm, before in zip(norms, moved, strict=True)), "in the backward"
-
-
-@every_kind
-def test_what_stands_before_a_frozen_quantizer_still_learns(case: str) -> None:
-    """In eval mode the gradient comes through as in training, and the output is what it is without a gradient."""
-    layer, x = made(case), latents().requires_grad_()
-    weights = seeded(tuple(x.shape), 9, torch.float32)
-    gradients = [
-        torch.autograd.grad((layer.train(training)(x).output * weights).sum(), x)[0] for training in (False, True)
-    ]
-    assert gradients[0].any()
-    if case not in DRAWS:
-        same(*gradients)
-    with torch.no_grad():
-        without = layer.eval()(x).output
-    assert torch.equal(layer(x).output, without)
 
 
 @every_kind
@@ -297,10 +280,3 @@ def test_weights_of_a_kind_of_their_own_take_effect(case: str) -> None:
         same(layer.codes(), twin.codes())
         same(layer.usage(x).strength, twin.usage(x).strength)
         same(layer.weights_of(x, torch.arange(3)), twin.weights_of(x, torch.arange(3)))
-
-
-def test_hard_codes_keep_their_bits_in_eval_mode() -> None:
-    layer = made("vq").eval()
-    assert isinstance(layer, Assignment)
-    chosen = layer.codes()[layer.indices(latents())[:, 0]]
-    assert torch.equal(layer(latents().requires_grad_()).output.permute(0, 2, 3, 1).flatten(0, 2), chosen)

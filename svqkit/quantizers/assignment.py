@@ -27,7 +27,7 @@ class Assignment(Quantizer):
 
     Stages that share a codebook choose from the same numbers; those with a codebook of their own have numbers of their
     own. With :math:`w_k` the number of stages that chose code :math:`k`, the output is :math:`y = \sum_k w_k c_k` with
-    the codes of ``codes()``, unless the subclass says otherwise. Gradients pass straight through it, in eval mode too.
+    the codes of ``codes()``, unless the subclass says otherwise.
 
     A subclass says in ``_assign`` what the output is and which codes were chosen. It is computed in float32 also under
     autocast and in a module of half precision, which would choose other codes and round their moving averages; the
@@ -125,14 +125,9 @@ def _fill_constants(layer: Assignment, _: object) -> None:
             buffer.copy_(value)
 
 
-def straight_through(vectors: Tensor, codes: Tensor, training: bool = True) -> Tensor:
-    """Return the codes, with the gradient of the vectors that they stand for.
-
-    While training they are rounded as published; else they are the codes to the bit.
-    """
-    if training:
-        return vectors + (codes - vectors).detach()
-    return codes.detach() + (vectors - vectors.detach())
+def straight_through(vectors: Tensor, codes: Tensor) -> Tensor:
+    """Return the codes, with the gradient of the vectors that they stand for."""
+    return vectors + (codes - vectors).detach()
 
 
 def mean_square(vectors: Tensor, codes: Tensor) -> Tensor:

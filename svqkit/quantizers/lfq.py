@@ -145,7 +145,7 @@ class _Signs(nn.Module):
         chosen = (positive * self.bit_values).sum(-1)
         signs = positive.to(vectors.dtype) * (2 * self.scale) - self.scale
         if not self.training:
-            return straight_through(vectors, signs, training=False), chosen, vectors.new_zeros(())
+            return signs, chosen, vectors.new_zeros(())
         confidence, diversity = _entropies(vectors.flatten(0, 1) * (4 * INVERSE_TEMPERATURE * self.scale))
         loss = self.entropy_weight * (confidence - self.gamma * diversity)
         loss = loss + self.commitment_weight * mean_square(vectors, signs)

@@ -152,7 +152,7 @@ class SimVQ(Assignment):
         chosen = torch.cdist(*both, compute_mode="use_mm_for_euclid_dist").argmin(1).view(vectors.shape[:2])
         codes = F.embedding(chosen, codebook)
         if not self.training:
-            return straight_through(vectors, codes, training=False), chosen[..., None], vectors.new_zeros(())
+            return codes, chosen[..., None], vectors.new_zeros(())
         loss = mean_square(codes, vectors.detach()) + self.commitment_weight * mean_square(vectors, codes.detach())
         return straight_through(vectors, codes), chosen[..., None], loss
 
@@ -225,7 +225,7 @@ def nearest(codebook: nn.Module, vectors: Tensor, commitment_weight: float) -> t
     codes, chosen, _ = codebook(vectors)
     codes = codes.to(vectors)
     if not codebook.training:
-        return straight_through(vectors, codes, training=False), chosen, vectors.new_zeros(())
+        return codes, chosen, vectors.new_zeros(())
     return straight_through(vectors, codes), chosen, commitment_weight * mean_square(vectors, codes)
 
 

@@ -162,7 +162,7 @@ def period_bounds(period: tuple[str, str]) -> tuple[np.datetime64, np.datetime64
     """Return the period's first hour, and the first hour after it."""
     last = np.datetime64(period[1])
     unit, _ = np.datetime_data(last.dtype)
-    return np.datetime64(period[0], "h"), (last + np.timedelta64(1, unit)).astype("datetime64[h]")
+    return np.datetime64(period[0], "h"), (last + np.array(1, f"timedelta64[{unit}]")).astype("datetime64[h]")
 
 
 def find_sources(root: str | Path, variable: str) -> Sequence[Source]:
