@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -161,8 +162,8 @@ def in_period(times: np.ndarray, period: tuple[str, str]) -> np.ndarray:
 def period_bounds(period: tuple[str, str]) -> tuple[np.datetime64, np.datetime64]:
     """Return the period's first hour, and the first hour after it."""
     last = np.datetime64(period[1])
-    unit, _ = np.datetime_data(last.dtype)
-    return np.datetime64(period[0], "h"), (last + np.array(1, f"timedelta64[{unit}]")).astype("datetime64[h]")
+    unit: Any = np.datetime_data(last.dtype)[0]  # the year, month, day or hour that it names
+    return np.datetime64(period[0], "h"), (last + np.timedelta64(1, unit)).astype("datetime64[h]")
 
 
 def find_sources(root: str | Path, variable: str) -> Sequence[Source]:
