@@ -99,7 +99,15 @@ def read_state_dict(path: Path) -> Mapping[str, Any]:
 def _content(path: Path) -> Any:
     head = _head(path)
     if path.name.endswith(".index.json"):  # of weights that lie in several files beside it
-        parts = sorted({path.with_name(Path(name).name) for name in read_json(path)["weight_map"].values()})
+        index = read_json(path)
+        files = index.get("weight_map") if isinstance(index, Mapping) else None
+        names = list(files.values()) if isinstance(files, Mapping) else []
+        if not names or any(not isinstance(name, str) or name.endswith(".json") for name in names):
+            raise SvqkitError(
+                f"{path} must have a weight_map, from the names of weights to the files beside it that hold them; got "
+                f"{shown(index)}. Name one of those files, or write the index anew."
+            )
+        parts = sorted({path.with_name(Path(name).name) for name in names})
         return {name: value for part in parts for name, value in read_state_dict(part).items()}
     if head[8:9] == b"{":  # a JSON header after its length: safetensors, whatever the file's name
         return load_file(path)
