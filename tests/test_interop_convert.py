@@ -257,7 +257,7 @@ def test_the_state_dict_of_a_file_is_found(write: Callable[[Path], object], tmp_
     assert {name: one.tolist() for name, one in found.items()} == {name: one.tolist() for name, one in SOME.items()}
 
 
-@pytest.mark.parametrize("said", ["[1]", '{"a": 1}', '{"weight_map": {}}', '{"weight_map": {"a": 3}}',
+@pytest.mark.parametrize("said", ["[1]", '{"a": 1}', '{"weight_map": 3}', '{"weight_map": {}}', '{"weight_map": {"a": 3}}',
                                   '{"weight_map": {"a": [1]}}', '{"weight_map": {"a": "x.index.json"}}'])  # fmt: skip
 def test_an_index_that_names_no_files_of_weights_is_refused(said: str, tmp_path: Path) -> None:
     (tmp_path / "x.index.json").write_text(said)
@@ -279,9 +279,6 @@ def test_weights_in_several_files_are_found_by_their_index(suffix: str, tmp_path
     assert {name: one.tolist() for name, one in found.items()} == {name: one.tolist() for name, one in SOME.items()}
     part.unlink()
     with pytest.raises(SvqkitError, match=f"There is no checkpoint .*{part.name}"):
-        read_state_dict(index)
-    index.write_text(json.dumps({"weight_map": 3}))
-    with pytest.raises(SvqkitError, match=r"index\.json is damaged or no checkpoint"):
         read_state_dict(index)
 
 
