@@ -257,8 +257,18 @@ def test_the_state_dict_of_a_file_is_found(write: Callable[[Path], object], tmp_
     assert {name: one.tolist() for name, one in found.items()} == {name: one.tolist() for name, one in SOME.items()}
 
 
-@pytest.mark.parametrize("said", ["[1]", '{"a": 1}', '{"weight_map": 3}', '{"weight_map": {}}', '{"weight_map": {"a": 3}}',
-                                  '{"weight_map": {"a": [1]}}', '{"weight_map": {"a": "x.index.json"}}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "said",
+    [
+        "[1]",
+        '{"a": 1}',
+        '{"weight_map": 3}',
+        '{"weight_map": {}}',
+        '{"weight_map": {"a": 3}}',
+        '{"weight_map": {"a": [1]}}',
+        '{"weight_map": {"a": "x.index.json"}}',
+    ],
+)
 def test_an_index_that_names_no_files_of_weights_is_refused(said: str, tmp_path: Path) -> None:
     (tmp_path / "x.index.json").write_text(said)
     with pytest.raises(SvqkitError, match=r"x\.index\.json must have a weight_map"):
