@@ -33,6 +33,13 @@ from svqkit.settings.params import load_params
 PATIENCE = 60
 # Where DVC notes which files are in use, and what one pipeline holds at a time.
 IN_USE, HELD = Path(".dvc/tmp/rwlock"), Path(".dvc/tmp/pipeline")
+# How Dask watches itself: many times a second by default, which takes a tenth of a core from the stages. Ours are long.
+QUIET = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.admin.system-monitor.gil.enabled": False,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -192,6 +199,7 @@ def workers(options: argparse.Namespace) -> Iterator:
     Raises:
         SvqkitError: the cluster can't be reached, has no workers, or its workers have other code.
     """
+    import dask
     from distributed import Client, LocalCluster
 
     from svqkit.pipeline.worker import WarmServer, code_version
@@ -199,6 +207,7 @@ def workers(options: argparse.Namespace) -> Iterator:
     if not options.scheduler:
         count = options.jobs or max(2, len(gpus()))
         with (
+            dask.config.set(QUIET),
             LocalCluster(n_workers=count, threads_per_worker=1, memory_limit=0) as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
