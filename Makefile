@@ -93,7 +93,7 @@ report: setup  ## make tables, figures and the report again, from the scores tha
 	@$(WITH_VENV) $(VENV_PYTHON) -m svqkit.pipeline.run_stages \
 		--only settings notebooks gather tables paper_figures report
 
-readme: setup  ## write the README's table again, from the results of profile sample
+readme: setup  ## write the README's tables again, from the results of profile sample and docs/evidence
 	@$(VENV_PYTHON) -m svqkit.paper.readme
 
 tour: setup  ## write docs/tour.md again: notebooks/tour.ipynb, executed on the runs of profile sample
@@ -132,7 +132,7 @@ lab: setup  ## open the notebooks in JupyterLab
 	@$(WITH_VENV) $(VENV_PYTHON) -m jupyterlab notebooks
 
 # uv is not one of the pins: it lives for this one command. Old pins are kept where they still fit.
-lock:  ## make requirements.lock anew from pyproject.toml (UPGRADE=1: with the newest versions)
+lock:  ## make requirements.lock again from pyproject.toml (UPGRADE=1: with the newest versions)
 	@$(find_python); rm -rf .venv-lock; "$$base" -m venv .venv-lock
 	@.venv-lock/bin/python -m pip --disable-pip-version-check install --quiet uv >.venv-lock/log 2>&1 \
 		|| { cat .venv-lock/log >&2; exit 1; }

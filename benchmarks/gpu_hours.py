@@ -3,7 +3,7 @@
     python -m benchmarks.gpu_hours --device cuda               all of profile paper, on this machine's GPU
     python -m benchmarks.gpu_hours --batch 1 --repeats 1       on a CPU, one sample at a time
     python -m benchmarks.gpu_hours --missing                   only models not yet measured on this machine
-    python -m benchmarks.gpu_hours --table                     measure nothing, write the table anew
+    python -m benchmarks.gpu_hours --table                     measure nothing, write the table again
 
 Needs no data: frames are random, in the published shapes. What is measured goes into docs/cost.csv, a row for each
 model and machine; the tables in docs/cost.md, a column for each machine, are made from it. Two experiments are one

@@ -6,7 +6,7 @@
 SimVP with gSTA and SVQ in the published size of weather_t2m, gradients shared as ``train()`` shares them (DDP: NCCL on
 GPUs, Gloo on a CPU, whose threads the processes divide among them). Frames are random and on the device. Two questions:
 one training, sooner (``batch_size`` stays), and more samples in the same time (``batch_size`` grows with the number of
-processes). Every round starts the processes of each number anew, in another order. <out>.csv has the columns
+processes). Every round starts the processes of each number again, in another order. <out>.csv has the columns
 
     batch             "same" or "grows"
     processes, batch_size

@@ -141,7 +141,7 @@ def refuse_promise(where: object, promised: int, stored: int) -> None:
     if promised > max(HARMLESS, MOST_TIMES * stored):
         raise SvqkitError(
             f"{where}: the header promises {promised:,} bytes of values, {stored:,} are stored. It is truncated or "
-            "damaged; fetch it again, or write it anew."
+            "damaged; fetch it again, or write it again."
         )
 
 
@@ -186,7 +186,7 @@ def read_json(path: str | Path) -> Any:
     except SvqkitError:
         raise
     except (ValueError, RecursionError) as error:
-        raise SvqkitError(f"{path} is not valid JSON: {error}. Write it anew.") from error
+        raise SvqkitError(f"{path} is not valid JSON: {error}. Write it again.") from error
 
 
 def read_yaml(path: str | Path) -> Any:

@@ -1,4 +1,4 @@
-"""The page docs/quantizers.md: which use of which quantizer is tested. `python -m tests.quantizer_uses` writes it anew.
+"""The page docs/quantizers.md: which use of which quantizer is tested. `python -m tests.quantizer_uses` writes it.
 
 A cell stands for tests: those that are marked with the use, for every way to set the quantizer. They pass, or no
 change is accepted, so nothing is run here.

@@ -352,11 +352,17 @@ def test_the_answer_in_a_word(tmp_path: Path, errors: list[float], word: str) ->
     assert (short["finding"] is None) == (not errors)
 
 
-def test_an_error_that_mixes_units_does_not_count(tmp_path: Path) -> None:
+def test_better_on_some_datasets_is_no_yes(tmp_path: Path) -> None:
+    errors = {"taxibj-none": [1.0, 1.01], "taxibj-svq": [0.9, 0.91], "kth-none": [1.0, 1.01], "kth-svq": [1.0, 1.01]}
+    assert claims.does_svq_help(results_folder(tmp_path, errors))["answer"] == "On some"
+
+
+@pytest.mark.parametrize("kind", ["channel", "variable"])  # a channel without levels is a variable
+def test_an_error_that_mixes_units_does_not_count(kind: str, tmp_path: Path) -> None:
     errors = {"taxibj-none": [1.0, 1.01], "taxibj-svq": [0.9, 0.91], "kth-none": [1.0, 1.01], "kth-svq": [9.0, 9.1]}
     results = results_folder(tmp_path, errors)
     assert claims.does_svq_help(results)["answer"] == "It depends"
-    of_kth = results.scores.query("dataset == 'kth'").assign(channel_kind="channel")
+    of_kth = results.scores.query("dataset == 'kth'").assign(channel_kind=kind)
     mixed = replace(results, scores=pd.concat([results.scores, of_kth.assign(unit="K²"), of_kth.assign(unit="m²")]))
     short = claims.does_svq_help(mixed)
     assert short["answer"] == "Yes"

@@ -81,7 +81,7 @@ def persons_of(made: Plan, windowing: Windowing, split: str) -> set[str]:
 
 
 def reference_windows(videos: dict[str, list[int]], length: int, fast: set[str]) -> dict[str, list[list[int]]]:
-    """What the reference's loop finds in videos that lie behind one another, written down anew from its description.
+    """What the reference's loop finds in videos that lie behind one another, written down again from its description.
 
     It goes from the last frame of all to the first. Where ``length`` frames up to here are of one video and numbered
     without a hole, they are a window, and it steps back by ``length``, for the fast actions by 3; else by 1.

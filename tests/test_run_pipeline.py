@@ -244,6 +244,12 @@ def test_a_scheduler_that_is_killed_is_one_clear_error_and_a_worker_s_stage_ends
     assert until(lambda: not sleeping(seconds), 20)
 
 
+@pytest.mark.parametrize("option", ["--jobs", "--limit"])
+def test_a_negative_number_is_refused(option: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run_stages.main([option, "-1"])
+
+
 def test_a_cluster_that_can_t_be_used_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def use(address: str) -> None:
         with run_stages.workers(argparse.Namespace(scheduler=address, jobs=1)):

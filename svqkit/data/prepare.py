@@ -30,7 +30,7 @@ from svqkit.training.paths import prepare_path
 BLOCK_BYTES = 2**25
 # An attribute of the draft of a store, until it is whole.
 PROGRESS = "progress"
-# Goes up when stores are written another way, so that older ones are made anew.
+# Goes up when stores are written another way, so that older ones are made again.
 LAYOUT = 3
 
 

@@ -55,7 +55,7 @@ def _state(path: Path) -> list[int]:
 
 
 def _state_of_url(url: str) -> str:
-    """What is told of a store's metadata, which are written anew with its values: to read all of it takes too long."""
+    """What is told of a store's metadata, which are written again with its values: to read all of it takes too long."""
     import fsspec  # only what opens a URL needs it
 
     with reading(url, "Zarr", plain=False):

@@ -194,7 +194,7 @@ def usage_tree(usage: Usage) -> dict[str, Any]:
     if usage.histogram is None:
         return {key: tree[key] for key in ("share", "perplexity", "dead_codes")}
     tree["histogram"] = tuple(part.numpy() for part in usage.histogram)
-    return tree | {"sparsity": usage.near_zero}
+    return tree | {"sparsity": tree.pop("near_zero")}
 
 
 def measures(usage: Usage) -> dict[str, float]:
@@ -240,8 +240,7 @@ def write_usage(usage: Mapping[str, Usage], path: Path) -> None:
         tree = usage_tree(of_run)
         if "histogram" in tree:
             tree["edges"], tree["histogram"] = tree["histogram"]
-            below = tree.pop("near_zero")
-            tree["thresholds"], tree["sparsity"] = list(below), list(below.values())
+            tree["thresholds"], tree["sparsity"] = list(tree["sparsity"]), list(tree["sparsity"].values())
         arrays |= {f"{name}/{key}": np.asarray(value) for key, value in tree.items()}
     with replacing(path) as draft, draft.open("wb") as file:
         np.savez_compressed(file, **arrays)

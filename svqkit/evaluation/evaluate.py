@@ -60,7 +60,7 @@ def evaluate(runs: list[Run], store: Store, output: str | Path, alexnet: str = "
                 if protocol == "paper" and test.is_like(tests["clean"]):
                     scores[protocol].append(scores["clean"][-1].assign(protocol=protocol))
                     continue
-                # Made anew for each, so that one model is in memory at a time.
+                # Made again for each, so that one model is in memory at a time.
                 forecaster = test.forecaster(contestant)
                 result = test.evaluate(forecaster, *who)
                 scores[protocol].append(result.scores)

@@ -13,8 +13,9 @@ from svqkit.devices.performance import to_channels_last
 from svqkit.models.simvp import SimVP, roll_out
 from svqkit.quantizers import Quantized
 
-# (batch in physical units, climatology of the targets) → forecast (B, T_out, C, H, W) in physical units.
-Forecaster = Callable[[Batch, Any], Tensor]  # of a batch and its climatology, None where there is none
+# (batch, climatology of its targets or None) → forecast (B, T_out, C, H, W) in physical units. Persistence is given
+# frames in physical units, a model those of the store.
+Forecaster = Callable[[Batch, Any], Tensor]
 
 
 def of_model(

@@ -65,7 +65,7 @@ class ForecastingRun(Run):
         """Write settings, best weights and a model card into a folder, made if need be, for others to use.
 
         Args:
-            folder: its config.json, best.safetensors, log.csv and README.md are written anew.
+            folder: its config.json, best.safetensors, log.csv and README.md are written again.
             scores: where the evaluate stage's folders are; without this run's the card says so.
 
         Raises:

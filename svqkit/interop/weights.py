@@ -105,7 +105,7 @@ def _content(path: Path) -> Any:
         if not names or any(not isinstance(name, str) or name.endswith(".json") for name in names):
             raise SvqkitError(
                 f"{path} must have a weight_map, from the names of weights to the files beside it that hold them; got "
-                f"{shown(index)}. Name one of those files, or write the index anew."
+                f"{shown(index)}. Name one of those files, or write the index again."
             )
         parts = sorted({path.with_name(Path(name).name) for name in names})
         return {name: value for part in parts for name, value in read_state_dict(part).items()}

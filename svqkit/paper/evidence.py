@@ -17,8 +17,8 @@ from svqkit.paper.gathered import Results
 FOLDER = Path("docs/evidence")
 ABOUT = [
     "dataset", "experiment", "seed", "label", "kind", "studies", "tuned", "chosen", "learning_rate", "loss",
-    "codebook_size", "quantizer_learning_rate", "validation_loss", "best_epoch", "epochs_trained", "windows",
-    "processor",
+    "codebook_size", "quantizer_learning_rate", "validation_loss", "best_epoch", "epochs", "epochs_trained",
+    "windows", "processor",
 ]  # fmt: skip
 
 

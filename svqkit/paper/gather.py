@@ -10,7 +10,7 @@
         studies              words of params.yaml, joined by spaces
         base                 the experiment with the same model and no quantizer, "" without another one
         differs              the settings that the main SVQ of the dataset does not have
-        trained_for          "clean", "paper" or "clean paper": the protocols whose windows are as those of its training
+        trained_for          "clean", "paper" or "clean paper": the protocols whose windows it was trained on
         translator, loss, …  every setting of model, training and quantizers; NaN where one has no such setting
         perplexity, …        what is known of its codebook (see svqkit.plots.MEASURES)
         largest_rise         of its training loss, see :func:`largest_rise`

@@ -3,9 +3,10 @@
 That of measured data is made of what :mod:`svqkit.paper.evidence` keeps.
 
 The results of the bundled sample are in no clone, so what is quoted of them is kept in ``docs/sample_scores.csv``: a
-row for each score, with the machine that it was made on. Made anew on another machine, the README shows that one's
-scores, and says how far they are from the others'. (An older processor is had by training with ATEN_CPU_CAPABILITY=avx2
-ONEDNN_MAX_CPU_ISA=AVX2. Rows of machines that have not trained with today's code are to be deleted.)
+row for each score, with the machine that it was made on. Made again on another machine, the README shows the scores of
+that one, and says how far they are from the others'. (An older processor is had by training with
+ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2. Rows of machines that have not trained with today's code are to be
+deleted.)
 """
 
 import sys
@@ -18,6 +19,7 @@ from svqkit import plots
 from svqkit.atomic import replacing
 from svqkit.errors import SvqkitError, exit_status
 from svqkit.paper import evidence
+from svqkit.paper.claims.rules import SIGNIFICANT, holm
 from svqkit.paper.gathered import Results
 
 DATASET, UNIT = "weather_t2m", "K"
@@ -87,11 +89,12 @@ def real_block(folder: str | Path = evidence.FOLDER) -> str:
         plots.changed(of_simvp.assign(row=of_simvp["experiment"].map(rows)), row="row", against="SimVP"),
     ]
     table = plots.table.Section(MEASURED, pd.concat(cells, ignore_index=True), []).markdown()
-    apart = of_simvp[(of_simvp["low"] > 0) | (of_simvp["high"] < 0)]
+    apart = of_simvp[[p_value < SIGNIFICANT for p_value in holm(of_simvp["p_value"].tolist())]]
     who = " and ".join(apart["experiment"].map(rows)) or "none"
     seeds = best.loc[best["seed"] >= 0].groupby("row")["seed"].nunique().min()
     about = (
-        f"Of {len(of_simvp)} models that are compared with SimVP, {who} can be told apart from it by more than chance."
+        f"Of {len(of_simvp)} models that are compared with SimVP, {who} can be told apart from it by more than chance "
+        "(p < 0.05, corrected for their number)."
     )
     return "\n".join([table, "", textwrap.fill(f"{about} ({seeds} seeds each.)", 120, break_on_hyphens=False)])
 

@@ -50,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="*", default=[], help="stages; or a dataset: its stages, and what joins all")
     parser.add_argument("--limit", type=float, default=0, help="seconds that a stage may take; 0: as long as it likes")
     options = parser.parse_args(arguments)
+    if options.jobs < 0 or options.limit < 0:
+        parser.error("--jobs and --limit are 0 or more")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # they end what was started as Ctrl-C does
     watchdog.watch(stop)
@@ -205,7 +207,7 @@ def workers(options: argparse.Namespace) -> Iterator:
     from svqkit.pipeline.worker import WarmServer, code_version
 
     if not options.scheduler:
-        count = options.jobs or max(2, len(gpus()))
+        count = options.jobs or len(gpus()) or 2
         with (
             dask.config.set(QUIET),
             LocalCluster(n_workers=count, threads_per_worker=1, memory_limit=0) as cluster,

@@ -39,8 +39,9 @@ COSTED = {"translators", "codebook_size"}
 
 def write(settings: Params, folder: Path = FOLDER) -> None:
     """Write the files of all stages, whole or not at all; what no stage reads any more is gone."""
+    trees = {f"{settings.profile}/{name}": tree for name, tree in _of_stages(settings)} | {"checked": True}
     with replacing(folder) as draft:
-        for name, tree in _files(settings):
+        for name, tree in trees.items():
             path = draft / f"{name}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(tree, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -107,14 +108,8 @@ def _first_ten(names: list[str]) -> str:
     return ", ".join(map(str, names[:10])) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
-def _files(settings: Params) -> Iterator[tuple[str, Any]]:
-    """The name of each file and what is in it."""
-    yield "checked", True
-    for name, tree in _of_stages(settings):
-        yield f"{settings.profile}/{name}", tree
-
-
 def _of_stages(settings: Params) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The name of each file and what is in it."""
     for name, data in settings.datasets.items():
         yield f"data/{name}", without_root(as_tree(data))
         members = settings.of_dataset(name)
@@ -150,7 +145,7 @@ def _run() -> None:
     settings = load_params()
     if changes := update_trainings(settings):
         raise SvqkitError(
-            f"{TRAININGS}, from which DVC knows the trainings, did not fit params.yaml and has been written anew "
+            f"{TRAININGS}, from which DVC knows the trainings, did not fit params.yaml and has been written again "
             f"({changes}). Give the same command again."
         )
     write(settings)

@@ -162,7 +162,7 @@ def reap(forks: dict[socket.socket, int]) -> None:
 
 
 def kill(number: int) -> None:
-    """Kill a fork with its group."""
+    """Kill a process with its group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(number, signal.SIGKILL)
 

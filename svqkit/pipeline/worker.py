@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -16,7 +15,7 @@ from distributed import WorkerPlugin, get_worker
 
 from svqkit.pipeline import watchdog
 from svqkit.pipeline.kernel import private_folder
-from svqkit.pipeline.warm import SOCKET
+from svqkit.pipeline.warm import SOCKET, kill
 
 # What stands for the exit code of a command that took longer than it may.
 TOO_LONG = 1000
@@ -83,7 +82,7 @@ def run_dvc(arguments: list[str], environment: dict[str, str], limit: float) -> 
         start_new_session=True,
     )
     stopped = []
-    timer = threading.Timer(limit or threading.TIMEOUT_MAX, lambda: (stopped.append(1), stop(process)))
+    timer = threading.Timer(limit or threading.TIMEOUT_MAX, lambda: (stopped.append(1), kill(process.pid)))
     timer.daemon = True
     timer.start()
     printed = bytearray()
@@ -94,12 +93,6 @@ def run_dvc(arguments: list[str], environment: dict[str, str], limit: float) -> 
     timer.cancel()
     process.stdout.close()
     return process.wait() and (TOO_LONG if stopped else process.returncode), printed.decode(errors="replace")
-
-
-def stop(process: subprocess.Popen) -> None:
-    """End a process with everything in its group."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def last_line(printed: str) -> str:

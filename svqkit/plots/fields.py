@@ -94,10 +94,9 @@ def _some(names: list[str], most: int = 20) -> str:
     return ", ".join(names if len(names) <= most else [*names[: most - 1], "…", names[-1]])
 
 
-def units_of(errors: Mapping[str, xr.Dataset], channel: int | str | None = None) -> str:
-    """Return the unit of the forecast variable, such as "K"; of one channel, or of all: "" where they differ."""
-    name, first = next(iter(errors.items()))
-    return unit_of(first["rmse"] if channel is None else pick_channel(first["rmse"], channel, name))
+def units_of(errors: Mapping[str, xr.Dataset]) -> str:
+    """Return the unit of all channels, such as "K"; "" where they differ."""
+    return unit_of(next(iter(errors.values()))["rmse"])
 
 
 def metric_units(unit: str, original: str = "") -> dict[str, str]:

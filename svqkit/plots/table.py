@@ -59,7 +59,7 @@ HOW_TO_READ = (
 )
 SEEDS = "Seeds"
 
-_DIGITS, _MOST_DECIMALS = 4, 6  # significant ones of a typical value of a column, and the most after the point
+_DIGITS = 4  # significant ones of a typical value of a column; after the point there are 6 at most
 _PLAIN = (1e-3, 1e6)  # numbers that are typically smaller or larger are written with an exponent
 # LaTeX: the text width of a two-column page, the size of the tables' font, space at each side of a column, all in pt;
 # its lines in that font, beside the caption, and those that a heading and its rules take.
@@ -217,14 +217,10 @@ def changed(changes: pd.DataFrame, section: str = "dataset", row: str = "label",
     return cells.assign(heading=headings, alike=headings)
 
 
-def published_cells(numbers: pd.DataFrame, section: str, heading: str, row: str = "row") -> pd.DataFrame:
-    """Return cells with published numbers, each once: of columns metric, value, source, and one that names its row."""
-    return _as_cells(
-        numbers.assign(section=section, heading=heading, alike=heading, row=numbers[row]).drop_duplicates(
-            ["row", "value", "source"]
-        ),
-        "published",
-    )
+def published_cells(numbers: pd.DataFrame, section: str, heading: str) -> pd.DataFrame:
+    """Return cells with published numbers, each once, of columns row, metric, value and source."""
+    cells = numbers.assign(section=section, heading=heading).drop_duplicates(["row", "value", "source"])
+    return _as_cells(cells, "published")
 
 
 def words(frame: pd.DataFrame, heading: str, text: str) -> pd.DataFrame:

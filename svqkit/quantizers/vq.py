@@ -145,7 +145,7 @@ class SimVQ(Assignment):
             return self.layer.codebook.detach()
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        # Not the library's own forward: it is compiled anew for every batch size.
+        # Not the library's own forward: it is compiled again for every batch size.
         codebook = self.layer.codebook
         # The mode is named, since the choice by the number of positions would tie an exported graph to it.
         both = vectors.detach().flatten(0, 1), codebook.detach()

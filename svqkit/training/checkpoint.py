@@ -79,7 +79,7 @@ class Progress:
                 "state stays. Try a lower `learning_rate`, a `clip_norm` such as 1.0, or `precision: fp32`."
             )
         self.epoch, self.step, self.loss_sum = self.epoch + 1, 0, 0.0
-        # As the reference counts: of equal losses the later epoch is kept, and patience neither ends nor begins anew.
+        # As the reference counts: of equal losses the later epoch is kept, and patience neither ends nor begins again.
         if validation_loss != self.best_loss:
             self.worse = self.worse + 1 if validation_loss > self.best_loss else 0
         if validation_loss <= self.best_loss:

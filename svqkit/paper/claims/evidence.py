@@ -46,7 +46,7 @@ def does_svq_help(results: Results) -> dict[str, Any]:
     It compares the MSE of the main SVQ of each dataset with that of the same model without, as claims are judged. A
     dataset whose MSE is a mean of several units does not count.
     """
-    units = results.scores.query("metric == 'mse' and channel_kind == 'channel'").groupby("dataset")["unit"].nunique()
+    units = results.scores.query("metric == 'mse' and channel_kind != 'mean'").groupby("dataset")["unit"].nunique()
     mixed = units.index[units > 1].tolist()
     rows, _ = _against_base(results, results.runs["dataset"].unique().tolist(), "mse")
     found = _findings(results, rows[~rows["dataset"].isin(mixed)])
@@ -56,7 +56,8 @@ def does_svq_help(results: Results) -> dict[str, Any]:
     if better and worse:
         answer = "It depends" if better == worse else "Mostly" if better > worse else "Mostly not"
     else:
-        answer = "Yes" if better else "No" if worse else "It can't be told"
+        yes = "Yes" if better == len(found) else "On some"
+        answer = yes if better else "No" if worse else "It can't be told"
     sentence = (
         f"Of {len(found)} dataset{'s' * (len(found) != 1)}, SVQ lowers the error (MSE) of the same model without it on "
         f"{better} and raises it on {worse}; on {len(found) - better - worse} chance may explain the difference "
