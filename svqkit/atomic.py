@@ -57,13 +57,15 @@ def alone(folder: Path, doing: str) -> Iterator[int]:
     Yields the number of the open lock: a child that is given it holds the folder too.
     """
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # mkdir's exist_ok fails when whoever held it removes it just then
+            folder.mkdir()
         try:
-            handle = (folder / LOCK).open("ab", buffering=0)
+            handle = (folder / LOCK).open("a+b", buffering=0)
         except FileNotFoundError:  # whoever held the folder has just removed it
             continue
         with handle:
-            _lock(handle.fileno(), folder / LOCK, doing)
+            _lock(handle.fileno(), doing)
             if not _is_at(handle.fileno(), folder / LOCK):
                 continue
             _sign(handle.fileno())
@@ -147,11 +149,11 @@ def _clear(folder: Path, target: Path) -> None:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
-def _lock(handle: int, path: Path, doing: str) -> None:
+def _lock(handle: int, doing: str) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        who = path.read_text(encoding="utf-8") or "another process"
+        who = os.pread(handle, 1000, 0).decode() or "another process"  # the name may have no file any more
         print(f"Waiting for {who}, which is {doing}.", file=sys.stderr, flush=True)
         fcntl.flock(handle, fcntl.LOCK_EX)
     except OSError as error:

@@ -1,5 +1,4 @@
-"""Files that the kit has written itself, read strictly: one reader for each kind: JSON, CSV, Parquet, NetCDF
-and NPZ.
+"""Read files that the kit has written itself, strictly: JSON, CSV, Parquet, NetCDF and NPZ.
 
 What is missing, cut, damaged or of another kind is refused in one sentence that names the file; nothing is guessed.
 """

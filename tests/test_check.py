@@ -224,8 +224,8 @@ def test_expected_windows_of_the_published_periods(params: Params) -> None:
     frames = (37 * 365 + 9) * 4
     mv, hmv = (published.whole(params.dataset(name)) for name in ("weather_mv", "weather_hmv"))
     assert mv.windows == {
-        "clean": (frames - 7, 366 * 4 - 7, 730 * 4 - 7),
-        "paper": (frames - 37, 366 * 4 - 37, 730 * 4 - 37),
+        "clean": [frames - 7, 366 * 4 - 7, 730 * 4 - 7],
+        "paper": [frames - 37, 366 * 4 - 37, 730 * 4 - 37],
     }
     assert mv.frames == frames + 366 * 4 + 730 * 4 == hmv.frames + 365 * 4
     assert hmv.frame_bytes == (8 * 13 + 6) * 32 * 64 * 4
@@ -287,8 +287,8 @@ def test_a_list_of_kth_without_videos(report: Callable[[str], Report], tmp_path:
 
 
 def test_expected_windows_of_kth_are_for_the_usual_settings_only() -> None:
-    assert published.whole(KTHData(root="x")).windows["paper"] == (8781, 5045, 5045)
-    assert published.whole(KTHData(root="x", frames_out=40)).windows["clean"] == (6002, 946, 4068)
+    assert published.whole(KTHData(root="x")).windows["paper"] == [8781, 5045, 5045]
+    assert published.whole(KTHData(root="x", frames_out=40)).windows["clean"] == [6002, 946, 4068]
     assert published.whole(KTHData(root="x", actions=("walking",))) is None
     names = [
         name

@@ -46,7 +46,7 @@ def test_codes_per_position_is_the_effective_number_that_is_mixed() -> None:
 def test_near_zero_is_measured_against_the_largest_of_the_position() -> None:
     usage = of_weights([[100, 5, -40, 0.9], [0.1, -0.03, 0.04, 0.02]])
     assert usage.near_zero == {0.01: 1 / 8, 0.1: 2 / 8, 0.5: 6 / 8}
-    assert usage.sparsity == 2 / 8
+    assert usage.near_zero[0.1] == 2 / 8
     assert usage.active_codes == {0.01: 3.5, 0.1: 3, 0.5: 1}
 
 
@@ -181,7 +181,6 @@ def test_hard_usage_is_that_of_the_counts(data: st.DataObject, stages: int, code
     for threshold, near in usage.near_zero.items():
         assert near == (weights <= threshold * largest).mean()
         assert usage.active_codes[threshold] == pytest.approx((weights > threshold * largest).sum(1).mean())
-    assert usage.sparsity == usage.near_zero[0.1]
     assert usage.codes_per_position == (weights > 0).sum(1).mean()
     assert usage.strength.tolist() == pytest.approx(weights.mean(0).tolist())
     assert usage.share.tolist() == pytest.approx((weights.sum(0) / weights.sum()).tolist())

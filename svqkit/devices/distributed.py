@@ -2,8 +2,8 @@
 
 Each process has a run of neighbouring samples of every batch. What a step draws at random, all processes draw for the
 whole batch, from the same seed, and each takes its own rows; batch normalisation takes its statistics over all samples.
-So the losses of two processes are those of one, but for the last digits, and a training can go on with another number
-of processes.
+So the losses of two processes are those of one, but for the last digits (and but for `gumbel` with many codes, whose
+noise is drawn chunk by chunk), and a training can go on with another number of processes.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,6 +24,12 @@ def rank_and_count() -> tuple[int, int]:
     if distributed.is_available() and distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
     return 0, 1
+
+
+def sum_over_processes(tensor: Tensor) -> None:
+    """Add up ``tensor``, in place, over all processes that train together."""
+    if rank_and_count()[1] > 1:
+        distributed.all_reduce(tensor)
 
 
 def shard(rows: Rows, rank: int, count: int) -> Rows:
@@ -157,8 +163,7 @@ class SumOverProcesses(torch.autograd.Function):
     def forward(ctx: FunctionCtx, own: Tensor) -> Tensor:
         """Tensors of one shape → their sum."""
         total = own.clone(memory_format=torch.contiguous_format)
-        if rank_and_count()[1] > 1:
-            distributed.all_reduce(total)
+        sum_over_processes(total)
         return total
 
     @staticmethod

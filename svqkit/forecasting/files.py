@@ -118,7 +118,7 @@ def _of_array(path: Path, data: Dataset, domain: Domain) -> ModelInput:
     is_record, span = len(frames_shape(source.shape, domain, axes)) == 4, 1 - domain.inputs[0]
     source = replace(source, frame_axes=len(source.shape) - 1)  # whatever stands along the first axis is a frame
     first = max(0, source.count - span) if is_record else 0
-    values = np.concatenate(list(source.read(first, source.count, source.count)))
+    values = np.concatenate(list(source.read(first, source.count, span)))
     if (bounds := getattr(data, "range", None)) and not domain.bounds:  # in units that nobody named
         low, high = bounds
         domain = replace(domain, original={"original_minimum": low, "original_maximum": high})
@@ -161,7 +161,8 @@ def read_clip(files: Sequence[Path], data: Dataset, domain: Domain) -> tuple[np.
     else:
         # Caltech's videos have three times KITTI's frames a second; image files are KITTI's.
         step = 1 if isinstance(data, KittiCaltechData) else step
-        source = images.ImageFiles.open(_every_nth(files, step), colour)
+        mixed = getattr(data, "size", None) is not None  # they are brought to one size
+        source = images.ImageFiles.open(_every_nth(files, step), colour, one_size=not mixed)
         there = range(source.count)
     if len(there) < count:
         raise SvqkitError(

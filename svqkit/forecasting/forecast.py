@@ -94,9 +94,9 @@ def forecast(
     Args:
         run: see :func:`svqkit.load_run`.
         x: a DataArray or Dataset with variables, levels, units and times as in the run's raw files; an array or a
-            tensor (T, C, H, W) or (B, T, C, H, W) in the units of the raw files (images: bytes, or floats in [0, 1]);
-            or files: NetCDF, GRIB, Zarr (also a URL), .npy, a video, a folder, a pattern, or a list of paths. Only the
-            last frames that the model takes are used.
+            tensor (T, C, H, W) or (B, T, C, H, W) in the units of the raw files (images, and arrays with a ``range``
+            but no ``units``: bytes, or floats in [0, 1]); or files: NetCDF, GRIB, Zarr (also a URL), .npy, a video, a
+            folder, a pattern, or a list of paths. Only the last frames that the model takes are used.
         frames: how many; None: as many as the run was trained for.
         device: "cpu", "cuda", …; None: a GPU where there is one.
         layout: "weatherbench2" gives gridded forecasts as others score them, see

@@ -108,6 +108,7 @@ def from_array(x: np.ndarray | Tensor, domain: Domain, axes: str = "") -> ModelI
     Raises:
         SvqkitError: another shape, too few frames, or values that don't fit.
     """
+    x = x.float() if isinstance(x, Tensor) and x.is_floating_point() else x  # NumPy has no bfloat16
     given = x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
     values = given.reshape(frames_shape(given.shape, domain, axes))
     batched = values if values.ndim == 5 else values[None]

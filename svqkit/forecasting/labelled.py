@@ -81,7 +81,7 @@ def has_channels(x: xr.Dataset) -> bool:
 
 
 def wanted_levels(data: WeatherData, domain: Domain) -> dict[str, list[int]]:
-    """The levels of each variable that the model takes."""
+    """Return the levels of each variable that the model takes."""
     return {
         variable: [level for level in data.levels if f"{variable}_{level}" in domain.channels]
         for variable in data.variables
@@ -124,7 +124,14 @@ def _variable(sources: Sequence[Source], name: str, levels: Sequence[int], domai
     """A variable with its wanted levels, checked."""
     # Where no source has it, the first says what it has.
     having = [source for source in sources if gridded.holds(source, name)] or sources[:1]
-    pieces = gridded.join([gridded.inspect(source, name) for source in having])
+    inspected = [gridded.inspect(source, name) for source in having]
+    for piece in inspected:
+        if (np.diff(piece.times) <= 0 * HOUR).any():
+            raise SvqkitError(
+                f"{piece.where}: the times of {name} don't rise from frame to frame. Sort them, each once: "
+                "x.sortby('time')."
+            )
+    pieces = gridded.join(inspected)
     channels = [domain.channels.index(channel) for channel in ([f"{name}_{level}" for level in levels] or [name])]
     units = domain.own_units[channels[0]] or next((piece.units for piece in pieces if piece.units), "")
     for piece in pieces:
@@ -166,6 +173,8 @@ def _from_channels(array: xr.DataArray, domain: Domain, frames: Sequence[int]) -
     """An array with all channels: by their names where they have some, else in the model's order."""
     named = "channel" in array.coords
     names = array["channel"].astype(str).values.tolist() if named else list(domain.channels)
+    if len(set(names)) < len(names):
+        raise SvqkitError(f"The input has a channel twice: {listed(names)}. Name each once.")
     absent = [name for name in domain.channels if name not in names]
     if absent or array.sizes["channel"] != len(names):
         there = names if named else f"{array.sizes['channel']} without names"
@@ -196,10 +205,11 @@ def _from_frames(array: xr.DataArray, picked: list[int], domain: Domain, frames:
     made = from_array(array.isel(channel=picked).transpose(*dims).values, domain)
     like = array.isel(time=[-1] * len(frames), channel=np.sort(picked)).transpose(*dims)
     if "time" in array.coords:
-        times = array["time"].values[domain.inputs[0] - 1 :]
-        if len({*np.diff(times)}) != 1 or times[1] <= times[0]:
+        times = array["time"].values[min(domain.inputs[0] - 1, -2) :]
+        steps = np.diff(times) if times.dtype.kind in "fiumM" else times[:0]
+        if not len(steps) or times[1] <= times[0] or (np.abs(steps - steps[0]) > steps[0] / 1000).any():
             raise SvqkitError(f"The times of the frames used are not evenly apart: {shown(times)}. Mend or drop them.")
-        ahead = times[-1] + np.array(frames) * (times[1] - times[0])
+        ahead = times[-1] + np.array(frames) * steps[-1]
         like = like.assign_coords(time=("time", ahead, array["time"].attrs))
 
     def restore(forecast: np.ndarray) -> xr.DataArray:
@@ -216,13 +226,9 @@ def in_hours(times: np.ndarray, domain: Domain) -> tuple[np.ndarray, list[str]]:
     A record with more frames between is thinned; notes tell of it.
 
     Raises:
-        SvqkitError: the times don't rise, or the model's frames are not all there: the record is too short, its step
-            is no whole part of the model's, or it has a hole.
+        SvqkitError: the model's frames are not all there: the record is too short, its step is no whole part of the
+            model's, or it has a hole.
     """
-    if (np.diff(times) <= 0 * HOUR).any():
-        raise SvqkitError(
-            "The times of the input don't rise from frame to frame. Sort them, each once: x.sortby('time')."
-        )
     wanted = times[-1:] + np.array(domain.inputs) * domain.lead_step * HOUR
     absent = wanted[~np.isin(wanted, times)]
     if len(absent):

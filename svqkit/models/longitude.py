@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from svqkit.errors import SvqkitError
+
 # What pads maps. The last axis is longitude.
 PADDED = (nn.Conv2d, nn.Conv3d, nn.AvgPool2d, nn.MaxPool2d)
 
@@ -16,6 +18,9 @@ def wrap_longitude(model: nn.Module) -> None:
     Names and values of parameters stay. A layer that goes around already, or that has a ``padding_mode`` of its own,
     is left as it is. Then f(x rolled by s columns) = f(x) rolled by s, as far as strides divide width and s, and for
     what else mixes columns (attention, means) if it does so alike everywhere.
+
+    Raises:
+        SvqkitError: a layer has an even kernel and padding "same", which would not be the same on both sides.
     """
     for layer in model.modules():
         if isinstance(layer, PADDED) and getattr(layer, "padding_mode", "zeros") == "zeros":
@@ -47,6 +52,8 @@ def _widen_input(columns: int, _: nn.Module, inputs: tuple[Tensor, ...]) -> tupl
 def _padding(layer: Any) -> tuple[int, ...]:
     """The padding of each axis, or of none."""
     if layer.padding == "same":
+        if any(d * (size - 1) % 2 for d, size in zip(layer.dilation, layer.kernel_size, strict=True)):
+            raise SvqkitError(f"`longitude: wrap` needs odd kernels where padding is 'same', got {layer.kernel_size}.")
         return tuple(d * (size - 1) // 2 for d, size in zip(layer.dilation, layer.kernel_size, strict=True))
     if layer.padding == "valid":
         return (0,)

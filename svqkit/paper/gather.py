@@ -232,7 +232,7 @@ class _Dataset:
             **settings_of(experiment),
             "largest_rise": largest_rise(losses) if len(losses) else math.nan,
             "validation_loss": log["validation_loss"].min(),
-            "best_epoch": int(log["epoch"][log["validation_loss"].idxmin()]),
+            "best_epoch": int(log["epoch"][log["validation_loss"][::-1].idxmin()]),  # of equal ones the last is kept
             "epochs_trained": len(log),
             "tuned": self.tuned.get(experiment.name, ""),
             "chosen": experiment.name in self.chosen,

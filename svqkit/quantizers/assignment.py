@@ -5,7 +5,6 @@ from itertools import chain
 
 import torch
 from torch import Tensor, nn
-from torch import distributed as dist
 from torch.func import functional_call
 from torch.nn import functional as F
 
@@ -147,14 +146,3 @@ def project_codes(codes: Tensor, project_out: nn.Module, stages: int = 1) -> Ten
     codes = codes.to(next(project_out.parameters(), codes))
     with in_eval_mode(project_out):
         return project_out(codes) - project_out(torch.zeros_like(codes[:1])) * (1 - 1 / stages)
-
-
-def number_of_processes() -> int:
-    """Return how many processes train together; 1 without ``torch.distributed``."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-
-
-def sum_over_processes(tensor: Tensor) -> None:
-    """Add up ``tensor``, in place, over all processes that train together."""
-    if number_of_processes() > 1:
-        dist.all_reduce(tensor)

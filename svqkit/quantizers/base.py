@@ -69,7 +69,7 @@ class Quantizer(Pretrained):
         return Quantized(_like(x, output), loss)
 
     def factors(self) -> list[nn.Parameter]:
-        """Return the parameters that act as a product over K codes: the codebook and the matrix before it, if any.
+        """Return the parameters that act as a product over K codes (a codebook and the matrix before it), or none.
 
         An optimizer that moves each of their entries by its learning rate moves the product by about K times that.
         """

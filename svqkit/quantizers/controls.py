@@ -156,7 +156,8 @@ class Gumbel(_Distribution):
 
     draws = True
     # In a model of one's own each process draws its own noise. Where all have the same seed they share out what is
-    # drawn for the whole batch (svqkit.devices.distributed).
+    # drawn for the whole batch (svqkit.devices.distributed), chunk by chunk: where one is not enough that is other
+    # noise than a single process would draw.
     shared_noise = False
 
     def _weigh(self, vectors: Tensor) -> Tensor:

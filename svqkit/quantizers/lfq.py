@@ -4,16 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svqkit.devices.distributed import rank_and_count, sum_over_processes
 from svqkit.errors import SvqkitError
-from svqkit.quantizers.assignment import (
-    Assignment,
-    mean_square,
-    number_of_processes,
-    project_codes,
-    projections,
-    straight_through,
-    sum_over_processes,
-)
+from svqkit.quantizers.assignment import Assignment, mean_square, project_codes, projections, straight_through
 from svqkit.quantizers.base import mean
 
 INVERSE_TEMPERATURE = 100.0
@@ -177,7 +170,7 @@ def _probabilities(logits: Tensor) -> Tensor:
 
 def _mean_over_processes(local: Tensor) -> Tensor:
     """The mean over all processes; its gradient, averaged over them as in data-parallel training, is the right one."""
-    processes = number_of_processes()
+    _, processes = rank_and_count()
     if processes == 1:
         return local
     everywhere = local.detach().clone()

@@ -50,10 +50,6 @@ class LISTA(Mixture):
     def factors(self) -> list[nn.Parameter]:
         return self._parameters_of("codebook", "encoder")
 
-    def thresholds(self) -> Tensor:
-        """Return θ (steps,)."""
-        return self.log_thresholds.detach().exp()
-
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, steps={self.steps}"
 

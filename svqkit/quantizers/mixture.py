@@ -143,9 +143,8 @@ class ProjectedMixture(Mixture):
         width = min(hidden_dim, codebook_size)
         self.hidden = nn.Linear(dim, width) if width else None
         self.weights = nn.Linear(width or dim, codebook_size)
-        for part in (self.hidden, self.weights):
-            if part is not None:
-                part.requires_grad_(learnable_projection)
+        for part in self.children():  # not the codebook, which is a parameter
+            part.requires_grad_(learnable_projection)
 
     def factors(self) -> list[nn.Parameter]:
         return self._parameters_of("codebook", "weights")

@@ -158,7 +158,7 @@ class SVQ(ProjectedMixture):
         return torch.cat([weights @ self.codebook, weights.abs().sum(1, keepdim=True)], 1)
 
     def _weights_of(self, latents: Tensor, codes: Tensor) -> Tensor:
-        if not is_plain(self.weights):
+        if not is_plain(self.weights) or not len(codes):
             return super()._weights_of(latents, codes)
         # Only the rows of these codes are needed, so this is cheap whatever K is.
         weights = per_position(self._hidden(latents), self.weights.weight[codes], self.weights.bias[codes])

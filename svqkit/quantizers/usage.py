@@ -26,12 +26,12 @@ class Usage:
     exp(−Σ p_k ln p_k): 1 when one code takes all, K when all are used alike.
 
     Attributes:
-        share: (K,) share of the wins of each code; sums to 1.
-        perplexity: effective number of winning codes, between 1 and K.
+        share: (K,) share of the wins of each code; sums to 1. A position whose weights are all 0 is won by none.
+        perplexity: effective number of winning codes, between 1 and K; 0 where no position is won.
         stage_perplexity: the same for each stage on its own, which shows when a single stage has collapsed.
         dead_codes: number of codes that win no position.
-        near_zero: share of all weights that are below a threshold, {0.01: …, 0.1: …, 0.5: …} of the largest at their
-            position (in size).
+        near_zero: share of all weights that are at or below a threshold, {0.01: …, 0.1: …, 0.5: …} of the largest at
+            their position (in size).
         codes_per_position: mean over positions of (Σ|w|)² / Σw², the effective number of codes that are mixed; for
             hard quantization the mean number of different codes that a position is given.
         kurtosis: of all weights; 3 for a normal distribution, more for a peaked one, nan where all weights are
@@ -52,11 +52,6 @@ class Usage:
     histogram: tuple[Tensor, Tensor] | None
 
     @property
-    def sparsity(self) -> float:
-        """Return the share of all weights that are below a tenth of the largest at their position."""
-        return self.near_zero[0.1]
-
-    @property
     def active_codes(self) -> dict[float, float]:
         """Return the mean number of codes per position above each threshold of the position's largest."""
         return {threshold: len(self.share) * (1 - near) for threshold, near in self.near_zero.items()}
@@ -65,7 +60,7 @@ class Usage:
 def perplexity(counts: Tensor) -> float:
     """Return the effective number of codes in use: exp of the entropy of ``counts`` (K,) as a distribution."""
     share = counts.double() / counts.sum()
-    return float(torch.exp(-torch.special.xlogy(share, share).sum()))
+    return float(torch.exp(-torch.special.xlogy(share, share).sum())) if counts.any() else 0.0
 
 
 def soft_usage(chunks: Callable[[], Iterator[Tensor]], codebook_size: int) -> Usage:
@@ -80,15 +75,16 @@ def soft_usage(chunks: Callable[[], Iterator[Tensor]], codebook_size: int) -> Us
     for weights in chunks():
         wide, size = weights.double(), weights.abs()
         moments += torch.stack([(wide**power).sum() for power in range(5)]).cpu()
-        counts += size.argmax(1).bincount(minlength=codebook_size).cpu()
-        strength += size.double().sum(0).cpu()
         largest = size.amax(1, keepdim=True)
+        counts += size.argmax(1)[largest[:, 0] > 0].bincount(minlength=codebook_size).cpu()
+        strength += size.double().sum(0).cpu()
         near_zero += torch.stack([(size <= t * largest).sum() for t in THRESHOLDS]).cpu()
         mixed += float((size.double().sum(1) ** 2 / wide.square().sum(1).clamp_min(1e-300)).sum())
-    total, positions = float(moments[0]), _some(int(counts.sum()))
+    total = float(moments[0])
+    positions = _some(int(total) // codebook_size)
     mean, spread, kurtosis = _shape(moments)
     return Usage(
-        share=counts.double() / positions,
+        share=counts.double() / counts.sum().clamp_min(1),
         perplexity=perplexity(counts),
         stage_perplexity=(perplexity(counts),),
         dead_codes=int((counts == 0).sum()),

@@ -12,15 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svqkit.devices.distributed import rank_and_count, sum_over_processes
 from svqkit.errors import SvqkitError
-from svqkit.quantizers.assignment import (
-    Assignment,
-    mean_square,
-    number_of_processes,
-    projections,
-    straight_through,
-    sum_over_processes,
-)
+from svqkit.quantizers.assignment import Assignment, mean_square, projections, straight_through
 from svqkit.quantizers.base import in_eval_mode
 
 
@@ -220,7 +214,7 @@ def nearest(codebook: nn.Module, vectors: Tensor, commitment_weight: float) -> t
             "gradient at other codes. Leave the quantizer out of the checkpointed part, or train a quantizer without "
             "a moving codebook, such as SVQ or SimVQ."
         )
-    if not vectors.numel() and number_of_processes() == 1:  # several add up what each of them has
+    if not vectors.numel() and rank_and_count()[1] == 1:  # several add up what each of them has
         return vectors, vectors.new_empty(vectors.shape[:-1], dtype=torch.long), vectors.sum()
     codes, chosen, _ = codebook(vectors)
     codes = codes.to(vectors)

@@ -141,7 +141,7 @@ class Training:
 
     @model_validator(mode="after")
     def _warm_up_ends(self) -> "Training":
-        if self.warmup_epochs >= self.epochs:
+        if self.schedule == "cosine" and self.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"warmup_epochs ({self.warmup_epochs}) must be fewer than epochs ({self.epochs}), "
                 "or the learning rate never reaches its peak"

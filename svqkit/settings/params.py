@@ -100,8 +100,6 @@ def load_params(path: str | Path = "params.yaml", profile: str | None = None) ->
     sections = ("datasets", "profiles", "studies", "experiments")
     datasets, profiles, studies, experiments = (mapping(tree.get(key), key, problems) for key in sections)
     refuse(f"{path} doesn't fit", problems)
-    name: Any = profile or tree.get("profile")
-    choose(profiles, name, "profile")
 
     sources = {key: str(section(datasets, key).get("source", WeatherData.source)) for key in datasets}
     kinds = {key: SOURCES.get(source) for key, source in sources.items()}
@@ -115,6 +113,8 @@ def load_params(path: str | Path = "params.yaml", profile: str | None = None) ->
     for kind, keys in (("datasets", [*datasets]), ("profiles", [*profiles]), ("experiments", [*entries])):
         problems += [f"{kind}: {key!r} {NAME_RULE}" for key in keys if not is_name(key) or key in (ALL, DATASETS)]
     refuse(f"{path} doesn't fit", problems)
+    name: Any = profile or tree.get("profile")
+    choose(profiles, name, "profile")
     listing = {key: names_in(part[DATASETS]) for key, part in profiles.items() if DATASETS in (part or ())}
     for key, names in listing.items():
         unknown = [one for one in names if one not in datasets]
@@ -124,7 +124,7 @@ def load_params(path: str | Path = "params.yaml", profile: str | None = None) ->
     unlisted = set(datasets).difference(*listing.values())
     homes = {one: [key for key in profiles if one in listing.get(key, unlisted)] for one in datasets}
     elsewhere = {one: keys for one, keys in homes.items() if name not in keys}
-    sized = spread({key: part for key, part in profiles[name].items() if key != DATASETS})
+    sized = spread({key: part for key, part in section(profiles, name).items() if key != DATASETS})
     built: dict[str, Any] = {}
     usual: dict[str, Any] = {}
     for dataset, source in sources.items():

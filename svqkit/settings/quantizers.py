@@ -17,6 +17,7 @@ CodebookInit = Literal["kaiming", "xavier", "sparse", "trunc_normal", "orthogona
 Decay = Annotated[float, Field(gt=0, lt=1)]
 Weight = Annotated[float, Field(ge=0)]
 Temperature = Annotated[float, Field(gt=0)]
+HiddenDim = Annotated[int, Field(ge=0, le=MOST_CHANNELS)]  # 0 leaves the hidden layer out
 
 
 def _power_of_two(value: int) -> int:
@@ -62,7 +63,7 @@ class SVQSettings(Settings, layer="svqkit.quantizers.svq:SVQ"):
 
     name: Literal["svq"] = "svq"
     codebook_size: Codes = 10_000
-    hidden_dim: Annotated[int, Field(ge=0, le=MOST_CHANNELS)] = 128
+    hidden_dim: HiddenDim = 128
     learnable: bool = True
     learnable_projection: bool = True
     init: CodebookInit = "kaiming"
@@ -203,7 +204,7 @@ class SoftmaxSettings(Settings, layer="svqkit.quantizers.controls:Softmax"):
 
     name: Literal["softmax"] = "softmax"
     codebook_size: Codes = 10_000
-    hidden_dim: Channels = 128
+    hidden_dim: HiddenDim = 128
     init: CodebookInit = "kaiming"
     temperature: Temperature = 1.0
 
@@ -214,7 +215,7 @@ class GumbelSettings(Settings, layer="svqkit.quantizers.controls:Gumbel"):
 
     name: Literal["gumbel"] = "gumbel"
     codebook_size: Codes = 10_000
-    hidden_dim: Channels = 128
+    hidden_dim: HiddenDim = 128
     init: CodebookInit = "kaiming"
     temperature: Temperature = 1.0
 

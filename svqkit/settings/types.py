@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -150,6 +151,9 @@ def _located(kind: Any, loc: Iterable[Any]) -> tuple[Any, list[str]]:
     for part in loc:
         if len(tagged := _tagged(kind)) > 1 and part in tagged:
             kind = tagged[part]
+            continue
+        if get_origin(kind) in (Union, UnionType) and NoneType not in get_args(kind) and not tagged:
+            kind = None  # pydantic puts in which member it tried
             continue
         path.append(str(part))
         if get_origin(kind) is dict:

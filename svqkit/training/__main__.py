@@ -28,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.list == bool(options.experiment):
         parser.error("give the name of an experiment, or --list")
+    if options.dataset and not options.list:
+        parser.error("--dataset goes with --list")
     if options.list:
         return exit_status(lambda: _list(options))
     from torch.distributed.elastic.multiprocessing.errors import record

@@ -33,7 +33,7 @@ def model_card(run: Run, scores: str) -> str:
         domain=domain,
         channels=", ".join(f"{name} [{unit}]" if unit else name for name, unit in named),
         epochs=len(log),
-        best=log.loc[log["validation_loss"].idxmin()] if len(log) else None,
+        best=log.loc[log["validation_loss"][::-1].idxmin()] if len(log) else None,
         scores=scores,
         text=escape_markdown,
     )

@@ -1,7 +1,8 @@
 """The journal: what a training took, and on which machine, kept apart from its results.
 
 ``<root>/<profile>/<dataset>/<experiment>.json`` holds ``machine``, ``versions`` and, by seed, under ``runs``: seconds,
-steps, steps_per_second, peak_memory_gb; of a seed that was trained before, elsewhere or with other versions, these too.
+steps, steps_per_second, peak_memory_gb; a seed trained on another machine or with other versions has its own
+``machine`` and ``versions``.
 Runs and scores hold nothing of the kind, so that the same training gives the same files; the journal is what differs.
 """
 

@@ -72,7 +72,7 @@ def train_all(
         ended = {}
         for seed, target in zip(experiment.seeds, targets, strict=True):
             progress = read_progress(run_path(experiment, seed, states) / STATE)
-            # Beside a run that was kept there may be the state of another training, which was stopped.
+            # A kept run may have beside it the state of another, stopped training.
             if progress is None or is_run_of(target, progress.fingerprint):
                 ended[seed] = progress
         if journals is not None:

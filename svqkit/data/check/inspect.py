@@ -76,13 +76,14 @@ def _report(name: str, data: Data, root: Path, named: bool, used: Params) -> Rep
     data = replace(data, root=str(folder))
     files = _files(data)
     report.found = size_of(files)
+    readme = ""
     try:
+        readme = first_sentence(folder / README)
         report.compare_files(*INSPECTORS[data.source](data, files, report))
     except (SvqkitError, OSError) as error:
         report.damaged.append(str(error))
     if data.source != "taxibj":  # whose plan reads every value
         _compare_plan(data, report)
-    readme = first_sentence(folder / README)
     report.says = report.says or (readme if declares_simulated(readme) else "")
     _look_for_sample(replace(used.dataset(name), root=str(folder)), used.profile, report)
     return report

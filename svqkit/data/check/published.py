@@ -1,7 +1,7 @@
 """What the published datasets hold: the numbers of published.toml, and the names of files and archives."""
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from svqkit.data.sources.weather import LONG_NAMES
 from svqkit.settings.data import SPLITS, HumanData, KTHData, WeatherData
 from svqkit.settings.params import Data, Protocol
 
-Counts = tuple[int, ...]  # of training, validation and test
+Counts = Sequence[int]  # of training, validation and test
 UNKNOWN = "not known"
 
 
@@ -35,12 +35,7 @@ class Whole(NamedTuple):
 _PUBLISHED = tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))
 FACTS = {name: Fact(**fact) for name, fact in _PUBLISHED["facts"].items()}
 WHOLE = {
-    name: Whole(
-        frames=known["frames"],
-        frame_bytes=known["frame_bytes"],
-        windows={protocol: tuple(counts) for protocol, counts in known["windows"].items()},
-        source=known["source"],
-    )
+    name: Whole(known["frames"], known["frame_bytes"], known["windows"], known["source"])
     for known in _PUBLISHED["whole"]
     for name in known["of"]
 }

@@ -42,9 +42,9 @@ def _refuse_elsewhere(files: Sequence[Path], root: Path) -> None:
 
 def first_sentence(path: Path) -> str:
     """Return what a README.txt beside raw files without a title begins with; "" if it can't be read."""
+    refuse_escape(path, path.parent)
     try:
-        refuse_escape(path, path.parent)
         text = read_text(path)
-    except (OSError, UnicodeDecodeError):
+    except (SvqkitError, OSError, UnicodeDecodeError):
         return ""
     return " ".join(text.split("\n\n")[0].split()).split(". ")[0].rstrip(".")

@@ -132,16 +132,13 @@ def _open(source: str | Path) -> list[xr.Dataset]:
     if is_store(source):
         refuse_unfit_store(str(source))
         group = zarr.open_group(str(source), mode="r")
-        # Zarr 2 writes a fill value of 0 where nobody chose one: it marks no missing value.
-        masked = any(array.fill_value for _, array in group.arrays() if array.dtype.kind in "fiu")
-        store = xr.open_zarr(
-            str(source),
-            chunks=None,
-            decode_times=False,
-            consolidated=group.metadata.consolidated_metadata is not None,
-            use_zarr_fill_value_as_mask=None if masked else False,
-        )
-        return [store]
+        consolidated = group.metadata.consolidated_metadata is not None
+        store = xr.open_zarr(str(source), chunks=None, decode_cf=False, consolidated=consolidated)
+        for variable in store.variables.values():
+            # Zarr 2 writes a fill value of 0 where nobody chose one: it marks no missing value.
+            if group.metadata.zarr_format == 2 and variable.attrs.get("_FillValue") == 0:
+                del variable.attrs["_FillValue"]
+        return [xr.decode_cf(store, decode_times=False)]
     path = Path(source)
     with path.open("rb") as file:
         head = file.read(4)
@@ -324,7 +321,7 @@ def inspect(source: Source, variable: str) -> Piece:
 
 
 def _dates(axis: xr.DataArray, where: str) -> np.ndarray:
-    """Times in datetime64[ns]; those as near to a full hour as rounding or a second, are that hour."""
+    """Times in datetime64[ns]; one within a second of a full hour, or within its own rounding, becomes that hour."""
     values, written, slack = axis.values, str(axis.attrs.get("units", "")), SECOND
     if len(values) == 0:
         raise SvqkitError(f"{where} holds no frame: its time axis is empty.")
@@ -362,7 +359,7 @@ def _dates(axis: xr.DataArray, where: str) -> np.ndarray:
 
 
 def _places(axis: xr.DataArray, where: str, most: float) -> np.ndarray:
-    """Degrees, each once, that go on in one direction; around the globe they may begin anywhere."""
+    """Degrees, each once, rising or falling; longitudes may begin anywhere."""
     values, name, unit = axis.values, axis.name, str(axis.attrs.get("units", "")).strip()
     if values.dtype.kind not in "fiu" or unit.lower().startswith("rad") or (unit and converts(unit, "m")):
         raise SvqkitError(f"{where}: {name} is {values.dtype} in {unit or 'no unit'}, expected numbers in degrees.")

@@ -94,7 +94,7 @@ def image_size(path: Path) -> Size:
     """
     with open_image(path, str(path)) as image:
         refuse_other_pictures(image, path)
-        turned = image.getexif().get(0x0112, 1) >= 5  # the orientations that lie on their side
+        turned = image.getexif().get(0x0112, 1) in range(5, 9)  # the orientations that lie on their side
         return (image.width, image.height) if turned else (image.height, image.width)
 
 
@@ -147,7 +147,7 @@ def natural_key(name: str) -> tuple[list[tuple[bool, int, str]], str]:
 
 def frame_number(path: Path) -> int:
     """Return the last number in a file's name that is no size, such as that of image_001_128x128.png; or -1."""
-    digits = re.findall(r"[0-9]{1,18}", re.sub(r"[0-9]+x[0-9]+", "", path.stem))
+    digits = re.findall(r"[0-9]+", re.sub(r"[0-9]+x[0-9]+", "", path.stem))
     return int(digits[-1]) if digits else -1
 
 
