@@ -616,6 +616,19 @@ def with_gap(folder: Path) -> None:
     (folder / "x.zarr/t2m/c/0/0/0").unlink()
 
 
+def of_zarr_2(folder: Path) -> None:
+    """A store whose writer chose no fill value: Zarr 2 then writes 0, and 0 is a value, also of lat and lon."""
+    group = zarr.open_group(folder / "x.zarr", mode="w", zarr_format=2)
+    data = plain()
+    for name, array in data.variables.items():
+        hours = (data["time"] - data["time"][0]) / np.timedelta64(1, "h")
+        values = hours.values if name == "time" else array.values
+        written = group.create_array(str(name), data=values, fill_value=0)
+        written.attrs["_ARRAY_DIMENSIONS"] = list(array.dims)
+        units = {"time": f"hours since {data['time'].values[0]}", "t2m": "K"}
+        written.attrs.update({"units": units[name]} if name in units else {})
+
+
 def degrees(folder: Path) -> None:
     """Both halves in °C, and the later one in K."""
     halves(lambda data: data)(folder)
@@ -697,6 +710,7 @@ ODD_FILES: dict[str, tuple[Callable[[Path], Any], str, float]] = {
         0,
     ),
     "Zarr 3": (lambda folder: plain().to_zarr(folder / "x.zarr", consolidated=False), "", 0),
+    "Zarr 2 with the fill value 0": (of_zarr_2, "", 0),
     "Zarr 2": (lambda folder: plain().to_zarr(folder / "x.zarr", zarr_format=2), "", 0),
     "long names and dimensions of WeatherBench 2": (
         lambda folder: (

@@ -611,6 +611,16 @@ def test_the_readme_of_the_sample_beside_real_files(
     assert any("README.txt" in note and "remove" in note for note in of.notes)
 
 
+def test_a_readme_that_can_t_be_read_keeps_nothing_from_being_looked_at(
+    sample: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = sample("kth", "taxibj")
+    (root / "kth/README.txt").unlink(missing_ok=True)
+    (root / "kth/README.txt").mkdir()
+    _, text = printed(capsys, root, "kth", "taxibj")
+    assert "taxibj        complete" in text
+
+
 def test_nothing_is_written(tmp_path: Path, params: Params) -> None:
     taxi_sample.write(tmp_path / "taxibj", train=8, test=4)
     human_sample.write(tmp_path / "human", persons=(1,), frames=16)

@@ -530,6 +530,36 @@ def test_a_setting_that_must_be_given_is_missed(name: str, tree: Tree, tmp_path:
     holds_all(refusal(lambda: load(tree, tmp_path)), ["1 problem(s)", f"{DATA_WORDS}.{name}: is missing"])
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [((*TRAINING, "quantizer_learning_rate"), "fast"), (("profiles", "sample", "datasets"), {}), ((*MODEL, "x"), 1)],
+)
+def test_a_problem_names_no_place_that_is_not_in_the_file(
+    place: Place, value: object, tree: Tree, tmp_path: Path
+) -> None:
+    message = refusal(lambda: load(put(tree, place, value), tmp_path))
+    assert f"{'.'.join(place)}:" in message
+    assert not set("[]").intersection(message.partition(", got")[0])
+    assert "literal" not in message
+
+
+def test_a_profile_without_content_or_with_a_number_for_a_name(tree: Tree, tmp_path: Path) -> None:
+    empty = put(put(tree, ("profiles", "empty"), None), ("profile",), "empty")
+    assert f"profiles.empty says nothing of dataset '{DATASET}'" in refusal(lambda: load(empty, tmp_path))
+    assert "profiles: 3 names folders" in refusal(lambda: load(put(tree, ("profiles", 3), {}), tmp_path, "3"))
+
+
+@pytest.mark.parametrize("schedule", ["onecycle", "constant"])
+def test_only_a_cosine_schedule_has_a_warm_up_that_must_end(schedule: str, experiment: Experiment) -> None:
+    short = override(experiment, {"training": {"schedule": schedule, "epochs": 1}})
+    assert short.training.epochs == 1
+
+
+@pytest.mark.parametrize("kind", ["svq", "softmax", "gumbel"])
+def test_a_hidden_layer_can_be_left_out(kind: str, experiment: Experiment) -> None:
+    assert override(experiment, {"quantizer": {"name": kind, "hidden_dim": 0}}).quantizer.hidden_dim == 0
+
+
 def test_all_mistakes_are_listed_at_once(tree: Tree, tmp_path: Path) -> None:
     tree = put(tree, (*MODEL, "hid_S"), "many")
     tree = put(tree, (*TRAINING, "epoch"), 3)

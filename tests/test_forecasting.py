@@ -171,6 +171,8 @@ def test_tensors_batches_and_devices(hourly: Trained) -> None:
     tensor = hourly.run.forecast(torch.from_numpy(inputs), device="cpu")
     assert isinstance(tensor, torch.Tensor)
     np.testing.assert_array_equal(tensor.numpy(), expected)
+    half = torch.from_numpy(inputs).bfloat16()
+    assert torch.equal(hourly.run.forecast(half), hourly.run.forecast(half.float()))
     many = np.stack([inputs + number for number in range(18)])  # more than are computed at once
     batch = hourly.run.forecast(many)
     assert batch.shape == (18, 4, 1, 4, 6)
@@ -310,6 +312,7 @@ def spoil(array: xr.DataArray) -> xr.DataArray:
         (lambda x: x.expand_dims(member=2), "expected time, (level,) lat, lon"),
         (lambda x: x.expand_dims(level=[1]), "t2m has levels"),
         (lambda x: x.expand_dims(channel=["u10"]), "no channel ['t2m']; it has ['u10']"),
+        (lambda x: x.expand_dims(channel=["t2m", "t2m"]), "has a channel twice: t2m, t2m"),
         (lambda x: x.values, "Expected frames (T, C, H, W)"),
         (lambda x: x.values[:, None].astype(str), "must be numbers"),
         (lambda x: x.values[:3, None], "has 3 frame(s), the model needs 4"),
@@ -334,6 +337,15 @@ def test_the_number_of_frames_is_a_whole_number(hourly: Trained, frames: Any) ->
 def test_units_that_nobody_wrote_down_show_up(hourly: Trained) -> None:
     with pytest.warns(UserWarning, match=r"t2m has a mean of .* the same variable in the same unit\?"):
         hourly.run.forecast((t2m(hourly) - 273.15).drop_attrs())
+
+
+@pytest.mark.parametrize("order", [slice(None, None, -1), [0, *range(16)]], ids=["falling", "twice"])
+def test_the_times_of_every_variable_rise(layered: Trained, order: slice | list[int], tmp_path: Path) -> None:
+    whole = as_files(layered)
+    whole[["t"]].to_netcdf(tmp_path / "t.nc")
+    whole[["u10"]].isel(time=order).to_netcdf(tmp_path / "u10.nc")
+    with pytest.raises(SvqkitError, match=r"u10\.nc: the times of u10 don't rise"):
+        layered.run.forecast([tmp_path / "t.nc", tmp_path / "u10.nc"])
 
 
 def test_missing_levels_are_named(layered: Trained) -> None:
@@ -378,6 +390,27 @@ def test_a_folder_of_frames_is_made_the_models_as_prepare_does(clips: Trained, t
     (tmp_path / "f10.png").unlink()
     with pytest.raises(SvqkitError, match="There are 2 frame"):
         clips.run.forecast(tmp_path)
+
+
+def test_pictures_of_mixed_sizes_are_brought_to_one(clips: Trained, tmp_path: Path) -> None:
+    for number in range(3):
+        Image.new("L", (24, 20 + 2 * number), 50).save(tmp_path / f"{number}.png")
+    same = np.full((3, 1, 10, 12), 50, np.uint8)
+    np.testing.assert_array_equal(clips.run.forecast(tmp_path), clips.run.forecast(same))
+
+
+@pytest.mark.parametrize("times", [np.arange(12) * 0.04, np.arange(12) * np.timedelta64(40, "ms"), np.arange(12)])
+def test_even_times_of_any_kind_go_on(clips: Trained, times: np.ndarray) -> None:
+    frames = xr.DataArray(np.zeros((12, 1, 10, 12)), {"time": times}, ("time", "channel", "y", "x"))
+    made = clips.run.forecast(frames)["time"].values
+    np.testing.assert_allclose(made.astype(float), (times[-1] + np.arange(1, 4) * times[1]).astype(float))
+
+
+@pytest.mark.parametrize("times", [["a", "b", "c"], [0, 1, 3], [2, 1, 0]])
+def test_other_times_are_refused(clips: Trained, times: list) -> None:
+    frames = xr.DataArray(np.zeros((3, 1, 10, 12)), {"time": times}, ("time", "channel", "y", "x"))
+    with pytest.raises(SvqkitError, match="not evenly apart"):
+        clips.run.forecast(frames)
 
 
 def as_npy(values: np.ndarray, path: Path) -> Path:

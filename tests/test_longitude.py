@@ -137,6 +137,12 @@ def test_a_layer_goes_around_in_longitude_and_ends_at_the_poles(
     torch.testing.assert_close(found, expected, **EXACT, check_stride=False)
 
 
+@pytest.mark.parametrize("kernel", [2, (3, 4)])
+def test_an_even_kernel_is_padded_on_one_side_more_and_refused(kernel: int | tuple[int, int]) -> None:
+    with pytest.raises(SvqkitError, match="odd kernels"):
+        wrap_longitude(nn.Conv2d(2, 2, kernel, padding="same"))
+
+
 def test_a_padding_mode_of_its_own_is_left_to_a_layer() -> None:
     layer = nn.Conv2d(2, 2, 3, padding=1, padding_mode="replicate")
     x = torch.randn(1, 2, 5, 6)

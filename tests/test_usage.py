@@ -37,6 +37,14 @@ def test_the_largest_in_size_wins_whatever_its_sign() -> None:
     assert usage.strength.tolist() == pytest.approx([1.5 / 4, 5 / 4, 2.5 / 4])
 
 
+def test_a_position_whose_weights_are_all_zero_is_won_by_no_code() -> None:
+    usage = of_weights([[0, 0, 0], [0, -2, 1]])
+    assert usage.share.tolist() == [0, 1, 0]
+    assert usage.dead_codes == 2
+    none = of_weights([[0, 0, 0]])
+    assert (none.share.tolist(), none.perplexity, none.dead_codes) == ([0, 0, 0], 0, 3)
+
+
 def test_codes_per_position_is_the_effective_number_that_is_mixed() -> None:
     assert of_weights([[1, 1, -1, 1]]).codes_per_position == pytest.approx(4)
     assert of_weights([[3, -4, 0, 0]]).codes_per_position == pytest.approx(49 / 25)
