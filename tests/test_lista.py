@@ -57,7 +57,7 @@ def test_it_starts_as_ista(dim: int, codes: int) -> None:
     x = seeded((50, dim)).numpy()
     book = layer.codes().numpy()
     step = 1 / np.linalg.norm(book, 2) ** 2
-    penalty = float(layer.log_thresholds[0].exp()) / step
+    penalty = float(layer.log_thresholds.detach()[0].exp()) / step
     weights, objective = np.zeros((50, codes)), []
     for _ in range(6):
         values = weights - step * (weights @ book - x) @ book.T
