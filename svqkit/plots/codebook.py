@@ -28,9 +28,14 @@ def ranks(usage: Mapping[str, Usage]) -> pd.DataFrame:
 
     Args:
         usage: by run, a mapping with ``share`` (K,), of :func:`svqkit.evaluation.read_usage`.
+
+    Raises:
+        SvqkitError: a usage has no code that is ever the strongest.
     """
     parts = []
     for name, entry in usage.items():
+        if not np.nansum(entry["share"]) > 0:
+            raise SvqkitError(f"The codebook usage of {name} has no code that is ever the strongest.")
         share = np.sort(np.asarray(entry["share"], dtype=float))[::-1]
         share = share[share > 0]
         parts.append(pd.DataFrame({"run": name, "rank": np.arange(1, len(share) + 1), "share": share}))
@@ -48,7 +53,7 @@ def usage_figure(usage: Mapping[str, Usage], title: str = "Use of the codebook")
         title: what the figure shows.
 
     Raises:
-        SvqkitError: there is no usage.
+        SvqkitError: there is no usage, or one uses no code.
     """
     if not usage:
         raise SvqkitError("There is no codebook to draw: give the usage of one experiment or more.")
