@@ -58,8 +58,11 @@ def alone(folder: Path, doing: str) -> Iterator[int]:
     """
     while True:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError):  # mkdir's exist_ok fails when whoever held it removes it just then
+        try:  # mkdir's exist_ok fails when whoever held it removes it just then
             folder.mkdir()
+        except FileExistsError:
+            if folder.is_symlink():  # to nothing: there would never be a lock in it
+                raise
         try:
             handle = (folder / LOCK).open("a+b", buffering=0)
         except FileNotFoundError:  # whoever held the folder has just removed it

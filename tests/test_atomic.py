@@ -131,6 +131,12 @@ def test_remove_takes_files_folders_and_nothing_but_a_link_only_itself(tmp_path:
     assert content(kept) == "kept"
 
 
+def test_a_link_to_nothing_in_the_place_of_the_draft_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".target.part").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OSError, match=r"\.target\.part"), replacing(tmp_path / "target"):
+        pass
+
+
 def test_a_second_process_waits_and_says_for_whom(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     target = tmp_path / "target"
     inside, entered = os.pipe()

@@ -417,12 +417,21 @@ def pickled(path: Path) -> None:
     (path / "time/.zarray").write_text(json.dumps(tree | {"dtype": "|O", "filters": [{"id": "pickle", "protocol": 5}]}))
 
 
+def packed_store(path: Path) -> None:
+    """Zarr 2, packed, with 0 for what is missing: not the 0 that stands there where nobody chose one."""
+    data = plain()
+    data["t2m"][-2:, 1, 1] = np.nan
+    form = {"dtype": "i2", "scale_factor": 0.01, "add_offset": 280.0, "_FillValue": 0}
+    data.to_zarr(path, zarr_format=2, encoding={"t2m": form})
+
+
 BAD_STORES: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
     "a missing chunk, NaN by the format": (
         broken_store(lambda path: (path / "t2m/c/2/0/0").unlink()),
         ("t2m lacks 1 of its 3 chunks",),
     ),
     "the same in Zarr 2": (broken_store(lambda path: (path / "t2m/2.0.0").unlink(), 2), ("lacks 1 of its 3",)),
+    "packed, with a fill value of 0": (packed_store, ("that are NaN",)),
     "half a chunk": (
         broken_store(lambda path: (path / "t2m/c/2/0/0").write_bytes((path / "t2m/c/2/0/0").read_bytes()[:99])),
         ("can't be read",),

@@ -157,6 +157,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "one lead": lambda: lines(by_lead(6)),
     "changes": lambda: plots.changes(changes(), "Change of the MSE [%]", "Against SimVP"),
     "usage": lambda: plots.usage_figure({SVQ: usage(), VQ: usage(hard=True)}),
+    "usage, of one without a winner": lambda: plots.usage_figure({SVQ: usage() | {"share": np.zeros(4)}, VQ: usage()}),
     "weights": lambda: plots.weights_figure({"MSE loss": usage(), "MAE loss": usage()}, "Weights"),
     "similarities": lambda: plots.similarities(SVQ, np.eye(5), 8, "Are codes alike?"),
 }

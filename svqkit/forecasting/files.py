@@ -161,8 +161,8 @@ def read_clip(files: Sequence[Path], data: Dataset, domain: Domain) -> tuple[np.
     else:
         # Caltech's videos have three times KITTI's frames a second; image files are KITTI's.
         step = 1 if isinstance(data, KittiCaltechData) else step
-        mixed = getattr(data, "size", None) is not None  # they are brought to one size
-        source = images.ImageFiles.open(_every_nth(files, step), colour, one_size=not mixed)
+        resized = getattr(data, "size", None) is not None
+        source = images.ImageFiles.open(_every_nth(files, step), colour, one_size=not resized)
         there = range(source.count)
     if len(there) < count:
         raise SvqkitError(

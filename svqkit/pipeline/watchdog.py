@@ -96,7 +96,7 @@ def main(arguments: list[str]) -> None:
 def lock_to_modify(path: str, fs: object = None) -> Iterator[dict]:
     """Read dvc.lock, and write it when the caller has changed it; stands for DVC's own way, which writes the same.
 
-    That way keeps comments, of which dvc.lock has none, takes six times as long for it, again for every stage, and
+    That way keeps comments, of which dvc.lock has none, takes six times as long for it, once for every stage, and
     leaves half a file on a full disk.
     """
     from dvc.utils.serialize import dump_yaml, load_yaml

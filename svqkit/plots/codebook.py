@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, listed
 from svqkit.plots.curves import dash, plain_ticks
 from svqkit.plots.names import display_name, display_names, line_styles, superscript, with_units
 from svqkit.plots.panels import Panel, Scale, draw_panels, in_rows
@@ -28,14 +28,9 @@ def ranks(usage: Mapping[str, Usage]) -> pd.DataFrame:
 
     Args:
         usage: by run, a mapping with ``share`` (K,), of :func:`svqkit.evaluation.read_usage`.
-
-    Raises:
-        SvqkitError: a usage has no code that is ever the strongest.
     """
     parts = []
     for name, entry in usage.items():
-        if not np.nansum(entry["share"]) > 0:
-            raise SvqkitError(f"The codebook usage of {name} has no code that is ever the strongest.")
         share = np.sort(np.asarray(entry["share"], dtype=float))[::-1]
         share = share[share > 0]
         parts.append(pd.DataFrame({"run": name, "rank": np.arange(1, len(share) + 1), "share": share}))
@@ -53,11 +48,13 @@ def usage_figure(usage: Mapping[str, Usage], title: str = "Use of the codebook")
         title: what the figure shows.
 
     Raises:
-        SvqkitError: there is no usage, or one uses no code.
+        SvqkitError: there is no usage, or no code is ever the strongest.
     """
     if not usage:
         raise SvqkitError("There is no codebook to draw: give the usage of one experiment or more.")
     frequency, styles, names = ranks(usage), line_styles(usage), display_names(usage)
+    if frequency.empty:
+        raise SvqkitError(f"There is no code to draw: in {listed(usage)} none is ever the strongest.")
     with use():
         figure = new_figure(FULL_WIDTH, 4.3 + 0.15 * len(usage))
         (often, strong), weights = figure.subplots(2, 2)

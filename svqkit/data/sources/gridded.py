@@ -134,9 +134,9 @@ def _open(source: str | Path) -> list[xr.Dataset]:
         group = zarr.open_group(str(source), mode="r")
         consolidated = group.metadata.consolidated_metadata is not None
         store = xr.open_zarr(str(source), chunks=None, decode_cf=False, consolidated=consolidated)
-        for variable in store.variables.values():
-            # Zarr 2 writes a fill value of 0 where nobody chose one: it marks no missing value.
-            if group.metadata.zarr_format == 2 and variable.attrs.get("_FillValue") == 0:
+        for variable in store.variables.values() if group.metadata.zarr_format == 2 else ():
+            # Zarr 2 writes a fill value of 0 where nobody chose one: it marks no missing value. Who packs chooses one.
+            if variable.attrs.get("_FillValue") == 0 and not {"scale_factor", "add_offset"} & {*variable.attrs}:
                 del variable.attrs["_FillValue"]
         return [xr.decode_cf(store, decode_times=False)]
     path = Path(source)
