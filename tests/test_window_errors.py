@@ -1,4 +1,4 @@
-"""windows.nc and stretches of error fields say in parts what the scores say of all; frames are quantized once."""
+"""windows.nc and stretches of error fields say in parts what the scores say of all; frames are encoded once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,12 +19,13 @@ from svqkit import quantizers
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.data.windows import Windows
-from svqkit.evaluation import evaluate, forecasters, read_errors, read_scores, read_windows
+from svqkit.evaluation import evaluate, read_errors, read_scores, read_windows
 from svqkit.evaluation.fields import SHORTEST, STRETCHES, clip_numbers, stretches
-from svqkit.evaluation.forecasters import BASELINES, quantize_once
+from svqkit.evaluation.forecasters import BASELINES
 from svqkit.evaluation.testset import TestSet
+from svqkit.models.simvp import SimVP, roll_out
 from svqkit.settings.data import ArrayData
-from svqkit.settings.params import Data
+from svqkit.settings.params import Data, Model
 from svqkit.settings.quantizers import QUANTIZERS, NoQuantizer, SVQSettings
 
 SMALL = {"codebook_size": 16, "hidden_dim": 8}
@@ -210,60 +211,44 @@ def test_a_long_record_has_about_24_stretches() -> None:
     assert len(stretches(Clips([500, 60], kind="image"))) == 1
 
 
-# ---------------------------------------------------------------- each frame quantized once
+# ---------------------------------------------------------------- each frame encoded and quantized once
 
-FRAMES = np.array([3, 4, 5, 4, 5, 6, 5, 6, 7, 9])
+WINDOWS = np.array([[3, 4, 5], [4, 5, 6], [5, 6, 7], [9, 8, 9]])
 
 
-def counted(layer: quantizers.Quantizer) -> list[int]:
-    """How many latent maps each of the layer's coming calls works on."""
+def sizes_given_to(layer: torch.nn.Module) -> list[int]:
+    """How many maps each of the layer's coming calls works on."""
     seen: list[int] = []
-    quantize = layer._quantize
-
-    def quantize_and_count(latents: torch.Tensor) -> quantizers.Quantized:
-        seen.append(len(latents))
-        return quantize(latents)
-
-    layer._quantize = quantize_and_count
+    layer.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
     return seen
 
 
-@pytest.mark.parametrize("kind", sorted(set(QUANTIZERS) - {"none"}))
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["rows", "channels_last"])
-def test_equal_frames_get_what_they_get_alone(kind: str, layout: torch.memory_format) -> None:
+@pytest.mark.parametrize("post", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("kind", sorted(QUANTIZERS))
+def test_a_frame_that_windows_share_is_encoded_once_and_the_forecast_stays(kind: str, post: bool) -> None:
     torch.manual_seed(0)
-    layer = quantizers.build(QUANTIZERS[kind](), 8)
-    distinct = torch.randn(10, 8, 4, 6)
-    with torch.no_grad():
-        layer.train()(distinct)  # VQ starts its codebook from what it sees first
-        layer.eval()
-        latents = distinct[FRAMES].contiguous(memory_format=layout)
-        expected = layer(latents).output
-        seen = counted(layer)
-        quantize_once(layer, FRAMES)
-        once, later = layer(latents), layer(latents)
-    torch.testing.assert_close(once.output, expected, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(later.output, expected, rtol=0, atol=0)
-    assert once.output.stride() == expected.stride()
-    assert not layer._forward_hooks
-    assert not layer._forward_pre_hooks
-    assert seen == [6, 10], "only the next call is for each frame once"
-
-
-def test_a_model_quantizes_a_frame_once_and_forecasts_the_same(scored: Scored, tmp_path: Path) -> None:
-    store = scored.store
-    data = ArrayData(root="unused", frames_in=3, frames_out=2)
-    run = a_run(tmp_path, data, store, SVQSettings(**SMALL))
-    test = TestSet(store, "clean")
-    batch = test.windows.read(range(6))
-    model = run.model()
-    seen = counted(model.quantizer)
-    offsets = test.windows.inputs - test.windows.targets[0]
-    plain, once = (
-        forecasters.of_model(model, test.normaliser, test.denormaliser, test.device, inputs)(batch, None)
-        for inputs in (None, offsets)
+    record = torch.randn(10, 2, 9, 12)
+    model = SimVP(
+        Model(hid_S=8, hid_T=16, N_T=2, longitude="wrap", quantize_after_translator=post),
+        quantizers.build(QUANTIZERS[kind](), 8),
+        frames=3,
+        frame_shape=(2, 9, 12),
     )
-    frames = len(np.unique(batch.target_frames[:, :1] + offsets))
-    assert seen == [18, frames]
-    assert frames < 18
-    torch.testing.assert_close(once, plain, rtol=1e-5, atol=1e-6)
+    frames = record[WINDOWS]
+    with torch.no_grad():
+        model.train()(frames)  # VQ starts its codebook from what it sees first
+        model.eval()
+        expected = roll_out(model, frames, 5).frames
+        encoded, quantized = sizes_given_to(model.encoder[0]), sizes_given_to(model.quantizer)
+        once = roll_out(model, frames, 5, WINDOWS.ravel()).frames
+    torch.testing.assert_close(once, expected, rtol=1e-4, atol=1e-5)
+    assert encoded == [7, 12], "the second pass is on forecasts, of which none are alike"
+    assert quantized == ([12, 12] if post else [7, 12])
+
+
+def test_windows_of_a_record_are_scored_by_frames_encoded_once(scored: Scored, tmp_path: Path) -> None:
+    test = TestSet(scored.store, "clean")
+    run = a_run(tmp_path, ArrayData(root="unused", frames_in=3, frames_out=2), scored.store, SVQSettings(**SMALL))
+    forecaster, batch = test.forecaster(run), test.windows.read(range(6))
+    one_by_one = [forecaster(test.windows.read([number]), None) for number in range(6)]
+    torch.testing.assert_close(forecaster(batch, None), torch.cat(one_by_one), rtol=1e-5, atol=1e-6)

@@ -83,8 +83,7 @@ class TestSet:
         """
         if isinstance(contestant, str):
             return choose(forecasters.baselines(self.store), contestant, "baseline")
-        after = contestant.experiment.model.quantize_after_translator
-        inputs = None if after else self.windows.inputs - self.windows.targets[0]
+        inputs = self.windows.inputs - self.windows.targets[0]
         return forecasters.of_model(contestant.model(), self.normaliser, self.denormaliser, self.device, inputs)
 
     def truth(self, frames: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor, nn
@@ -69,15 +70,28 @@ class SimVP(nn.Module):
         if self.wraps:
             wrap_longitude(self)
 
-    def forward(self, frames: Tensor) -> Forecast:
-        """frames (B, T, C, H, W) → the T frames that follow."""
+    def forward(self, frames: Tensor, numbers: np.ndarray | None = None) -> Forecast:
+        """Forecast the T frames that follow.
+
+        Args:
+            frames: (B, T, C, H, W).
+            numbers: (B·T,), in eval mode: which frame of a record each is. One that several windows hold is encoded
+                and quantized once (16 windows of 12 frames in a row hold 27 frames, 192 times). Forecasts are those
+                without it, up to the rounding of a batch of another size.
+        """
         self._check(frames)
         batch, *_, height, width = frames.shape
         if self.noise and self.training:
             frames = perturb(frames, self.noise)
-        latent, skip = self._encode(self._pad(rearrange(frames, "b t c h w -> (b t) c h w")))
+        images = self._pad(rearrange(frames, "b t c h w -> (b t) c h w"))
+        if numbers is not None:
+            _, first, copy_of = np.unique(numbers, return_index=True, return_inverse=True)
+            images = images[first]
+        latent, skip = self._encode(images)
         if not self.post:
             latent, loss = self.quantizer(latent)
+        if numbers is not None:
+            latent, skip = take(latent, copy_of), take(skip, copy_of)
         latent = self._translate(latent, batch)
         if self.post:
             latent, loss = self.quantizer(latent)
@@ -125,19 +139,25 @@ class SimVP(nn.Module):
             )
 
 
-def roll_out(model: nn.Module, frames: Tensor, frames_out: int) -> Forecast:
+def roll_out(model: nn.Module, frames: Tensor, frames_out: int, numbers: np.ndarray | None = None) -> Forecast:
     """Forecast the ``frames_out`` frames after ``frames`` (B, T, C, H, W).
 
     The model forecasts T frames in a pass, and each pass is fed with the frames of the one before; the last is cut to
-    length. The quantizer's loss is that of the last pass, as in the reference.
+    length. The quantizer's loss is that of the last pass, as in the reference. ``numbers``, if given, are those of
+    :meth:`SimVP.forward`.
     """
-    forecast = model(frames)
+    forecast = model(frames) if numbers is None else model(frames, numbers)
     parts = [forecast.frames]
     while len(parts) * frames.shape[1] < frames_out:
         forecast = model(forecast.frames)
         parts.append(forecast.frames)
     joined = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
     return Forecast(joined[:, :frames_out], forecast.loss)
+
+
+def take(maps: Tensor, chosen: np.ndarray) -> Tensor:
+    """Return some of the maps (N, C, H, W), by their numbers, with channels last, as the layers behind want them."""
+    return rearrange(rearrange(maps, "n c h w -> n h w c")[chosen], "n h w c -> n c h w")
 
 
 def stacked(x: Tensor, batch: int) -> Tensor:
