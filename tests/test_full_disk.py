@@ -59,7 +59,7 @@ def a_text(path: Path) -> None:
 
 def a_lock(path: Path) -> None:
     with lock_to_modify(str(path)) as lock:
-        lock["stages"] = "x" * 2**21
+        lock["stages"] = {"x": {"cmd": "x" * 2**21}}
 
 
 # What writes each kind of file, more than 1 MiB of it.

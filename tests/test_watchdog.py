@@ -10,6 +10,9 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from dvc.utils.serialize import dumps_yaml, modify_yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from projectcopy import Project
 
 from svqkit.pipeline import watchdog
@@ -168,3 +171,26 @@ def test_only_what_is_below_the_maker_is_watched_so_that_a_shell_may_go(tmp_path
     maker.kill()
     assert until(lambda: not watchdog.lives(program), 20)
     shell.stdout.close()
+
+
+TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=200)
+ENTRIES = st.fixed_dictionaries(
+    {"cmd": TEXTS, "deps": st.lists(st.fixed_dictionaries({"path": TEXTS, "size": st.integers(0)}), max_size=2)}
+)
+LOCKS = st.dictionaries(TEXTS, ENTRIES, max_size=4)
+
+
+@given(before=LOCKS, changed=LOCKS, gone=st.integers(0, 4), datasets=st.booleans())
+def test_the_lock_is_written_as_dvc_writes_it(
+    before: dict, changed: dict, gone: int, datasets: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    ours, theirs = (tmp_path_factory.mktemp("lock") / "dvc.lock" for _ in range(2))
+    for path, modify in ((ours, watchdog.lock_to_modify), (theirs, modify_yaml)):
+        path.write_text(dumps_yaml({"schema": "2.0", "stages": before}))
+        with modify(str(path)) as lock:
+            for name in list(before)[:gone]:
+                del lock["stages"][name]
+            lock["stages"].update(changed)
+            if datasets:
+                lock["datasets"] = [{"name": "x", "url": "y"}]
+    assert ours.read_text() == theirs.read_text()

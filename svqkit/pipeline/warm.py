@@ -25,7 +25,7 @@ SOCKET = "SVQKIT_WARM"
 LIBRARIES = [
     "torch",
     "numpy",
-    "pandas",
+    "pandas.io.formats.style",
     "scipy.stats",
     "xarray",
     "dask.array",
@@ -38,7 +38,7 @@ LIBRARIES = [
     "cv2",
     "matplotlib.pyplot",
     "seaborn",
-    "cartopy.crs",
+    "cartopy.mpl.geoaxes",
     "shapely",
     "accelerate",
     "safetensors.torch",
@@ -55,12 +55,14 @@ LIBRARIES = [
     "IPython",
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
-    "dvc.cli",
-    "dvc.repo",
+    "dvc.cli.parser",
+    "dvc.repo.plots",
     "dvc.commands.repro",
     "dvc.repo.reproduce",
     "dvc.stage",
     "dvc.lock",
+    "dvc.scm",
+    "scmrepo.git.backend.dulwich",
 ]
 _PR_SET_PDEATHSIG = 1
 
