@@ -96,10 +96,12 @@ def map_projection(field: xr.DataArray, view: View) -> tuple[ccrs.Projection, fl
 def draw_map(axes: GeoAxes, field: xr.DataArray, colours: ScalarMappable) -> None:
     """Colour the cells of a field (lat, lon), as :func:`on_map` gives it, on axes of its projection; NaN is grey."""
     field = field.transpose("lat", "lon")
-    lat, lon = edges(field["lat"].to_numpy()).clip(-90, 90), edges(field["lon"].to_numpy())
+    lat, lon, values = edges(field["lat"].to_numpy()).clip(-90, 90), edges(field["lon"].to_numpy()), field.to_numpy()
+    if isinstance(axes.projection, ccrs.Robinson):
+        lon, values = _cut_at_date_line(lon, values)
     # One picture inside a PDF: drawn as single shapes, many viewers show hairlines between the cells.
     style = {"cmap": colours.cmap, "norm": colours.norm, "rasterized": True, "zorder": 1}
-    axes.pcolormesh(lon, lat, field.to_numpy(), transform=_DEGREES, **style)
+    axes.pcolormesh(lon, lat, values, transform=_DEGREES, **style)
     axes.set_facecolor(MISSING)
     axes.spines["geo"].set(linewidth=0.5, edgecolor="#555555")
     if isinstance(axes.projection, ccrs.Stereographic):
@@ -143,6 +145,17 @@ def add_coastlines(axes: GeoAxes, width: float = 0.4) -> None:
     for colour, points in (("#ffffff99", 2.5 * width), ("#202020", width)):
         style = {"facecolor": "none", "edgecolor": colour, "linewidth": points, "rasterized": True, "zorder": 3}
         axes.add_geometries([coastlines()], crs=_DEGREES, **style)
+
+
+def _cut_at_date_line(lon: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Edges of cells that go all the way round, from -180 to 180, and their values; the cell across 180° stands twice.
+
+    A cell that the map's edge cuts would be drawn as a polygon of its own, which takes cartopy longer than all others.
+    """
+    cut = -180.0 if lon[0] < -180 else 180.0
+    after = int(np.searchsorted(lon, cut))
+    turned = np.r_[cut, lon[after:-1], lon[:after] + 360, cut + 360]
+    return turned - (cut + 180), np.concatenate([values[:, after - 1 :], values[:, :after]], axis=1)
 
 
 def _stretch(lat: np.ndarray) -> float:
