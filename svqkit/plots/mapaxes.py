@@ -98,7 +98,7 @@ def draw_map(axes: GeoAxes, field: xr.DataArray, colours: ScalarMappable) -> Non
     field = field.transpose("lat", "lon")
     lat, lon, values = edges(field["lat"].to_numpy()).clip(-90, 90), edges(field["lon"].to_numpy()), field.to_numpy()
     if isinstance(axes.projection, ccrs.Robinson):
-        lon, values = _cut_at_date_line(lon, values)
+        lat, lon, values = _up_to_date_line(lat, lon, values)
     # One picture inside a PDF: drawn as single shapes, many viewers show hairlines between the cells.
     style = {"cmap": colours.cmap, "norm": colours.norm, "rasterized": True, "zorder": 1}
     axes.pcolormesh(lon, lat, values, transform=_DEGREES, **style)
@@ -147,15 +147,19 @@ def add_coastlines(axes: GeoAxes, width: float = 0.4) -> None:
         axes.add_geometries([coastlines()], crs=_DEGREES, **style)
 
 
-def _cut_at_date_line(lon: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Edges of cells that go all the way round, from -180 to 180, and their values; the cell across 180° stands twice.
+def _up_to_date_line(lat: np.ndarray, lon: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Edges of cells that go all the way round, longitudes from -180 to 180, and their values.
 
-    A cell that the map's edge cuts would be drawn as a polygon of its own, which takes cartopy longer than all others.
+    The cell across 180° stands at both ends: one that the map's edge cuts would be drawn as a polygon of its own, which
+    takes cartopy longer than all others. Rows stand several times, so that their straight ends follow the round edge.
     """
     cut = -180.0 if lon[0] < -180 else 180.0
     after = int(np.searchsorted(lon, cut))
-    turned = np.r_[cut, lon[after:-1], lon[:after] + 360, cut + 360]
-    return turned - (cut + 180), np.concatenate([values[:, after - 1 :], values[:, :after]], axis=1)
+    turned = np.r_[cut, lon[after:-1], lon[:after] + 360, cut + 360] - (cut + 180)
+    values = np.concatenate([values[:, after - 1 :], values[:, :after]], axis=1)
+    times = int(np.ceil(np.diff(lat).max() / 2))
+    finer = np.interp(np.arange(len(values) * times + 1) / times, np.arange(len(lat)), lat)
+    return finer, turned, values.repeat(times, axis=0)
 
 
 def _stretch(lat: np.ndarray) -> float:
