@@ -94,6 +94,12 @@ class Attributes(Facts):
         for name in ("offsets", "blue_first", "clips", "statistics"):
             if "clean" not in getattr(self, name):
                 raise ValueError(f"{name} has nothing of protocol 'clean'")
+        rows = [row for splits in self.statistics.values() for row in splits.values()]
+        for values in (self.units, *(row.mean for row in rows), *(row.std for row in rows)):
+            if len(values) != len(self.channels):
+                raise ValueError(f"channels are {len(self.channels)}, their units or statistics {len(values)}")
+        if "train" not in self.statistics["clean"] or not np.isfinite(self.statistics["clean"]["train"].mean).all():
+            raise ValueError("statistics of training have no finite means")
         return self
 
 
@@ -116,6 +122,7 @@ class Store(Facts):
         try:
             group = zarr.open_group(path, mode="r")
             frames = group["frames"].shape
+            axes = {name: array.shape for name, array in group.arrays() if name in UNITS}
         except Exception as error:  # damaged metadata can raise anything in Zarr
             raise SvqkitError(f"No prepared store at {path} ({shown(error)}). {AGAIN}") from error
         # Stores of earlier versions tell in their title only whether they are simulated.
@@ -128,7 +135,6 @@ class Store(Facts):
             raise SvqkitError(f"{path} lacks {missing:,} of its files. {AGAIN}")
         if cut := store.cut_chunk():
             raise SvqkitError(f"{cut} has {cut.stat().st_size:,} bytes, a chunk of another size: it is cut. {AGAIN}")
-        axes = {name: array.shape for name, array in group.arrays() if name in UNITS}
         rows, columns = axes.get("lat", frames[2:3]), axes.get("lon", frames[3:])
         if len(frames) != 4 or frames != (*axes.get("time", frames[:1]), len(told.channels), *rows, *columns):
             raise SvqkitError(f"{path}: frames {frames} don't fit {len(told.channels)} channels and {axes}. {AGAIN}")
@@ -156,7 +162,7 @@ class Store(Facts):
         arrays = hashlib.sha256()
         for name, member in sorted(self.group.members(max_depth=None)):
             if isinstance(member, zarr.Array) and name not in ("frames", "climatology"):
-                arrays.update(name.encode() + member[:].tobytes())
+                arrays.update(name.encode() + self._values(name).tobytes())
         told = hashlib.sha256(json.dumps(attributes, sort_keys=True).encode())
         return {"frames": frames[:16], "windows": arrays.hexdigest()[:16], "attributes": told.hexdigest()[:16]}
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows, batches, scoring_batch
-from svqkit.errors import choose
+from svqkit.errors import SvqkitError, choose
 from svqkit.evaluation import forecasters
 from svqkit.evaluation.fields import common_unit, coordinates, stretches
 from svqkit.evaluation.forecasters import Forecaster
@@ -130,6 +130,11 @@ class TestSet:
                     batch = batch.to(self.device)
                     climatology = self.climatology(batch)
                     prediction, truth = self.forecast(forecaster, batch, climatology), self.truth(batch.targets)
+                    if not prediction.isfinite().all():
+                        raise SvqkitError(
+                            f"{name} seed {seed}: forecasts are NaN or infinite, so its weights are damaged or too "
+                            "large. Train the model again, or leave it out."
+                        )
                     scores.add(prediction, truth, climatology)
                     if channel is not None:
                         kept.append((prediction - truth)[:, :, channel].float().cpu())

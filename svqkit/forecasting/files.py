@@ -119,8 +119,11 @@ def _of_array(path: Path, data: Dataset, domain: Domain) -> ModelInput:
     source = replace(source, frame_axes=len(source.shape) - 1)  # whatever stands along the first axis is a frame
     first = max(0, source.count - span) if is_record else 0
     values = np.concatenate(list(source.read(first, source.count, span)))
-    if (bounds := getattr(data, "range", None)) and not domain.bounds:  # in units that nobody named
+    if bounds := getattr(data, "range", None):
         low, high = bounds
+        if (values > high + 1e-6 * (high - low)).any():
+            raise SvqkitError(f"{path}: the frames reach {values.max():g}, above `range` {[low, high]}. Mend them.")
+    if bounds and not domain.bounds:  # in units that nobody named
         domain = replace(domain, original={"original_minimum": low, "original_maximum": high})
     model_input = from_array(values, domain, axes)
     notes = more_than_used(source.count, span) if is_record else model_input.notes

@@ -144,7 +144,13 @@ def predict(run: Run, frames: np.ndarray, count: int, device: str | torch.device
     chunks = torch.from_numpy(np.ascontiguousarray(frames)).split(SCORED)
     # Of the targets a forecaster asks no more than how many there are.
     batches = [Batch(inputs, torch.empty(len(inputs), count), np.zeros(0)) for inputs in chunks]
-    return torch.cat([forecaster(batch, torch.empty(0)).cpu() for batch in batches]).numpy()
+    made = torch.cat([forecaster(batch, torch.empty(0)).cpu() for batch in batches]).numpy()
+    if not np.isfinite(made).all():
+        raise SvqkitError(
+            f"{run.path} forecasts values that are NaN or infinite: its weights, or its means and standard deviations, "
+            "are damaged or too large. Train the model again."
+        )
+    return made
 
 
 def _ahead(frames: int | None, domain: Domain) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from svqkit.atomic import replacing
 from svqkit.evaluation.reading import mean_over_channels, read_scores
+from svqkit.quantizers.pretrained import made_folder
 from svqkit.training.card import model_card
 from svqkit.training.paths import scores_path
 from svqkit.training.runs import CARD, CONFIG, Run
@@ -18,14 +19,15 @@ def save(run: Run, folder: str | Path, scores: str | Path) -> None:
     """Copy what a forecast needs of a run, and write its card, with the scores below ``scores``.
 
     Raises:
-        SvqkitError: the run keeps too little of its data (an older one).
+        SvqkitError: the run keeps too little of its data (an older one), its weights can't be read, or the folder
+            can't be made.
     """
-    card = model_card(run, _scores(run, scores))
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    run.model()  # what can't be read is not passed on
+    card, target = model_card(run, _scores(run, scores)), made_folder(folder)
     for name in FILES:
-        with replacing(Path(folder) / name) as draft:
+        with replacing(target / name) as draft:
             shutil.copyfile(run.path / name, draft)
-    with replacing(Path(folder) / CARD) as draft:
+    with replacing(target / CARD) as draft:
         draft.write_text(card, encoding="utf-8")
 
 

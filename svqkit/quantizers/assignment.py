@@ -1,7 +1,10 @@
 """Quantizers that give every position one code, or one of each of several stages: what they share."""
 
 from abc import abstractmethod
+from contextlib import nullcontext
 from itertools import chain
+from threading import RLock
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +22,8 @@ from svqkit.quantizers.base import (
     without_autocast,
 )
 from svqkit.quantizers.usage import Usage, hard_usage
+
+_ALONE = RLock()
 
 
 class Assignment(Quantizer):
@@ -57,6 +62,14 @@ class Assignment(Quantizer):
         """Return buffers that no state_dict keeps, by name: loading one fills them, whatever they held."""
         return {}
 
+    def _apply(self, *given: Any, **options: Any) -> Self:
+        """Move the layer, after which its constants are as they were: `to_empty` leaves anything in them."""
+        super()._apply(*given, **options)
+        for name, value in self.constants().items():
+            if not (buffer := self.get_buffer(name)).is_meta:
+                buffer.copy_(value)
+        return self
+
     @abstractmethod
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Quantize latent vectors (N, P, D) → output (N, P, D), numbers of the codes (N, P, S), and a scalar loss."""
@@ -85,6 +98,11 @@ class Assignment(Quantizer):
         return as_map(counts, latents)
 
     def _assign_in_full(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        # Other values are put into the layer for a moment, which no other thread may see.
+        with nullcontext() if torch.compiler.is_compiling() else _ALONE:
+            return self._assign_alone(vectors)
+
+    def _assign_alone(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         half = {
             name: value
             for name, value in chain(self.named_parameters(), self.named_buffers())

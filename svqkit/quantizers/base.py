@@ -17,6 +17,8 @@ from svqkit.quantizers.usage import Usage
 
 # Largest number of code weights, or distances to codes, held at a time: 2²⁴ are 64 MiB in float32.
 CHUNK_ELEMENTS = 2**24
+# Noted at the start: some adapters replace the forward of all linear layers at once.
+LINEAR_FORWARD = nn.Linear.forward
 
 
 class Quantized(NamedTuple):
@@ -101,6 +103,10 @@ class Quantizer(Pretrained):
             SvqkitError: there is no codebook, or no code of such a number.
         """
         latents = self._as_map(x)
+        codes = torch.as_tensor(codes, device=latents.device)
+        if codes.ndim != 1 or (len(codes) and (codes.is_floating_point() or codes.dtype is torch.bool)):
+            raise SvqkitError(f"Codes are named by a row of whole numbers, got {codes.dtype} {tuple(codes.shape)}.")
+        codes = codes.long()
         if self.has_codebook and len(codes) and not 0 <= int(codes.min()) <= int(codes.max()) < self.codebook_size:
             raise SvqkitError(f"The codes are numbered from 0 to {self.codebook_size - 1}, got {codes.tolist()}.")
         with in_eval_mode(self):
@@ -173,7 +179,7 @@ def is_plain(layer: nn.Module) -> bool:
     it: what these do is known only by calling them.
     """
     hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks)
-    is_linear = type(layer).forward is nn.Linear.forward and "forward" not in layer.__dict__
+    is_linear = type(layer).forward is LINEAR_FORWARD and "forward" not in layer.__dict__
     if not is_linear or any(hooks) or layer.bias is None:
         return False
     weight = layer._parameters.get("weight")  # a parametrization computes it, and has none here
@@ -189,6 +195,8 @@ def apply_linear(layer: nn.Module, x: Tensor) -> Tensor:
 
 def per_position(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Map the channels linearly at every position: x (N, in, H, W), weight (out, in) → (N, out, H, W)."""
+    if 0 in x.shape[2:]:  # a convolution refuses a map without positions
+        return as_map(F.linear(rows(x), weight, bias), x)
     return F.conv2d(x, weight[:, :, None, None], bias)
 
 

@@ -68,7 +68,8 @@ class Mixture(Quantizer):
 
     def codes(self) -> Tensor:
         """Return the codebook (K, D)."""
-        return self.codebook.detach()
+        with in_eval_mode(self):  # a parametrization may move when it is asked
+            return self.codebook.detach().clone()
 
     def code_weights(self, x: Tensor) -> Tensor:
         """Compute the weights w of all codes at all positions, (N, positions, K): the large tensor, see ``usage``."""
@@ -177,12 +178,34 @@ def by_chunks(
     # An exported program leaves the batch open, and the number of chunks would hang on it.
     if torch.compiler.is_exporting() or vectors.shape[0] <= chunk_rows(width):
         return function(vectors)
-    chunks = vectors.split(chunk_rows(width))
-    states = [name for part in layer.children() for name, _ in part.named_buffers()]
-    if layer.training and any(not name.endswith("_mask") for name in states):  # those of pruning stay
-        return torch.cat([function(part) for part in chunks])
-    draws = draws or not all(is_plain(part) for part in layer.children())
-    return torch.cat([recomputed(function, part, draws=draws) for part in chunks])
+    if any(part is not layer and part.training and _has_state(part) for part in layer.modules()):
+        return function(vectors)  # once, and over all positions, as a norm over the batch needs it
+    # What wraps a linear layer may draw; a parametrization, which leaves it plain, too.
+    draws = draws or not all(type(part) is nn.Linear and is_plain(part) for part in layer.children())
+    if torch.is_grad_enabled() and not torch.compiler.is_compiling() and not under_torch_func():
+        function = _unmoved(function, [vectors, *layer.parameters()])
+    return torch.cat([recomputed(function, part, draws=draws) for part in vectors.split(chunk_rows(width))])
+
+
+def _has_state(part: nn.Module) -> bool:
+    """Whether a call may move a buffer; the masks of pruning stay."""
+    return any(not name.endswith("_mask") for name, _ in part.named_buffers(recurse=False))
+
+
+def _unmoved(function: Callable[[Tensor], Tensor], watched: list[Tensor]) -> Callable[[Tensor], Tensor]:
+    """``function``, which refuses to be computed again from other numbers than at first, as autograd does."""
+    tensors = [tensor for tensor in watched if not tensor.is_inference()]
+    versions = [tensor._version for tensor in tensors]
+
+    def guarded(vectors: Tensor) -> Tensor:
+        if [tensor._version for tensor in tensors] != versions:
+            raise SvqkitError(
+                "The latents or the parameters of a quantizer were changed in place between its forward and its "
+                "backward pass, which computes it again. Call backward before the optimizer's step."
+            )
+        return function(vectors)
+
+    return guarded
 
 
 def recomputed(function: Callable[..., Tensor], *given: Any, draws: bool = False) -> Tensor:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from inspect import signature
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydantic.dataclasses import dataclass
 from torch import nn
 
 from svqkit.atomic import replacing
-from svqkit.errors import SvqkitError
+from svqkit.errors import SvqkitError, shown
 from svqkit.settings import quantizers as settings_of
 from svqkit.settings.types import STRICT, Channels, checked
 from svqkit.training.checkpoint import load_weights, save_weights
@@ -77,7 +78,7 @@ class Pretrained(nn.Module):
                     f"The {type(part).__name__} {name!r} of this {type(self).__name__} has hooks, or a forward of its "
                     "own, which are not saved: remove them first, or save its state_dict()."
                 )
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        folder = made_folder(folder)
         save_weights(self, Path(folder) / WEIGHTS)
         with replacing(Path(folder) / CONFIG) as draft:
             draft.write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
@@ -105,7 +106,9 @@ class Pretrained(nn.Module):
             raise SvqkitError(
                 f"{folder / CONFIG} tells of {count:,} weights, more than {WEIGHTS} can hold. Fetch both again."
             )
-        layer = build(config.quantizer, config.dim)
+        nowhere = torch.empty(0).is_meta  # new tensors may be of any kind by default
+        with torch.device("cpu") if nowhere else nullcontext():
+            layer = build(config.quantizer, config.dim).float()
         load_weights(layer, folder / WEIGHTS)
         return layer.eval()
 
@@ -117,14 +120,30 @@ def build(settings: settings_of.Settings, dim: int) -> Any:
     return resolve_name(settings.layer)(dim=dim, **options)
 
 
+def made_folder(name: str | Path) -> Path:
+    """Return a folder, made if need be; ``~`` is the user's own.
+
+    Raises:
+        SvqkitError: it can't be made.
+    """
+    try:
+        folder = Path(name).expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SvqkitError(f"{shown(str(name))} can't be made a folder: {reason}. Name another one.") from error
+    return folder
+
+
 def local_folder(source: str | Path, names: list[str]) -> Path:
     """Return the folder ``source``, or that of a hub's repository with this id, of which these files are fetched.
 
     Raises:
         SvqkitError: there is neither.
     """
-    if Path(source).is_dir():
-        return Path(source)
+    with suppress(OSError, ValueError, RuntimeError):  # no name that a folder could have
+        if (folder := Path(source).expanduser()).is_dir():
+            return folder
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
         raise SvqkitError(
             f"There is no folder {source}. Name one, or the id of a hub's repository, such as owner/name."

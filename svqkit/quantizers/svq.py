@@ -87,6 +87,11 @@ class SVQ(ProjectedMixture):
                 "Use the layer as it is, or one with output_relu=False."
             )
         _refuse_wrapped("weights", self.weights)
+        if "codebook" in vars(self):  # put there by a hook when the layer is called: by then the parameters may differ
+            raise SvqkitError(
+                "SVQ can't be folded: its codebook is pruned or normed by a hook. Make that permanent first "
+                "(torch.nn.utils.prune.remove, remove_weight_norm), or use the layer as it is."
+            )
         return self._fold(self.weights.weight, self.weights.bias)
 
     def _fold(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:

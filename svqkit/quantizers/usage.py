@@ -12,6 +12,7 @@ from svqkit.errors import SvqkitError
 
 THRESHOLDS = (0.01, 0.1, 0.5)
 BINS, REACH = 64, 8.0
+PAIRS = 2**24  # of stages that are compared at a time
 # What is counted is on the CPU, also where new tensors are made elsewhere by default.
 zeros = partial(torch.zeros, dtype=torch.float64, device="cpu")
 
@@ -122,7 +123,7 @@ def hard_usage(chosen: Tensor, codebook_size: int) -> Usage:
         stage_perplexity=tuple(perplexity(stage.bincount().cpu()) for stage in chosen.unbind(1)),
         dead_codes=int((counts == 0).sum()),
         near_zero=_near_zero_shares(chosen, codebook_size),
-        codes_per_position=int(_first_of_its_code(chosen).sum()) / positions,
+        codes_per_position=sum(int(_first_of_its_code(part).sum()) for part in _parts(chosen)) / positions,
         kurtosis=None,
         strength=counts.double() / positions,
         histogram=None,
@@ -137,10 +138,17 @@ def _some(positions: int) -> int:
 
 def _near_zero_shares(chosen: Tensor, codebook_size: int) -> dict[float, float]:
     """The share of weights at or below each threshold of their position's largest, with no tensor of positions × K."""
-    weights = (chosen[:, :, None] == chosen[:, None, :]).sum(2)
-    weights, largest = weights * _first_of_its_code(chosen), weights.amax(1, keepdim=True)
-    everything = len(chosen) * codebook_size
-    return {t: (everything - int((weights > t * largest).sum())) / everything for t in THRESHOLDS}
+    above, everything = dict.fromkeys(THRESHOLDS, 0), len(chosen) * codebook_size
+    for part in _parts(chosen):
+        weights = (part[:, :, None] == part[:, None, :]).sum(2)
+        weights, largest = weights * _first_of_its_code(part), weights.amax(1, keepdim=True)
+        above = {t: count + int((weights > t * largest).sum()) for t, count in above.items()}
+    return {t: (everything - count) / everything for t, count in above.items()}
+
+
+def _parts(chosen: Tensor) -> tuple[Tensor, ...]:
+    """Chosen codes (positions, S) in parts, since each stage of a position is compared with each other one."""
+    return chosen.split(PAIRS // chosen.shape[1] ** 2 or 1)
 
 
 def _first_of_its_code(chosen: Tensor) -> Tensor:

@@ -91,7 +91,9 @@ class Progress:
 def save_weights(model: nn.Module, path: Path) -> None:
     """Write the model's parameters and buffers as safetensors."""
     with replacing(path) as draft:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}, draft)
+        # Copies: tied weights would share memory, which safetensors refuses.
+        tensors = {name: value.detach().to("cpu", copy=True) for name, value in model.state_dict().items()}
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, draft)
 
 
 def load_weights(model: nn.Module, path: Path) -> None:

@@ -61,8 +61,11 @@ class Slab:
             values = np.array(raw, dtype=np.float32, order="C")
         self._refuse(~np.isfinite(values), raw, first, "which is no finite number, or too large for float32")
         if self.range is None:
-            number = stand_in(values, values.min(), values.max())
-            missing = (values == number) | (np.abs(values) > NEVER)
+            missing = np.abs(values) > NEVER
+            for channel in range(values.shape[1]):  # which may be of quite other sizes
+                of_one = values[:, channel]
+                if (number := stand_in(of_one, of_one.min(), of_one.max())) is not None:
+                    missing[:, channel] |= of_one == number
             why = "which stands for what is missing, was never written, or is masked (if it is meant, give `range`)"
             self._refuse(missing, raw, first, why)
             return values

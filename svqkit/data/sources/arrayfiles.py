@@ -124,6 +124,7 @@ class NpzMember(ArrayFile):
         """
         with reading(path, "an .npz file"), zipfile.ZipFile(path) as file:
             names = [name.removesuffix(".npy") for name in file.namelist() if name.endswith(".npy")]
+        names = [name for name in names if not name.rpartition("/")[2].startswith("._")]  # macOS's own
         if twice := {name for name in names if names.count(name) > 1}:
             raise SvqkitError(f"{path} holds {listed(twice)} twice: which is meant? Write it again with np.savez.")
         return names
@@ -186,6 +187,12 @@ class ZarrArray(ArrayFile):
             key = _the_key(path, [name for name, member in members if isinstance(member, zarr.Array)], key)
             node = node[key] if key else node
             _refuse_others(path, node.dtype)
+            if packed := {"scale_factor", "add_offset", "_FillValue", "missing_value"} & {*node.attrs}:
+                raise SvqkitError(
+                    f"{path}: the array has the attribute(s) {listed(packed)}: its numbers stand for others, or some "
+                    "for none, which is not looked at here. Write the values themselves, e.g. xarray's "
+                    "open_zarr(…)[name].values with zarr.save_array."
+                )
             stored = sum(file.stat().st_size for file in files_in(path))
             refuse_promise(path, math.prod(node.shape) * node.dtype.itemsize, stored)
             return cls(path, key, node.shape, node.dtype, node.chunks, missing_chunks(node, str(path)))

@@ -65,6 +65,7 @@ def plan(data: ClipsData) -> Plan:
         )
     windowing = Windowing.consecutive(data, owned, stride=data.stride or length)
     return plan_of_pictures(
+        root,
         parts,
         size,
         data.colour,

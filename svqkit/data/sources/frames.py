@@ -93,7 +93,7 @@ def runs_of(parts: Sequence[FramesPart]) -> list[Clip]:
 
 
 def plan_of_pictures(
-    parts: Sequence[FramesPart], size: Size, colour: bool, lists: Iterable[Path], **about: Any
+    root: Path, parts: Sequence[FramesPart], size: Size, colour: bool, lists: Iterable[Path], **about: Any
 ) -> Plan:
     """Return the plan of a store of pictures.
 
@@ -114,7 +114,7 @@ def plan_of_pictures(
         kind="image",
         channels=channels,
         units=("",) * len(channels),
-        files=tuple(files),
+        files=tuple(files) or (root,),  # without a frame it is refused, with this place
         scale=1 / 255,
         **{"clip_names": clip_names, **about},
     )

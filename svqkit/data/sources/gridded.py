@@ -5,6 +5,7 @@ by the CF conventions and by the names that are in use. What nobody needs (numbe
 Prepare, forecasts and the check of raw files all read through :func:`inspect` and :func:`read`.
 """
 
+import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 
 import cf_xarray  # noqa: F401 (gives arrays their .cf)
 import numpy as np
+import pandas as pd
 import xarray as xr
 import zarr
 
@@ -32,6 +34,8 @@ LONG_NAMES: dict[str, str] = NAMES["long_names"]
 NETCDF = (".nc", ".nc4", ".cdf", ".netcdf")
 GRIB = (".grib", ".grb", ".grib2", ".grb2")
 SUFFIXES = (*NETCDF, *GRIB)
+# What is ahead of the time of a forecast.
+LEADS = ("step", "prediction_timedelta", "lead_time", "leadtime", "forecast_period", "lead")
 # By our name of an axis: the names that are in use, and what CF calls such a coordinate.
 AXES: dict[str, Any] = NAMES["axes"]
 STANDARD_CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
@@ -131,7 +135,8 @@ def opened(source: Source) -> Iterator[list[xr.Dataset]]:
 def _open(source: str | Path) -> list[xr.Dataset]:
     if is_store(source):
         refuse_unfit_store(str(source))
-        group = zarr.open_group(str(source), mode="r")
+        # On a disk every array's own metadata are at hand; those put together may be older.
+        group = zarr.open_group(str(source), mode="r", use_consolidated=None if is_url(source) else False)
         consolidated = group.metadata.consolidated_metadata is not None
         store = xr.open_zarr(str(source), chunks=None, decode_cf=False, consolidated=consolidated)
         for variable in store.variables.values() if group.metadata.zarr_format == 2 else ():
@@ -159,7 +164,17 @@ def _open_grib(path: str, size: int, changed: int) -> list[xr.Dataset]:
             "e.g. with grib_to_netcdf."
         ) from error
     # No index file is written beside the user's data.
-    return cfgrib.open_datasets(path, backend_kwargs={"indexpath": "", "errors": "raise"}, decode_times=False)
+    datasets = cfgrib.open_datasets(path, backend_kwargs={"indexpath": "", "errors": "raise"}, decode_times=False)
+    for array in (array for dataset in datasets for array in dataset.data_vars.values() if "longitude" in array.dims):
+        # cfgrib takes longitudes sorted from eccodes, where rounding hides that a coarse grid goes around.
+        read = float(array["longitude"][0])
+        first = array.attrs.get("GRIB_longitudeOfFirstGridPointInDegrees", read)
+        if abs((read - first + 180) % 360 - 180) > 1e-3:
+            raise SvqkitError(
+                f"{path}: {array.name} begins at longitude {first:g}, which cfgrib reads as {read:g}. Convert it to "
+                "NetCDF, e.g. with grib_to_netcdf or CDO."
+            )
+    return datasets
 
 
 def holds(source: Source, variable: str) -> bool:
@@ -271,6 +286,8 @@ def _roles(array: xr.DataArray, dim: Hashable) -> list[str]:
 def _at_valid_times(array: xr.DataArray, what: str) -> xr.DataArray:
     """Give forecasts (time, step), as GRIB has them, one axis: the moments that they are valid at."""
     valid = array.coords.get("valid_time")
+    if valid is None and "valid_time" not in array.dims:
+        _refuse_lead(array, what)
     if valid is None or "valid_time" in array.dims:
         alone = [name for name in ("time", "valid_time") if name in array.coords and array[name].ndim == 0]
         return array.expand_dims(alone[:1]) if alone and "time" not in own_names(array) else array  # of one moment
@@ -290,6 +307,17 @@ def _at_valid_times(array: xr.DataArray, what: str) -> xr.DataArray:
     return lined.assign_coords(valid_time=("valid_time", moments.values.ravel(), moments.attrs)).sortby("valid_time")
 
 
+def _refuse_lead(array: xr.DataArray, what: str) -> None:
+    """Refuse forecasts whose times are those of their issue, with a lead that nobody adds to them."""
+    leads = {name: axis.values.ravel() for name, axis in array.coords.items() if str(name).lower() in LEADS}
+    for name, lead in leads.items():
+        if lead.size == 1 and lead.dtype.kind in "fium" and lead[0] != 0:
+            raise SvqkitError(
+                f"{what} is of the forecast step {lead[0]} ({name}), and there is no valid_time. Add the step to the "
+                f"times, e.g. with xarray: data.assign_coords(time=data.time + data.{name})."
+            )
+
+
 def _dates_are_written(attrs: Mapping) -> bool:
     return " since " in str(attrs.get("units", ""))
 
@@ -302,7 +330,11 @@ def inspect(source: Source, variable: str) -> Piece:
     """
     with open_field(source, variable) as (raw, ours, attrs):
         where = name_of(source)
-        stored = zarr.open_group(str(source), mode="r")[raw.name] if is_store(source) else None
+        notes: list[str] = []
+        if is_store(source):
+            group = zarr.open_group(str(source), mode="r", use_consolidated=None if is_url(source) else False)
+            for name in (raw.name, *raw.dims):
+                notes += missing_chunks(group[name], f"{where}: {name}") if name in group else ()
         levels = [axis for name, axis in raw.coords.items() if str(name).lower() in AXES["level"]["names"]]
         scalars = [axis for axis in levels if axis.ndim == 0 and axis.dtype.kind in "fiu" and axis.notnull()]
         return Piece(
@@ -316,7 +348,7 @@ def inspect(source: Source, variable: str) -> Piece:
             units=str(raw.attrs.get("units", "")).strip(),
             scalar_level=float(_levels(scalars[0].expand_dims("one"), where)[0]) if scalars else None,
             attrs=attrs,
-            notes=missing_chunks(stored, f"{where}: {raw.name}") if stored is not None else (),
+            notes=tuple(notes),
         )
 
 
@@ -333,7 +365,9 @@ def _dates(axis: xr.DataArray, where: str) -> np.ndarray:
             values = xr.decode_cf(xr.Dataset({"moment": ("row", numbers, attrs)}))["moment"].values
         except (ValueError, OverflowError, TypeError) as error:
             raise SvqkitError(
-                f"{where}: times in {written!r} can't be decoded. Write them in hours or days since a date."
+                f"{where}: times in {written!r} can't be decoded, from {values.min():g} to {values.max():g} in the "
+                f"calendar {attrs.get('calendar', 'standard')!r}. Write them in hours or days since a date, in the "
+                "standard calendar."
             ) from error
         if len(values) > axis.size:
             slack = max(slack, values[-1] - values[-2]) if values.dtype.kind == "M" else slack
@@ -361,7 +395,8 @@ def _dates(axis: xr.DataArray, where: str) -> np.ndarray:
 def _places(axis: xr.DataArray, where: str, most: float) -> np.ndarray:
     """Degrees, each once, rising or falling; longitudes may begin anywhere."""
     values, name, unit = axis.values, axis.name, str(axis.attrs.get("units", "")).strip()
-    if values.dtype.kind not in "fiu" or unit.lower().startswith("rad") or (unit and converts(unit, "m")):
+    is_degrees = not unit or re.fullmatch(r"(deg(ree)?s?|°)([\s_]?(true|n(orth)?|e(ast)?))?", unit, re.IGNORECASE)
+    if values.dtype.kind not in "fiu" or not is_degrees:
         raise SvqkitError(f"{where}: {name} is {values.dtype} in {unit or 'no unit'}, expected numbers in degrees.")
     steps = np.diff(values.astype(float))
     turns = [step % 360 if most > 90 else np.where(step < 0, np.inf, step) for step in (steps, -steps)]
@@ -371,6 +406,11 @@ def _places(axis: xr.DataArray, where: str, most: float) -> np.ndarray:
             f"{where}: {name} must be {len(values)} different degrees between {-most:g} and {most:g} that rise or "
             f"fall, it has {', '.join(f'{value:g}' for value in values[:5])}{', …' if len(values) > 5 else ''}. Mend "
             "the coordinate, or sort the file by it."
+        )
+    if most > 90 and len(values) > 1 and abs(abs(values[-1] - values[0]) - 360) < 1e-3:
+        raise SvqkitError(
+            f"{where}: the first and the last of {len(values)} {name}, {values[0]:g} and {values[-1]:g}, are the same "
+            f"place. Cut one, e.g. with isel({name}=slice(-1))."
         )
     return values
 
@@ -494,7 +534,7 @@ def _read_rows(piece: Piece, rows: np.ndarray, levels: list[int], units: str) ->
             values = block.transpose("time", ..., "lat", "lon").values[rows - rows[0]]
         values = values if chosen else values[:, None]
         values = values.astype(np.float32)
-        _refuse_missing(piece, values, rows, _unpacked(raw, [-32768, -32767]), _valid_range(raw))
+        _refuse_missing(piece, values, rows, _unpacked(raw, _lowest(raw)), _valid_range(raw), _declared(raw))
     return convert(values, piece.units, units)
 
 
@@ -509,20 +549,44 @@ def _unpacked(raw: xr.DataArray, numbers: Sequence[float] | np.ndarray) -> np.nd
     return np.asarray(numbers, np.float32) * raw.encoding.get("scale_factor", 1) + raw.encoding.get("add_offset", 0)
 
 
+def _lowest(raw: xr.DataArray) -> list[int]:
+    """The lowest numbers of what values are packed in, and −9999."""
+    packed = np.dtype(raw.encoding.get("dtype") or "i2")
+    if not {"scale_factor", "add_offset"} & {*raw.encoding} or packed.kind != "i":
+        return [-32768, -32767]
+    return [-32768, -32767, -9999, np.iinfo(packed).min, np.iinfo(packed).min + 1]
+
+
+def _declared(raw: xr.DataArray) -> np.ndarray:
+    """What the file says stands for a missing value, where xarray has not seen it: in text, or in another precision."""
+    trees, names = (raw.attrs, raw.encoding), ("missing_value", "_FillValue")
+    written = [value for tree in trees for name in names for value in np.ravel(tree.get(name, ()))]
+    numbers = pd.to_numeric(pd.Series(written, dtype=object), errors="coerce").to_numpy(float)
+    return _unpacked(raw, numbers[np.isfinite(numbers)]).astype(np.float32)
+
+
 def _valid_range(raw: xr.DataArray) -> tuple[float, float]:
     """Outside of it values are missing, as CF has it; a bound of the type that values are packed in is packed too."""
     given = np.ravel(raw.attrs.get("valid_range", ()))
     ends = given if len(given) == 2 else (raw.attrs.get("valid_min", -np.inf), raw.attrs.get("valid_max", np.inf))
     bounds = [np.asarray(end) for end in ends]
-    if any(bound.dtype.kind not in "fiu" for bound in bounds):
+    if any(bound.dtype.kind not in "fiu" or bound.size != 1 for bound in bounds):
         return -np.inf, np.inf
     packed = raw.encoding.get("dtype")
+    if str(raw.encoding.get("_Unsigned", "")).lower() == "true":  # bounds are written like the values
+        bounds = [bound.view(bound.dtype.str.replace("i", "u")) if bound.dtype == packed else bound for bound in bounds]
+        packed = packed and np.dtype(packed.str.replace("i", "u"))
     low, high = sorted(float(_unpacked(raw, bound) if bound.dtype == packed else bound) for bound in bounds)
     return low - 1e-6 * abs(low), high + 1e-6 * abs(high)
 
 
 def _refuse_missing(
-    piece: Piece, values: np.ndarray, rows: np.ndarray, packed: np.ndarray, valid: tuple[float, float]
+    piece: Piece,
+    values: np.ndarray,
+    rows: np.ndarray,
+    packed: np.ndarray,
+    valid: tuple[float, float],
+    declared: np.ndarray,
 ) -> None:
     """Refuse values (n, level, lat, lon) that are not finite, or not valid, or stand for a missing one.
 
@@ -537,6 +601,8 @@ def _refuse_missing(
             bad, what = ~np.isfinite(of_level), "that are NaN or infinite"
         elif max(-low, high) >= LARGEST:
             bad, what = np.abs(of_level) >= LARGEST, f"such as {high if high >= LARGEST else low:.5g}, never written,"
+        elif ((low <= declared) & (declared <= high)).any() and (bad := np.isin(of_level, declared)).any():
+            what = f"{of_level[bad][0]:g}, which the file says stand for missing ones,"
         elif (number := stand_in(of_level, low, high, packed)) is not None:
             bad, what = of_level == number, f"{number:g}, which stand for missing ones without a _FillValue,"
         elif low < valid[0] or high > valid[1]:

@@ -110,6 +110,7 @@ def plan(data: HumanData) -> Plan:
         for protocol, starts in window_starts(data, lists, frames).items()
     }
     return plan_of_pictures(
+        root,
         [FramesPart(files, range(files.count), data.size, resize_bicubic) for files in images],
         data.size,
         True,

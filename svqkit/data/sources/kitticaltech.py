@@ -102,6 +102,7 @@ def plan(data: KittiCaltechData) -> Plan:
 
     paper = replace(windowing(learnt.paper_train, test, test), blue_first=("validation", "test"))
     return plan_of_pictures(
+        Path(data.root),
         used,
         data.size,
         True,

@@ -98,6 +98,7 @@ def plan(data: KTHData) -> Plan:
     seen: dict[Split, tuple[int, ...]] = {"train": data.train + data.validation}
     seen |= {"validation": data.test, "test": data.test}
     return plan_of_pictures(
+        root,
         [clip.part for clip in taken],
         data.size,
         data.colour,

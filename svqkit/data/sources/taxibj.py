@@ -40,7 +40,7 @@ import pandas as pd
 from svqkit.data.plan import Clip, Plan, Windowing
 from svqkit.data.sources.arrayfiles import NpzMember
 from svqkit.data.sources.hdf5 import open_hdf5
-from svqkit.data.sources.units import LARGEST
+from svqkit.data.sources.units import LARGEST, stand_in
 from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, Split, TaxiBJData
 
@@ -276,6 +276,10 @@ class Record:
             for day, start in zip(self.days, self.rows, strict=True):
                 values = np.asarray(file["data"][start : start + self.slots], np.float64)
                 bad = ~(np.abs(values) < LARGEST)
+                for channel in range(len(CHANNELS)):
+                    of_one = values[:, channel].astype(np.float32)
+                    number = stand_in(of_one, of_one.min(), of_one.max())
+                    bad[:, channel] |= of_one == number
                 if bad.any():
                     slot, channel, row, column = np.argwhere(bad)[0].tolist()
                     raise SvqkitError(
@@ -419,7 +423,7 @@ def inspect_record(path: Path) -> Record:
         )
     days, slots = of_day.to_numpy("datetime64[D]"), of_slot.to_numpy(int)
     # A day is whole where its slots follow each other.
-    rows = np.flatnonzero(slots[: len(slots) - count + 1] == 1)
+    rows = np.flatnonzero(slots[: max(0, len(slots) - count + 1)] == 1)
     following = rows[:, None] + np.arange(count)
     is_whole = (slots[following] == np.arange(1, count + 1)) & (days[following] == days[rows, None])
     rows = rows[is_whole.all(axis=1)]

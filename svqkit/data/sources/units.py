@@ -18,7 +18,8 @@ UNIT_WORDS = {word: unit for unit, words in NAMES["units"].items() for word in w
 # nothing is.
 LARGEST = 9e14
 DEGREES = re.compile(r"^([°º]|deg(ree)?s?)[\s_]*(?=([CFK]|cel[sc]ius|kelvin|fahrenheit)$)", re.IGNORECASE)
-STAND_INS = np.array([999, 999.9, 9999, 9999.9, 99999, 999999, 32767, 32768, 65535, 2**31, 1e15, 1e20], np.float32)
+# The ends of what integers hold.
+ENDS = (32767, 32768, 65535, 2**31, 2**32, 2**63, 2**64)
 
 
 def same_unit(first: str, second: str) -> bool:
@@ -73,11 +74,23 @@ def stand_in(
 ) -> np.float32 | None:
     """Return a number such as −9999, or one of ``others``, when it is the lowest or highest of the values.
 
-    It must lie further off than all others are apart: geopotential may well be −9999 somewhere, among others near it.
+    It must lie further off than all others are apart, or be the only one below 0: geopotential may well be −9999
+    somewhere, among others near it.
     """
     for extreme in (low, high):
-        if (np.abs(extreme) == STAND_INS).any() or np.isclose(extreme, np.asarray(others), rtol=1e-5).any():
+        reserved = _is_reserved(extreme)
+        if reserved or np.isclose(extreme, np.asarray(others), rtol=1e-5).any():
             rest = values[values != extreme]
-            if rest.size == 0 or np.abs(rest - extreme).min() > rest.max() - rest.min():
+            alone = rest.size == 0 or np.abs(rest - extreme).min() > rest.max() - rest.min()
+            if alone or (reserved and extreme < 0 <= rest.min()):
                 return extreme
     return None
+
+
+def _is_reserved(number: np.float32) -> bool:
+    """Whether a number is one that people write where nothing is: −99.9, −1000, 9999, −9.99e8, 2³² − 1."""
+    size = abs(float(number))
+    digits = f"{size:.6g}".partition("e")[0].replace(".", "").strip("0")
+    rows, least, least_of_one = ("99|9{3,}|8{3,}", 90, 1e3) if number < 0 else ("9{3,}|8{3,}", 990, 1e9)
+    is_row = re.fullmatch(rows, digits) and size >= least
+    return bool(is_row or (digits == "1" and size >= least_of_one) or size in ENDS)

@@ -21,6 +21,7 @@ from svqkit.data.sources.gridded import HOUR, LONG_NAMES, Piece, Source, shown_t
 from svqkit.data.sources.zarrstore import is_url
 from svqkit.errors import SvqkitError, hint, listed
 from svqkit.settings.data import SPLITS, Split, WeatherData
+from svqkit.userfiles import refuse_escape
 
 PART_BYTES = 2**26
 # The netCDF library is not made for threads: two that open files at the same time crash the process.
@@ -180,8 +181,12 @@ def find_sources(root: str | Path, variable: str) -> Sequence[Source]:
     folder = root / (variable if (root / variable).is_dir() else LONG_NAMES.get(variable, variable))
     if folder.is_dir() and not gridded.is_store(folder):
         sources = gridded.sources_in(folder)
+        for path in sources:
+            refuse_escape(path, root)
     else:
         every = gridded.sources_in(root) if root.is_dir() else []
+        for path in every:
+            refuse_escape(path, root)
         sources = [path for path in every if gridded.holds(path, variable)]
         if every and not sources:
             there = set().union(*map(gridded.names_in, every))
