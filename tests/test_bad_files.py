@@ -560,7 +560,7 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     (drives, sources(*["city-val"] * 4), {}, "both have frames of city-val"),
     (drives, lambda root: hkl(root / "kitti_hkl/sources_train.hkl", [b"\xff"] * 4), {}, r"sources_train\.hkl.*'utf-8'"),
     (drives, lambda root: seq(root / "caltech/set06/V000.seq", frames=8), {}, r"V000\.seq is truncated"),
-    (drives, lambda root: seq(root / "caltech/set06/V000.seq", size=(16, 30)), {}, r"V000\.seq has 16 × 24 pixels in frame 3"),
+    (drives, lambda root: seq(root / "caltech/set06/V000.seq", size=(16, 30)), {}, r"V000\.seq has 16 × 24 pixels"),
     (drives, lambda root: seq(root / "caltech/set06/V000.seq", size=(60_000,) * 2), {}, r"V000\.seq.*60000 × 60000"),
     (drives, cut("caltech/set06/V000.seq", 600), {}, r"V000\.seq .* can't be read as a Norpix \.seq video"),
     (drives, write("caltech/set06/V000.seq", b"RIFF" * 500), {}, r"V000\.seq .* can't be read as a Norpix \.seq video"),

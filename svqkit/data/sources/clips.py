@@ -51,8 +51,7 @@ def plan(data: ClipsData) -> Plan:
     else:
         owned = _time_shared(runs, data.shares, root)
         notes += [f"{len(parts)} clip(s) can't be shared out, so the time of each is split"] if parts else []
-    if len(parts) < len(every):
-        short = len(every) - len(parts)
+    if short := len(every) - len(parts):
         notes.append(f"{short} clip(s) are shorter than a window of {length} frames and were skipped")
     if holed := [clip for clip in parts if is_uneven(clip.source.files)]:
         notes.append(

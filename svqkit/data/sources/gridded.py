@@ -502,10 +502,9 @@ def find_levels(piece: Piece, wanted: Sequence[float]) -> list[int]:
             "with isel(level=0)."
         )
     rounded = np.round(piece.levels, 3).tolist()
-    indices = [rounded.index(level) if level in rounded else -1 for level in wanted]
-    if absent := [level for level, index in zip(wanted, indices, strict=True) if index < 0]:
+    if absent := [level for level in wanted if level not in rounded]:
         raise SvqkitError(f"{piece.where}: no level {absent} of {piece.variable}; it has {there} (hPa).")
-    return indices
+    return [rounded.index(level) for level in wanted]
 
 
 def read(variable: Variable, times: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import chain, groupby, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -86,16 +86,13 @@ def plan(data: KittiCaltechData) -> Plan:
     notes: list[str] = []
     learnt, test = _kitti(data, notes), _caltech(Path(data.root) / "caltech", data, notes)
     length = data.frames_in + data.frames_out
-    every = [*learnt.train, *learnt.validation, *test]
-    used = [recording for recording in every if recording.frames >= length]
-    if len(used) < len(every):
-        count = len(every) - len(used)
-        notes.append(f"{count} recording(s) are shorter than a window of {length} frames and were left out")
+    every = learnt.train, learnt.validation, test
+    long = [[recording for recording in recordings if recording.frames >= length] for recordings in every]
+    if short := sum(map(len, every)) - sum(map(len, long)):
+        notes.append(f"{short} recording(s) are shorter than a window of {length} frames and were left out")
+    used = list(chain(*long))
     runs = iter(runs_of(used))
-    train, validation, tested = (
-        [next(runs) for recording in recordings if recording.frames >= length]
-        for recordings in (learnt.train, learnt.validation, test)
-    )
+    train, validation, tested = ([next(runs) for _ in recordings] for recordings in long)
 
     def windowing(*owned: list[Clip], blue_first: tuple[Split, ...] = ()) -> Windowing:
         clips = dict(zip(SPLITS, owned, strict=True))
