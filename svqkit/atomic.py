@@ -46,7 +46,9 @@ def replacing(target: str | Path) -> Iterator[Path]:
     with clear_errors(target), _workshop(target) as folder, clear_errors(target):
         draft = folder / DRAFT
         yield draft
-        _settle(draft)
+        if draft.is_file():  # its bytes are on the disk before it is renamed: a power cut can't leave it empty
+            with draft.open("rb") as handle:
+                os.fsync(handle.fileno())
         put_in_place(draft, target)
 
 
@@ -178,20 +180,11 @@ def _is_at(handle: int, path: Path) -> bool:
     return False
 
 
-def _settle(draft: Path) -> None:
-    """Force a file's bytes to the disk before it is renamed, so that a power cut can't leave it empty."""
-    if draft.is_file():
-        with draft.open("rb") as handle:
-            os.fsync(handle.fileno())
-
-
 def _refusal(error: Exception, target: Path) -> SvqkitError | None:
     """What to say when ``error`` came from a disk that takes nothing more; None when it came from elsewhere."""
     folder = next(parent for parent in target.absolute().parents if parent.exists())
-    reason = _said(error)
-    if reason is None and not isinstance(error, SvqkitError):
-        # HDF5 says "Permission denied" or "HDF error" of a full disk, others nothing at all: see for ourselves.
-        reason = _tried(folder)
+    # HDF5 says "Permission denied" or "HDF error" of a full disk, others nothing at all: see for ourselves.
+    reason = _said(error) or (None if isinstance(error, SvqkitError) else _tried(folder))
     if reason is None:
         return None
     if reason.errno in FULL:

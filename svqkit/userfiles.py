@@ -9,7 +9,7 @@ import os
 import re
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -132,6 +132,18 @@ def refuse_escape(path: Path, root: Path) -> None:
         )
 
 
+def refuse_twice(named: Iterable[tuple[Hashable, Path]], says: Callable[[Any, str], str]) -> None:
+    """Refuse two paths under one name; ``says`` makes a sentence of the name and "a and b".
+
+    Raises:
+        SvqkitError: there are two.
+    """
+    seen: dict[Hashable, Path] = {}
+    for name, path in named:
+        if (other := seen.setdefault(name, path)) != path:
+            raise SvqkitError(f"{says(name, f'{other} and {path}')} Remove one of them.")
+
+
 def refuse_promise(where: object, promised: int, stored: int) -> None:
     """Refuse a header that promises more bytes of values than ``stored`` bytes can hold, however compressed.
 
@@ -241,17 +253,14 @@ def _refuse_doubling(root: Node, where: str) -> None:
                 f"{where}, line {line}: a value of type {kind!r}; expected text, a number, true or false, a list or a "
                 "mapping. Write one of these."
             )
+        parts = [part for pair in node.value for part in pair] if isinstance(node, MappingNode) else node.value
         if isinstance(node, ScalarNode):
             number = node.tag.endswith((":int", ":float"))
             if len(node.value) > (MOST_DIGITS if number else MOST_CHARACTERS):
                 raise SvqkitError(f"{where}: {shown(node.value)} has {len(node.value):,} characters. Write it shorter.")
-            total = 1
-        elif isinstance(node, MappingNode):
-            total = 1 + sum(count(key) + count(value) for key, value in node.value)
-        else:
-            total = 1 + sum(map(count, node.value))
-        counts[id(node)] = total
-        return total
+            parts = []
+        counts[id(node)] = 1 + sum(map(count, parts))
+        return counts[id(node)]
 
     if (total := count(root)) > MOST_VALUES:
         raise SvqkitError(f"{where}: with its aliases written out it has {total:,} values. Write it without them.")

@@ -288,7 +288,7 @@ def test_weights_in_several_files_are_found_by_their_index(suffix: str, tmp_path
     found = read_state_dict(index)
     assert {name: one.tolist() for name, one in found.items()} == {name: one.tolist() for name, one in SOME.items()}
     part.unlink()
-    with pytest.raises(SvqkitError, match=f"There is no checkpoint .*{part.name}"):
+    with pytest.raises(SvqkitError, match=f"There is no file .*{part.name}"):
         read_state_dict(index)
 
 
@@ -300,12 +300,12 @@ def zipped(path: Path) -> None:
 @pytest.mark.parametrize(
     ("write", "said"),
     [
-        (lambda path: None, "There is no checkpoint"),
+        (lambda path: None, "There is no file"),
         (lambda path: path.mkdir(), "it is a folder"),
-        (lambda path: path.write_bytes(b""), "damaged or no checkpoint"),
-        (lambda path: path.write_bytes(b"Not Found"), "damaged or no checkpoint"),
-        (lambda path: path.write_bytes(b'{"error": 404}'), "damaged or no checkpoint"),
-        (lambda path: path.write_bytes(b"PK\x03\x04"), "damaged or no checkpoint"),
+        (lambda path: path.write_bytes(b""), "can't be read as a checkpoint"),
+        (lambda path: path.write_bytes(b"Not Found"), "can't be read as a checkpoint"),
+        (lambda path: path.write_bytes(b'{"error": 404}'), "can't be read as a checkpoint"),
+        (lambda path: path.write_bytes(b"PK\x03\x04"), "can't be read as a checkpoint"),
         (lambda path: path.write_bytes(b"\n<!DOCTYPE html><html>"), "a web page"),
         (lambda path: path.write_bytes(b"\xef\xbb\xbf<html>"), "a web page"),
         (lambda path: path.write_bytes(b"<?xml?><Error>AccessDenied</Error>"), "a web page"),
@@ -314,7 +314,7 @@ def zipped(path: Path) -> None:
         (zipped, "a ZIP archive of other files"),
         (lambda path: np.savez(path.open("wb"), a=1), "a ZIP archive of other files"),
         (lambda path: torch.jit.save(torch.jit.script(torch.nn.ReLU()), str(path)), "a program of TorchScript"),
-        (lambda path: path.write_bytes(save(SOME)[:-4]), "damaged or no checkpoint"),
+        (lambda path: path.write_bytes(save(SOME)[:-4]), "can't be read as a checkpoint"),
         (lambda path: torch.save({}, path), "must hold a state_dict"),
         (lambda path: torch.save({"state_dict": None}, path), "must hold a state_dict"),
         (lambda path: torch.save({"state_dict": {"a": 1}}, path), "must hold a state_dict"),

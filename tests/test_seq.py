@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from svqkit.data.sources.frames import FramesPart
+from svqkit.data.sources.images import resize
 from svqkit.data.sources.seq import Seq
 from svqkit.errors import SvqkitError
 
@@ -150,8 +152,9 @@ def test_a_damaged_frame_is_named(tmp_path: Path) -> None:
     with pytest.raises(SvqkitError, match="frame 2 is no picture"):
         _read(path)
     small = _encoded(np.zeros((8, 8, 3), np.uint8), "JPEG")
-    with pytest.raises(SvqkitError, match="frame 2 has 8 × 8 pixels, the header says 16 × 24"):
-        _read(_seq(path, [stored[0], small]))
+    odd = Seq.open(_seq(path, [stored[0], small]), colour=True)
+    with pytest.raises(SvqkitError, match="8 × 8 pixels in frame 2, expected 16 × 24"):
+        list(FramesPart(odd, range(2), odd.size, resize).read())
     whole = bytearray(_seq(path, stored).read_bytes())
     whole[1024:1028] = bytes(4)
     path.write_bytes(whole)

@@ -9,14 +9,16 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from typing import Protocol as Interface
 
 import numpy as np
+from pydantic import Field
 
 from svqkit.errors import SvqkitError
 from svqkit.settings.data import SPLITS, Dataset, Shares
 from svqkit.settings.params import Protocol, Split
+from svqkit.settings.types import Positive
 
 Clip = tuple[int, int]
 # grid: a lat-lon record in physical units; image: values in [0, 1]; field: values in units of the user's own.
@@ -75,55 +77,71 @@ class Windowing:
         return cls(tuple(range(data.frames_in)), tuple(range(data.frames_in, length)), starts, clips, blue_first)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What prepare will write.
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a store tells of the dataset that it holds.
 
     Attributes:
-        parts: give all frames of the store, in order.
-        frame_shape: (C, H, W).
-        dtype: of the stored frames: uint8 where the source has bytes, else float32.
         kind: see ``Kind``.
-        channels, units: name and unit of each channel.
-        windows: per protocol.
-        files: every raw file that the store is made from.
+        channels, units: name and unit of each channel; units of images are empty.
         title: what the raw files say of themselves.
         simulated: whether they say that they are no measurements or recordings, see :func:`declares_simulated`.
-        scale: a stored value times this is the value in ``units``; 1/255 for images of bytes.
-        axes: coordinates, if any: time (N,) datetime64[h], lat (H,), lon (W,).
+        scale: a stored value times this is the value in ``units``; 1/255 for images of bytes, else 1.
         lead_step, lead_units: what one frame ahead is: 6 "hours", or 1 "frames".
-        clip_names: name, first frame and end of what the raw files hold, if it has names.
         groups: per channel the name of its group. As in published scores, errors are averaged over the channels of a
             group before a root is taken, and the mean over groups comes last. Empty: all channels are one group.
         extra: what else the scores need, such as the range of the original values.
         notes: what a reader should know, such as how many clips were too short.
     """
 
+    kind: Kind
+    channels: Annotated[Sequence[str], Field(min_length=1)]
+    units: Sequence[str]
+    title: str = ""
+    simulated: bool = False
+    scale: Annotated[float, Field(gt=0)] = 1.0
+    lead_step: Positive = 1
+    lead_units: str = "frames"
+    groups: Sequence[str] = ()
+    extra: Mapping[str, float | str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(Facts):
+    """What prepare will write.
+
+    Attributes:
+        parts: give all frames of the store, in order.
+        frame_shape: (C, H, W).
+        dtype: of the stored frames: uint8 where the source has bytes, else float32.
+        windows: per protocol.
+        files: every raw file that the store is made from.
+        axes: coordinates, if any: time (N,) datetime64[h], lat (H,), lon (W,).
+        clip_names: name, first frame and end of what the raw files hold, if it has names.
+    """
+
     parts: Sequence[Part]
     frame_shape: tuple[int, int, int]
     dtype: str
-    kind: Kind
-    channels: tuple[str, ...]
-    units: tuple[str, ...]
     windows: Mapping[Protocol, Windowing]
     files: tuple[Path, ...]
-    title: str = ""
-    simulated: bool = False
-    scale: float = 1.0
     axes: Mapping[str, np.ndarray] = field(default_factory=dict)
-    lead_step: int = 1
-    lead_units: str = "frames"
     clip_names: Sequence[tuple[str, int, int]] = ()
-    groups: tuple[str, ...] = ()
-    extra: Mapping[str, float | str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        # Records too short for the windows of "paper" can still be used under "clean".
+        windowing = self.windows["clean"]  # records too short for the windows of "paper" can still be used
         for split in SPLITS:
-            if len(self.windows["clean"].starts[split]) == 0:
+            if len(windowing.starts[split]) == 0:
                 where = os.path.commonpath(self.files) if self.files else "the raw files"
-                raise SvqkitError(f"{where}: {no_window(self.windows['clean'], split, self.notes)}")
+                longest = max((stop - start for start, stop in windowing.clips[split]), default=0)
+                there = f"its longest run of frames has {longest}" if longest else "it has no clip at all"
+                told = f" ({'; '.join(self.notes)})" if self.notes else ""
+                raise SvqkitError(
+                    f"{where}: the {split} split has no window: one needs {len(windowing.inputs)} + "
+                    f"{len(windowing.targets)} frames over a run of {windowing.targets[-1] + 1}, {there}{told}. "
+                    "Add files, give the split more, or ask for fewer frames."
+                )
 
     @property
     def frames(self) -> int:
@@ -136,16 +154,9 @@ def declares_simulated(text: str) -> bool:
     return text.lstrip().lower().startswith("simulated")
 
 
-def no_window(windowing: Windowing, split: Split, notes: Sequence[str]) -> str:
-    """Return what to say when a split has no window."""
-    lengths = sorted((stop - start for start, stop in windowing.clips[split]), reverse=True)
-    there = f"its longest run of frames has {lengths[0]}" if lengths else "it has no clip at all"
-    told = f" ({'; '.join(notes)})" if notes else ""
-    return (
-        f"the {split} split has no window: one needs {len(windowing.inputs)} + "
-        f"{len(windowing.targets)} frames over a run of {windowing.targets[-1] + 1}, {there}{told}. "
-        "Add files, give the split more, or ask for fewer frames."
-    )
+def original_range(minimum: float, maximum: float, units: str) -> dict[str, float | str]:
+    """Return what 0 and 1 stand for, as ``extra`` of a plan, so that errors can be given in the raw files' units."""
+    return {"original_minimum": minimum, "original_maximum": maximum, "original_units": units}
 
 
 def share_out(count: int, shares: Shares, what: str = "clips") -> dict[Split, Clip]:
@@ -178,9 +189,13 @@ def every_window(clips: Sequence[Clip], length: int, stride: int = 1) -> np.ndar
     return _joined([np.arange(start, stop - length + 1, stride) for start, stop in clips])
 
 
-def windows_from_end(clips: Sequence[Clip], length: int, stride: int) -> np.ndarray:
-    """Return the starts of windows that end at each clip's end and step back by ``stride``, in rising order."""
-    return _joined([np.arange(stop - length, start - 1, -stride)[::-1] for start, stop in clips])
+def windows_from_end(clips: Sequence[Clip], length: int, stride: int | Sequence[int]) -> np.ndarray:
+    """Return the starts of windows that end at each clip's end and step back by ``stride``, in rising order.
+
+    There may be a stride for each clip.
+    """
+    steps = zip(clips, np.broadcast_to(stride, len(clips)), strict=True)
+    return _joined([np.arange(stop - length, start - 1, -step)[::-1] for (start, stop), step in steps])
 
 
 def _joined(starts: list[np.ndarray]) -> np.ndarray:

@@ -42,19 +42,17 @@ def open_or_prepare(data: Data, path: str | Path, again: bool = False) -> Store:
     Raises:
         SvqkitError: the raw files can't be had or do not fit.
     """
-    store = _open_or_prepare(data, path, again)
+    is_there = is_url(data.root) or Path(data.root).exists()
+    made_from = None if is_there else _made_from(Path(path))
+    if made_from and made_from["data"] == without_root(as_tree(data)):
+        store = Store.open(path)
+    else:
+        if not is_there:
+            _pull(Path(data.root))
+        store = prepare(data, path, again)
     for note in store.notes:
         print(f"note: {note}", flush=True)
     return store
-
-
-def _open_or_prepare(data: Data, path: str | Path, again: bool) -> Store:
-    if not is_url(data.root) and not Path(data.root).exists():
-        made_from = _made_from(Path(path))
-        if made_from and made_from["data"] == without_root(as_tree(data)):
-            return Store.open(path)
-        _pull(Path(data.root))
-    return prepare(data, path, again)
 
 
 def _pull(root: Path) -> None:

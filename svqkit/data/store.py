@@ -20,15 +20,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pydantic.dataclasses
 import zarr
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
-from svqkit.data.plan import Clip, Kind, Plan, declares_simulated
-from svqkit.errors import SvqkitError, shown
+from svqkit.data.plan import Clip, Facts, Plan, declares_simulated
+from svqkit.errors import SvqkitError, listed, shown
 from svqkit.settings.data import Offsets
 from svqkit.settings.params import Protocol, Split, without_root
 from svqkit.settings.types import Positive, checked
@@ -37,37 +37,6 @@ CHUNK_BYTES = 2**20
 AGAIN = "Run the prepare stage: `dvc repro`."
 ANY = ConfigDict(strict=True, extra="ignore")
 UNITS = {"time": "hours since 1970-01-01", "lat": "degrees_north", "lon": "degrees_east"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What a store tells of the dataset that it holds.
-
-    Attributes:
-        title: what the raw files say of themselves.
-        simulated: whether they say that they are simulated.
-        kind: grid: lat-lon in physical units; image: values in [0, 1]; field: values in units of the user's own.
-        channels, units: name and unit of each channel; units of images are empty.
-        scale: a stored value times this is the value in ``units``: 1/255 for images of bytes, else 1.
-        lead_step, lead_units: what one frame ahead is: 6 "hours", or 1 "frames".
-        groups: for each channel the group that published scores average first: its variable, itself, or all, "mean".
-        extra: what else the scores need, such as the range of the original values.
-        notes: what a reader should know, such as how many clips were too short.
-        settings: those that the store was made with, and the digest of the raw files that it was made from.
-    """
-
-    title: str
-    simulated: bool
-    kind: Kind
-    channels: Annotated[list[str], Field(min_length=1)]
-    units: list[str]
-    scale: Annotated[float, Field(gt=0)]
-    lead_step: Positive
-    lead_units: str
-    groups: list[str]
-    extra: dict[str, float | str]
-    notes: list[str]
-    settings: dict[str, Any]
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=ANY)
@@ -80,8 +49,12 @@ class Statistics:
 
 @pydantic.dataclasses.dataclass(frozen=True, config=ANY, kw_only=True)
 class Attributes(Facts):
-    """All that the attributes of a store must be, for :meth:`Store.open` to check."""
+    """All that the attributes of a store must be, for :meth:`Store.open` to check.
 
+    ``settings`` are those that it was made with, and the digest of the raw files that it was made from.
+    """
+
+    settings: dict[str, Any]
     clip_names: tuple[tuple[str, int, int], ...]
     offsets: dict[Protocol, Offsets]
     blue_first: dict[Protocol, tuple[Split, ...]]
@@ -127,6 +100,8 @@ class Store(Facts):
             raise SvqkitError(f"No prepared store at {path} ({shown(error)}). {AGAIN}") from error
         # Stores of earlier versions tell in their title only whether they are simulated.
         written = {"simulated": declares_simulated(str(group.attrs.get("title"))), **group.attrs}
+        if lacking := {field.name for field in fields(Attributes)} - {*written}:
+            raise SvqkitError(f"No prepared store at {path}: its metadata lack {listed(lacking)}. {AGAIN}")
         told = checked(Attributes, written, f"No prepared store at {path}: its metadata")
         facts = {field.name: getattr(told, field.name) for field in fields(Facts)}
         facts["groups"] = told.groups or ["mean"] * len(told.channels)
@@ -144,6 +119,11 @@ class Store(Facts):
     def frames(self) -> zarr.Array:
         """(N, C, H, W) as stored; see :attr:`scale`."""
         return self.group["frames"]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those that it was made with, and the digest of the raw files that it was made from."""
+        return self.attributes.settings
 
     @property
     def made_from(self) -> dict[str, Any]:
@@ -290,7 +270,7 @@ def describe_plan(plan: Plan) -> Mapping[str, Any]:
     """Return the attributes of a store that its plan knows, ready for JSON."""
     windows = plan.windows.items()
     return {
-        **{field.name: getattr(plan, field.name) for field in fields(Facts) if field.name != "settings"},
+        **{field.name: getattr(plan, field.name) for field in fields(Facts)},
         "clip_names": [
             [name.encode(errors="replace").decode(), int(start), int(stop)] for name, start, stop in plan.clip_names
         ],

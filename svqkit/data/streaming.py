@@ -9,7 +9,6 @@ from contextlib import suppress
 import numpy as np
 
 from svqkit.data.plan import Part
-from svqkit.errors import SvqkitError
 
 # Pieces of one part that may wait to be taken.
 WAITING = 2
@@ -79,9 +78,6 @@ def _start(part: Part, stop: threading.Event) -> tuple[queue.Queue, threading.Th
                 if stop.is_set():
                     return
                 pieces.put(piece)
-        except OSError as error:
-            where = error.filename or "A raw file"
-            end = SvqkitError(f"{where} can't be read ({error}). Put it back, or let this user read it.")
         except BaseException as error:  # handed to the reader, who raises it
             end = error
         pieces.put(end)

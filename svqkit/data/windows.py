@@ -144,8 +144,8 @@ def batches(windows: Windows, order: np.ndarray, batch_size: int, rank: int = 0,
         SvqkitError: the processes can't share ``batch_size`` evenly.
     """
     refuse_uneven("batch_size", batch_size, ranks)
-    shares = [shard(order[i : i + batch_size], rank, ranks).tolist() for i in range(0, len(order), batch_size)]
-    shares = [indices for indices in shares if indices]
+    every = (shard(order[i : i + batch_size], rank, ranks).tolist() for i in range(0, len(order), batch_size))
+    shares = [indices for indices in every if indices]
     if windows.on_device:
         yield from map(windows.read, shares)
         return

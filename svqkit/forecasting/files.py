@@ -12,7 +12,7 @@ import numpy as np
 from svqkit.data.domain import Domain
 from svqkit.data.sources import gridded, images
 from svqkit.data.sources.arrayfiles import NpzMember, open_array
-from svqkit.data.sources.frames import Frames, channels_first
+from svqkit.data.sources.frames import Frames, FramesPart, size_text
 from svqkit.data.sources.video import VIDEO_SUFFIXES, open_video
 from svqkit.data.sources.weather import find_sources
 from svqkit.errors import SvqkitError
@@ -59,9 +59,7 @@ def from_files(
     if suffix == ".npz" and isinstance(data, TaxiBJData):
         return _of_samples(Path(first), domain)
     if suffix in (*VIDEO_SUFFIXES, *images.SUFFIXES):
-        clip, notes = read_clip([Path(path) for path in sources], data, domain)
-        model_input = from_array(clip, replace(domain, inputs=tuple(range(1 - len(clip), 1))))
-        return replace(model_input, notes=notes)
+        return _of_clip([Path(path) for path in sources], data, domain)
     if Path(first).is_dir() or gridded.is_gridded(first):
         return _of_gridded(sources, data, domain, frames)
     raise SvqkitError(f"{first} is no file that forecasts start from: {KINDS}.")
@@ -141,26 +139,21 @@ def _of_samples(path: Path, domain: Domain) -> ModelInput:
     )
 
 
-def read_clip(files: Sequence[Path], data: Dataset, domain: Domain) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Read the last input frames (T, C, H, W) uint8 of one video, or of image files in order; and notes.
-
-    Raises:
-        SvqkitError: the run's dataset is none of pictures, there are too few frames, image files are numbered
-            unevenly, frames have another size where none is set, or a file is damaged.
-    """
+def _of_clip(files: Sequence[Path], data: Dataset, domain: Domain) -> ModelInput:
+    """The last input frames of one video, or of image files in order."""
     if data.source not in FITS:
         raise SvqkitError(
             f"A run on source {data.source!r} forecasts no pictures. Give it an array (T, C, H, W) or, for a grid, "
             "NetCDF."
         )
     first, count, colour = files[0], 1 - domain.inputs[0], domain.frame_shape[0] == 3
-    step, notes = getattr(data, "step", 1), ()
+    step = getattr(data, "step", 1)
     source: Frames
     if first.suffix.lower() in VIDEO_SUFFIXES:
         if len(files) > 1:
             raise SvqkitError(f"One video at a time: got {len(files)}, the first is {first}.")
         source = open_video(first, colour)
-        there, notes = range((source.count - 1) % step, source.count, step), source.notes
+        there = range((source.count - 1) % step, source.count, step)
     else:
         # Caltech's videos have three times KITTI's frames a second; image files are KITTI's.
         step = 1 if isinstance(data, KittiCaltechData) else step
@@ -174,12 +167,13 @@ def read_clip(files: Sequence[Path], data: Dataset, domain: Domain) -> tuple[np.
         )
     if isinstance(data, ClipsData) and not data.size and source.size != domain.size:
         raise SvqkitError(
-            f"Frames have {images.size_text(source.size)} pixels, those that the model was trained on "
-            f"{images.size_text(domain.size)}. Resize them."
+            f"Frames have {size_text(source.size)} pixels, those that the model was trained on "
+            f"{size_text(domain.size)}. Resize them."
         )
-    read, fit = source.read([there[offset - 1] for offset in domain.inputs]), FITS[data.source]
-    frames = np.stack([channels_first(fit(picture, domain.size)) for picture in read])
-    return frames, (*notes, *more_than_used(len(there), count))
+    wanted = [there[offset - 1] for offset in domain.inputs]
+    frames = np.concatenate(list(FramesPart(source, wanted, domain.size, FITS[data.source]).read()))
+    model_input = from_array(frames, replace(domain, inputs=tuple(range(1 - len(frames), 1))))
+    return replace(model_input, notes=(*source.notes, *more_than_used(len(there), count)))
 
 
 def _every_nth(files: Sequence[Path], step: int) -> list[Path]:

@@ -6,14 +6,13 @@ Dimensions keep their order and names, values their units; times go on, everythi
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
-from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from svqkit.data.domain import Domain
 from svqkit.data.sources import gridded
-from svqkit.data.sources.gridded import HOUR, Piece, Source, shown_time
+from svqkit.data.sources.gridded import HOUR, Source, Variable, shown_time
 from svqkit.data.sources.units import convert, converts, same_unit
 from svqkit.errors import SvqkitError, listed, shown
 from svqkit.forecasting.inputs import ModelInput, from_array, more_than_used
@@ -21,22 +20,6 @@ from svqkit.settings.data import Dataset, WeatherData
 
 # Degrees by which two coordinates of the same place may differ: those of float32 do by about 3e-5.
 NEAR = 1e-3
-
-
-class Variable(NamedTuple):
-    """One variable of a gridded input.
-
-    Attributes:
-        pieces: what holds it, in the order of time.
-        levels: those that the model takes, in its order; () where it takes none.
-        channels: their numbers in the model.
-        units: those that the model was trained on.
-    """
-
-    pieces: list[Piece]
-    levels: Sequence[float]
-    channels: list[int]
-    units: str
 
 
 def from_labelled(x: xr.DataArray | xr.Dataset, data: Dataset, domain: Domain, frames: Sequence[int]) -> ModelInput:
@@ -96,45 +79,40 @@ def from_gridded(
     for variable in variables[1:]:
         gridded.refuse_other_grid(variables[0].pieces[0], variable.pieces[0])
     axes = [np.concatenate([piece.times for piece in variable.pieces]) for variable in variables]
-    same = all(np.array_equal(axis, axes[0]) for axis in axes)
-    times, notes = in_hours(axes[0] if same else reduce(np.intersect1d, axes), domain)
+    times, notes = in_hours(reduce(np.intersect1d, axes), domain)
     first = variables[0].pieces[0]
     rows = matching_indices("lat", first.lat, domain.lat)
     columns = matching_indices("lon", first.lon, domain.lon)
     values = np.empty((1, len(times), *domain.frame_shape), np.float32)
-    for variable in variables:
-        read_values = gridded.read(variable.pieces, times, variable.levels, variable.units)
-        values[0][:, variable.channels] = read_values[..., rows[:, None], columns]
+    numbered = [(of, [domain.channels.index(channel) for channel in of.channels]) for of in variables]
+    for variable, numbers in numbered:
+        values[0][:, numbers] = gridded.read(variable, times)[..., rows[:, None], columns]
         units = variable.pieces[0].units
         if not same_unit(units, variable.units):
-            notes.append(f"{variable.pieces[0].variable} is converted from {units} to {variable.units}, and back")
+            notes.append(f"{variable.name} is converted from {units} to {variable.units}, and back")
         notes += gridded.notes_of(variable.pieces)
     ahead = times[-1] + (np.array(frames) * domain.lead_step * HOUR).astype("timedelta64[ns]")
 
     def restore(forecast: np.ndarray) -> xr.Dataset:
         own = np.empty_like(forecast[0])
         own[..., rows[:, None], columns] = forecast[0]
-        made = [_like_input(variable, own[:, variable.channels], ahead) for variable in variables]
+        made = [_like_input(variable, own[:, numbers], ahead) for variable, numbers in numbered]
         return xr.Dataset({array.name: array for array in made}, attrs=first.attrs)
 
     return ModelInput(values, restore, tuple(notes), times[-1])
 
 
 def _variable(sources: Sequence[Source], name: str, levels: Sequence[int], domain: Domain) -> Variable:
-    """A variable with its wanted levels, checked."""
+    """A variable with the levels that the model takes, in the units that it was trained on, checked."""
     # Where no source has it, the first says what it has.
     having = [source for source in sources if gridded.holds(source, name)] or sources[:1]
     inspected = [gridded.inspect(source, name) for source in having]
     for piece in inspected:
-        if (np.diff(piece.times) <= 0 * HOUR).any():
-            raise SvqkitError(
-                f"{piece.where}: the times of {name} don't rise from frame to frame. Sort them, each once: "
-                "x.sortby('time')."
-            )
-    pieces = gridded.join(inspected)
-    channels = [domain.channels.index(channel) for channel in ([f"{name}_{level}" for level in levels] or [name])]
-    units = domain.own_units[channels[0]] or next((piece.units for piece in pieces if piece.units), "")
-    for piece in pieces:
+        gridded.refuse_unsorted(piece)
+    variable = Variable(name, gridded.join(inspected), levels, "")
+    trained = domain.own_units[domain.channels.index(variable.channels[0])]
+    units = trained or next((piece.units for piece in variable.pieces if piece.units), "")
+    for piece in variable.pieces:
         if gridded.find_levels(piece, levels) == [] and len(levels) > 1:
             raise SvqkitError(f"{piece.where}: {name} has no levels; the model takes {list(levels)}. Give it these.")
         if not converts(piece.units, units):
@@ -142,7 +120,7 @@ def _variable(sources: Sequence[Source], name: str, levels: Sequence[int], domai
                 f"{piece.where}: {name} is in {piece.units!r}, the model was trained on {units!r}. Convert the values "
                 "and set attrs['units'], or correct that attribute."
             )
-    return Variable(pieces, levels, channels, units)
+    return replace(variable, units=units)
 
 
 def _like_input(variable: Variable, values: np.ndarray, ahead: np.ndarray) -> xr.DataArray:

@@ -19,7 +19,7 @@ from svqkit.interop.config import REFERENCE, Architecture
 from svqkit.models import SimVP
 from svqkit.settings.quantizers import Settings, SVQSettings
 from svqkit.training.checkpoint import misfit
-from svqkit.userfiles import foreign, read_json, refuse_packed, refuse_special
+from svqkit.userfiles import read_json, reading, refuse_packed
 
 # Under which of its keys a checkpoint holds the state_dict, also one within the other.
 WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "module", "net", "network", "weights", "params")
@@ -62,27 +62,8 @@ def read_state_dict(path: Path) -> Mapping[str, Any]:
     Raises:
         SvqkitError: there is no such file, it is damaged, holds no weights, or holds Python objects besides.
     """
-    refuse_special(path)
-    if not path.exists():
-        raise SvqkitError(f"There is no checkpoint {path.absolute()}. Put it there, or name another one.")
-    try:
+    with reading(path, "a checkpoint", "Fetch it again, or name another one."):
         content = _content(path)
-    except SvqkitError:
-        raise
-    except Exception as error:  # a damaged file can raise anything
-        reason = (str(error).rpartition("WeightsUnpickler error:")[2].strip() or repr(error)).splitlines()[0]
-        if not (isinstance(error, UnpicklingError) and _head(path).startswith((b"PK", b"\x80"))):
-            raise SvqkitError(
-                f"The checkpoint {path} is damaged or no checkpoint: {reason}. Fetch it again."
-            ) from error
-        raise SvqkitError(
-            f"{path} holds more than tensors and plain values, so it is not loaded: loading would run code from it. "
-            "If you trust it, save its weights alone where it was made, and give me that file:\n"
-            "  import torch\n"
-            f"  checkpoint = torch.load({str(path)!r}, map_location='cpu', weights_only=False)\n"
-            "  torch.save(checkpoint['state_dict'], 'weights.pth')\n"
-            f"PyTorch says: {reason}"
-        ) from error
     weights = content
     for _ in WRAPPERS:
         inside = weights if isinstance(weights, Mapping) else {}
@@ -97,7 +78,8 @@ def read_state_dict(path: Path) -> Mapping[str, Any]:
 
 
 def _content(path: Path) -> Any:
-    head = _head(path)
+    with path.open("rb") as file:
+        head = file.read(9)
     if path.name.endswith(".index.json"):  # of weights that lie in several files beside it
         index = read_json(path)
         files = index.get("weight_map") if isinstance(index, Mapping) else None
@@ -109,7 +91,7 @@ def _content(path: Path) -> Any:
             )
         parts = sorted({path.with_name(Path(name).name) for name in names})
         return {name: value for part in parts for name, value in read_state_dict(part).items()}
-    if head[8:9] == b"{":  # a JSON header after its length: safetensors, whatever the file's name
+    if head[8:] == b"{":  # a JSON header after its length: safetensors, whatever the file's name
         return load_file(path)
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
@@ -120,15 +102,21 @@ def _content(path: Path) -> Any:
                 "torch.save wrote: unpack it, or save torch.jit.load(…).state_dict()."
             )
         refuse_packed(path)
-    elif found := foreign(path):
-        raise SvqkitError(f"The checkpoint {path} is damaged or no checkpoint: it is {found}.")
-    with torch.serialization.safe_globals(HARMLESS):
-        return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(100)
+    try:
+        with torch.serialization.safe_globals(HARMLESS):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        reason = (str(error).rpartition("WeightsUnpickler error:")[2].strip() or repr(error)).splitlines()[0]
+        if not head.startswith((b"PK", b"\x80")):
+            raise ValueError(reason) from error
+        raise SvqkitError(
+            f"{path} holds more than tensors and plain values, so it is not loaded: loading would run code from it. "
+            "If you trust it, save its weights alone where it was made, and give me that file:\n"
+            "  import torch\n"
+            f"  checkpoint = torch.load({str(path)!r}, map_location='cpu', weights_only=False)\n"
+            "  torch.save(checkpoint['state_dict'], 'weights.pth')\n"
+            f"PyTorch says: {reason}"
+        ) from error
 
 
 def translated(weights: Mapping[str, Any], model: nn.Module, wanted: Architecture) -> dict[str, Tensor]:

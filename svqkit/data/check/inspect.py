@@ -5,25 +5,27 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from svqkit.data.bundled import README, BundledFile, files_of, is_left_over
 from svqkit.data.check import published
-from svqkit.data.check.published import CALTECH_CACHE, CALTECH_VIDEOS, FACTS, HICKLES, UNKNOWN, Fact
+from svqkit.data.check.published import CALTECH_CACHE, CALTECH_VIDEOS, FACTS, HICKLES, UNKNOWN, Counts, Fact
 from svqkit.data.check.report import Report, size_of, some_of
 from svqkit.data.plan import Plan, declares_simulated
 from svqkit.data.sources import first_sentence, plan
+from svqkit.data.sources.frames import size_text
 from svqkit.data.sources.gridded import LONG_NAMES, SUFFIXES, sources_in
 from svqkit.data.sources.hickle_arrays import find_array
-from svqkit.data.sources.images import ImageFiles, image_size, size_text
+from svqkit.data.sources.images import ImageFiles, image_size
 from svqkit.data.sources.kth import BROKEN_OFF, SEQUENCES, find_recordings
 from svqkit.data.sources.taxibj import inspect_record, open_samples
 from svqkit.data.sources.video import VIDEO_SUFFIXES, Video, open_video
 from svqkit.data.sources.weather import find_sources, inspect_source
 from svqkit.errors import SvqkitError, choose
 from svqkit.settings.data import SPLITS, HumanData, KittiCaltechData, KTHData, TaxiBJData, WeatherData
-from svqkit.settings.params import Data, Params
+from svqkit.settings.params import Data, Params, Protocol
 
 # One of these in a folder tells that it is a dataset's.
 SIGNS = {
@@ -92,21 +94,25 @@ def _report(name: str, data: Data, root: Path, named: bool, used: Params) -> Rep
 def _compare_plan(data: Data, report: Report) -> None:
     """Compare what can be made of the files with what can be made of all that are published."""
     made, known = _try_plan(data, report), published.whole(data)
-    parts = [getattr(part, "source", None) for part in made.parts] if made else []
-    if data.source == "kth" and any(isinstance(part, ImageFiles) for part in parts):
+    parts = made.parts if made else ()
+    if data.source == "kth" and any(isinstance(getattr(part, "source", None), ImageFiles) for part in parts):
         known = None  # of its folders of frames no count is known to be right
-    windows = {
-        protocol: tuple(len(windowing.starts[split]) for split in SPLITS)
-        for protocol, windowing in (made.windows.items() if made else ())
-    }
     if known:
         report.compare(Fact("frames", f"{known.frames:,}", known.source), f"{made.frames:,}" if made else UNKNOWN)
         if made is None:
             report.frames, report.frame_bytes = known.frames, known.frame_bytes
     source = known.source if known else "no count of these files is published"
-    report.compare_windows(known.windows if known else {}, windows, source)
+    for protocol in get_args(Protocol):
+        expected = known.windows.get(protocol, ()) if known else ()
+        found = [len(made.windows[protocol].starts[split]) for split in SPLITS] if made else ()
+        report.compare(Fact(f"windows, {protocol}", _in_splits(expected), source), _in_splits(found))
     if data.source in published.OTHER_WINDOWS:
         report.notes.append(f"published: {published.OTHER_WINDOWS[data.source]}")
+
+
+def _in_splits(counts: Counts) -> str:
+    """The counts of training, validation and test as "9,034 / 1,424 / 6,007"."""
+    return " / ".join(f"{count:,}" for count in counts) or UNKNOWN
 
 
 def _try_plan(data: Data, report: Report) -> Plan | None:
@@ -194,7 +200,7 @@ def _inspect_kth(data: KTHData, files: Sequence[Path], report: Report) -> Found:
     videos = {recording.path.name: recording.path for recording in recordings if not recording.is_folder}
 
     def size(path: Path) -> tuple[int, int]:
-        return Video.open(path, colour=False, whole=not any(name in path.name for name in BROKEN_OFF)).known_size
+        return Video.open(path, colour=False, whole=not any(name in path.name for name in BROKEN_OFF)).size
 
     report.compare_sizes(FACTS["video"], videos, size)
     if len(videos) < len(recordings):
@@ -214,8 +220,8 @@ def _inspect_kitticaltech(data: KittiCaltechData, files: Sequence[Path], report:
         if path.suffix.lower() in VIDEO_SUFFIXES and path.relative_to(folder).parts[1] in CALTECH_VIDEOS
     }
     hickles = {name: path for name, path in names.items() if name in HICKLES and "/X_" in name}
-    report.compare_sizes(FACTS["KITTI"], hickles, lambda path: find_array(path).known_size)
-    report.compare_sizes(FACTS["Caltech"], videos, lambda path: open_video(path, colour=True).known_size)
+    report.compare_sizes(FACTS["KITTI"], hickles, lambda path: find_array(path).size)
+    report.compare_sizes(FACTS["Caltech"], videos, lambda path: open_video(path, colour=True).size)
     archives: dict[str, Sequence[str]] = {}
     if HICKLES[0] in names or not (folder / "kitti").is_dir():
         archives |= {"PredNet's kitti_data.zip": HICKLES}
@@ -254,8 +260,8 @@ def _inspect_taxibj(data: TaxiBJData, files: Sequence[Path], report: Report) -> 
     days = sum(len(record.days) for record in inspected)
     report.notes.append(f"{days} days have all of their slots")
     report.notes.append("the published scores are made with dataset.npz, not with these files")
-    frames = [len(record.days) * record.slots for record in inspected]
-    report.frames, report.frame_bytes = sum(frames), 4 * 2 * math.prod(inspected[0].grid) if inspected else 0
+    report.frames = sum(record.frames for record in inspected)
+    report.frame_bytes = 4 * 2 * math.prod(inspected[0].grid) if inspected else 0
     return {"DeepST, data/TaxiBJ": published.TAXIBJ_RECORDS}, names
 
 

@@ -24,8 +24,12 @@ class Fact(NamedTuple):
 
 
 class Whole(NamedTuple):
-    """What can be made of all published files of a dataset: frames of the store, bytes of one, and windows."""
+    """What can be made of all published files of a dataset: frames of the store, bytes of one, and windows.
 
+    ``of`` are the datasets that it is true of.
+    """
+
+    of: Sequence[str]
     frames: int
     frame_bytes: int
     windows: Mapping[Protocol, Counts]
@@ -34,11 +38,7 @@ class Whole(NamedTuple):
 
 _PUBLISHED = tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))
 FACTS = {name: Fact(**fact) for name, fact in _PUBLISHED["facts"].items()}
-WHOLE = {
-    name: Whole(known["frames"], known["frame_bytes"], known["windows"], known["source"])
-    for known in _PUBLISHED["whole"]
-    for name in known["of"]
-}
+WHOLE = [Whole(**known) for known in _PUBLISHED["whole"]]
 OTHER_WINDOWS, CALTECH_VIDEOS = _PUBLISHED["other_windows"], _PUBLISHED["caltech_videos"]
 # The last year of training, the first and last of validation and test.
 WEATHER_PERIODS = ("2015", "2016", "2016", "2017", "2018")
@@ -59,8 +59,7 @@ def whole(data: Data) -> Whole | None:
             name, usual = "human", data == HumanData(root=root)
         case _:
             return None
-    known = WHOLE.get(name)
-    return known if usual else None
+    return next((known for known in WHOLE if usual and name in known.of), None)
 
 
 def weather_file(variable: str, year: int) -> str:

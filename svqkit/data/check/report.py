@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 from tabulate import tabulate
 
-from svqkit.data.check.published import UNKNOWN, Counts, Fact
-from svqkit.data.sources.images import size_text
+from svqkit.data.check.published import UNKNOWN, Fact
+from svqkit.data.sources.frames import size_text
 from svqkit.errors import SvqkitError
-from svqkit.settings.params import Protocol
 
 WIDTH, INDENT = 120, 14
 SHOWN = 3  # of many names so many are shown
@@ -105,19 +104,6 @@ class Report:
         self.missing = {archive: names for archive, names in lacking.items() if names}
         count, absent = (sum(map(len, names.values())) for names in (archives, lacking))
         self.compare(Fact("files", f"{count:,}", "the published archives"), f"{count - absent:,}")
-
-    def compare_windows(
-        self, expected: Mapping[Protocol, Counts], found: Mapping[Protocol, Counts], source: str
-    ) -> None:
-        """Compare the number of windows of each protocol and split; one that is left out is not known."""
-        for protocol in ("clean", "paper"):
-            fact = Fact(f"windows, {protocol}", _in_splits(expected.get(protocol)), source)
-            self.compare(fact, _in_splits(found.get(protocol)))
-
-
-def _in_splits(counts: Counts | None) -> str:
-    """The counts of training, validation and test as "9,034 / 1,424 / 6,007"."""
-    return " / ".join(f"{count:,}" for count in counts) if counts else UNKNOWN
 
 
 def as_text(reports: Sequence[Report], stores: Path, names: bool = False, verbose: bool = True) -> str:

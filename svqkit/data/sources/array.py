@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from svqkit.data.plan import Clip, Kind, Plan, Windowing, share_out
+from svqkit.data.plan import Clip, Kind, Plan, Windowing, original_range, share_out
 from svqkit.data.sources.arrayfiles import ArrayFile, open_array
 from svqkit.data.sources.units import stand_in
 from svqkit.data.sources.zarrstore import files_in
@@ -110,9 +110,7 @@ def plan(data: ArrayData) -> Plan:
         raise SvqkitError(
             f"`units` names {len(units)} units, {source.path} has {len(channels)} channels; name one each."
         )
-    low, high = data.range or (0.0, 255.0)
-    original: dict[str, float | str] = {"original_minimum": float(low), "original_maximum": float(high)}
-    original["original_units"] = units[0]
+    in_one_unit = kind == "image" and units[0] and len(set(units)) == 1
     return Plan(
         parts=_parts(source, dtype, None if as_bytes else data.range),
         frame_shape=frame_shape,
@@ -123,7 +121,7 @@ def plan(data: ArrayData) -> Plan:
         windows={"clean": windowing, "paper": windowing},
         files=tuple(sorted(files_in(source.path))) if source.path.is_dir() else (source.path,),
         scale=1 / 255 if as_bytes else 1.0,
-        extra=original if kind == "image" and units[0] and len(set(units)) == 1 else {},
+        extra=original_range(*(data.range or (0.0, 255.0)), units[0]) if in_one_unit else {},
         notes=source.notes,
     )
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from svqkit.data.plan import Clip, Plan, Windowing, share_out
-from svqkit.data.sources.frames import Frames, FramesPart, plan_of_pictures, runs_of
-from svqkit.data.sources.images import SUFFIXES, ImageFiles, images_in, is_uneven, natural_key, resize, size_text
+from svqkit.data.sources.frames import Frames, FramesPart, plan_of_pictures, runs_of, size_text
+from svqkit.data.sources.images import SUFFIXES, ImageFiles, images_in, is_uneven, natural_key, resize
 from svqkit.data.sources.video import VIDEO_SUFFIXES, open_video
 from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, ClipsData, Shares, Split
+from svqkit.userfiles import refuse_twice
 
 _LAYOUT = (
     f"expected video files ({', '.join(VIDEO_SUFFIXES)}) or folders of numbered images ({', '.join(SUFFIXES)}), or "
@@ -34,29 +35,23 @@ def plan(data: ClipsData) -> Plan:
     length = data.frames_in + data.frames_out
     by_split = _folders_of_splits(root)
     notes: list[str] = []
-    folders: dict[Any, Path] = {**by_split} if by_split else {None: root}
-    found = {split: _find_clips(folder, data, notes) for split, folder in folders.items()}
-    every = [clip for clips in found.values() for clip in clips]
+    folders: dict[Any, Path] = {**by_split} if by_split else {"": root}
+    found = [(split, clip) for split, folder in folders.items() for clip in _find_clips(folder, data, notes)]
+    every = [clip for _, clip in found]
     _refuse_twice(every)
     size = data.size or _one_size(every)
-    usable = {split: [clip for clip in clips if clip.frames >= length] for split, clips in found.items()}
-    parts = [
-        replace(clip, size=size, name=f"{split}/{clip.name}" if split else clip.name)
-        for split, clips in usable.items()
-        for clip in clips
-    ]
+    usable = [(split, clip) for split, clip in found if clip.frames >= length]
+    parts = [replace(clip, size=size, name=f"{split}/{clip.name}".lstrip("/")) for split, clip in usable]
     runs = runs_of(parts)
     if by_split:
-        splits = [split for split, clips in usable.items() for _ in clips]
-        owned = {split: [run for run, owner in zip(runs, splits, strict=True) if owner == split] for split in SPLITS}
+        owned = {split: [run for run, (of, _) in zip(runs, usable, strict=True) if of == split] for split in SPLITS}
     elif len(parts) >= len(SPLITS):
         shared = share_out(len(parts), data.shares, f"clips in {root}")
         owned = {split: runs[start:stop] for split, (start, stop) in shared.items()}
     else:
         owned = _time_shared(runs, data.shares, root)
         notes += [f"{len(parts)} clip(s) can't be shared out, so the time of each is split"] if parts else []
-    if len(parts) < len(every):
-        short = len(every) - len(parts)
+    if short := len(every) - len(parts):
         notes.append(f"{short} clip(s) are shorter than a window of {length} frames and were skipped")
     if holed := [clip for clip in parts if is_uneven(clip.source.files)]:
         notes.append(
@@ -76,7 +71,7 @@ def plan(data: ClipsData) -> Plan:
 
 
 def _clip(frames: Frames, data: ClipsData, name: str) -> FramesPart:
-    return FramesPart(frames, range(0, frames.count, data.step), frames.known_size, resize, name)
+    return FramesPart(frames, range(0, frames.count, data.step), frames.size, resize, name)
 
 
 def _path(clip: FramesPart) -> Path:
@@ -127,15 +122,11 @@ def _find_clips(folder: Path, data: ClipsData, notes: list[str]) -> list[FramesP
 
 def _refuse_twice(clips: Sequence[FramesPart]) -> None:
     """One clip under two names (a link) would be in two splits."""
-    seen: dict[tuple[int, int], Path] = {}
-    for path in map(_path, clips):
-        stat = path.stat()
-        other = seen.setdefault((stat.st_dev, stat.st_ino), path)
-        if other != path:
-            raise SvqkitError(
-                f"{other} and {path} are one and the same: a model would be tested on what it has seen. "
-                "Remove one of them."
-            )
+    stats = [(path.stat(), path) for path in map(_path, clips)]
+    refuse_twice(
+        (((stat.st_dev, stat.st_ino), path) for stat, path in stats),
+        lambda _, both: f"{both} are one and the same: a model would be tested on what it has seen.",
+    )
 
 
 def _one_size(clips: Sequence[FramesPart]) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from svqkit.data.plan import Clip, Plan
+from svqkit.errors import SvqkitError
 
 # A part gives its frames in pieces of at most about this many bytes.
 PIECE = 16 * 2**20
@@ -27,25 +28,19 @@ class Frames:
     Attributes:
         files: those that they lie in.
         count: how many there are.
-        size: height and width of them, of image files that of the first; None where they differ.
+        size: height and width of each; (0, 0) where they may differ.
         notes: what is odd about them.
     """
 
     files: tuple[Path, ...]
     count: int
-    size: Size | None
+    size: Size
     notes: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
         """The first of the files, of a video the only one."""
         return self.files[0]
-
-    @property
-    def known_size(self) -> Size:
-        """Height and width, of frames that are all alike."""
-        assert self.size is not None
-        return self.size
 
     def read(self, wanted: Sequence[int]) -> Iterator[np.ndarray]:
         """Yield the frames with these indices, from 0, in rising order; (H, W, C) uint8, red first.
@@ -75,15 +70,31 @@ class FramesPart:
         return len(self.wanted)
 
     def read(self) -> Iterator[np.ndarray]:
-        """Yield its frames in order, (n, C, H, W) uint8, n so that a piece takes at most about 16 MB."""
+        """Yield its frames in order, (n, C, H, W) uint8, n so that a piece takes at most about 16 MB.
+
+        Raises:
+            SvqkitError: a file is truncated or damaged, or its frame has another size than the source's.
+        """
         held: list[np.ndarray] = []
-        for frame in self.source.read(self.wanted):
-            held.append(channels_first(self.fit(frame, self.size)))
+        for index, frame in zip(self.wanted, self.source.read(self.wanted), strict=True):
+            if self.source.size not in ((0, 0), frame.shape[:2]):
+                file = self.source.files[min(index, len(self.source.files) - 1)]
+                raise SvqkitError(
+                    f"{file} has {size_text(frame.shape[:2])} pixels in frame {index + 1}, expected "
+                    f"{size_text(self.source.size)} as in the first. Set `size` (source: clips), bring all frames to "
+                    "one size, or fetch the file again."
+                )
+            held.append(np.ascontiguousarray(self.fit(frame, self.size).transpose(2, 0, 1)))
             if (len(held) + 1) * held[0].nbytes > PIECE:
                 yield np.stack(held)
                 held = []
         if held:
             yield np.stack(held)
+
+
+def size_text(size: Sequence[int]) -> str:
+    """Return a size (height, width) in words: "128 × 160"."""
+    return " × ".join(map(str, size))
 
 
 def runs_of(parts: Sequence[FramesPart]) -> list[Clip]:
@@ -118,8 +129,3 @@ def plan_of_pictures(
         scale=1 / 255,
         **{"clip_names": clip_names, **about},
     )
-
-
-def channels_first(image: np.ndarray) -> np.ndarray:
-    """Turn (H, W, C) into (C, H, W)."""
-    return np.ascontiguousarray(image.transpose(2, 0, 1))

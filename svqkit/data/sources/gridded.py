@@ -82,6 +82,27 @@ class Piece:
         return any(declares_simulated(str(self.attrs.get(name, ""))) for name in ("title", "source"))
 
 
+@dataclass(frozen=True)
+class Variable:
+    """What the sources of a variable hold together, checked but not read yet.
+
+    Attributes:
+        pieces: in the order of time.
+        levels: the wanted ones; () where it has none.
+        units: those that it is read in.
+    """
+
+    name: str
+    pieces: Sequence[Piece]
+    levels: Sequence[int]
+    units: str
+
+    @property
+    def channels(self) -> list[str]:
+        """Name of each channel, such as "t2m" or "t_850"."""
+        return [f"{self.name}_{level}" for level in self.levels] or [self.name]
+
+
 def is_store(source: Source) -> bool:
     """Return whether ``source`` is a Zarr store: a folder with the marks of one, or a URL."""
     return is_url(source) or (isinstance(source, str | Path) and any((Path(source) / mark).is_file() for mark in MARKS))
@@ -145,12 +166,12 @@ def _open(source: str | Path) -> list[xr.Dataset]:
                 del variable.attrs["_FillValue"]
         return [xr.decode_cf(store, decode_times=False)]
     path = Path(source)
+    stat = path.stat()
     with path.open("rb") as file:
         head = file.read(4)
     if head == b"GRIB" or path.suffix.lower() in GRIB:
-        stat = path.stat()
         return _open_grib(str(path), stat.st_size, stat.st_mtime_ns)
-    refuse_unfit(path)
+    refuse_unfit(path, stat.st_size, stat.st_mtime_ns)
     return [xr.open_dataset(path, engine="netcdf4", decode_times=False)]
 
 
@@ -359,7 +380,8 @@ def _dates(axis: xr.DataArray, where: str) -> np.ndarray:
         raise SvqkitError(f"{where} holds no frame: its time axis is empty.")
     if values.dtype.kind in "fiu" and _dates_are_written(axis.attrs):
         # What the last number's own precision leaves open, in minutes for days since 1900 in 32 bits.
-        numbers = [*values, np.nextafter(values[-1], np.inf)] if values.dtype.kind == "f" else values
+        after = np.nextafter(values[-1], np.inf) if values.dtype.kind == "f" else values[-1]
+        numbers = np.append(values, after)
         attrs = {name: axis.attrs[name] for name in ("units", "calendar") if name in axis.attrs}
         try:
             values = xr.decode_cf(xr.Dataset({"moment": ("row", numbers, attrs)}))["moment"].values
@@ -369,9 +391,8 @@ def _dates(axis: xr.DataArray, where: str) -> np.ndarray:
                 f"calendar {attrs.get('calendar', 'standard')!r}. Write them in hours or days since a date, in the "
                 "standard calendar."
             ) from error
-        if len(values) > axis.size:
-            slack = max(slack, values[-1] - values[-2]) if values.dtype.kind == "M" else slack
-            values = values[:-1]
+        slack = max(slack, values[-1] - values[-2]) if values.dtype.kind == "M" else slack
+        values = values[:-1]
     calendar = getattr(values[0], "calendar", "") if values.dtype == object else ""
     if calendar and calendar not in STANDARD_CALENDARS:
         raise SvqkitError(
@@ -423,6 +444,22 @@ def _levels(axis: xr.DataArray, where: str) -> np.ndarray:
     if unit and unit != "hPa" and converts(unit, "hPa"):
         return np.round(convert(values, unit, "hPa"), 6)
     return values
+
+
+def refuse_unsorted(piece: Piece) -> None:
+    """Refuse times that don't rise from frame to frame.
+
+    Raises:
+        SvqkitError: they don't.
+    """
+    falls = np.flatnonzero(np.diff(piece.times) <= 0 * HOUR) + 1
+    if len(falls):
+        before, time = piece.times[falls[0] - 1 : falls[0] + 1]
+        raise SvqkitError(
+            f"{piece.where}: the time {shown_time(time)} comes {'twice' if time == before else 'out of order'} (index "
+            f"{falls[0]} of the time axis): the times of {piece.variable} don't rise. Sort them, each once: "
+            "x.sortby('time')."
+        )
 
 
 def join(pieces: Sequence[Piece]) -> list[Piece]:
@@ -505,23 +542,22 @@ def find_levels(piece: Piece, wanted: Sequence[float]) -> list[int]:
             "with isel(level=0)."
         )
     rounded = np.round(piece.levels, 3).tolist()
-    indices = [rounded.index(level) if level in rounded else -1 for level in wanted]
-    if absent := [level for level, index in zip(wanted, indices, strict=True) if index < 0]:
+    if absent := [level for level in wanted if level not in rounded]:
         raise SvqkitError(f"{piece.where}: no level {absent} of {piece.variable}; it has {there} (hPa).")
-    return indices
+    return [rounded.index(level) for level in wanted]
 
 
-def read(pieces: Sequence[Piece], times: np.ndarray, levels: Sequence[float], units: str) -> np.ndarray:
-    """Read a variable (n, level, lat, lon) float32 in ``units`` at ``times``, in order; without levels there is one.
+def read(variable: Variable, times: np.ndarray) -> np.ndarray:
+    """Read a variable (n, level, lat, lon) float32 in its units at ``times``, in order; without levels there is one.
 
     Raises:
         SvqkitError: a file can't be read to its end, or holds a value that is none.
     """
     parts = []
-    for piece in pieces:
+    for piece in variable.pieces:
         rows = np.flatnonzero(np.isin(piece.times, times))
         if len(rows):
-            parts.append(_read_rows(piece, rows, find_levels(piece, levels), units))
+            parts.append(_read_rows(piece, rows, find_levels(piece, variable.levels), variable.units))
     return np.concatenate(parts)
 
 
@@ -534,7 +570,7 @@ def _read_rows(piece: Piece, rows: np.ndarray, levels: list[int], units: str) ->
             values = block.transpose("time", ..., "lat", "lon").values[rows - rows[0]]
         values = values if chosen else values[:, None]
         values = values.astype(np.float32)
-        _refuse_missing(piece, values, rows, _unpacked(raw, _lowest(raw)), _valid_range(raw), _declared(raw))
+        _refuse_missing(piece, raw, values, piece.times[rows])
     return convert(values, piece.units, units)
 
 
@@ -580,19 +616,13 @@ def _valid_range(raw: xr.DataArray) -> tuple[float, float]:
     return low - 1e-6 * abs(low), high + 1e-6 * abs(high)
 
 
-def _refuse_missing(
-    piece: Piece,
-    values: np.ndarray,
-    rows: np.ndarray,
-    packed: np.ndarray,
-    valid: tuple[float, float],
-    declared: np.ndarray,
-) -> None:
+def _refuse_missing(piece: Piece, raw: xr.DataArray, values: np.ndarray, times: np.ndarray) -> None:
     """Refuse values (n, level, lat, lon) that are not finite, or not valid, or stand for a missing one.
 
     Raises:
         SvqkitError: there is one, with its place.
     """
+    packed, declared, valid = _unpacked(raw, _lowest(raw)), _declared(raw), _valid_range(raw)
     flat = values.reshape(*values.shape[:2], -1)  # along memory, which is many times as fast
     lows, highs = flat.min(axis=2).min(axis=0), flat.max(axis=2).max(axis=0)  # NaN where there is one
     for level, (low, high) in enumerate(zip(lows, highs, strict=True)):
@@ -614,7 +644,7 @@ def _refuse_missing(
         at = "" if piece.levels is None else f"level number {level} of those wanted, "
         raise SvqkitError(
             f"{piece.where}: {piece.variable} has {bad.sum()} value(s) {what} among the frames that are used, the "
-            f"first at time {shown_time(piece.times[rows[frame]])}, {at}lat {piece.lat[row]:g}, "
+            f"first at time {shown_time(times[frame])}, {at}lat {piece.lat[row]:g}, "
             f"lon {piece.lon[column]:g}. Fill or cut them first."
         )
 

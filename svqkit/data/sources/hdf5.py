@@ -44,19 +44,16 @@ def _elsewhere(path: Path, what: str) -> SvqkitError:
     )
 
 
-def refuse_unfit(path: Path) -> None:
+@lru_cache(maxsize=10_000)  # the same files are opened for each block of frames
+def refuse_unfit(path: Path, size: int, changed: int) -> None:
     """Refuse a file that was cut short, refers to other files, or promises more values than it stores.
+
+    ``size`` and ``changed`` are its bytes and the time of its last change.
 
     Raises:
         SvqkitError: it is such a file.
         OSError: it can't be opened.
     """
-    stat = path.stat()
-    _refuse_unfit(path, stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=10_000)  # the same files are opened for each block of frames
-def _refuse_unfit(path: Path, size: int, changed: int) -> None:
     if h5py.is_hdf5(path):
         with open_hdf5(path):
             return

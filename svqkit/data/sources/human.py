@@ -90,14 +90,15 @@ def plan(data: HumanData) -> Plan:
             sequence.
     """
     root = Path(data.root)
-    names: list[str] = []
-    lists = [_read_list(root / name, names) for name in LISTS]
+    recordings: dict[str, int] = {}
+    lists = [_read_list(root / name, recordings) for name in LISTS]
+    names = list(recordings)
     length = data.frames_in + data.frames_out
     frames = frames_of_lists(lists, length, data.step)
     paths = _existing(root, lists, frames, names, length)
     per_part = max(1, min(PART_FRAMES, PART_BYTES // (3 * data.size[0] * data.size[1])))
     images = [
-        ImageFiles(files=files, count=len(files), size=None, colour=True, one_size=False)
+        ImageFiles(files=files, count=len(files), size=(0, 0), colour=True)
         for files in (paths[start : start + per_part] for start in range(0, len(paths), per_part))
     ]
     windows = {
@@ -121,24 +122,22 @@ def plan(data: HumanData) -> Plan:
     )
 
 
-def _read_list(path: Path, names: list[str]) -> Sequences:
-    """The sequences of a list; recordings that are new are added to ``names``."""
+def _read_list(path: Path, known: dict[str, int]) -> Sequences:
+    """The sequences of a list; recordings that are new are added to ``known``, numbered in their order."""
     if not path.exists():
         raise SvqkitError(
             f"There is no list {path.absolute()}. {PUBLISHED.format(path.name)}; put it beside the folder images. "
             "For the bundled sample run `dvc pull`."
         )
     # A name that is not UTF-8 stays the file's.
-    lines = read_text(path, errors="surrogateescape").splitlines()
-    known = {name: number for number, name in enumerate(names)}
+    text = read_text(path, errors="surrogateescape")
     rows: dict[tuple[int, int, int], int] = {}
-    filled = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+    filled = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
     for number, line in filled:
         name, begin, person = _parse(line, f"{path}, line {number}")
         rows.setdefault((known.setdefault(name, len(known)), begin, person), number)
     if not rows:
         raise SvqkitError(f"{path} names no sequence; expected lines such as {LINE}. {PUBLISHED.format(path.name)}.")
-    names[:] = known
     table = np.array([(*row, number) for row, number in rows.items()], dtype=np.int64)
     recordings, begins, persons, lines = table.T
     return Sequences(path, recordings, begins, persons, lines, len(filled) - len(rows))

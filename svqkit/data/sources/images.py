@@ -23,7 +23,7 @@ from PIL import Image, ImageOps
 from svqkit.data.sources.frames import Frames, Size
 from svqkit.errors import SvqkitError
 from svqkit.settings.types import MOST_PIXELS
-from svqkit.userfiles import reading
+from svqkit.userfiles import reading, refuse_twice
 
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
@@ -100,43 +100,33 @@ def image_size(path: Path) -> Size:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFiles(Frames):
-    """The frames of a clip as image files in their order; all have the size of the first if ``one_size``."""
+    """The frames of a clip as image files in their order."""
 
     colour: bool
-    one_size: bool = True
 
     @classmethod
     def open(cls, files: Sequence[Path], colour: bool, one_size: bool = True) -> "ImageFiles":
-        """Take the files in this order.
+        """Take the files in this order; all must have the size of the first if ``one_size``. There may be none.
 
         Raises:
             SvqkitError: the first one is no image.
         """
-        size = image_size(files[0])
-        return cls(files=tuple(files), count=len(files), size=size, colour=colour, one_size=one_size)
+        size = image_size(files[0]) if files else (0, 0)
+        return cls(files=tuple(files), count=len(files), size=size if one_size else (0, 0), colour=colour)
 
     def read(self, wanted: Sequence[int]) -> Iterator[np.ndarray]:
-        """See :class:`Frames`; a file that has another size than the first is refused if ``one_size``."""
+        """See :class:`Frames`."""
         for index in wanted:
-            image = read_image(self.files[index], self.colour)
-            if self.one_size and image.shape[:2] != self.size:
-                raise SvqkitError(
-                    f"{self.files[index]} has {size_text(image.shape[:2])} pixels, the first frame of its clip, "
-                    f"{self.files[0].name}, {size_text(self.size)}. Set `size` (source: clips), bring all "
-                    "frames to one size, or remove the file."
-                )
-            yield image
+            yield read_image(self.files[index], self.colour)
 
 
 def images_in(folder: Path) -> list[Path]:
     """Return the image files of a folder in the natural order of their names, hidden ones (._x.png) left out."""
     with reading(folder, plain=False):
         names = [name for name in os.listdir(folder) if Path(name).suffix.lower() in SUFFIXES and name[0] != "."]
-    seen: dict[str, str] = {}
-    for name in names:
-        if (other := seen.setdefault(Path(name).stem, name)) != name:
-            raise SvqkitError(f"{folder} holds {other} and {name}: which is the frame? Remove one of them.")
-    return [folder / name for name in sorted(names, key=natural_key)]
+    paths = [folder / name for name in sorted(names, key=natural_key)]
+    refuse_twice(((path.stem, path) for path in paths), lambda _, both: f"{both}: which is the frame?")
+    return paths
 
 
 def natural_key(name: str) -> tuple[list[tuple[bool, int, str]], str]:
@@ -155,11 +145,6 @@ def is_uneven(files: Sequence[Path]) -> bool:
     """Return whether the numbers of files don't follow each other at one distance."""
     numbers = [frame_number(path) for path in files]
     return len({after - before for before, after in pairwise(numbers)}) > 1
-
-
-def size_text(size: Sequence[int] | None) -> str:
-    """Return a size (height, width) in words: "128 × 160"."""
-    return " × ".join(map(str, size or ()))
 
 
 def resize(image: np.ndarray, size: Size) -> np.ndarray:

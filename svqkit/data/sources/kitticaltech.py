@@ -20,8 +20,8 @@ are rounded.
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from dataclasses import dataclass
+from itertools import chain, groupby, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,7 @@ from svqkit.data.sources.images import ImageFiles, images_in, is_uneven, refuse_
 from svqkit.data.sources.video import VIDEO_SUFFIXES, open_video
 from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, KittiCaltechData, Split
+from svqkit.userfiles import refuse_twice
 
 CATEGORIES = ("city", "residential", "road")
 FIRST_TEST_SET = 6
@@ -52,14 +53,14 @@ class Kitti:
 
     Attributes:
         train, validation: the recordings for each under "clean".
-        paper_train: those to train on under "paper": the reference takes all of X_train and never opens X_val.
+        paper_trains_on_both: under "paper": the reference takes all of X_train and never opens X_val.
         title: what the files say of themselves, if they do.
         names: the files that tell which frames form a recording.
     """
 
     train: list[FramesPart]
     validation: list[FramesPart]
-    paper_train: list[FramesPart]
+    paper_trains_on_both: bool = False
     title: str = ""
     names: tuple[Path, ...] = ()
 
@@ -85,29 +86,30 @@ def plan(data: KittiCaltechData) -> Plan:
     notes: list[str] = []
     learnt, test = _kitti(data, notes), _caltech(Path(data.root) / "caltech", data, notes)
     length = data.frames_in + data.frames_out
-    every = [*learnt.train, *learnt.validation, *test]
-    used = [recording for recording in every if recording.frames >= length]
-    if len(used) < len(every):
-        count = len(every) - len(used)
-        notes.append(f"{count} recording(s) are shorter than a window of {length} frames and were left out")
-    clips = dict(zip(map(id, used), runs_of(used), strict=True))
+    every = learnt.train, learnt.validation, test
+    long = [[recording for recording in recordings if recording.frames >= length] for recordings in every]
+    if short := sum(map(len, every)) - sum(map(len, long)):
+        notes.append(f"{short} recording(s) are shorter than a window of {length} frames and were left out")
+    used = list(chain(*long))
+    runs = iter(runs_of(used))
+    train, validation, tested = ([next(runs) for _ in recordings] for recordings in long)
 
-    def windowing(*of_splits: list[FramesPart]) -> Windowing:
-        owned: dict[Split, list[Clip]] = {
-            split: [clips[id(recording)] for recording in recordings if id(recording) in clips]
-            for split, recordings in zip(SPLITS, of_splits, strict=True)
-        }
-        starts = {split: windows_from_end(runs, length, length) for split, runs in owned.items()}
-        return Windowing.consecutive(data, owned, starts)
+    def windowing(*owned: list[Clip], blue_first: tuple[Split, ...] = ()) -> Windowing:
+        clips = dict(zip(SPLITS, owned, strict=True))
+        starts = {split: windows_from_end(clips[split], length, length) for split in SPLITS}
+        return Windowing.consecutive(data, clips, starts, blue_first=blue_first)
 
-    paper = replace(windowing(learnt.paper_train, test, test), blue_first=("validation", "test"))
+    seen = train + validation if learnt.paper_trains_on_both else train
     return plan_of_pictures(
         Path(data.root),
         used,
         data.size,
         True,
         learnt.names,
-        windows={"clean": windowing(learnt.train, learnt.validation, test), "paper": paper},
+        windows={
+            "clean": windowing(train, validation, tested),
+            "paper": windowing(seen, tested, tested, blue_first=("validation", "test")),
+        },
         title=learnt.title,
         simulated=declares_simulated(learnt.title),
         notes=tuple(notes),
@@ -139,7 +141,7 @@ def _of_hickles(folder: Path, data: KittiCaltechData, notes: list[str]) -> Kitti
                 f"{folder}: X_train.hkl and X_val.hkl both have frames of {listed(shared)}: a model would be "
                 "validated on what it was trained on. Take them out of one of the two."
             )
-        return Kitti(every, validation, every, title, (*named, folder / "sources_val.hkl"))
+        return Kitti(every, validation, False, title, (*named, folder / "sources_val.hkl"))
     names = list(dict.fromkeys(recording.name for recording in every))
     held = set(names[len(names) - max(1, round(HELD_OUT * len(names))) :])
     if len(held) == len(names):
@@ -151,7 +153,7 @@ def _of_hickles(folder: Path, data: KittiCaltechData, notes: list[str]) -> Kitti
     validation = [recording for recording in every if recording.name in held]
     last = f"the last {len(held)} of {len(names)} recordings"
     notes.append(f"there is no X_val.hkl: under clean {last} are for validation")
-    return Kitti(train, validation, every, title, named)
+    return Kitti(train, validation, True, title, named)
 
 
 def _hickle_recordings(folder: Path, which: str, data: KittiCaltechData) -> tuple[list[FramesPart], str]:
@@ -174,7 +176,7 @@ def _hickle_recordings(folder: Path, which: str, data: KittiCaltechData) -> tupl
 
 def _recording(name: str, source: Frames, wanted: range, data: KittiCaltechData) -> FramesPart:
     """The ``wanted`` frames, scaled and cropped; refused where they are too narrow for that."""
-    refuse_narrow(source.known_size, data.size, source.path)
+    refuse_narrow(source.size, data.size, source.path)
     return FramesPart(source, wanted, data.size, scale_and_crop, name)
 
 
@@ -203,29 +205,25 @@ def _of_frames(folder: Path, data: KittiCaltechData, notes: list[str]) -> Kitti:
         _recording(name, ImageFiles.open(files, colour=True), range(len(files)), data) for name, files in used.items()
     ]
     train = [recording for recording in recordings if _drive(recording.name) not in wanted]
-    return Kitti(train, [recording for recording in recordings if _drive(recording.name) in wanted], train)
+    return Kitti(train, [recording for recording in recordings if _drive(recording.name) in wanted])
 
 
 def _frame_folders(folder: Path) -> dict[str, list[Path]]:
     """Name of each recording → its image files in order."""
-    found: dict[str, list[Path]] = {}
+    found: list[tuple[str, Path, list[Path]]] = []
     for parent, folders, _ in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in _NOT_FRAMES and name[0] != ".")
-        if not (images := images_in(Path(parent))):
-            continue
-        name = _name(Path(parent).relative_to(folder))
-        if name in found:
-            raise SvqkitError(
-                f"Two folders hold frames of {name}: {found[name][0].parent} and {parent}. Remove one of them, or a "
-                "model would see the recording twice."
-            )
-        found[name] = images
+        if images := images_in(Path(parent)):
+            found.append((_name(Path(parent).relative_to(folder)), Path(parent), images))
+    refuse_twice(
+        ((name, parent) for name, parent, _ in found), lambda name, both: f"Two folders hold frames of {name}: {both}."
+    )
     if not found:
         raise SvqkitError(
             f"{folder.absolute()} has no image files; expected <category>/<date>/<recording>/image_03/data/*.png "
             "or <recording>/*.png."
         )
-    return found
+    return {name: images for name, _, images in found}
 
 
 def _name(folder: Path) -> str:
@@ -251,13 +249,12 @@ def _caltech(folder: Path, data: KittiCaltechData, notes: list[str]) -> list[Fra
     if len(tested) < len(sets):
         notes.append(f"Caltech's {', '.join(path.name for path in sets if path not in tested)} are not of its test")
     recordings = []
-    for video in (video for path in tested for video in _videos(path, notes)):
-        name = f"{video.relative_to(folder).parts[0]}/{video.stem}"
+    for name, video in ((path.name, video) for path in tested for video in _videos(path, notes)):
         source = open_video(video, colour=True)
         notes += source.notes
         # Counted from 1 as the reference does: 3, 6, 9, …
         wanted = range(data.step - 1, source.count // data.step * data.step, data.step)
-        recordings.append(_recording(name, source, wanted, data))
+        recordings.append(_recording(f"{name}/{video.stem}", source, wanted, data))
     if recordings:
         return recordings
     if (folder / CACHE[0]).exists():
@@ -273,10 +270,8 @@ def _videos(folder: Path, notes: list[str]) -> list[Path]:
     found: dict[str, Path] = {}
     videos = [path for path in folder.rglob("*") if path.suffix.lower() in _KINDS and path.name[0] != "."]
     for path in sorted(videos, key=lambda path: (path.stem, _KINDS.index(path.suffix.lower()))):
-        if path.stem in found:
-            notes.append(f"{path.name} of {folder.name} was left out: {found[path.stem].name} is there too")
-        else:
-            found[path.stem] = path
+        if (taken := found.setdefault(path.stem, path)) != path:
+            notes.append(f"{path.name} of {folder.name} was left out: {taken.name} is there too")
     return list(found.values())
 
 

@@ -14,18 +14,18 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
 
 from svqkit.data.plan import Clip, Plan, Windowing, windows_from_end
 from svqkit.data.sources.frames import FramesPart, plan_of_pictures
-from svqkit.data.sources.images import ImageFiles, image_size, images_in, resize
+from svqkit.data.sources.images import ImageFiles, images_in, resize
 from svqkit.data.sources.video import Video
 from svqkit.errors import SvqkitError, choose
 from svqkit.settings.data import KTH_ACTIONS, SPLITS, KTHData, Split
-from svqkit.userfiles import read_text, reading
+from svqkit.userfiles import read_text, reading, refuse_twice
 
 SCENES = (1, 2, 3, 4)
 FAST = ("jogging", "running")
@@ -95,8 +95,7 @@ def plan(data: KTHData) -> Plan:
     taken = [found for found in inspected if found.lengths]
     of_videos = bool(listing) and not all(clip.recording.is_folder for clip in taken)
     persons = {split: getattr(data, split) for split in SPLITS}
-    seen: dict[Split, tuple[int, ...]] = {"train": data.train + data.validation}
-    seen |= {"validation": data.test, "test": data.test}
+    seen = {**persons, "train": data.train + data.validation, "validation": data.test}
     return plan_of_pictures(
         root,
         [clip.part for clip in taken],
@@ -114,19 +113,17 @@ def plan(data: KTHData) -> Plan:
 def _windowing(
     taken: Sequence[Taken], persons: Mapping[Split, Sequence[int]], data: KTHData, slow_stride: int
 ) -> Windowing:
-    length = data.frames_in + data.frames_out
-    clips: dict[Split, list[Clip]] = {split: [] for split in SPLITS}
-    starts: dict[Split, list[np.ndarray]] = {split: [np.zeros(0, np.int64)] for split in SPLITS}
-    stop = 0
-    for clip in taken:
-        stride = data.fast_stride if clip.recording.action in FAST else slow_stride
-        for frames in clip.lengths:
-            start, stop = stop, stop + frames
-            for split in SPLITS:
-                if clip.recording.person in persons[split]:
-                    clips[split].append((start, stop))
-                    starts[split].append(windows_from_end([(start, stop)], length, stride))
-    return Windowing.consecutive(data, clips, {split: np.concatenate(of_runs) for split, of_runs in starts.items()})
+    clips: dict[Split, list[Clip]] = {}
+    starts: dict[Split, np.ndarray] = {}
+    stops = np.cumsum([frames for clip in taken for frames in clip.lengths]).tolist()
+    recordings = [clip.recording for clip in taken for _ in clip.lengths]
+    for split in SPLITS:
+        runs = zip(recordings, pairwise([0, *stops]), strict=True)
+        own = [(recording, run) for recording, run in runs if recording.person in persons[split]]
+        clips[split] = [run for _, run in own]
+        strides = [data.fast_stride if recording.action in FAST else slow_stride for recording, _ in own]
+        starts[split] = windows_from_end(clips[split], data.frames_in + data.frames_out, strides)
+    return Windowing.consecutive(data, clips, starts)
 
 
 def _inspect(recording: Recording, listing: Listing | None, data: KTHData) -> Taken:
@@ -141,10 +138,8 @@ def _inspect(recording: Recording, listing: Listing | None, data: KTHData) -> Ta
     runs = [run for run in every if len(run) >= data.frames_in + data.frames_out]
     wanted = tuple(chain(*runs))
     if recording.is_folder:
-        files = tuple(frames[number] for number in wanted)
-        size = image_size(files[0]) if files else None
-        images = ImageFiles(files=files, count=len(files), size=size, colour=data.colour)
-        part = FramesPart(images, range(len(files)), data.size, resize, recording.name)
+        images = ImageFiles.open([frames[number] for number in wanted], data.colour)
+        part = FramesPart(images, range(images.count), data.size, resize, recording.name)
     else:
         part = FramesPart(video, tuple(number - 1 for number in wanted), data.size, resize, recording.name)
     return Taken(recording, part, tuple(map(len, runs)), len(every) - len(runs))
@@ -207,30 +202,17 @@ def _entries(root: Path) -> Iterator[Path]:
 def _wanted(found: Sequence[Recording], data: KTHData) -> list[Recording]:
     """Those of the persons and actions in the settings, each once, in order of person, action and scene."""
     persons = {*data.train, *data.validation, *data.test}
-    chosen: dict[str, Recording] = {}
-    for recording in found:
-        if recording.person not in persons or recording.action not in data.actions:
-            continue
-        other = chosen.setdefault(recording.name, recording)
-        if other is not recording:
-            raise SvqkitError(
-                f"{recording.name} is there twice: {other.path} and {recording.path}. Remove one of them, "
-                "or move it out of `root`."
-            )
-    return [chosen[name] for name in sorted(chosen)]
+    chosen = [recording for recording in found if recording.person in persons and recording.action in data.actions]
+    named = ((recording.name, recording.path) for recording in chosen)
+    refuse_twice(named, lambda name, both: f"{name} is there twice: {both}.")
+    return sorted(chosen, key=lambda recording: recording.name)
 
 
 def _frames(folder: Path) -> dict[int, Path]:
     """The frames of a folder by their numbers, in natural order."""
-    frames: dict[int, Path] = {}
-    for path in images_in(folder):
-        if number := _FRAME.fullmatch(path.stem):
-            other = frames.setdefault(int(number[1]), path)
-            if other != path:
-                raise SvqkitError(
-                    f"{folder} has two frames number {int(number[1])}: {other.name}, {path.name}. Remove one."
-                )
-    return frames
+    numbered = [(int(named[1]), path) for path in images_in(folder) if (named := _FRAME.fullmatch(path.stem))]
+    refuse_twice(numbered, lambda number, both: f"{folder} has two frames number {number}: {both}.")
+    return dict(numbered)
 
 
 def read_listing(root: Path) -> Listing | None:

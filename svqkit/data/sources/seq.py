@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from svqkit.data.sources.frames import Frames
-from svqkit.data.sources.images import open_image, size_text
+from svqkit.data.sources.images import open_image
 from svqkit.errors import SvqkitError
 from svqkit.settings.types import MOST_PIXELS
 from svqkit.userfiles import reading
@@ -87,24 +87,19 @@ class Seq(Frames):
         """Yield the frames with these indices, (H, W, 3) RGB or (H, W, 1) grey, uint8; others stay undecoded.
 
         Raises:
-            SvqkitError: a frame is no picture, or has another size than the header says.
+            SvqkitError: a frame is no picture.
         """
-        with self.path.open("rb") as file:
+        with reading(self.path, "a Norpix .seq video"), self.path.open("rb") as file:
             for index in wanted:
                 start, length = self.places[index]
                 file.seek(start)
                 pixels = self._decoded(file.read(length), f"{self.path}: frame {index + 1} is no picture: it")
-                if pixels.shape[:2] != self.size:
-                    raise SvqkitError(
-                        f"{self.path}: frame {index + 1} has {size_text(pixels.shape[:2])} pixels, the header says "
-                        f"{size_text(self.size)}. The file is damaged; fetch it again."
-                    )
                 yield pixels if self.colour else pixels[..., None]
 
     def _decoded(self, stored: bytes, where: str) -> np.ndarray:
         mode = "RGB" if self.colour else "L"
         if self.raw:
-            height, width = self.known_size
+            height, width = self.size
             order: tuple[str, ...] = ("raw", "BGR") if self.raw == 3 else ()
             kind = "RGB" if self.raw == 3 else "L"
             return np.asarray(Image.frombytes(kind, (width, height), stored, *order).convert(mode))

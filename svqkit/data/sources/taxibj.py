@@ -27,8 +27,8 @@ minutes, 01 to 24, on 16 × 8 cells.
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from svqkit.data.plan import Clip, Plan, Windowing
+from svqkit.data.plan import Clip, Plan, Windowing, original_range
 from svqkit.data.sources.arrayfiles import NpzMember
 from svqkit.data.sources.hdf5 import open_hdf5
 from svqkit.data.sources.units import LARGEST, stand_in
@@ -104,17 +104,12 @@ class Samples:
         Raises:
             SvqkitError: the file is damaged, or has a value that is not finite or not in [-1, 1].
         """
-        for samples in self.samples():
-            yield samples.reshape(-1, *samples.shape[2:])
-
-    def samples(self) -> Iterator[np.ndarray]:
-        """Yield the same, (n, frames, 2, H, W)."""
         frame = int(np.prod(self.inputs.shape[2:])) * max(4, self.inputs.dtype.itemsize)
         some = max(1, PIECE_BYTES // (frame * self.length))
         first = 0
         for inputs, targets in zip(_of(self.inputs, some), _of(self.targets, some), strict=True):
             both = [_to_unit(self.inputs, inputs, first), _to_unit(self.targets, targets, first)]
-            yield np.concatenate(both, axis=1)
+            yield np.concatenate(both, axis=1).reshape(-1, *inputs.shape[2:])
             first += len(inputs)
 
 
@@ -147,15 +142,14 @@ def _plan_samples(path: Path, data: TaxiBJData) -> Plan:
             f"{path} has samples of {inputs} + {targets} frames; frames_in: {data.frames_in}, frames_out: "
             f"{data.frames_out} asks for more. Ask for fewer, or use the original HDF5 files."
         )
-    clean, notes = _clean_samples(train, test, data.validation_share)
+    training, validation, notes = _clean_samples(train, test, data.validation_share)
     tested = np.arange(train.count, train.count + test.count)
-    paper: dict[Split, np.ndarray] = {"train": np.arange(train.count), "validation": tested, "test": tested}
 
-    def windowing(samples: Mapping[Split, np.ndarray]) -> Windowing:
-        clips = {split: [(start, start + train.length) for start in train.length * samples[split]] for split in SPLITS}
+    def windowing(*samples: np.ndarray) -> Windowing:
+        begins = {split: train.length * numbers for split, numbers in zip(SPLITS, samples, strict=True)}
+        clips = {split: [(start, start + train.length) for start in begins[split]] for split in SPLITS}
         # Fewer inputs than there are: the last ones, so that the targets follow.
-        starts = {split: samples[split] * train.length + inputs - data.frames_in for split in SPLITS}
-        return Windowing.consecutive(data, clips, starts)
+        return Windowing.consecutive(data, clips, {split: begins[split] + inputs - data.frames_in for split in SPLITS})
 
     if records_in(path.parent):
         notes.append(f"{path.name} is used; the HDF5 files beside it are not")
@@ -163,7 +157,10 @@ def _plan_samples(path: Path, data: TaxiBJData) -> Plan:
         parts=[train, test],
         frame_shape=(len(CHANNELS), train.inputs.shape[3], train.inputs.shape[4]),
         **FLOWS,
-        windows={"clean": windowing(clean), "paper": windowing(paper)},
+        windows={
+            "clean": windowing(training, validation, tested),
+            "paper": windowing(np.arange(train.count), tested, tested),
+        },
         files=(path,),
         extra=original_range(0.0, data.maximum, "taxis per 30 min"),
         notes=tuple(notes),
@@ -188,25 +185,23 @@ def open_samples(path: Path) -> tuple[Samples, Samples]:
                 "frames, 2, height, width), such as (20461, 4, 2, 32, 32); the 2 are inflow and outflow."
             )
     train, test = Samples(*members[:2]), Samples(*members[2:])
-    # What must agree, in an axis.
-    pairs: list[tuple[NpzMember, NpzMember, Any]] = [(train.inputs, train.targets, 0), (test.inputs, test.targets, 0)]
-    pairs += [(train.inputs, test.inputs, 1), (train.targets, test.targets, 1)]
-    pairs += [(members[0], other, slice(2, None)) for other in members[1:]]
-    for one, other, axis in pairs:
-        if one.shape[axis] != other.shape[axis]:
-            raise SvqkitError(
-                f"{path}: {one.key} has the shape {one.shape}, {other.key} {other.shape}. Inputs and targets need "
-                "equally many samples, training and test equally many frames, and all the same grid."
-            )
+    x_train, y_train, x_test, y_test = (member.shape for member in members)
+    samples_agree = (x_train[0], x_test[0]) == (y_train[0], y_test[0])
+    if not samples_agree or (x_train[1:], y_train[1:]) != (x_test[1:], y_test[1:]) or x_train[2:] != y_train[2:]:
+        raise SvqkitError(
+            f"{path}: X_train has the shape {x_train}, Y_train {y_train}, X_test {x_test}, Y_test {y_test}. Inputs and "
+            "targets need equally many samples, training and test equally many frames, and all the same grid."
+        )
     return train, test
 
 
-def _clean_samples(train: Samples, test: Samples, share: float) -> tuple[dict[Split, np.ndarray], list[str]]:
-    """Samples of each split, without those that share a frame with a later split."""
+def _clean_samples(train: Samples, test: Samples, share: float) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Samples of training and validation, without those that share a frame with a later split; and notes of these."""
     digests: list[Any] = []
     lowest: dict[Any, float] = {}
     for samples in (train, test):
-        for block in samples.samples():
+        for frames in samples.read():
+            block = frames.reshape(-1, samples.length, *frames.shape[1:])
             parts = np.split(block, [samples.inputs.shape[1]], axis=1)
             for member, part in zip((samples.inputs, samples.targets), parts, strict=True):
                 lowest[member.key] = min(lowest.get(member.key, 1), float(part.min()))
@@ -229,12 +224,7 @@ def _clean_samples(train: Samples, test: Samples, share: float) -> tuple[dict[Sp
         if len(kept) < count:
             left_out = f"{count - len(kept):,} of {count:,} {split} samples"
             notes.append(f"protocol clean: {left_out} share a frame with the {later} and are left out")
-    clean: dict[Split, np.ndarray] = {
-        "train": np.array(training, np.int64),
-        "validation": np.array(validation, np.int64),
-        "test": np.arange(train.count, train.count + test.count),
-    }
-    return clean, notes
+    return np.array(training, np.int64), np.array(validation, np.int64), notes
 
 
 def _digests(block: np.ndarray) -> list[set[bytes]]:
@@ -249,9 +239,10 @@ def _digests(block: np.ndarray) -> list[set[bytes]]:
 
 @dataclass(frozen=True)
 class Record:
-    """One of the original files, checked.
+    """One of the original files, checked; a part of the store, its whole days scaled from [low, high] to [0, 1].
 
     Attributes:
+        units: of its values: "taxis per 30 min".
         slots: how many a day has: 48 of 30 minutes, or 24 of 60.
         days: those with all their slots, datetime64[D], in the order of time.
         rows: of each the row of its first slot.
@@ -260,11 +251,28 @@ class Record:
     """
 
     path: Path
+    units: str
     slots: int
     days: np.ndarray
     rows: np.ndarray
     incomplete: int
     grid: tuple[int, int]
+    low: float = 0.0
+    high: float = 1.0
+
+    @property
+    def frames(self) -> int:
+        """How many frames it gives."""
+        return len(self.days) * self.slots
+
+    def read(self) -> Iterator[np.ndarray]:
+        """Yield a day at a time, (slots, 2, H, W) float32.
+
+        Raises:
+            SvqkitError: the file is damaged, or has a value that is not finite.
+        """
+        for values in self.values():
+            yield ((values - self.low) / (self.high - self.low)).astype(np.float32)
 
     def values(self) -> Iterator[np.ndarray]:
         """Yield taxis or bikes, (slots, 2, H, W) float64, never negative, of each whole day.
@@ -289,32 +297,9 @@ class Record:
                 if values.min() < 0 and values.max() <= 1:
                     raise SvqkitError(
                         f"{self.path}: the values of {day} lie between {values.min():g} and {values.max():g}, as if "
-                        f"scaled to [-1, 1]; expected {units_of(self.path)}. Take the original file."
+                        f"scaled to [-1, 1]; expected {self.units}. Take the original file."
                     )
                 yield np.maximum(values, 0)
-
-
-@dataclass(frozen=True)
-class Days:
-    """A part of the store: whole days of a file, scaled from [low, high] to [0, 1]."""
-
-    record: Record
-    low: float
-    high: float
-
-    @property
-    def frames(self) -> int:
-        """How many frames it gives."""
-        return len(self.record.days) * self.record.slots
-
-    def read(self) -> Iterator[np.ndarray]:
-        """Yield a day at a time, (slots, 2, H, W) float32.
-
-        Raises:
-            SvqkitError: the file is damaged, or has a value that is not finite.
-        """
-        for values in self.record.values():
-            yield ((values - self.low) / (self.high - self.low)).astype(np.float32)
 
 
 def plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
@@ -341,11 +326,7 @@ def plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
     low, high, above = _range_of(records, test)
     slots = records[0].slots
     clean = {split: _runs(days, slots, *borders[split]) for split in SPLITS}
-    paper: dict[Split, list[Clip]] = {
-        "train": _runs(days, slots, 0, test),
-        "validation": clean["test"],
-        "test": clean["test"],
-    }
+    paper = {**clean, "train": _runs(days, slots, 0, test), "validation": clean["test"]}
     incomplete = sum(record.incomplete for record in inspected)
     notes = [f"{incomplete} day(s) without all of their {slots} slots were left out"] if incomplete else []
     if high <= 1:
@@ -355,7 +336,7 @@ def plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
     if above:
         notes.append(f"{above:,} test values are above the largest one before the test, hence above 1")
     return Plan(
-        parts=[Days(record, low, high) for record in records],
+        parts=[replace(record, low=low, high=high) for record in records],
         frame_shape=(len(CHANNELS), *records[0].grid),
         **FLOWS,
         windows={"clean": Windowing.consecutive(data, clean), "paper": Windowing.consecutive(data, paper)},
@@ -363,31 +344,14 @@ def plan_records(paths: Sequence[Path], data: TaxiBJData) -> Plan:
         clip_names=[
             (f"{days[a // slots]} to {days[b // slots - 1]}", a, b) for a, b in _runs(days, slots, 0, len(days))
         ],
-        extra=original_range(low, high, units_of(records[0].path)),
+        extra=original_range(low, high, records[0].units),
         notes=tuple(notes),
     )
-
-
-def original_range(minimum: float, maximum: float, units: str) -> dict[str, float | str]:
-    """Return what 0 and 1 stand for, so that errors can be given in taxis or bikes."""
-    return {"original_minimum": minimum, "original_maximum": maximum, "original_units": units}
 
 
 def records_in(root: Path) -> list[Path]:
     """Return the files in a folder that are called as the original ones are."""
     return sorted(path for path in root.glob("*.h5") if NAME.fullmatch(path.name))
-
-
-def _parts_of(path: Path) -> tuple[str, str]:
-    named = NAME.fullmatch(path.name)
-    assert named, path  # records_in takes no others
-    return named[1], named[2]
-
-
-def units_of(path: Path) -> str:
-    """Return the units of a file of that name: "taxis per 30 min"."""
-    counted, minutes = _parts_of(path)
-    return f"{COUNTED[counted]} per {minutes} min"
 
 
 def inspect_record(path: Path) -> Record:
@@ -396,7 +360,9 @@ def inspect_record(path: Path) -> Record:
     Raises:
         SvqkitError: it can't be opened, or does not hold what the module's docstring says.
     """
-    count = 24 * 60 // int(_parts_of(path)[1])
+    named = NAME.fullmatch(path.name)
+    assert named, path  # records_in takes no others
+    count = 24 * 60 // int(named[2])
     with open_hdf5(path) as file:
         lacking = [key for key in ("data", "date") if not isinstance(file.get(key), h5py.Dataset)]
         if lacking:
@@ -427,15 +393,16 @@ def inspect_record(path: Path) -> Record:
     following = rows[:, None] + np.arange(count)
     is_whole = (slots[following] == np.arange(1, count + 1)) & (days[following] == days[rows, None])
     rows = rows[is_whole.all(axis=1)]
-    return Record(path, count, days[rows], rows, len(np.setdiff1d(days, days[rows])), shape[2:])
+    units = f"{COUNTED[named[1]]} per {named[2]} min"
+    return Record(path, units, count, days[rows], rows, len(np.setdiff1d(days, days[rows])), shape[2:])
 
 
 def _check_together(records: Sequence[Record]) -> None:
     for record in records[1:]:
-        if (record.grid, units_of(record.path)) != (records[0].grid, units_of(records[0].path)):
+        if (record.grid, record.units) != (records[0].grid, records[0].units):
             raise SvqkitError(
-                f"The files differ: {records[0].path} has {units_of(records[0].path)} on {records[0].grid}, "
-                f"{record.path} {units_of(record.path)} on {record.grid}. Give each kind a folder of its own."
+                f"The files differ: {records[0].path} has {records[0].units} on {records[0].grid}, "
+                f"{record.path} {record.units} on {record.grid}. Give each kind a folder of its own."
             )
     all_days = [(day, record.path) for record in records for day in record.days]
     for (day, path), (later, other) in pairwise(all_days):
@@ -448,14 +415,12 @@ def _check_together(records: Sequence[Record]) -> None:
 
 def _range_of(records: Sequence[Record], training_days: int) -> tuple[float, float, int]:
     """Smallest and largest value before the test, and how many test values are larger."""
-    low, high, above, number = np.inf, -np.inf, 0, 0
-    for record in records:
-        for values in record.values():
-            if number < training_days:
-                low, high = min(low, float(values.min())), max(high, float(values.max()))
-            else:
-                above += int((values > high).sum())
-            number += 1
+    low, high, above = np.inf, -np.inf, 0
+    for day, values in enumerate(values for record in records for values in record.values()):
+        if day < training_days:
+            low, high = min(low, float(values.min())), max(high, float(values.max()))
+        else:
+            above += int((values > high).sum())
     if not low < high:
         raise SvqkitError(f"{records[0].path}: every value before the test is {low:g}; there is nothing to scale by.")
     return low, high, above

@@ -16,8 +16,7 @@ import numpy as np
 from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
 
-from svqkit.data.sources.frames import Frames
-from svqkit.data.sources.images import size_text
+from svqkit.data.sources.frames import Frames, size_text
 from svqkit.data.sources.seq import Seq
 from svqkit.errors import SvqkitError
 from svqkit.settings.types import MOST_PIXELS
@@ -95,13 +94,7 @@ class Video(Frames):
                         stacklevel=2,
                     )
                 assert held is not None
-                pixels = _pixels(held, convert, self.colour)
-                if pixels.shape[:2] != self.size:
-                    raise SvqkitError(
-                        f"{self.path}: frame {index + 1} has {size_text(pixels.shape[:2])} pixels, the first one "
-                        f"{size_text(self.size)}. {AID}"
-                    )
-                yield pixels
+                yield _pixels(held, convert, self.colour)
 
 
 def open_video(path: Path, colour: bool) -> Seq | Video:

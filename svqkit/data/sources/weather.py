@@ -17,7 +17,7 @@ import numpy as np
 
 from svqkit.data.plan import Clip, Plan, Windowing, every_window
 from svqkit.data.sources import gridded
-from svqkit.data.sources.gridded import HOUR, LONG_NAMES, Piece, Source, shown_time
+from svqkit.data.sources.gridded import HOUR, LONG_NAMES, Piece, Source, Variable, shown_time
 from svqkit.data.sources.zarrstore import is_url
 from svqkit.errors import SvqkitError, hint, listed
 from svqkit.settings.data import SPLITS, Split, WeatherData
@@ -26,27 +26,6 @@ from svqkit.userfiles import refuse_escape
 PART_BYTES = 2**26
 # The netCDF library is not made for threads: two that open files at the same time crash the process.
 _ONE_READS = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Variable:
-    """What the files of a variable hold together, checked but not read yet.
-
-    Attributes:
-        pieces: in the order of time.
-        levels: the wanted ones; () where it has none.
-        units: those of its first file that gives any.
-    """
-
-    name: str
-    pieces: list[Piece]
-    levels: tuple[int, ...]
-    units: str
-
-    @property
-    def channels(self) -> list[str]:
-        """Name of each channel, such as "t2m" or "t_850"."""
-        return [f"{self.name}_{level}" for level in self.levels] or [self.name]
 
 
 @dataclass(frozen=True)
@@ -68,7 +47,7 @@ class Block:
             SvqkitError: a file can't be read to its end, or holds a value that is not a finite number.
         """
         with _ONE_READS:
-            parts = [gridded.read(of.pieces, self.times, of.levels, of.units) for of in self.variables]
+            parts = [gridded.read(variable, self.times) for variable in self.variables]
         yield np.concatenate(parts, axis=1)
 
 
@@ -220,14 +199,8 @@ def inspect_source(source: Source, variable: str, data: WeatherData) -> Piece:
 
 def _check_times(piece: Piece, hours: int) -> None:
     """Times must rise, and step by a whole part of the wanted cadence; holes are judged later, per period."""
+    gridded.refuse_unsorted(piece)
     times, steps = piece.times, np.diff(piece.times)
-    if (steps <= 0 * HOUR).any():
-        at = int(np.argmax(steps <= 0 * HOUR))
-        what = "twice" if steps[at] == 0 * HOUR else "out of order"
-        raise SvqkitError(
-            f"{piece.where}: the time {shown_time(times[at + 1])} comes {what} (index {at + 1} of the time axis). Sort "
-            "the file by time, each once."
-        )
     if not (times == times.astype("datetime64[h]")).any():
         raise SvqkitError(
             f"{piece.where}: no time is a full hour, the first is {shown_time(times[0])}. Shift them, e.g. with "
@@ -244,7 +217,7 @@ def _in_any_period(times: np.ndarray, data: WeatherData) -> np.ndarray:
     return np.any([in_period(times, getattr(data, split)) for split in SPLITS], axis=0)
 
 
-def _wanted(pieces: list[Piece], data: WeatherData) -> np.ndarray:
+def _wanted(pieces: Sequence[Piece], data: WeatherData) -> np.ndarray:
     """The times that lie in a period, on the wanted cadence, and (else) without holes.
 
     The first frame of a day is at 0 h, or, where no frame lies there (daily means at 12:00), where the files have it.
@@ -261,7 +234,7 @@ def _wanted(pieces: list[Piece], data: WeatherData) -> np.ndarray:
 
 
 def _check_period(
-    split: Split, period: tuple[str, str], times: np.ndarray, pieces: list[Piece], data: WeatherData, phase: int
+    split: Split, period: tuple[str, str], times: np.ndarray, pieces: Sequence[Piece], data: WeatherData, phase: int
 ) -> None:
     inside = times[in_period(times, period)].astype("datetime64[h]")
     if len(inside) == 0:
