@@ -16,7 +16,7 @@ import numpy as np
 import zarr
 from numpy.lib import format as npy
 
-from svqkit.data.sources.zarrstore import files_in, missing_chunks, refuse_unfit_store
+from svqkit.data.sources.zarrstore import files_in, missing_chunks, open_store, refuse_unfit_store
 from svqkit.errors import SvqkitError, choose, listed
 from svqkit.userfiles import reading, refuse_promise
 
@@ -182,16 +182,15 @@ class ZarrArray(ArrayFile):
         """
         with reading(path, "a Zarr store", AGAIN, plain=False):
             refuse_unfit_store(str(path))
-            node = zarr.open(path, mode="r")
+            node = open_store(path)
             members = node.members(max_depth=None) if isinstance(node, zarr.Group) else [("", node)]
             key = _the_key(path, [name for name, member in members if isinstance(member, zarr.Array)], key)
             node = node[key] if key else node
             _refuse_others(path, node.dtype)
-            if packed := {"scale_factor", "add_offset", "_FillValue", "missing_value"} & {*node.attrs}:
+            if packed := {"scale_factor", "add_offset"} & {*node.attrs}:
                 raise SvqkitError(
-                    f"{path}: the array has the attribute(s) {listed(packed)}: its numbers stand for others, or some "
-                    "for none, which is not looked at here. Write the values themselves, e.g. xarray's "
-                    "open_zarr(…)[name].values with zarr.save_array."
+                    f"{path}: the array is packed ({listed(packed)}), so that its numbers stand for others. Write the "
+                    "values themselves, e.g. xarray's open_zarr(…)[name].values with zarr.save_array."
                 )
             stored = sum(file.stat().st_size for file in files_in(path))
             refuse_promise(path, math.prod(node.shape) * node.dtype.itemsize, stored)
@@ -208,7 +207,7 @@ class ZarrArray(ArrayFile):
     def read(self, start: int, stop: int, count: int) -> Iterator[np.ndarray]:
         """See :class:`ArrayFile`."""
         with reading(self.path, aid=AGAIN, plain=False):
-            node: Any = zarr.open(self.path, mode="r")
+            node: Any = open_store(self.path)
             for block in self._cut(node[self.key] if self.key else node, start, stop, self.grain(count)):
                 for first in range(0, len(block), count):
                     yield block[first : first + count]

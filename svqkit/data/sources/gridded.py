@@ -18,12 +18,11 @@ import cf_xarray  # noqa: F401 (gives arrays their .cf)
 import numpy as np
 import pandas as pd
 import xarray as xr
-import zarr
 
 from svqkit.data.plan import declares_simulated
 from svqkit.data.sources.hdf5 import refuse_unfit
 from svqkit.data.sources.units import LARGEST, NAMES, convert, converts, same_unit, stand_in
-from svqkit.data.sources.zarrstore import MARKS, files_in, is_url, missing_chunks, refuse_unfit_store
+from svqkit.data.sources.zarrstore import MARKS, files_in, is_url, missing_chunks, open_store, refuse_unfit_store
 from svqkit.errors import SvqkitError, hint, listed
 from svqkit.userfiles import reading
 
@@ -156,8 +155,7 @@ def opened(source: Source) -> Iterator[list[xr.Dataset]]:
 def _open(source: str | Path) -> list[xr.Dataset]:
     if is_store(source):
         refuse_unfit_store(str(source))
-        # On a disk every array's own metadata are at hand; those put together may be older.
-        group = zarr.open_group(str(source), mode="r", use_consolidated=None if is_url(source) else False)
+        group = open_store(str(source))
         consolidated = group.metadata.consolidated_metadata is not None
         store = xr.open_zarr(str(source), chunks=None, decode_cf=False, consolidated=consolidated)
         for variable in store.variables.values() if group.metadata.zarr_format == 2 else ():
@@ -169,7 +167,8 @@ def _open(source: str | Path) -> list[xr.Dataset]:
     stat = path.stat()
     with path.open("rb") as file:
         head = file.read(4)
-    if head == b"GRIB" or path.suffix.lower() in GRIB:
+    is_netcdf = head in (b"\x89HDF", b"CDF\1", b"CDF\2", b"CDF\5")
+    if head == b"GRIB" or (path.suffix.lower() in GRIB and not is_netcdf):
         return _open_grib(str(path), stat.st_size, stat.st_mtime_ns)
     refuse_unfit(path, stat.st_size, stat.st_mtime_ns)
     return [xr.open_dataset(path, engine="netcdf4", decode_times=False)]
@@ -353,7 +352,7 @@ def inspect(source: Source, variable: str) -> Piece:
         where = name_of(source)
         notes: list[str] = []
         if is_store(source):
-            group = zarr.open_group(str(source), mode="r", use_consolidated=None if is_url(source) else False)
+            group = open_store(str(source))
             for name in (raw.name, *raw.dims):
                 notes += missing_chunks(group[name], f"{where}: {name}") if name in group else ()
         levels = [axis for name, axis in raw.coords.items() if str(name).lower() in AXES["level"]["names"]]

@@ -4,6 +4,7 @@ import math
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import zarr
@@ -37,6 +38,11 @@ def files_in(store: Path) -> list[Path]:
     return files
 
 
+def open_store(source: str | Path) -> Any:
+    """Open a Zarr store or array to read; on a disk each array by its own metadata, behind which a list may lag."""
+    return zarr.open(source, mode="r", use_consolidated=None if is_url(source) else False)
+
+
 @lru_cache(maxsize=100)  # a store may have many files, and is opened for each block of frames
 def refuse_unfit_store(source: str) -> None:
     """Refuse a store that leads elsewhere, would have to be unpickled, or promises more than it stores.
@@ -45,7 +51,7 @@ def refuse_unfit_store(source: str) -> None:
         SvqkitError: it is such a store.
     """
     stored = None if is_url(source) else sum(file.stat().st_size for file in files_in(Path(source)))
-    node = zarr.open(source, mode="r")
+    node = open_store(source)
     depth = 0 if is_url(source) else None
     arrays = node.members(max_depth=depth) if isinstance(node, zarr.Group) else [("", node)]
     for name, array in arrays:
