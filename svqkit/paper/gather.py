@@ -255,9 +255,8 @@ class _Dataset:
             for experiment, base in pairs:
                 if {experiment.name, base.name} <= there:
                     for metric in TESTED:
-                        found = vars(once(experiment.name, base.name, metric))
-                        numbers = {name: found[name] for name in CHANGES if name in found}
-                        yield {"dataset": self.name, "against": against, **numbers}
+                        found = once(experiment.name, base.name, metric)
+                        yield {"dataset": self.name, "against": against, **vars(found)}
 
 
 def compared(experiments: Sequence[Experiment]) -> dict[str, list[Pair]]:

@@ -116,13 +116,17 @@ def hard_usage(chosen: Tensor, codebook_size: int) -> Usage:
     """
     positions = _some(len(chosen))
     counts = chosen.flatten().bincount(minlength=codebook_size).cpu()
+    same = chosen[:, :, None] == chosen[:, None, :]
+    first = ~same.tril(-1).any(2)  # whether no earlier stage of the position chose the same code
+    weights, everything = same.sum(2), positions * codebook_size
+    large = {t: int((first & (weights > t * weights.amax(1, keepdim=True))).sum()) for t in THRESHOLDS}
     return Usage(
         share=counts.double() / counts.sum(),
         perplexity=perplexity(counts),
         stage_perplexity=tuple(perplexity(stage.bincount().cpu()) for stage in chosen.unbind(1)),
         dead_codes=int((counts == 0).sum()),
-        near_zero=_near_zero_shares(chosen, codebook_size),
-        codes_per_position=int(_first_of_its_code(chosen).sum()) / positions,
+        near_zero={t: (everything - count) / everything for t, count in large.items()},
+        codes_per_position=int(first.sum()) / positions,
         kurtosis=None,
         strength=counts.double() / positions,
         histogram=None,
@@ -133,20 +137,6 @@ def _some(positions: int) -> int:
     if not positions:
         raise SvqkitError("The latents have no position, so no use of a codebook can be measured. Give some.")
     return positions
-
-
-def _near_zero_shares(chosen: Tensor, codebook_size: int) -> dict[float, float]:
-    """The share of weights at or below each threshold of their position's largest, with no tensor of positions × K."""
-    weights = (chosen[:, :, None] == chosen[:, None, :]).sum(2)
-    weights, largest = weights * _first_of_its_code(chosen), weights.amax(1, keepdim=True)
-    everything = len(chosen) * codebook_size
-    return {t: (everything - int((weights > t * largest).sum())) / everything for t in THRESHOLDS}
-
-
-def _first_of_its_code(chosen: Tensor) -> Tensor:
-    """Whether no earlier stage of the position chose the same code, (positions, S)."""
-    same = chosen[:, :, None] == chosen[:, None, :]
-    return ~same.tril(-1).any(2)
 
 
 def _shape(moments: Tensor) -> tuple[float, float, float]:

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -122,8 +122,7 @@ def video_quality(results: Results, size: float) -> Evidence:
         svq, base = (scores[scores["experiment"] == name].set_index("seed")["value"] for name in names)
         changes = (svq / base - 1).dropna().tolist()  # of the seeds that both have
         if changes:
-            pair = {"dataset": dataset, "metric": "lpips", "experiment": names[0], "base": names[1]}
-            found.append(_finding(results, pair, mean_interval(changes), len(changes)))
+            found.append(_finding(results, "lpips", names, mean_interval(changes), len(changes)))
         else:
             missing.append(f"LPIPS of {names[0]} and {names[1]}, with the same seed")
     return _on_average(found, tuple(missing), "LPIPS", size)
@@ -150,20 +149,14 @@ def smooth(results: Results, worst_rise: float) -> Evidence:
     """Gather evidence that the loss never rises by more than ``worst_rise`` with SVQ before the translator."""
     rows = results.runs[results.runs["dataset"] == STUDIED].dropna(subset="largest_rise")
     rows = rows.query("studies.str.contains('stability') and kind == 'svq' and quantize_after_translator == False")
-    findings = [
-        Finding(
-            f"{TITLE}: {part['label'].iloc[0]}, largest rise of the training loss in any of its trainings",
-            worst := float(part["largest_rise"].max()),
-            worst,
-            worst,
-            trainings=len(part),
-            links=(part["notebook"].iloc[0],),
-            doubts=doubts(results, STUDIED, len(part)),
-        )
-        for _, part in rows.groupby("experiment", sort=False)
-    ]
+    findings = []
+    for experiment, part in rows.groupby("experiment", sort=False):
+        worst = float(part["largest_rise"].max())
+        what = f"{TITLE}: {part['label'].iloc[0]}, largest rise of the training loss in any of its trainings"
+        finding = _finding(results, "largest_rise", [experiment], [worst] * 3, len(part))
+        findings.append(rules.between(replace(finding, what=what), high=worst_rise))
     missing = () if findings else ("runs of study stability with SVQ before the translator, and their losses by step",)
-    return Evidence(tuple(rules.between(finding, high=worst_rise) for finding in findings), missing)
+    return Evidence(tuple(findings), missing)
 
 
 def sparse(results: Results, least_kurtosis: float, least_share: float) -> Evidence:
@@ -191,8 +184,8 @@ def mae_is_sparser(results: Results) -> Evidence:
     if trainings > 1:
         test = stats.ttest_ind(ours, theirs, equal_var=False)
         (low, high), p_value = (end / mean for end in test.confidence_interval()), float(test.pvalue)
-    pair = {"dataset": STUDIED, "metric": "kurtosis", "experiment": names["mae"], "base": names["mse"]}
-    difference = _finding(results, pair, (statistics.fmean(ours) / mean - 1, low, high, p_value), trainings)
+    numbers = statistics.fmean(ours) / mean - 1, low, high, p_value
+    difference = _finding(results, "kurtosis", names[["mae", "mse"]].tolist(), numbers, trainings)
     levels = [level(results, names[loss], "kurtosis") for loss in ("mae", "mse")]
     return Evidence((*rules.effects([difference], 1), *levels))
 
@@ -244,15 +237,7 @@ def level(results: Results, experiment: str, metric: str) -> Finding:
         SvqkitError: it was not measured.
     """
     values = values_of(results, experiment, metric)
-    about = results.experiments.set_index("experiment").loc[experiment]
-    return Finding(
-        f"{TITLE}: {metric_name(metric)} of {about['label']}",
-        *mean_interval(values)[:3],
-        relative=False,
-        trainings=len(values),
-        links=(about["notebook"],),
-        doubts=doubts(results, STUDIED, len(values)),
-    )
+    return replace(_finding(results, metric, [experiment], mean_interval(values)[:3], len(values)), relative=False)
 
 
 def values_of(results: Results, experiment: str, metric: str) -> list[float]:
@@ -332,28 +317,26 @@ def _against_base(results: Results, datasets: Sequence[str], metric: str) -> tup
 
 
 def _findings(results: Results, rows: pd.DataFrame) -> list[Finding]:
-    return [
-        _finding(results, row, (row["relative"], row["low"], row["high"], row["p_value"]), row["seeds"], row["windows"])
-        for row in rows.to_dict("records")
-    ]
+    found = []
+    for row in rows.itertuples():
+        numbers = row.relative, row.low, row.high, row.p_value
+        found.append(_finding(results, row.metric, (row.experiment, row.base), numbers, row.seeds, row.windows))
+    return found
 
 
 def _finding(
-    results: Results,
-    pair: Mapping[str, str],
-    numbers: tuple[float, float, float, float],
-    trainings: int,
-    windows: int = 0,
+    results: Results, metric: str, names: Sequence[str], numbers: Sequence[float], trainings: int, windows: int = 0
 ) -> Finding:
-    about = results.experiments.set_index("experiment").loc[[pair["experiment"], pair["base"]]]
-    names = " against ".join(about["label"])
+    """A measure of an experiment, or its change against another one on the same dataset."""
+    about = results.experiments.set_index("experiment").loc[list(names)]
+    dataset = about["dataset"].iloc[0]
     return Finding(
-        f"{dataset_title(pair['dataset'])}: {metric_name(pair['metric'])} of {names}",
+        f"{dataset_title(dataset)}: {metric_name(metric)} of {' against '.join(about['label'])}",
         *numbers,
         trainings=trainings,
         windows=windows,
         links=tuple(about["notebook"]),
-        doubts=doubts(results, pair["dataset"], trainings),
+        doubts=doubts(results, dataset, trainings),
     )
 
 
