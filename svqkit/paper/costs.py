@@ -59,10 +59,11 @@ from svqkit.settings.params import Experiment, Params
 from svqkit.settings.quantizers import NoQuantizer
 from svqkit.training.loop import Objective, journal, prepare_model
 
-COLUMNS = (
-    "dataset", "experiment", "translator", "quantizer", "form", "codebook_size", "batch_size", "frame_shape",
-    "parameters", "trainable", "flops", "step_seconds", "forward_seconds", "peak_bytes", "device", "machine", "note",
-)  # fmt: skip
+COLUMNS = {
+    "dataset": str, "experiment": str, "translator": str, "quantizer": str, "form": str, "codebook_size": int,
+    "batch_size": int, "frame_shape": str, "parameters": float, "trainable": float, "flops": float,
+    "step_seconds": float, "forward_seconds": float, "peak_bytes": float, "device": str, "machine": str, "note": str,
+}  # fmt: skip
 # A model that would take more than this share of the free memory is not run.
 FREE_SHARE = 0.8
 LEAST_ROUNDS, PATIENCE = 3, 3.0

@@ -71,7 +71,6 @@ TESTED = ("mse", "mae")  # the metrics whose errors are kept window by window
 CHANGES = (
     "dataset", "experiment", "base", "against", "metric", "relative", "low", "high", "p_value", "seeds", "windows",
 )  # fmt: skip
-COST_WORDS = ("dataset", "experiment", "translator", "quantizer", "form", "frame_shape", "device", "machine", "note")
 _COST = ["parameters", "flops", "step_seconds", "peak_bytes"]
 
 Pair = tuple[Experiment, Experiment]
@@ -128,8 +127,7 @@ def read_costs(path: Path) -> pd.DataFrame:
     """
     if not path.exists():
         return pd.DataFrame(columns=list(COSTS))
-    whole = {"codebook_size": int, "batch_size": int}
-    table = read_table(path, dict.fromkeys(COSTS, float) | dict.fromkeys(COST_WORDS, str) | whole)
+    table = read_table(path, COSTS)
     return table.assign(note=table["note"].mask(table["note"] == ""))
 
 

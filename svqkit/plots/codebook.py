@@ -16,7 +16,7 @@ from svqkit.errors import SvqkitError, listed
 from svqkit.plots.curves import dash, plain_ticks
 from svqkit.plots.names import display_name, display_names, line_styles, superscript, with_units
 from svqkit.plots.panels import Panel, Scale, draw_panels, in_rows
-from svqkit.plots.style import COLUMN_WIDTH, DIVERGING, FULL_WIDTH, heading, new_figure, use
+from svqkit.plots.style import COLUMN_WIDTH, DIVERGING, FULL_WIDTH, titled
 
 Usage = Mapping[str, Any]
 
@@ -54,8 +54,7 @@ def usage_figure(usage: Mapping[str, Usage], title: str = "Use of the codebook")
     frequency, styles, names = ranks(usage), line_styles(usage), display_names(usage)
     if frequency.empty:
         raise SvqkitError(f"There is no code to draw: in {listed(usage)} none is ever the strongest.")
-    with use():
-        figure = new_figure(FULL_WIDTH, 4.3 + 0.15 * len(usage))
+    with titled(title, FULL_WIDTH, 4.3 + 0.15 * len(usage)) as figure:
         (often, strong), weights = figure.subplots(2, 2)
         for name, one in usage.items():
             rows, colour = frequency[frequency["run"] == name], styles[name].colour
@@ -77,7 +76,6 @@ def usage_figure(usage: Mapping[str, Usage], title: str = "Use of the codebook")
         if not strong.has_data():
             _say_hard(strong)
         figure.legend(*often.get_legend_handles_labels(), loc="outside lower center")
-        heading(figure, title)
     return figure
 
 
@@ -95,12 +93,10 @@ def weights_figure(usage: Mapping[str, Usage], title: str) -> Figure:
     """
     if not usage:
         raise SvqkitError("There are no weights to draw: give the usage of one run or more.")
-    with use():
-        figure = new_figure(FULL_WIDTH, 2.8 + 0.1 * len(usage))
+    with titled(title, FULL_WIDTH, 2.8 + 0.1 * len(usage)) as figure:
         axes = figure.subplots(1, 2)
         _draw_weights(axes, usage)
         figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-        heading(figure, title)
     return figure
 
 
@@ -120,15 +116,13 @@ def similarities(name: str, matrix: np.ndarray, width: int, title: str) -> Figur
     """
     if len(matrix) < 2:
         raise SvqkitError("Similarity is of two codes or more: give a matrix (n, n) of them.")
-    with use():
-        figure = new_figure(COLUMN_WIDTH, 3.0)
+    with titled(title, COLUMN_WIDTH, 3.0) as figure:
         axes = figure.add_subplot(xlabel="Rank of the code", ylabel="Rank of the code")
         ends = (0.5, len(matrix) + 0.5, len(matrix) + 0.5, 0.5)
         image = axes.imshow(matrix, cmap=DIVERGING, norm=Normalize(-1, 1), interpolation="nearest", extent=ends)
         mean = np.abs(matrix[~np.eye(len(matrix), dtype=bool)]).mean()
         axes.set_title(f"{display_name(name)}: mean |cosine| {mean:.2f}\n(random {random_similarity(width):.2f})")
         figure.colorbar(image, ax=axes, label="Cosine similarity", shrink=0.8, aspect=25)
-        heading(figure, title)
     return figure
 
 

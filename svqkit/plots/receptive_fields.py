@@ -10,7 +10,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from svqkit.plots.names import ANATOMY
-from svqkit.plots.style import FULL_WIDTH, MISSING, SEQUENTIAL, heading, new_figure, use
+from svqkit.plots.style import FULL_WIDTH, MISSING, SEQUENTIAL, titled
 
 _COLUMNS = 5
 _SCALE = LogNorm(1e-4, 1)
@@ -19,7 +19,9 @@ _LETTERS = 27  # of the small text, on a line as wide as a panel
 
 
 def receptive_fields_figure(
-    fields: Mapping[str, Mapping[str, np.ndarray]], parameters: Mapping[str, int], title: str | None = None
+    fields: Mapping[str, Mapping[str, np.ndarray]],
+    parameters: Mapping[str, int],
+    title: str = "Where each translator looks",
 ) -> Figure:
     """Draw for each translator where its middle block looks (above) and where all of it looks (below).
 
@@ -39,8 +41,8 @@ def receptive_fields_figure(
     rows = -(-len(names) // columns)
     panel = FULL_WIDTH / _COLUMNS
     colours = colormaps[SEQUENTIAL].with_extremes(bad=MISSING)
-    with use():
-        figure = new_figure(max(columns * panel, 3.0), 0.8 + rows * (2 * panel * height / width + 0.95))
+    size = max(columns * panel, 3.0), 0.8 + rows * (2 * panel * height / width + 0.95)
+    with titled(title, *size) as figure:
         grid = figure.subplots(2 * rows, columns, squeeze=False)
         for axes in grid.flat:
             axes.set(xticks=[], yticks=[])
@@ -61,5 +63,4 @@ def receptive_fields_figure(
         label = "|∂ output in the middle / ∂ input here|, relative to the largest (grey: not at all)"
         bar = {"location": "bottom", "extend": "min", "aspect": 60, "fraction": 0.03, "shrink": 0.8}
         figure.colorbar(ScalarMappable(_SCALE, SEQUENTIAL), ax=list(grid.flat), label=label, **bar)
-        heading(figure, title or "Where each translator looks")
     return figure

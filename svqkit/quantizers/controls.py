@@ -53,11 +53,8 @@ class MLP(Quantizer):
         self.output = nn.Linear(self.width, dim)
 
     def _quantize(self, latents: Tensor) -> Quantized:
-        output = by_chunks(self, self._two_layers, rows(latents), self.width)
+        output = by_chunks(self, lambda vectors: self.output(self.hidden(vectors).relu()), rows(latents), self.width)
         return Quantized(as_map(output, latents), latents.new_zeros(()))
-
-    def _two_layers(self, vectors: Tensor) -> Tensor:
-        return self.output(self.hidden(vectors).relu())
 
 
 class Linear(Quantizer):
