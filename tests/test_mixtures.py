@@ -121,7 +121,7 @@ def test_looking_at_gumbel_shows_the_codes_of_eval_and_draws_nothing(training: b
     share = winner.flatten().bincount(minlength=20) / 32
     assert usage.share.tolist() == pytest.approx(share.tolist())
     assert usage.codes_per_position == pytest.approx(1)
-    assert usage.sparsity == pytest.approx(19 / 20)
+    assert usage.near_zero[0.1] == pytest.approx(19 / 20)
     codes = torch.tensor([19, int(winner[0, 0])])
     assert torch.equal(layer.weights_of(x, codes), weights[..., codes].transpose(1, 2).unflatten(2, (4, 4)))
     assert torch.equal(torch.get_rng_state(), state)

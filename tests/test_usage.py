@@ -54,7 +54,7 @@ def test_codes_per_position_is_the_effective_number_that_is_mixed() -> None:
 def test_near_zero_is_measured_against_the_largest_of_the_position() -> None:
     usage = of_weights([[100, 5, -40, 0.9], [0.1, -0.03, 0.04, 0.02]])
     assert usage.near_zero == {0.01: 1 / 8, 0.1: 2 / 8, 0.5: 6 / 8}
-    assert usage.sparsity == 2 / 8
+    assert usage.near_zero[0.1] == 2 / 8
     assert usage.active_codes == {0.01: 3.5, 0.1: 3, 0.5: 1}
 
 

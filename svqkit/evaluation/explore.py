@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,13 +20,11 @@ from svqkit.evaluation.codebook import spread_windows
 from svqkit.evaluation.fields import coordinates, error_fields, window_errors
 from svqkit.evaluation.significance import Comparison, compare
 from svqkit.evaluation.testset import TestSet, experiment_and_seed, sample_forecast
+from svqkit.models.simvp import SimVP
 from svqkit.quantizers import Quantized, Quantizer, Usage
 from svqkit.quantizers.base import as_map, rows
 from svqkit.training.fingerprint import settings_of_training
 from svqkit.training.runs import Run, finished_seeds, open_run
-
-if TYPE_CHECKING:
-    from svqkit.models import SimVP
 
 AT_EACH_PLACE, EVERYWHERE = "the strongest at each place", "the same ones everywhere"
 
@@ -233,7 +231,7 @@ def _check_sum(run: Run, quantizer: Quantizer, latents: Tensor) -> None:
         )
 
 
-def _error(model: "SimVP", batch: Batch, scale: Normaliser) -> Tensor:
+def _error(model: SimVP, batch: Batch, scale: Normaliser) -> Tensor:
     """MSE (C,) in physical units, in float64."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     targets = scale.physical(batch.targets).double()

@@ -21,9 +21,8 @@ from svqkit.paper.gathered import Results
 from svqkit.plots.names import dataset_title
 from svqkit.plots.table import HOW_TO_READ
 
-TABLES, FIGURES = (
-    tuple(f"{letter}{number}" for number in range(1, count + 1)) for letter, count in (("t", 9), ("f", 11))
-)
+TABLES = [f"t{number}" for number in range(1, 10)]
+FIGURES = [f"f{number}" for number in range(1, 12)]
 
 
 def write_report(

@@ -8,15 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from svqkit.errors import SvqkitError
-from svqkit.plots.fields import (
-    channel_of,
-    is_colour,
-    is_lat_lon,
-    need_variable,
-    pick_or_colour,
-    subject_of,
-    unit_of,
-)
+from svqkit.plots.fields import channel_of, is_colour, is_lat_lon, need_variable, pick_or_colour, subject_of, unit_of
 from svqkit.plots.leads import HOURS, ahead, lead_units, one_lead, pick_leads, short_units, some_leads, spread
 from svqkit.plots.mapaxes import on_map
 from svqkit.plots.names import display_names, superscript, with_units

@@ -403,14 +403,13 @@ def _latex(title: str, stem: str, parts: Sequence[Section], notes: Sequence[str]
     lines = []
     for number, part in enumerate(parts, 1):
         caption = escape_latex(f"{title}: {part.title}")
+        first = rf"\caption{{{caption}.}}" + "\n" + rf"\label{{tab:{stem}-{number}}}"
+        later = rf"\addtocounter{{table}}{{-1}}\caption{{{caption}, continued.}}"
         for page, tabulars in enumerate(_pages(part)):
             lines += [
                 r"\begin{table*}",
                 rf"\centering\footnotesize\setlength{{\tabcolsep}}{{{_SPACE:g}pt}}\setlength{{\belowcaptionskip}}{{4pt}}",
-                rf"\addtocounter{{table}}{{-1}}\caption{{{caption}, continued.}}"
-                if page
-                else rf"\caption{{{caption}.}}",
-                *([] if page else [rf"\label{{tab:{stem}-{number}}}"]),
+                later if page else first,
                 "\\\\[4pt]\n".join(tabulars) + r"\end{table*}",
             ]
     return "\n".join([*lines, rf"{{\footnotesize\noindent {escape_latex(' '.join(notes))}\par}}", ""])

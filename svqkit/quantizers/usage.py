@@ -52,11 +52,6 @@ class Usage:
     histogram: tuple[Tensor, Tensor] | None
 
     @property
-    def sparsity(self) -> float:
-        """Return the share of all weights that are at most a tenth of the largest at their position."""
-        return self.near_zero[0.1]
-
-    @property
     def active_codes(self) -> dict[float, float]:
         """Return the mean number of codes per position above each threshold of the position's largest."""
         return {threshold: len(self.share) * (1 - near) for threshold, near in self.near_zero.items()}

@@ -8,7 +8,7 @@ import re
 from dataclasses import field
 from datetime import date
 from itertools import combinations
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, dataclass_transform, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
@@ -59,18 +59,25 @@ Period = Annotated[tuple[Date, Date], BeforeValidator(_first_and_last), AfterVal
 KTH_ACTIONS = ("boxing", "handclapping", "handwaving", "walking", "jogging", "running")
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Dataset:
     """What every dataset has: where its raw files lie, and how many frames go in and come out.
 
-    ``root`` is a folder; of an array its file; of weather also one file, a Zarr store, or the URL of one.
+    ``root`` is a folder; of an array its file; of weather also one file, a Zarr store, or the URL of one. A subclass is
+    a frozen dataclass by itself, with its ``source`` as a field.
     """
 
     root: Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]*[^\x00-\x20][^\x00-\x1f]*$")]
     frames_in: Frames = 10
     frames_out: Frames = 10
     if TYPE_CHECKING:
-        source: str  # each kind has its own
+        source: str = ""  # each kind has its own
+
+    def __init_subclass__(cls, source: str) -> None:
+        cls.source = source
+        cls.__annotations__ = {"source": Literal[source], **cls.__annotations__}  # type: ignore[valid-type]
+        dataclass(frozen=True, config=STRICT, kw_only=True)(cls)
 
 
 def _apart(what: str, *names: str) -> Any:
@@ -104,8 +111,7 @@ class Offsets:
         return self
 
 
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class WeatherData(Dataset):
+class WeatherData(Dataset, source="weather"):
     """A lat-lon record in NetCDF, GRIB or Zarr: a folder per variable as WeatherBench has it, or all in one place.
 
     ``train``, ``validation`` and ``test`` are first and last date, both inclusive ("2010" is the whole year).
@@ -114,7 +120,6 @@ class WeatherData(Dataset):
     protocol "paper" where these do not follow each other.
     """
 
-    source: Literal["weather"] = "weather"
     variables: Annotated[tuple[FileName, ...], Field(min_length=1), EachOnce]
     train: Period
     validation: Period
@@ -143,8 +148,7 @@ class WeatherData(Dataset):
         return self
 
 
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class KTHData(Dataset):
+class KTHData(Dataset, source="kth"):
     """KTH actions: one video, or one folder of frames, per person, action and scene.
 
     Frames are resized to ``size`` (height, width). Windows end at the end of a run of consecutive frames and step
@@ -152,7 +156,6 @@ class KTHData(Dataset):
     step by a window's length, and the persons of the validation are trained on too, as in the reference.
     """
 
-    source: Literal["kth"] = "kth"
     train: Subjects = tuple(range(1, 15))
     validation: Subjects = (15, 16)
     test: Subjects = tuple(range(17, 26))
@@ -166,15 +169,13 @@ class KTHData(Dataset):
     _persons_apart = _apart("person", *SPLITS)
 
 
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class KittiCaltechData(Dataset):
+class KittiCaltechData(Dataset, source="kitticaltech"):
     """KITTI to train, Caltech Pedestrian to test: cars' cameras at ten frames a second.
 
     KITTI comes as PredNet's HKL files or as folders of frames; of frames, the recordings ``validation`` are for
     validation and ``unused`` (PredNet's own test) are left out. Of Caltech every ``step``-th frame is taken.
     """
 
-    source: Literal["kitticaltech"] = "kitticaltech"
     validation: Names = ("city-2011_09_26_drive_0005_sync",)
     unused: tuple[str, ...] = (
         "city-2011_09_26_drive_0104_sync",
@@ -188,15 +189,13 @@ class KittiCaltechData(Dataset):
     _recordings_apart = _apart("recording", "validation", "unused")
 
 
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class HumanData(Dataset):
+class HumanData(Dataset, source="human"):
     """Human3.6M: JPEG frames, and two lists of sequences; every ``step``-th frame is taken.
 
     The published lists put overlapping sequences of the same recordings into training and test. Protocol "paper"
     uses them as they are; "clean" takes from them the sequences of the persons ``train``, ``validation`` and ``test``.
     """
 
-    source: Literal["human"] = "human"
     train: Subjects = (1, 5, 6, 7)
     validation: Subjects = (8,)
     test: Subjects = (9, 11)
@@ -208,8 +207,7 @@ class HumanData(Dataset):
     _persons_apart = _apart("person", *SPLITS)
 
 
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class TaxiBJData(Dataset):
+class TaxiBJData(Dataset, source="taxibj"):
     """TaxiBJ: in- and outflow of Beijing's taxis on a grid, every 30 minutes, scaled to [0, 1].
 
     From the published dataset.npz, whose original ``maximum`` is not in the file, or from the HDF5 files of
@@ -217,7 +215,6 @@ class TaxiBJData(Dataset):
     period is for validation.
     """
 
-    source: Literal["taxibj"] = "taxibj"
     validation_share: Share = 0.1
     test_days: Positive = 28
     maximum: Annotated[float, Field(gt=0)] = 1292.0
@@ -239,8 +236,7 @@ class Shares:
         return self
 
 
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class ArrayData(Dataset):
+class ArrayData(Dataset, source="array"):
     """One array of your own: (clips, frames, C, H, W) or (frames, C, H, W) in an .npy, .npz or .zarr at ``root``.
 
     ``axes`` says which axes there are: NTCHW or TCHW, and of one channel that has no axis of its own NTHW or THW.
@@ -252,7 +248,6 @@ class ArrayData(Dataset):
     the step from one window to the next.
     """
 
-    source: Literal["array"] = "array"
     key: str = ""
     axes: Literal["", "NTCHW", "TCHW", "NTHW", "THW"] = ""
     shares: Shares = field(default_factory=Shares)
@@ -268,8 +263,7 @@ class ArrayData(Dataset):
         return self
 
 
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class ClipsData(Dataset):
+class ClipsData(Dataset, source="clips"):
     """A folder of your own videos, or of folders of frames.
 
     With sub-folders train, validation and test these are the splits; else clips are shared out in the order of
@@ -277,7 +271,6 @@ class ClipsData(Dataset):
     is taken, windows step by ``stride`` (0: by their length, so that they share no frame).
     """
 
-    source: Literal["clips"] = "clips"
     size: Size | None = None
     colour: bool = False
     step: Positive = 1

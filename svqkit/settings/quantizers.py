@@ -6,7 +6,7 @@ by strings since settings are read without torch. Defaults are those of the publ
 """
 
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, dataclass_transform
 
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
@@ -38,30 +38,28 @@ Levels = Annotated[
 ]
 
 
+@dataclass_transform(frozen_default=True)
 class Settings:
-    """What all have: ``name``, and in ``layer`` where the class is."""
+    """What all have: ``name``, a field, and in ``layer`` where the class is. Every subclass is a frozen dataclass."""
 
     layer: ClassVar[str]
     name: str
-    if TYPE_CHECKING:  # all kinds are dataclasses
+    if TYPE_CHECKING:
         __dataclass_fields__: ClassVar[dict[str, Any]]
 
-    def __init_subclass__(cls, layer: str) -> None:
-        cls.layer = layer
+    def __init_subclass__(cls, name: str, layer: str) -> None:
+        cls.name, cls.layer = name, layer
+        cls.__annotations__ = {"name": Literal[name], **cls.__annotations__}  # type: ignore[valid-type]
+        dataclass(frozen=True, config=STRICT)(cls)
 
 
-@dataclass(frozen=True, config=STRICT)
-class NoQuantizer(Settings, layer="svqkit.quantizers.none:NoQuantization"):
+class NoQuantizer(Settings, name="none", layer="svqkit.quantizers.none:NoQuantization"):
     """The latent vectors as they are: plain SimVP."""
 
-    name: Literal["none"] = "none"
 
-
-@dataclass(frozen=True, config=STRICT)
-class SVQSettings(Settings, layer="svqkit.quantizers.svq:SVQ"):
+class SVQSettings(Settings, name="svq", layer="svqkit.quantizers.svq:SVQ"):
     """Sparse vector quantization; see :class:`svqkit.quantizers.SVQ`."""
 
-    name: Literal["svq"] = "svq"
     codebook_size: Codes = 10_000
     hidden_dim: HiddenDim = 128
     learnable: bool = True
@@ -72,21 +70,17 @@ class SVQSettings(Settings, layer="svqkit.quantizers.svq:SVQ"):
     l1: Weight = 0.0
 
 
-@dataclass(frozen=True, config=STRICT)
-class VQSettings(Settings, layer="svqkit.quantizers.vq:VQ"):
+class VQSettings(Settings, name="vq", layer="svqkit.quantizers.vq:VQ"):
     """Vector quantization with a codebook that follows the latents as a moving average."""
 
-    name: Literal["vq"] = "vq"
     codebook_size: Codes = 1024
     decay: Decay = 0.8
     commitment_weight: Weight = 1.0
 
 
-@dataclass(frozen=True, config=STRICT)
-class MultiheadVQSettings(Settings, layer="svqkit.quantizers.vq:MultiheadVQ"):
+class MultiheadVQSettings(Settings, name="multihead_vq", layer="svqkit.quantizers.vq:MultiheadVQ"):
     """VQ of several projections of a latent at once, with one codebook for all heads."""
 
-    name: Literal["multihead_vq"] = "multihead_vq"
     codebook_size: Codes = 1024
     heads: Layers = 8
     codebook_dim: Channels = 32
@@ -95,11 +89,9 @@ class MultiheadVQSettings(Settings, layer="svqkit.quantizers.vq:MultiheadVQ"):
     commitment_weight: Weight = 1.0
 
 
-@dataclass(frozen=True, config=STRICT)
-class ResidualVQSettings(Settings, layer="svqkit.quantizers.residual:ResidualVQ"):
+class ResidualVQSettings(Settings, name="residual_vq", layer="svqkit.quantizers.residual:ResidualVQ"):
     """VQ of what earlier stages left; ``stochastic`` draws codes at random while training."""
 
-    name: Literal["residual_vq"] = "residual_vq"
     codebook_size: Codes = 1024
     num_quantizers: Layers = 8
     shared_codebook: bool = True
@@ -109,11 +101,11 @@ class ResidualVQSettings(Settings, layer="svqkit.quantizers.residual:ResidualVQ"
     commitment_weight: Weight = 1.0
 
 
-@dataclass(frozen=True, config=STRICT)
-class GroupedResidualVQSettings(Settings, layer="svqkit.quantizers.residual:GroupedResidualVQ"):
+class GroupedResidualVQSettings(
+    Settings, name="grouped_residual_vq", layer="svqkit.quantizers.residual:GroupedResidualVQ"
+):
     """Residual VQ of each group of channels on its own."""
 
-    name: Literal["grouped_residual_vq"] = "grouped_residual_vq"
     codebook_size: Codes = 1024
     num_quantizers: Layers = 8
     groups: Layers = 2
@@ -122,22 +114,18 @@ class GroupedResidualVQSettings(Settings, layer="svqkit.quantizers.residual:Grou
     commitment_weight: Weight = 1.0
 
 
-@dataclass(frozen=True, config=STRICT)
-class LFQSettings(Settings, layer="svqkit.quantizers.lfq:LFQ"):
+class LFQSettings(Settings, name="lfq", layer="svqkit.quantizers.lfq:LFQ"):
     """Lookup-free quantization: the signs of a projection to log₂ K bits."""
 
-    name: Literal["lfq"] = "lfq"
     codebook_size: PowerOfTwo = 8192
     entropy_loss_weight: Weight = 0.1
     commitment_loss_weight: Weight = 0.25
     diversity_gamma: Weight = 1.0
 
 
-@dataclass(frozen=True, config=STRICT)
-class ResidualLFQSettings(Settings, layer="svqkit.quantizers.lfq:ResidualLFQ"):
+class ResidualLFQSettings(Settings, name="residual_lfq", layer="svqkit.quantizers.lfq:ResidualLFQ"):
     """LFQ of what earlier stages left; each of ``num_quantizers`` stages has ``codebook_size`` codes of its own."""
 
-    name: Literal["residual_lfq"] = "residual_lfq"
     codebook_size: PowerOfTwo = 256
     num_quantizers: Layers = 8
     entropy_loss_weight: Weight = 0.1
@@ -145,86 +133,69 @@ class ResidualLFQSettings(Settings, layer="svqkit.quantizers.lfq:ResidualLFQ"):
     diversity_gamma: Weight = 1.0
 
 
-@dataclass(frozen=True, config=STRICT)
-class FSQSettings(Settings, layer="svqkit.quantizers.fsq:FSQ"):
+class FSQSettings(Settings, name="fsq", layer="svqkit.quantizers.fsq:FSQ"):
     """Finite scalar quantization: a projection to a few channels, each rounded to a number of levels.
 
     The published comparison doesn't have it: the levels are the FSQ paper's for about 2¹⁰ codes.
     """
 
-    name: Literal["fsq"] = "fsq"
     levels: Levels = (8, 5, 5, 5)
 
 
-@dataclass(frozen=True, config=STRICT)
-class ResidualFSQSettings(Settings, layer="svqkit.quantizers.fsq:ResidualFSQ"):
+class ResidualFSQSettings(Settings, name="residual_fsq", layer="svqkit.quantizers.fsq:ResidualFSQ"):
     """FSQ of what earlier stages left, as version 1.12.5 of the library had it."""
 
-    name: Literal["residual_fsq"] = "residual_fsq"
     levels: Levels = (8, 5, 5, 3)
     num_quantizers: Layers = 8
 
 
-@dataclass(frozen=True, config=STRICT)
-class SimVQSettings(Settings, layer="svqkit.quantizers.vq:SimVQ"):
+class SimVQSettings(Settings, name="simvq", layer="svqkit.quantizers.vq:SimVQ"):
     """VQ with a frozen random codebook behind a learned linear map.
 
     The published comparison doesn't have it: the weight is the library's, the size that of the other codebooks.
     """
 
-    name: Literal["simvq"] = "simvq"
     codebook_size: Codes = 1024
     commitment_weight: Weight = 0.25
 
 
-@dataclass(frozen=True, config=STRICT)
-class MLPSettings(Settings, layer="svqkit.quantizers.controls:MLP"):
+class MLPSettings(Settings, name="mlp", layer="svqkit.quantizers.controls:MLP"):
     """Control: SVQ's two layers without a codebook.
 
     ``hidden_dim`` and ``codebook_size`` are those of the SVQ layer to compare with. ``match`` "folded": as wide as its
     hidden layer, so as large as its folded map; "total": as many parameters as it has in all.
     """
 
-    name: Literal["mlp"] = "mlp"
     hidden_dim: Channels = 128
     match: Literal["folded", "total"] = "folded"
     codebook_size: Codes = 10_000
 
 
-@dataclass(frozen=True, config=STRICT)
-class LinearSettings(Settings, layer="svqkit.quantizers.controls:Linear"):
+class LinearSettings(Settings, name="linear", layer="svqkit.quantizers.controls:Linear"):
     """Control: one linear map."""
 
-    name: Literal["linear"] = "linear"
 
-
-@dataclass(frozen=True, config=STRICT)
-class SoftmaxSettings(Settings, layer="svqkit.quantizers.controls:Softmax"):
+class SoftmaxSettings(Settings, name="softmax", layer="svqkit.quantizers.controls:Softmax"):
     """Control: SVQ with weights that are positive and sum to 1, a convex combination of codes."""
 
-    name: Literal["softmax"] = "softmax"
     codebook_size: Codes = 10_000
     hidden_dim: HiddenDim = 128
     init: CodebookInit = "kaiming"
     temperature: Temperature = 1.0
 
 
-@dataclass(frozen=True, config=STRICT)
-class GumbelSettings(Settings, layer="svqkit.quantizers.controls:Gumbel"):
+class GumbelSettings(Settings, name="gumbel", layer="svqkit.quantizers.controls:Gumbel"):
     """Control: one code per position, drawn while training, with the gradient of a softmax at ``temperature``."""
 
-    name: Literal["gumbel"] = "gumbel"
     codebook_size: Codes = 10_000
     hidden_dim: HiddenDim = 128
     init: CodebookInit = "kaiming"
     temperature: Temperature = 1.0
 
 
-@dataclass(frozen=True, config=STRICT)
-class LISTASettings(Settings, layer="svqkit.quantizers.lista:LISTA"):
+class LISTASettings(Settings, name="lista", layer="svqkit.quantizers.lista:LISTA"):
     """Control: sparse coding by ``steps`` of learned shrinkage."""
 
-    name: Literal["lista"] = "lista"
     codebook_size: Codes = 10_000
     steps: Layers = 3
     init: CodebookInit = "kaiming"
