@@ -236,7 +236,10 @@ def changes(table: pd.DataFrame, label: str, title: str) -> Figure:
             for what, members in part.groupby("row", sort=False):
                 ticks[what] = height - (len(members) - 1) / 2
                 for found in members.sort_values("experiment", key=lambda names: names.map(every.index)).itertuples():
-                    style = styles[found.experiment] if several else LINE_STYLES[_highlighted(found.experiment)]
+                    alike = (
+                        "svq" if kind(found.experiment).split("-")[0] == "svq" else "none"
+                    )  # SVQ apart from all others
+                    style = styles[found.experiment] if several else LINE_STYLES[alike]
                     fill = {"markerfacecolor": "white"} if found.seeds == 1 else {}
                     axes.plot([found.low, found.high], [height, height], color=style.colour)
                     axes.plot(found.value, height, style.marker, color=style.colour, **fill)
@@ -264,8 +267,3 @@ def changes(table: pd.DataFrame, label: str, title: str) -> Figure:
             ]
             _legend(figure, keys)
     return figure
-
-
-def _highlighted(experiment: str) -> str:
-    """Whose look an experiment has where all others look alike: SVQ its own, the rest that of the base."""
-    return "svq" if kind(experiment).split("-")[0] == "svq" else "none"

@@ -41,11 +41,7 @@ class MLP(Quantizer):
         codebook_size: int = 10_000,
     ) -> None:
         super().__init__(dim)
-        if hidden_dim < 1 or codebook_size < 1:
-            raise SvqkitError(
-                "MLP needs hidden_dim >= 1 and codebook_size >= 1, "
-                f"got hidden_dim={hidden_dim}, codebook_size={codebook_size}."
-            )
+        self._need(1, hidden_dim=hidden_dim, codebook_size=codebook_size)
         folded = min(hidden_dim, codebook_size)
         widths = {"folded": folded, "total": _width_of_total(dim, codebook_size, folded)}
         self.width = choose(widths, match, "match")

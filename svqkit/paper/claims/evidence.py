@@ -2,9 +2,8 @@
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Literal
 
 import pandas as pd
@@ -30,13 +29,6 @@ RIVALS = ("vq", "multihead_vq", "residual_vq", "grouped_residual_vq", "lfq", "re
 
 AS_PUBLISHED = "plain"  # the form of SVQ that the paper computes
 _QUANTITIES = {"parameters": "parameters", "flops": "FLOPs", "step_seconds": "time of a training step"}
-
-JUDGES: dict[str, Callable[[Sequence[Finding]], Sequence[Finding]]] = {
-    "lower": partial(rules.effects, sign=-1),
-    "higher": partial(rules.effects, sign=1),
-    "equivalent": rules.equivalent,
-    "no_worse": rules.no_worse,
-}
 
 
 def does_svq_help(results: Results) -> dict[str, Any]:
@@ -80,7 +72,7 @@ def compared(
     Args:
         results: what was gathered.
         which: a condition on ``results.pairs``, for pandas' ``query``; it knows ``@twelve`` and ``@rivals``.
-        judge: which of the rules, see ``JUDGES``.
+        judge: a function of svqkit/paper/claims/rules.py: lower, higher, equivalent or no_worse.
         expected: "twelve" or "rivals", if all of these must be there; empty: anything.
         by: the column of ``results.pairs`` in which they are.
         holds: whether the claim needs all of the comparisons or any of them.
@@ -91,7 +83,7 @@ def compared(
     missing = (f"runs of {', '.join(absent)} with what they are compared with",) if absent else ()
     if rows.empty and not missing:
         missing = ("the runs that it compares",)
-    return Evidence(tuple(JUDGES[judge](_findings(results, rows))), missing, holds)
+    return Evidence(tuple(getattr(rules, judge)(_findings(results, rows))), missing, holds)
 
 
 def beats_base(results: Results, dataset: str, size: float = 0.0) -> Evidence:
