@@ -22,7 +22,7 @@ from svqkit import evaluation, models, plots
 from svqkit.data.prepare import prepare
 from svqkit.data.store import Store
 from svqkit.errors import SvqkitError
-from svqkit.evaluation.explore import AT_EACH_PLACE, FewCodes
+from svqkit.evaluation.explore import AT_EACH_PLACE, sum_of_few
 from svqkit.settings import quantizers as kinds
 from svqkit.settings.params import Data
 from svqkit.training.runs import Run
@@ -71,7 +71,7 @@ class Weighted:
 def kept(weights: Tensor, codes: Tensor, count: int, few: Tensor | None = None) -> Tensor:
     """What is left at each place, (P, D)."""
     latents = torch.zeros(1, codes.shape[1], len(weights), 1)
-    return FewCodes(Weighted(weights, codes), count, few)(latents).output[0, :, :, 0].T  # type: ignore[arg-type]
+    return sum_of_few(Weighted(weights, codes), latents, count, few)[0, :, :, 0].T  # type: ignore[arg-type]
 
 
 def test_the_largest_weights_in_size_stay_by_hand() -> None:

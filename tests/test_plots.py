@@ -93,8 +93,8 @@ def usage(hard: bool = False) -> dict[str, object]:
     share = np.arange(8) / 28
     found: dict[str, object] = {"share": share, "perplexity": 5.5, "dead_codes": 1}
     if not hard:
-        histogram = (np.linspace(-3, 3, 7), np.array([1, 4, 20, 20, 4, 1]))
-        found |= {"strength": share, "histogram": histogram, "sparsity": {"0.001": 0.1, "0.1": 0.6}}
+        found |= {"edges": np.linspace(-3, 3, 7), "histogram": np.array([1, 4, 20, 20, 4, 1])}
+        found |= {"strength": share, "thresholds": [0.001, 0.1], "sparsity": [0.1, 0.6]}
     return found
 
 

@@ -212,6 +212,13 @@ def test_published_numbers_are_named_by_their_source_and_never_ranked() -> None:
     assert texts.to_dict() == {"SimVP": "", "SVQ": "0.1 [1], 0.3 [1]", "Persistence": "", "Theirs": "0.2 [2]"}
 
 
+def test_a_change_that_is_there_twice_is_shown_once() -> None:
+    change = {"experiment": "kth-svq", "base": "kth-none", "metric": "mse", "relative": -0.5, "low": -0.6, "high": -0.4}
+    changes = pd.DataFrame([change | {"p_value": 0.004, "seeds": 1, "windows": 9, "label": "SVQ"}] * 2)
+    texts = shown(plots.changed(changes, "kth"))
+    assert texts.to_dict("index") == {"SVQ": {"MSE against SimVP": "−50.0 % [−60.0, −40.0], p = 0.004"}}
+
+
 @pytest.mark.parametrize(
     ("numbers", "text"),
     [

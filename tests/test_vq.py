@@ -136,5 +136,5 @@ def test_under_autocast_codes_and_moving_averages_stay_in_float32() -> None:
 
 @pytest.mark.parametrize("name", ["codebook_size", "heads", "codebook_dim"])
 def test_sizes_below_1_are_refused(name: str) -> None:
-    with pytest.raises(SvqkitError, match=f"MultiheadVQ needs {name} >= 1, got 0"):
+    with pytest.raises(SvqkitError, match=f"MultiheadVQ needs {name} >= 1, got {name}=0"):
         MultiheadVQ(4, **{name: 0})

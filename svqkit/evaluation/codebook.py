@@ -189,12 +189,17 @@ def _check(run: Run, quantizer: Quantizer, latents: Tensor, codes: Sequence[int]
 
 
 def usage_tree(usage: Usage) -> dict[str, Any]:
-    """Return a usage as plain arrays and numbers; ``sparsity`` is the share below each threshold."""
+    """Return a usage as plain arrays and numbers, as it is written; of a hard quantizer three of them.
+
+    ``histogram`` are the counts between ``edges``, ``sparsity`` the share of weights below each of ``thresholds``.
+    """
     tree = {name: value.numpy() if isinstance(value, Tensor) else value for name, value in vars(usage).items()}
     if usage.histogram is None:
         return {key: tree[key] for key in ("share", "perplexity", "dead_codes")}
-    tree["histogram"] = tuple(part.numpy() for part in usage.histogram)
-    return tree | {"sparsity": tree.pop("near_zero")}
+    near_zero, (edges, counts) = usage.near_zero, usage.histogram
+    del tree["near_zero"]
+    weights = {"histogram": counts, "sparsity": [*near_zero.values()], "edges": edges, "thresholds": [*near_zero]}
+    return tree | {name: np.asarray(value) for name, value in weights.items()}
 
 
 def measures(usage: Usage) -> dict[str, float]:
@@ -235,13 +240,10 @@ def write_codebooks(runs: Sequence[Run], store: Store, folder: Path) -> None:
 
 def write_usage(usage: Mapping[str, Usage], path: Path) -> None:
     """Write usages by name as one npz of plain arrays, ``<name>/<field>``."""
-    arrays: dict[str, Any] = {}
-    for name, of_run in usage.items():
-        tree = usage_tree(of_run)
-        if "histogram" in tree:
-            tree["edges"], tree["histogram"] = tree["histogram"]
-            tree["thresholds"], tree["sparsity"] = list(tree["sparsity"]), list(tree["sparsity"].values())
-        arrays |= {f"{name}/{key}": np.asarray(value) for key, value in tree.items()}
+    trees = {name: usage_tree(of_run) for name, of_run in usage.items()}
+    arrays: dict[str, Any] = {
+        f"{name}/{key}": np.asarray(value) for name, tree in trees.items() for key, value in tree.items()
+    }
     with replacing(path) as draft, draft.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
@@ -256,8 +258,4 @@ def read_usage(folder: str | Path) -> dict[str, dict[str, Any]]:
     for key, values in read_arrays(Path(folder) / "codebook.npz", "Run the evaluate stage: `dvc repro`.").items():
         name, _, field = key.rpartition("/")
         usage.setdefault(name, {})[field] = values
-    for tree in usage.values():
-        if "histogram" in tree:
-            tree["histogram"] = tree.pop("edges"), tree["histogram"]
-            tree["sparsity"] = dict(zip(tree.pop("thresholds").tolist(), tree["sparsity"].tolist(), strict=True))
     return usage

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
-from torch import Tensor, nn
+from torch import Tensor
+from torch.utils.hooks import RemovableHandle
 
 from svqkit.data.store import Store
 from svqkit.data.windows import Batch, Normaliser, Windows
@@ -19,13 +20,11 @@ from svqkit.evaluation.codebook import spread_windows
 from svqkit.evaluation.fields import coordinates, error_fields, window_errors
 from svqkit.evaluation.significance import Comparison, compare
 from svqkit.evaluation.testset import TestSet, experiment_and_seed, sample_forecast
+from svqkit.models.simvp import SimVP
 from svqkit.quantizers import Quantized, Quantizer, Usage
 from svqkit.quantizers.base import as_map, rows
 from svqkit.training.fingerprint import settings_of_training
 from svqkit.training.runs import Run, finished_seeds, open_run
-
-if TYPE_CHECKING:
-    from svqkit.models import SimVP
 
 AT_EACH_PLACE, EVERYWHERE = "the strongest at each place", "the same ones everywhere"
 
@@ -191,43 +190,40 @@ def error_by_codes_kept(run: Run, store: Store, usage: Usage, windows: int = 4) 
     for kept in (AT_EACH_PLACE, EVERYWHERE):
         for count in counts:
             few = None if kept == AT_EACH_PLACE else strongest[:count]
-            model.register_module("quantizer", FewCodes(quantizer, count, few))
-            found.append((kept, int(count), float((_error(model, batch, scale) / whole).mean().sqrt())))
+            with _replaced(quantizer, count, few):
+                found.append((kept, int(count), float((_error(model, batch, scale) / whole).mean().sqrt())))
     return pd.DataFrame(found, columns=["kept", "codes", "error"])
 
 
-class FewCodes(nn.Module):
-    """A quantizer that gives Σ w_k c_k over a few codes only.
+def sum_of_few(quantizer: Quantizer, latents: Tensor, count: int, few: Tensor | None) -> Tensor:
+    """Return Σ w_k c_k over a few codes only, for latents (N, D, H, W).
 
     ``few`` are their numbers; None: at each place the ``count`` codes with the largest weight there, in size.
     """
-
-    def __init__(self, quantizer: Quantizer, count: int, few: Tensor | None) -> None:
-        super().__init__()
-        self.quantizer, self.count, self.few = quantizer, count, few
-
-    def forward(self, latents: Tensor) -> Quantized:
-        # one map at a time: all weights at all of its places are in memory
-        output = torch.cat([self._sum(latent) for latent in latents.split(1)])
-        return Quantized(output, latents.new_zeros(()))
-
-    def _sum(self, latents: Tensor) -> Tensor:
-        codes = self.quantizer.codes().to(latents.device)
-        wanted = torch.arange(len(codes), device=latents.device) if self.few is None else self.few.to(latents.device)
-        if not self.count:
-            return torch.zeros_like(latents)
-        weights = rows(self.quantizer.weights_of(latents, wanted)).to(codes.dtype)
-        if self.few is None:
-            largest = weights.abs().topk(self.count, dim=1).indices
+    codes = quantizer.codes().to(latents.device)
+    wanted = torch.arange(len(codes), device=latents.device) if few is None else few.to(latents.device)
+    sums = []
+    for latent in latents.split(1):  # all weights at all places of a map are in memory
+        weights = rows(quantizer.weights_of(latent, wanted)).to(codes.dtype)
+        if few is None:
+            largest = weights.abs().topk(count, dim=1).indices
             weights = torch.zeros_like(weights).scatter(1, largest, weights.gather(1, largest))
-        return as_map(weights @ codes[wanted], latents)
+        sums.append(as_map(weights @ codes[wanted], latent))
+    return torch.cat(sums)
+
+
+def _replaced(quantizer: Quantizer, count: int, few: Tensor | None) -> RemovableHandle:
+    """Let a quantizer give the sum of few codes, as long as a ``with`` block lasts."""
+    return quantizer.register_forward_hook(
+        lambda _, given, result: Quantized(sum_of_few(quantizer, given[0], count, few), result.loss)
+    )
 
 
 def _check_sum(run: Run, quantizer: Quantizer, latents: Tensor) -> None:
     output = quantizer(latents).output
     summed = None
     if quantizer.codes().shape[1] == quantizer.dim:
-        summed = FewCodes(quantizer, 1, torch.arange(len(quantizer.codes())))(latents).output
+        summed = sum_of_few(quantizer, latents, 1, torch.arange(len(quantizer.codes())))
     if summed is None or (summed - output).abs().max() > 1e-3 * output.abs().max():
         raise SvqkitError(
             f"What {run.name} makes of a place is no sum of its codes (quantizer {run.experiment.quantizer.name!r}: "
@@ -235,7 +231,7 @@ def _check_sum(run: Run, quantizer: Quantizer, latents: Tensor) -> None:
         )
 
 
-def _error(model: "SimVP", batch: Batch, scale: Normaliser) -> Tensor:
+def _error(model: SimVP, batch: Batch, scale: Normaliser) -> Tensor:
     """MSE (C,) in physical units, in float64."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     targets = scale.physical(batch.targets).double()

@@ -28,7 +28,7 @@ class GridErrors:
     def __init__(self) -> None:
         self.count = 0
         self.sums: dict[str, Tensor] = {}
-        self._windows: Tensor | None = None
+        self._windows = torch.empty(2, 0, 1)
         self._stretches: list[Tensor] = []
         self._before: tuple[Tensor | int, int] = 0, 0
 
@@ -47,7 +47,6 @@ class GridErrors:
 
     def of_windows(self) -> dict[str, Tensor]:
         """Return the "mae" and "mse" of each window, (n, C), over leads and grid."""
-        assert self._windows is not None, "add windows first"
         return dict(zip(("mae", "mse"), self._windows[:, : self.count], strict=True))
 
     def _keep(self, over_grid: Tensor) -> None:
@@ -57,10 +56,9 @@ class GridErrors:
         that fit no large one any more: the process would grow with the windows.
         """
         stop = self.count + over_grid.shape[1]
-        if self._windows is None or stop > self._windows.shape[1]:
+        if stop > self._windows.shape[1]:
             wider = over_grid.new_empty(2, 2 * stop, over_grid.shape[2])
-            if self._windows is not None:
-                wider[:, : self.count] = self._windows[:, : self.count]
+            wider[:, : self.count] = self._windows[:, : self.count]
             self._windows = wider
         self._windows[:, self.count : stop] = over_grid
 
@@ -108,13 +106,12 @@ class AnomalyCorrelation:
 
     def __init__(self, weights: Tensor) -> None:
         self.weights = weights[:, None]
-        self.sums: Tensor | None = None
+        self.sums = torch.zeros(())
 
     def add(self, prediction: Tensor, truth: Tensor, climatology: Tensor) -> None:
         """Add windows; all (B, L, C, H, W)."""
         parts = [self._sums(*part) for part in _by_channels(prediction, truth, climatology)]
-        sums = torch.cat(parts, dim=2)
-        self.sums = sums if self.sums is None else self.sums + sums
+        self.sums = self.sums + torch.cat(parts, dim=2)
 
     def _sums(self, prediction: Tensor, truth: Tensor, climatology: Tensor) -> Tensor:
         """The nine sums (9, L, C) that ``_correlation`` needs, in float64."""
@@ -129,15 +126,11 @@ class AnomalyCorrelation:
 
     def value(self) -> Tensor:
         """Return the ACC (L, C); NaN where forecast or truth has no anomaly at all, as for climatology itself."""
-        return _correlation(self._all())
+        return _correlation(self.sums)
 
     def over_leads(self) -> Tensor:
         """Return the ACC (C,) with the sums running over lead times too."""
-        return _correlation(self._all().sum(1))
-
-    def _all(self) -> Tensor:
-        assert self.sums is not None, "add windows first"
-        return self.sums
+        return _correlation(self.sums.sum(1))
 
 
 def _correlation(sums: Tensor) -> Tensor:

@@ -13,15 +13,7 @@ from svqkit.training.runs import Run
 
 T = TypeVar("T")
 
-SCORES = {
-    "experiment": str,
-    "seed": int,
-    "protocol": str,
-    "channel": str,
-    "metric": str,
-    "lead": int,
-    "value": float,
-}
+SCORES = {"experiment": str, "seed": int, "protocol": str, "channel": str, "metric": str, "lead": int, "value": float}
 MEASURES = {"experiment": str, "seed": int, "metric": str, "value": float}
 AGAIN = "Run the evaluate stage: `dvc repro`."
 

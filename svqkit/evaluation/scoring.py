@@ -45,7 +45,7 @@ class GridScores:
     def table(self) -> pd.DataFrame:
         """Return the scores by channel, metric and lead."""
         means = grid_means(self.grids, self.weights)
-        if self.correlation.sums is not None:
+        if self.correlation.sums.ndim:
             means["acc"] = torch.cat([self.correlation.over_leads()[None], self.correlation.value()])
         scored = {metric: values for metric, values in means.items() if metric not in self.left_out}
         return pd.DataFrame([row for metric, values in scored.items() for row in self._rows(metric, values)])

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from svqkit.models import translators
+from svqkit.quantizers.base import in_eval_mode
 from svqkit.settings.params import Model
 
 # Learned scales of branches start below this (1e-6 to 0.01), so that every block starts as nearly the identity.
@@ -74,16 +75,12 @@ def receptive_field(module: nn.Module, inputs: Tensor, random: torch.Generator) 
         inputs: x (n, C, H, W).
         random: for the channels k_n.
     """
-    training, learned = module.training, [parameter for parameter in module.parameters() if parameter.requires_grad]
-    module.eval().requires_grad_(False)  # only the gradient for the input is wanted
     fields = []
-    for x in inputs.split(1):
-        x = x.clone().requires_grad_()
-        y = module(x)[0, :, inputs.shape[2] // 2, inputs.shape[3] // 2]
-        chosen = int(torch.randint(len(y), (), generator=random))
-        (gradient,) = torch.autograd.grad(y[chosen], x)
-        fields.append(gradient[0].abs().mean(0))
-    module.train(training)
-    for parameter in learned:
-        parameter.requires_grad_()
+    with in_eval_mode(module):
+        for x in inputs.split(1):
+            x = x.clone().requires_grad_()
+            y = module(x)[0, :, inputs.shape[2] // 2, inputs.shape[3] // 2]
+            chosen = int(torch.randint(len(y), (), generator=random))
+            (gradient,) = torch.autograd.grad(y[chosen], x)
+            fields.append(gradient[0].abs().mean(0))
     return torch.stack(fields).mean(0).numpy()

@@ -30,7 +30,6 @@ that makes it until it is freed: the same numbers on each run, which neither the
 system has not taken back yet disturbs; buffers that an operation has inside itself are not seen.
 """
 
-import math
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -60,15 +59,15 @@ from svqkit.settings.params import Experiment, Params
 from svqkit.settings.quantizers import NoQuantizer
 from svqkit.training.loop import Objective, journal, prepare_model
 
-COLUMNS = (
-    "dataset", "experiment", "translator", "quantizer", "form", "codebook_size", "batch_size", "frame_shape",
-    "parameters", "trainable", "flops", "step_seconds", "forward_seconds", "peak_bytes", "device", "machine", "note",
-)  # fmt: skip
+COLUMNS = {
+    "dataset": str, "experiment": str, "translator": str, "quantizer": str, "form": str, "codebook_size": int,
+    "batch_size": int, "frame_shape": str, "parameters": float, "trainable": float, "flops": float,
+    "step_seconds": float, "forward_seconds": float, "peak_bytes": float, "device": str, "machine": str, "note": str,
+}  # fmt: skip
 # A model that would take more than this share of the free memory is not run.
 FREE_SHARE = 0.8
 LEAST_ROUNDS, PATIENCE = 3, 3.0
 _COUNTS = ("parameters", "trainable", "peak_bytes")
-_UNMEASURED = (*_COUNTS, "flops", "step_seconds", "forward_seconds")
 
 
 @dataclass(frozen=True)
@@ -272,10 +271,8 @@ class Subject:
 
     def parameters(self) -> tuple[int, int]:
         """Return how many parameters the model has, and how many of them are trained."""
-        counts = [
-            (parameter.numel(), parameter.numel() * parameter.requires_grad) for parameter in self.model.parameters()
-        ]
-        return sum(every for every, _ in counts), sum(trained for _, trained in counts)
+        every = [*self.model.parameters()]
+        return sum(one.numel() for one in every), sum(one.numel() for one in every if one.requires_grad)
 
     @torch.no_grad()
     def flops(self) -> float:
@@ -328,10 +325,8 @@ class Subject:
 
     def _held_bytes(self) -> int:
         """Bytes of what stays from step to step: parameters, buffers, Adam's moments."""
-        moments = [
-            tensor for state in self.optimizer.state.values() for tensor in state.values() if isinstance(tensor, Tensor)
-        ]
-        return sum(parameter.nbytes for parameter in [*self.model.parameters(), *self.model.buffers(), *moments])
+        kept = [*self.model.parameters(), *self.model.buffers(), *tree_leaves(dict(self.optimizer.state))]
+        return sum(tensor.nbytes for tensor in kept if isinstance(tensor, Tensor))
 
     def _step_bytes(self, samples: int | None = None) -> int:
         """The most bytes at a time that a step adds to what is held."""
@@ -416,7 +411,6 @@ def settings_of_case(case: Case, batch_size: int, frame_shape: tuple[int, int, i
         "codebook_size": case.codebook_size,
         "batch_size": batch_size,
         "frame_shape": " × ".join(map(str, frame_shape)),
-        **dict.fromkeys(_UNMEASURED, math.nan),
     }
 
 

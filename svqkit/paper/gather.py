@@ -57,10 +57,9 @@ from svqkit.atomic import replacing
 from svqkit.data.plan import declares_simulated
 from svqkit.errors import SvqkitError, exit_status
 from svqkit.evaluation.significance import compare
-from svqkit.models.translators.anatomy import ANATOMY
 from svqkit.ownfiles import read_netcdf, read_table
 from svqkit.paper.costs import COLUMNS as COSTS
-from svqkit.plots.names import FAMILIES, variable_of
+from svqkit.plots.names import ANATOMY, FAMILIES, variable_of
 from svqkit.settings.params import Experiment, Params, load_params
 from svqkit.settings.quantizers import QUANTIZERS
 from svqkit.training import journal
@@ -72,7 +71,6 @@ TESTED = ("mse", "mae")  # the metrics whose errors are kept window by window
 CHANGES = (
     "dataset", "experiment", "base", "against", "metric", "relative", "low", "high", "p_value", "seeds", "windows",
 )  # fmt: skip
-COST_WORDS = ("dataset", "experiment", "translator", "quantizer", "form", "frame_shape", "device", "machine", "note")
 _COST = ["parameters", "flops", "step_seconds", "peak_bytes"]
 
 Pair = tuple[Experiment, Experiment]
@@ -129,8 +127,7 @@ def read_costs(path: Path) -> pd.DataFrame:
     """
     if not path.exists():
         return pd.DataFrame(columns=list(COSTS))
-    whole = {"codebook_size": int, "batch_size": int}
-    table = read_table(path, dict.fromkeys(COSTS, float) | dict.fromkeys(COST_WORDS, str) | whole)
+    table = read_table(path, COSTS)
     return table.assign(note=table["note"].mask(table["note"] == ""))
 
 
@@ -256,9 +253,8 @@ class _Dataset:
             for experiment, base in pairs:
                 if {experiment.name, base.name} <= there:
                     for metric in TESTED:
-                        found = vars(once(experiment.name, base.name, metric))
-                        numbers = {name: found[name] for name in CHANGES if name in found}
-                        yield {"dataset": self.name, "against": against, **numbers}
+                        found = once(experiment.name, base.name, metric)
+                        yield {"dataset": self.name, "against": against, **vars(found)}
 
 
 def compared(experiments: Sequence[Experiment]) -> dict[str, list[Pair]]:
@@ -327,7 +323,7 @@ def codes(experiment: Experiment) -> int | None:
 def family(experiment: Experiment) -> str:
     """Return what mixes positions in the translator: CNN, Transformer or MLP; "Other" for one of the user's own."""
     anatomy = ANATOMY.get(experiment.model.translator)
-    return FAMILIES[anatomy.family] if anatomy else "Other"
+    return FAMILIES[anatomy["family"]] if anatomy else "Other"
 
 
 def settings_of(experiment: Experiment) -> dict[str, Any]:

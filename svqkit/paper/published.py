@@ -116,15 +116,11 @@ def beside(scores: pd.DataFrame, metrics: list[str], others: bool = True) -> pd.
         numbers = numbers.assign(row=numbers["row"].fillna(numbers["method"]))
         for (channel, metric), part in ours.groupby(["channel", "metric"], sort=False):
             quoted = numbers[(numbers["variable"] == channel) & (numbers["metric"] == metric)]
-            if channel == "mean":
-                section, of_variable = f"{dataset}, beside published", ""
-            elif quoted.empty:
+            of_variable = "" if channel == "mean" else f" of {channel}"
+            if of_variable and quoted.empty:
                 continue
-            else:
-                section, of_variable = (
-                    f"{dataset}, {metric_name(metric)} by variable, beside published",
-                    f" of {channel}",
-                )
+            kind = f"{metric_name(metric)} by variable, " if of_variable else ""
+            section = f"{dataset}, {kind}beside published"
             found += [
                 measured(part.assign(extra=f"protocol paper{of_variable}"), section, extra="extra"),
                 published_cells(quoted, section, f"{metric_name(metric)}{of_variable}, published"),

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import struct
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,13 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from svqkit.atomic import replacing
-from svqkit.paper.claims import RULES, Answer, Verdict, does_svq_help
+from svqkit.paper.claims import RULES, Verdict, does_svq_help
 from svqkit.paper.gathered import Results
 from svqkit.plots.names import dataset_title
 from svqkit.plots.table import HOW_TO_READ
 
-TABLES, FIGURES = (
-    tuple(f"{letter}{number}" for number in range(1, count + 1)) for letter, count in (("t", 9), ("f", 11))
-)
-CSS = {Answer.REPRODUCED: "yes", Answer.NOT_REPRODUCED: "no", Answer.OPEN: "open"}
+TABLES = [f"t{number}" for number in range(1, 10)]
+FIGURES = [f"f{number}" for number in range(1, 12)]
 
 
 def write_report(
@@ -46,6 +43,7 @@ def write_report(
     folder = reports / results.profile
     about = results.runs.drop_duplicates("dataset")
     simulated = about.loc[about["simulated"], "dataset"].tolist()
+    drawn = sorted(folder.glob("figures/*.png"))
     content = {
         "profile": results.profile,
         "datasets": [
@@ -64,17 +62,12 @@ def write_report(
         "trainings": int((results.runs["seed"] >= 0).sum()),
         "short": does_svq_help(results),
         "verdicts": verdicts,
-        "css": CSS,
-        "counts": Counter(str(verdict.alone) for verdict in verdicts),
-        "settled": sum(verdict.answer is not Answer.OPEN for verdict in verdicts),
-        "doubts": list(dict.fromkeys(doubt for verdict in verdicts for doubt in verdict.doubts)),
         "rules": RULES.split("\n\n"),
         "how_to_read": HOW_TO_READ,
-        "notebooks": f"{results.profile}/notebooks/",
         "tables": _tables(reports, folder),
         "figures": [
-            {**asked, "pictures": [_picture(reports, path) for path in _drawn(folder, asked["key"])]}
-            for asked in _asked(folder / "notebooks" / "paper_figures.ipynb", FIGURES)
+            {**one, "pictures": [_picture(reports, path) for path in drawn if path.stem.split("_")[0] == one["key"]]}
+            for one in _asked(folder / "notebooks" / "paper_figures.ipynb", FIGURES)
         ],
         "provenance": provenance,
     }
@@ -110,10 +103,6 @@ def _tables(reports: Path, folder: Path) -> list[dict[str, Any]]:
         table["html"] = text.replace('href="../', f'href="{folder.name}/')
         table["files"] = _links(reports, folder.glob(f"tables/{table['key']}.*"))
     return tables
-
-
-def _drawn(folder: Path, key: str) -> list[Path]:
-    return sorted(path for path in folder.glob("figures/*.png") if path.stem.split("_")[0] == key)
 
 
 def _picture(reports: Path, path: Path) -> dict[str, Any]:

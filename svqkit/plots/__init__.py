@@ -13,7 +13,6 @@ from svqkit.plots.names import (
     display_name,
     display_names,
     field_name,
-    kind,
     line_styles,
     metric_name,
     study_title,

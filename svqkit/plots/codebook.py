@@ -16,7 +16,7 @@ from svqkit.errors import SvqkitError, listed
 from svqkit.plots.curves import dash, plain_ticks
 from svqkit.plots.names import display_name, display_names, line_styles, superscript, with_units
 from svqkit.plots.panels import Panel, Scale, draw_panels, in_rows
-from svqkit.plots.style import COLUMN_WIDTH, DIVERGING, FULL_WIDTH, heading, new_figure, use
+from svqkit.plots.style import COLUMN_WIDTH, DIVERGING, FULL_WIDTH, titled
 
 Usage = Mapping[str, Any]
 
@@ -42,9 +42,8 @@ def usage_figure(usage: Mapping[str, Usage], title: str = "Use of the codebook")
 
     Args:
         usage: by experiment, a mapping with ``share`` (K,), for each code the share of positions where it is the
-            strongest; ``perplexity`` of it; ``dead_codes``, how many never are; and, None of a hard quantizer,
-            ``strength`` (K,), the mean size of each code's weight, ``histogram`` and ``sparsity``, see
-            :func:`weights_figure`.
+            strongest; ``perplexity`` of it; ``dead_codes``, how many never are; and, not of a hard quantizer,
+            ``strength`` (K,), the mean size of each code's weight, and what :func:`weights_figure` draws.
         title: what the figure shows.
 
     Raises:
@@ -55,14 +54,13 @@ def usage_figure(usage: Mapping[str, Usage], title: str = "Use of the codebook")
     frequency, styles, names = ranks(usage), line_styles(usage), display_names(usage)
     if frequency.empty:
         raise SvqkitError(f"There is no code to draw: in {listed(usage)} none is ever the strongest.")
-    with use():
-        figure = new_figure(FULL_WIDTH, 4.3 + 0.15 * len(usage))
+    with titled(title, FULL_WIDTH, 4.3 + 0.15 * len(usage)) as figure:
         (often, strong), weights = figure.subplots(2, 2)
         for name, one in usage.items():
             rows, colour = frequency[frequency["run"] == name], styles[name].colour
             style = {"color": colour, "linestyle": dash(name)}
             often.plot(rows["rank"], rows["share"], marker=_marker(rows), label=_facts(names[name], one), **style)
-            if one.get("strength") is not None:
+            if "strength" in one:
                 strength = np.sort(np.asarray(one["strength"]))[::-1]
                 strong.plot(np.arange(1, len(strength) + 1), strength, marker=_marker(strength), **style)
         for axes in (often, strong):
@@ -78,7 +76,6 @@ def usage_figure(usage: Mapping[str, Usage], title: str = "Use of the codebook")
         if not strong.has_data():
             _say_hard(strong)
         figure.legend(*often.get_legend_handles_labels(), loc="outside lower center")
-        heading(figure, title)
     return figure
 
 
@@ -86,9 +83,9 @@ def weights_figure(usage: Mapping[str, Usage], title: str) -> Figure:
     """Draw how the weights on codes are distributed, beside the normal curve, and how many are near zero.
 
     Args:
-        usage: by name, which stands in the legend, ``histogram``: edges (n + 1,) and counts (n,) of all weights in
-            standard deviations; and ``sparsity``: by threshold, the share of weights that are smaller, in size, than
-            that share of the largest at their position.
+        usage: by name, which stands in the legend, ``edges`` (n + 1,) and ``histogram`` (n,): the counts of all weights
+            in standard deviations; and ``thresholds`` and ``sparsity`` (m,): the share of weights that are smaller, in
+            size, than that share of the largest at their position.
         title: what the figure shows.
 
     Raises:
@@ -96,12 +93,10 @@ def weights_figure(usage: Mapping[str, Usage], title: str) -> Figure:
     """
     if not usage:
         raise SvqkitError("There are no weights to draw: give the usage of one run or more.")
-    with use():
-        figure = new_figure(FULL_WIDTH, 2.8 + 0.1 * len(usage))
+    with titled(title, FULL_WIDTH, 2.8 + 0.1 * len(usage)) as figure:
         axes = figure.subplots(1, 2)
         _draw_weights(axes, usage)
         figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-        heading(figure, title)
     return figure
 
 
@@ -121,15 +116,13 @@ def similarities(name: str, matrix: np.ndarray, width: int, title: str) -> Figur
     """
     if len(matrix) < 2:
         raise SvqkitError("Similarity is of two codes or more: give a matrix (n, n) of them.")
-    with use():
-        figure = new_figure(COLUMN_WIDTH, 3.0)
+    with titled(title, COLUMN_WIDTH, 3.0) as figure:
         axes = figure.add_subplot(xlabel="Rank of the code", ylabel="Rank of the code")
         ends = (0.5, len(matrix) + 0.5, len(matrix) + 0.5, 0.5)
         image = axes.imshow(matrix, cmap=DIVERGING, norm=Normalize(-1, 1), interpolation="nearest", extent=ends)
         mean = np.abs(matrix[~np.eye(len(matrix), dtype=bool)]).mean()
         axes.set_title(f"{display_name(name)}: mean |cosine| {mean:.2f}\n(random {random_similarity(width):.2f})")
         figure.colorbar(image, ax=axes, label="Cosine similarity", shrink=0.8, aspect=25)
-        heading(figure, title)
     return figure
 
 
@@ -213,17 +206,14 @@ def _draw_weights(panels: Sequence[Axes], usage: Mapping[str, Usage]) -> None:
     density, near_zero = panels
     styles, names = line_styles(usage), display_names(usage)
     for name, one in usage.items():
-        if one.get("histogram") is None:
+        if "histogram" not in one:
             continue
-        edges, counts = (np.asarray(part, dtype=float) for part in one["histogram"])
+        edges, counts = (np.asarray(one[part], dtype=float) for part in ("edges", "histogram"))
         colour = styles[name].colour
         density.stairs(counts / (counts.sum() * np.diff(edges)), edges, baseline=None, color=colour, linewidth=1)
-        if one.get("sparsity") is not None:
-            below = {float(limit): share for limit, share in one["sparsity"].items()}
-            label = f"{names[name]} (kurtosis {float(one['kurtosis']):.1f})" if "kurtosis" in one else names[name]
-            style = {"color": colour, "marker": styles[name].marker, "markerfacecolor": "none", "label": label}
-            style["linestyle"] = dash(name)
-            near_zero.plot(sorted(below), [below[limit] for limit in sorted(below)], **style)
+        label = f"{names[name]} (kurtosis {float(one['kurtosis']):.1f})" if "kurtosis" in one else names[name]
+        style = {"color": colour, "marker": styles[name].marker, "markerfacecolor": "none", "label": label}
+        near_zero.plot(one["thresholds"], one["sparsity"], linestyle=dash(name), **style)
     if not density.has_data():
         for axes in panels:
             _say_hard(axes)
@@ -235,7 +225,7 @@ def _draw_weights(panels: Sequence[Axes], usage: Mapping[str, Usage]) -> None:
     density.set_title("Distribution of all weights")
     near_zero.set(xscale="log", ylim=(0, 1.03), ylabel="Share of weights below")
     near_zero.set(xlabel="Size, as a share of the largest at its position", title="How many weights are near zero")
-    limits = near_zero.lines[0].get_xdata() if near_zero.lines else []
+    limits = near_zero.lines[0].get_xdata()
     near_zero.set_xticks(limits, [f"{limit:g}" for limit in limits])
     near_zero.set_xticks([], minor=True)
     for axes in panels:

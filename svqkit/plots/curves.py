@@ -1,6 +1,6 @@
 """Lines with their bands over seeds, and changes with their intervals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ from svqkit.plots.names import (
     variable_of,
     with_units,
 )
-from svqkit.plots.style import COLUMN_WIDTH, FULL_WIDTH, heading, new_figure, use
+from svqkit.plots.style import COLUMN_WIDTH, FULL_WIDTH, titled
 from svqkit.plots.table import change_text
 
 _FEW = 6  # so many numbers stand below a narrow panel
@@ -76,11 +76,10 @@ def lines(
     every = baselines_last(table[line].unique())
     styles, names = line_styles(every), display_names(every)
     panels = dict(list(table.groupby(panel, sort=False))) if panel else {"": table}
-    with use():
-        rows = -(-len(panels) // _MOST_COLUMNS)
-        columns = -(-len(panels) // rows)
-        width = COLUMN_WIDTH if columns == 1 else FULL_WIDTH
-        figure = new_figure(width, 0.6 + 0.1 * len(every) + rows * (2.2 if columns < 3 else 1.7))
+    rows = -(-len(panels) // _MOST_COLUMNS)
+    columns = -(-len(panels) // rows)
+    width = COLUMN_WIDTH if columns == 1 else FULL_WIDTH
+    with titled(title, width, 0.6 + 0.1 * len(every) + rows * (2.2 if columns < 3 else 1.7)) as figure:
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes, (name, part) in zip(grid.flat, panels.items(), strict=False):
             axes.set_title(name.replace(" [", "\n[") if len(name) > _LONG else name)
@@ -88,7 +87,7 @@ def lines(
             if "y" not in log:
                 axes.yaxis.set_major_formatter(lambda value, _: plain(f"{value:,g}"))
             if part[x].nunique() == 1 and not single:
-                _side_by_side(axes, part, y, line, every)
+                _side_by_side(axes, [part.loc[part[line] == one, y] for one in every], styles.values())
                 axes.set_xlabel(f"{labels[0]}: {part[x].iloc[0]:g}")
                 _include(axes, include)
                 continue
@@ -111,7 +110,6 @@ def lines(
             axes.set_ylabel(labels[1])
         if len(every) > 1:
             _legend(figure, [_key(one, names[one], styles[one], bool(single)) for one in every])
-        heading(figure, title)
     return figure
 
 
@@ -179,15 +177,13 @@ def plain_ticks(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _side_by_side(axes: Axes, part: pd.DataFrame, y: str, line: str, every: Sequence[str]) -> None:
+def _side_by_side(axes: Axes, lines: Sequence[pd.Series], styles: Iterable[LineStyle]) -> None:
     """The values of one x: a mark at each mean, with a line from the lowest to the highest."""
-    styles = line_styles(every)
-    for place, one in enumerate(every):
-        values = part.loc[part[line] == one, y]
+    for place, (values, style) in enumerate(zip(lines, styles, strict=True)):
         if len(values):
-            axes.plot([place, place], [values.min(), values.max()], color=styles[one].colour)
-            axes.plot(place, values.mean(), styles[one].marker, color=styles[one].colour, markerfacecolor="none")
-    axes.set(xticks=[], xlim=(-0.5, len(every) - 0.5))
+            axes.plot([place, place], [values.min(), values.max()], color=style.colour)
+            axes.plot(place, values.mean(), style.marker, color=style.colour, markerfacecolor="none")
+    axes.set(xticks=[], xlim=(-0.5, len(lines) - 0.5))
 
 
 def dash(experiment: str) -> str:
@@ -232,16 +228,18 @@ def changes(table: pd.DataFrame, label: str, title: str) -> Figure:
     several = table.groupby(["panel", "row"]).size().max() > 1
     space = _ROW * (0.65 if several else 1)
     panels = dict(list(table.groupby("panel", sort=False)))
-    with use():
-        counts = [len(part) + 0.5 * part["row"].nunique() for part in panels.values()]
-        figure = new_figure(FULL_WIDTH, 1.1 + 0.25 * len(panels) + space * sum(counts))
+    counts = [len(part) + 0.5 * part["row"].nunique() for part in panels.values()]
+    with titled(title, FULL_WIDTH, 1.1 + 0.25 * len(panels) + space * sum(counts)) as figure:
         grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=counts)
         for axes, (name, part) in zip(grid[:, 0], panels.items(), strict=True):
             height, ticks = 0.0, {}
             for what, members in part.groupby("row", sort=False):
                 ticks[what] = height - (len(members) - 1) / 2
                 for found in members.sort_values("experiment", key=lambda names: names.map(every.index)).itertuples():
-                    style = styles[found.experiment] if several else LINE_STYLES[_highlighted(found.experiment)]
+                    alike = (
+                        "svq" if kind(found.experiment).split("-")[0] == "svq" else "none"
+                    )  # SVQ apart from all others
+                    style = styles[found.experiment] if several else LINE_STYLES[alike]
                     fill = {"markerfacecolor": "white"} if found.seeds == 1 else {}
                     axes.plot([found.low, found.high], [height, height], color=style.colour)
                     axes.plot(found.value, height, style.marker, color=style.colour, **fill)
@@ -268,10 +266,4 @@ def changes(table: pd.DataFrame, label: str, title: str) -> Figure:
                 for label, colour, marker, inside in marks
             ]
             _legend(figure, keys)
-        heading(figure, title)
     return figure
-
-
-def _highlighted(experiment: str) -> str:
-    """Whose look an experiment has where all others look alike: SVQ its own, the rest that of the base."""
-    return "svq" if kind(experiment).split("-")[0] == "svq" else "none"

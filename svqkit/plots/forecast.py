@@ -2,22 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
 from svqkit.errors import SvqkitError
-from svqkit.plots.fields import (
-    channel_of,
-    is_colour,
-    is_lat_lon,
-    need_variable,
-    pick_or_colour,
-    subject_of,
-    unit_of,
-)
-from svqkit.plots.leads import HOURS, ahead, lead_units, one_lead, pick_leads, short_units, some_leads, spread
+from svqkit.plots.fields import channel_of, is_colour, is_lat_lon, need_variable, pick_or_colour, subject_of, unit_of
+from svqkit.plots.leads import ahead, clock, lead_units, pick_leads, some_leads, spread, times_of, when
 from svqkit.plots.mapaxes import on_map
 from svqkit.plots.names import display_names, superscript, with_units
 from svqkit.plots.panels import Panel, Scale, area_mean, draw_panels, in_rows, three_digits
@@ -71,7 +61,7 @@ def forecasts(
     wrong = Scale.of("difference" if on_earth else "size", errors.values(), with_units("Error", units))
     rows = {"Observed": _last_seen(case, channel, name, len(leads), scale)} if not on_earth else {}
     for row, field in frames.items():
-        said = [_when(case, lead) if row == "Truth" else "" for lead in leads]
+        said = [when(case, lead) if row == "Truth" else "" for lead in leads]
         rows[row] = [Panel(one, scale, words) for one, words in zip(field, said, strict=True)]
     for row, field in errors.items():
         rows[row] = [Panel(one, wrong, _size(one, on_earth, units)) for one in field]
@@ -97,7 +87,7 @@ def clip_strip(frames: xr.DataArray, title: str, channel: int | str | None = Non
     """
     frames = pick_or_colour(frames, channel, title)
     chosen = spread(frames.sizes["time"], _MOST)
-    words, shown = _times(frames), frames.isel(time=chosen)
+    words, shown = times_of(frames), frames.isel(time=chosen)
     scale = Scale.of("frame", [shown], _label(frames))
     panels = [Panel(frame, scale, words[number]) for frame, number in zip(shown, chosen, strict=True)]
     return draw_panels(in_rows(panels, 4), title)
@@ -138,18 +128,6 @@ def _last_seen(case: xr.Dataset, channel: int | str | None, name: str, most: int
     return [Panel(frame, scale, ahead(time, units)) for time, frame in zip(times, observed, strict=True)][-most:]
 
 
-def _when(case: xr.Dataset, lead: int) -> str:
-    """``"+5 frames"``, ``"4 h"``, with the time that it is then where the forecast's start is known."""
-    units, start = lead_units(case), case.attrs.get("start_time")
-    if units != HOURS:
-        return ahead(lead, units)
-    return f"{one_lead(lead)}: {_time(pd.Timestamp(start) + pd.Timedelta(hours=lead))}" if start else one_lead(lead)
-
-
-def _time(time: object) -> str:
-    return f"{pd.Timestamp(time):%Y-%m-%d %H:%M}"
-
-
 def _size(error: xr.DataArray, on_earth: bool, units: str) -> str:
     number = three_digits(area_mean(error, of_squares=on_earth))
     return f"{'WRMSE' if on_earth else 'MAE'} {number} {superscript(units)}".strip()
@@ -159,24 +137,11 @@ def _title(case: xr.Dataset, subject: str, names: str, on_earth: bool, truth: xr
     """What forecasts show: of which field, by whom, from when or of which clip."""
     of = f" of {case.attrs['clip']}" if case.attrs.get("clip") else ""
     if case.attrs.get("start_time"):
-        of = f" issued {_time(case.attrs['start_time'])}"
+        of = f" issued {clock(case.attrs['start_time'])}"
     error = f"error = {'forecast − truth' if on_earth else '|forecast − truth|'}".replace(" ", "\u00a0")  # on one line
     over = ", mean of red, green and blue" if is_colour(truth) else ""
     what = f"{subject[:1].upper()}{subject[1:]}: forecast" if subject else "Forecast"
     return f"{what}{of} by {names}; {error}{over}"
-
-
-def _times(frames: xr.DataArray) -> list[str]:
-    """What to write above each frame."""
-    if "time" not in frames.coords:
-        return [f"frame {number + 1}" for number in range(frames.sizes["time"])]
-    times = frames["time"].to_numpy()
-    if np.issubdtype(times.dtype, np.datetime64):
-        return [_time(time) for time in times]
-    if (times < 0).any():
-        units = short_units(str(frames["time"].attrs.get("units", "frames")))
-        return [ahead(time, units) for time in times.tolist()]
-    return [f"frame {time}" for time in times.tolist()]
 
 
 def _one_value(field: xr.DataArray) -> xr.DataArray:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from svqkit.errors import SvqkitError
@@ -75,6 +76,32 @@ def one_lead(lead: int, units: str = HOURS) -> str:
 def ahead(offset: int, units: str = HOURS) -> str:
     """Return when a frame is, seen from the last observed one: ``"+5 frames"``, ``"−3 h"``, ``"last seen"``."""
     return "last seen" if offset == 0 else f"{offset:+g} {_counted(offset, units)}".replace("-", "−")
+
+
+def when(forecast: xr.Dataset, lead: int) -> str:
+    """Return ``"+5 frames"``, ``"4 h"``, with the time that it is then where the forecast's start is known."""
+    units, start = lead_units(forecast), forecast.attrs.get("start_time")
+    if units != HOURS:
+        return ahead(lead, units)
+    return f"{one_lead(lead)}: {clock(pd.Timestamp(start) + pd.Timedelta(hours=lead))}" if start else one_lead(lead)
+
+
+def times_of(frames: xr.DataArray) -> list[str]:
+    """Return when each frame of a clip is: its date, how far it is ahead, or its number."""
+    if "time" not in frames.coords:
+        return [f"frame {number + 1}" for number in range(frames.sizes["time"])]
+    times = frames["time"].to_numpy()
+    if np.issubdtype(times.dtype, np.datetime64):
+        return [clock(time) for time in times]
+    if (times < 0).any():
+        units = short_units(str(frames["time"].attrs.get("units", "frames")))
+        return [ahead(time, units) for time in times.tolist()]
+    return [f"frame {time}" for time in times.tolist()]
+
+
+def clock(time: object) -> str:
+    """Return ``"2017-01-03 06:00"``."""
+    return f"{pd.Timestamp(time):%Y-%m-%d %H:%M}"
 
 
 def _counted(number: int, units: str) -> str:

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterable
+from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,34 +19,17 @@ class LineStyle(NamedTuple):
     marker: str
 
 
-# Okabe and Ito's palette, told apart with every kind of colour vision; references are grey and black.
-LINE_STYLES = {
-    "none": LineStyle("#0072B2", "o"),
-    "svq": LineStyle("#D55E00", "s"),
-    "svq_frozen": LineStyle("#E69F00", "D"),
-    "vq": LineStyle("#009E73", "^"),
-    "persistence": LineStyle("#7F7F7F", "x"),
-    "climatology": LineStyle("#000000", "+"),
-    "truth": LineStyle("#000000", "."),
-}
-# for all others, in the order they come: the rest of that palette, then three of Tol's muted colours
-_SPARE_STYLES = (
-    LineStyle("#CC79A7", "v"),
-    LineStyle("#56B4E9", "P"),
-    LineStyle("#332288", "*"),
-    LineStyle("#882255", "<"),
-    LineStyle("#999933", ">"),
-    LineStyle("#F0E442", "p"),
-)
-
 _NAMES = tomllib.loads(Path(__file__).with_name("names.toml").read_text(encoding="utf-8"))
+LINE_STYLES = {kind: LineStyle(*look) for kind, look in _NAMES["line_styles"].items()}
 
 # How ECMWF and CF write that a share or a ratio has no unit.
 NO_UNITS = frozenset({"(0 - 1)", "1", "dimensionless"})
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SEED = re.compile(r"-seed(\d+)$")  # ends the name of a run
 BASELINES = ("persistence", "climatology")
-# What mixes positions in a translator (svqkit.models.translators.anatomy), as the paper's Table 3 groups the twelve.
+# What the blocks of translators are made of: family, mixes, norm, mlp.
+ANATOMY: dict[str, dict[str, str]] = _NAMES["anatomy"]
+# What mixes positions in a translator, its family, as the paper's Table 3 groups the twelve.
 # Neither the README nor the configs of the reference do; PoolFormer, whose pooling is no convolution with weights and
 # no attention, stands with MLP-Mixer here.
 FAMILIES = {"Convolution": "CNN", "Attention": "Transformer", "MLP and pooling": "MLP"}
@@ -96,12 +80,11 @@ def display_names(experiments: Iterable[str]) -> dict[str, str]:
 def line_styles(experiments: Iterable[str]) -> dict[str, LineStyle]:
     """Return colour and marker by experiment; a known kind has the same in every figure, unless it is there twice."""
     found: dict[str, LineStyle] = {}
-    unknown = 0
+    spare = cycle(_NAMES["spare_line_styles"].values())
     for experiment in experiments:
         style = LINE_STYLES.get(kind(experiment))
         if style is None or style in found.values():  # of two seeds, or datasets, only the first
-            style = _SPARE_STYLES[unknown % len(_SPARE_STYLES)]
-            unknown += 1
+            style = LineStyle(*next(spare))
         found[experiment] = style
     return found
 

@@ -44,6 +44,15 @@ def new_figure(width: float = FULL_WIDTH, height: float = 2.6) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+@contextmanager
+def titled(title: str, width: float, height: float) -> Iterator[Figure]:
+    """Draw on a new figure in the shared style; its heading is written when the ``with`` block ends."""
+    with use():
+        figure = new_figure(width, height)
+        yield figure
+        heading(figure, title)
+
+
 def heading(figure: Figure, text: str) -> None:
     """Write what a figure shows above it, broken into lines that fit its width and are about equally long."""
     letters = int(figure.get_figwidth() * 12.5)  # of the heading's size and weight

@@ -15,7 +15,7 @@ A table is made of *cells*, a tidy frame with a row for each number, as its CSV 
 
 import html
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from itertools import accumulate
 from math import ceil
@@ -92,12 +92,14 @@ def measured(
         SvqkitError: a column is missing, or a place has two values of one seed.
     """
     need_columns(values, ("experiment", "seed", "metric", "value"), "The table of numbers")
-    there = values.dropna(subset="value").assign(
-        section=lambda frame: frame.get(section, section),
-        row=lambda frame: (
-            frame[row] if row in frame else frame["experiment"].map(display_names(frame["experiment"].unique()))
-        ),
-        extra=lambda frame: frame[extra] if extra else "",
+    values = values.dropna(subset="value")
+    names = display_names(values["experiment"].unique())
+    there = values.assign(
+        section=values.get(section, section),
+        row=values.get(row, values["experiment"].map(names)),
+        extra=values[extra] if extra else "",
+        value=values["value"].astype(float),
+        **{column: values.get(column, "") for column in ("unit", "folder", "notebook")},
     )
     place = ["section", "row", "metric", "extra"]
     if (twice := there.duplicated([*place, "seed"])).any():
@@ -105,21 +107,14 @@ def measured(
         raise SvqkitError(
             f"{first['metric']} of {first['row']} ({first['experiment']}), seed {first['seed']}, is there twice."
         )
-    rows = []
-    for key, group in there.groupby(place, sort=False):
-        first, values_of_seeds = group.iloc[0], group["value"].astype(float)
-        rows.append(
-            {
-                **dict(zip(place, key, strict=True)),
-                "heading": _heading(key[2], key[3], first.get("unit", "")),
-                "value": values_of_seeds.mean(),
-                # Around an infinite value there is no spread.
-                "std": np.nan if np.isinf(values_of_seeds).any() else values_of_seeds.std(ddof=1),
-                "seeds": int((group["seed"] >= 0).sum()),
-                "folder": re.sub(r"/seed\d+$", "", first.get("folder", "")),
-                "notebook": first.get("notebook", ""),
-            }
-        )
+    of_place = there.groupby(place, sort=False)
+    rows = of_place[["unit", "folder", "notebook"]].first()
+    rows["value"] = of_place["value"].agg(lambda seeds: seeds.mean())
+    rows["std"] = of_place["value"].agg(lambda seeds: seeds.std(ddof=1))
+    rows["seeds"] = of_place["seed"].agg(lambda seeds: (seeds >= 0).sum())
+    rows = rows.reset_index()
+    headings = map(_heading, rows["metric"], rows["extra"], rows["unit"])
+    rows = rows.assign(heading=[*headings], folder=rows["folder"].str.replace(r"/seed\d+$", "", regex=True))
     cells = _as_cells(rows, "measured")
     cells["alike"] = cells[alike]
     counted = cells[(cells["seeds"] > 0) & (alike == "heading")]
@@ -289,27 +284,21 @@ class Section:
         ranked = sorted(metrics[metrics.map(_is_ranked)].index, key=lambda name: METRICS.index(_known(metrics[name])))
         in_order = iter(ranked)
         headings = [next(in_order) if name in ranked else name for name in metrics.index]
-        self.texts, self.marks = (pd.DataFrame("", rows, headings) for _ in range(2))
         self.has_published = bool((cells["kind"] == "published").any())
         self.has_words = {name for name, part in cells.groupby("heading") if (part["kind"] == "text").all()}
-        for _, alike in cells.groupby("alike", sort=False):
-            marks = _marks(alike)
-            for cell, text in zip(alike.itertuples(), _texts(alike, sources), strict=True):
-                before = self.texts.loc[cell.row, cell.heading]
-                if text not in before.split(", "):
-                    self.texts.loc[cell.row, cell.heading] = f"{before}, {text}" if before else text
-                self.marks.loc[cell.row, cell.heading] = marks.get(cell.Index, "")
+        written = pd.concat([_written(alike, sources) for _, alike in cells.groupby("alike", sort=False)])
+        places = written.groupby(["heading", "row"])
+        texts = places["text"].agg(lambda texts: ", ".join(dict.fromkeys(texts)))
+        self.texts, self.marks = (
+            part.unstack("heading").reindex(rows, columns=headings).fillna("")
+            for part in (texts, places["mark"].last())
+        )
 
     def written(self, escape: Callable[[str], str], best: str, second: str, link: str = "{0}") -> pd.DataFrame:
         """Return the texts in a markup, whose rows are links to their notebooks where it has any."""
         wraps = {"best": best, "second": second, "": "{}"}
-        texts = pd.DataFrame(
-            [
-                [wraps[mark].format(escape(text)) for text, mark in zip(row, marks, strict=True)]
-                for row, marks in zip(self.texts.to_numpy(), self.marks.to_numpy(), strict=True)
-            ],
-            columns=[escape(heading) for heading in self.texts.columns],
-        )
+        mark = np.vectorize(lambda text, mark: wraps[mark].format(escape(text)), otypes=[object])
+        texts = pd.DataFrame(mark(self.texts, self.marks), columns=[escape(heading) for heading in self.texts.columns])
         names = ((escape(row), self.notebooks.get(row, "")) for row in self.texts.index)
         texts.index = [link.format(name, quote(notebook)) if notebook else name for name, notebook in names]
         return texts
@@ -342,32 +331,28 @@ def _known(metric: str) -> str:
     return metric.removesuffix("_original")
 
 
-def _marks(alike: pd.DataFrame) -> dict[int, str]:
-    """The best and the second best of our numbers, by the label of their cell; equal ones share a mark."""
-    ours = alike[(alike["kind"] == "measured") & alike["metric"].map(_is_ranked)]
-    if ours["value"].nunique() < 2:
-        return {}
-    order = ours["value"].rank(method="dense", ascending=ours["metric"].iloc[0] not in HIGHER_IS_BETTER)
-    return order.map({1.0: "best", 2.0: "second"}).dropna().to_dict()
+def _written(alike: pd.DataFrame, sources: Sequence[str]) -> pd.DataFrame:
+    """Cells with their ``text``, numbers with the same decimals or with an exponent, and their ``mark``.
 
-
-def _texts(alike: pd.DataFrame, sources: Sequence[str]) -> Iterator[str]:
-    """Cells as text, their numbers with the same decimals, or with an exponent."""
+    Marked are the best and the second best of our numbers; equal ones share a mark.
+    """
     numbers = alike.loc[alike["kind"].isin(("measured", "published")), "value"].astype(float)
     sizes = numbers.abs()[lambda size: (size > 0) & np.isfinite(size)]
     whole = sizes.map(float.is_integer).all()
     typical = 1.0 if sizes.empty else sizes.median()
     form = "e" if not whole and not _PLAIN[0] <= typical < _PLAIN[1] else "f"
     decimals = 0 if whole else 3 if form == "e" else int(np.clip(_DIGITS - 1 - np.floor(np.log10(typical)), 0, 6))
-    for cell in alike.itertuples():
-        if cell.kind == "measured":
-            yield number_text(cell.value, cell.std, f".{decimals}{form}", ".1e" if form == "e" else "")
-        elif cell.kind == "published":
-            yield f"{cell.value:.10g} [{sources.index(cell.source) + 1}]"
-        elif cell.kind == "change":
-            yield change_text(cell.value, cell.low, cell.high, cell.p_value)
-        else:
-            yield cell.text
+    write = {
+        "measured": lambda cell: number_text(cell.value, cell.std, f".{decimals}{form}", ".1e" if form == "e" else ""),
+        "published": lambda cell: f"{cell.value:.10g} [{sources.index(cell.source) + 1}]",
+        "change": lambda cell: change_text(cell.value, cell.low, cell.high, cell.p_value),
+        "text": lambda cell: cell.text,
+    }
+    ours = alike["value"].where(alike["kind"].eq("measured") & alike["metric"].map(_is_ranked)).astype(float)
+    order = ours.rank(method="dense", ascending=not alike["metric"].isin(HIGHER_IS_BETTER).any())
+    marks = {1.0: "best", 2.0: "second"} if ours.nunique() > 1 else {}
+    texts = [write[cell.kind](cell) for cell in alike.itertuples()]
+    return alike.assign(text=texts, mark=[marks.get(rank, "") for rank in order])
 
 
 def number_text(mean: float, spread: float, form: str, form_of_spread: str = "") -> str:
@@ -418,14 +403,13 @@ def _latex(title: str, stem: str, parts: Sequence[Section], notes: Sequence[str]
     lines = []
     for number, part in enumerate(parts, 1):
         caption = escape_latex(f"{title}: {part.title}")
+        first = rf"\caption{{{caption}.}}" + "\n" + rf"\label{{tab:{stem}-{number}}}"
+        later = rf"\addtocounter{{table}}{{-1}}\caption{{{caption}, continued.}}"
         for page, tabulars in enumerate(_pages(part)):
             lines += [
                 r"\begin{table*}",
                 rf"\centering\footnotesize\setlength{{\tabcolsep}}{{{_SPACE:g}pt}}\setlength{{\belowcaptionskip}}{{4pt}}",
-                rf"\addtocounter{{table}}{{-1}}\caption{{{caption}, continued.}}"
-                if page
-                else rf"\caption{{{caption}.}}",
-                *([] if page else [rf"\label{{tab:{stem}-{number}}}"]),
+                later if page else first,
                 "\\\\[4pt]\n".join(tabulars) + r"\end{table*}",
             ]
     return "\n".join([*lines, rf"{{\footnotesize\noindent {escape_latex(' '.join(notes))}\par}}", ""])

@@ -11,16 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from svqkit.errors import SvqkitError
-from svqkit.quantizers.base import (
-    Quantized,
-    Quantizer,
-    as_map,
-    chunk_rows,
-    in_eval_mode,
-    rows,
-    without_autocast,
-)
+from svqkit.quantizers.base import Quantized, Quantizer, as_map, chunk_rows, in_eval_mode, rows, without_autocast
 from svqkit.quantizers.usage import Usage, hard_usage
 
 _ALONE = RLock()
@@ -51,9 +42,7 @@ class Assignment(Quantizer):
 
     def __init__(self, dim: int, codebook_size: int, **sizes: int) -> None:
         super().__init__(dim)
-        for name, size in {"codebook_size": codebook_size, **sizes}.items():
-            if size < 1:
-                raise SvqkitError(f"{type(self).__name__} needs {name} >= 1, got {size}.")
+        self._need(1, codebook_size=codebook_size, **sizes)
         self.codebook_size = codebook_size
         self.register_load_state_dict_post_hook(_fill_constants)
         self.__dict__["_assign_module"] = _Assign(self)  # no part of this one: it would contain itself

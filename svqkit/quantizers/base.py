@@ -57,8 +57,7 @@ class Quantizer(Pretrained):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        if dim < 1:
-            raise SvqkitError(f"{type(self).__name__} needs dim >= 1, got dim={dim}.")
+        self._need(1, dim=dim)
         self.dim = dim
 
     def forward(self, x: Tensor) -> Quantized:
@@ -115,6 +114,12 @@ class Quantizer(Pretrained):
     @abstractmethod
     def _quantize(self, latents: Tensor) -> Quantized:
         """Quantize a map (N, D, H, W)."""
+
+    def _need(self, least: int, **given: float) -> None:
+        """Refuse what the layer is made with where it is below ``least``."""
+        for name, value in given.items():
+            if not value >= least:
+                raise SvqkitError(f"{type(self).__name__} needs {name} >= {least}, got {name}={value}.")
 
     def _weights_of(self, latents: Tensor, codes: Tensor) -> Tensor:
         raise self._no_codebook()

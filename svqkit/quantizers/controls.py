@@ -41,11 +41,7 @@ class MLP(Quantizer):
         codebook_size: int = 10_000,
     ) -> None:
         super().__init__(dim)
-        if hidden_dim < 1 or codebook_size < 1:
-            raise SvqkitError(
-                "MLP needs hidden_dim >= 1 and codebook_size >= 1, "
-                f"got hidden_dim={hidden_dim}, codebook_size={codebook_size}."
-            )
+        self._need(1, hidden_dim=hidden_dim, codebook_size=codebook_size)
         folded = min(hidden_dim, codebook_size)
         widths = {"folded": folded, "total": _width_of_total(dim, codebook_size, folded)}
         self.width = choose(widths, match, "match")
@@ -53,11 +49,8 @@ class MLP(Quantizer):
         self.output = nn.Linear(self.width, dim)
 
     def _quantize(self, latents: Tensor) -> Quantized:
-        output = by_chunks(self, self._two_layers, rows(latents), self.width)
+        output = by_chunks(self, lambda vectors: self.output(self.hidden(vectors).relu()), rows(latents), self.width)
         return Quantized(as_map(output, latents), latents.new_zeros(()))
-
-    def _two_layers(self, vectors: Tensor) -> Tensor:
-        return self.output(self.hidden(vectors).relu())
 
 
 class Linear(Quantizer):

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from svqkit.errors import SvqkitError
 from svqkit.quantizers.mixture import Mixture
 
 
@@ -37,8 +36,7 @@ class LISTA(Mixture):
 
     def __init__(self, dim: int, codebook_size: int = 10_000, steps: int = 3, init: str = "kaiming") -> None:
         super().__init__(dim, codebook_size, init)
-        if steps < 1:
-            raise SvqkitError(f"LISTA needs steps >= 1, got steps={steps}.")
+        self._need(1, steps=steps)
         self.steps = steps
         codebook = self.codebook.detach()
         largest = torch.linalg.eigvalsh(codebook.T.double() @ codebook.double())[-1]

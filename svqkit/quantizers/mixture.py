@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.utils.checkpoint import checkpoint
 
-from svqkit.errors import SvqkitError, choose
+from svqkit.errors import choose
 from svqkit.quantizers.base import Quantized, Quantizer, as_map, chunk_rows, in_eval_mode, is_plain, rows
 from svqkit.quantizers.usage import Usage, soft_usage
 
@@ -57,8 +57,7 @@ class Mixture(Quantizer):
 
     def __init__(self, dim: int, codebook_size: int, init: str, learnable: bool = True) -> None:
         super().__init__(dim)
-        if codebook_size < 1:
-            raise SvqkitError(f"{type(self).__name__} needs codebook_size >= 1, got codebook_size={codebook_size}.")
+        self._need(1, codebook_size=codebook_size)
         self.codebook_size = codebook_size
         self.codebook = nn.Parameter(new_codebook(codebook_size, dim, init), requires_grad=learnable)
 
@@ -138,8 +137,7 @@ class ProjectedMixture(Mixture):
         hidden_relu: bool = True,
     ) -> None:
         super().__init__(dim, codebook_size, init, learnable)
-        if hidden_dim < 0:
-            raise SvqkitError(f"{type(self).__name__} needs hidden_dim >= 0, got hidden_dim={hidden_dim}.")
+        self._need(0, hidden_dim=hidden_dim)
         self.hidden_relu = hidden_relu
         width = min(hidden_dim, codebook_size)
         self.hidden = nn.Linear(dim, width) if width else None

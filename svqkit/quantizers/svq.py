@@ -71,8 +71,7 @@ class SVQ(ProjectedMixture):
         l1: float = 0.0,
     ) -> None:
         super().__init__(dim, codebook_size, hidden_dim, init, learnable, learnable_projection, hidden_relu)
-        if not l1 >= 0:
-            raise SvqkitError(f"SVQ needs l1 >= 0, got l1={l1}.")
+        self._need(0, l1=l1)
         self.output_relu, self.l1 = output_relu, l1
 
     def folded(self) -> tuple[Tensor, Tensor]:

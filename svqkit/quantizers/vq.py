@@ -94,17 +94,14 @@ class MultiheadVQ(Assignment):
 
     def _assign(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         by_head = torch.stack(self.project_in(vectors).chunk(self.heads, -1))
-        codes, chosen, loss = nearest(self.codebook, self._by_codebook(by_head), self.commitment_weight)
+        by_codebook = by_head if self.separate_codebooks else by_head.flatten(0, 1)[None]
+        codes, chosen, loss = nearest(self.codebook, by_codebook, self.commitment_weight)
         chosen = chosen.reshape(by_head.shape[:-1])
         if self.separate_codebooks:
             size = self.codebook_size // self.heads
             chosen = chosen + torch.arange(0, self.codebook_size, size, device=chosen.device)[:, None, None]
         output = self.project_out(torch.cat(codes.reshape(by_head.shape).unbind(), -1))
         return output, torch.stack(chosen.unbind(), -1), loss
-
-    def _by_codebook(self, by_head: Tensor) -> Tensor:
-        """(H, N, P, d) as (codebooks, N', P, d)."""
-        return by_head if self.separate_codebooks else by_head.flatten(0, 1)[None]
 
 
 class SimVQ(Assignment):

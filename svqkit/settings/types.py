@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
@@ -68,6 +68,9 @@ Seeds = Annotated[tuple[Natural, ...], Field(min_length=1), EachOnce]
 Size = Annotated[tuple[Positive, Positive], AfterValidator(_size)]
 
 
+_adapter: Callable[[Any], TypeAdapter] = cache(TypeAdapter)
+
+
 def checked(kind: type[T], value: Any, where: str, complaint: str = "") -> T:
     """Return ``value``, plain dicts, lists and values as JSON has them, as an instance of ``kind``.
 
@@ -99,8 +102,7 @@ def fit(kind: type[T], value: Any, where: str, problems: list[str], complete: bo
     """
     try:
         # Strict JSON takes exactly what YAML can say: lists for tuples, whole numbers for floats, nothing else.
-        any_kind: Any = kind
-        return _adapter(any_kind).validate_json(json.dumps(value, default=str))
+        return _adapter(kind).validate_json(json.dumps(value, default=str))
     except TypeError as error:  # a date or a list as a key
         problems.append(f"{where}: {error}")
     except ValidationError as error:
@@ -110,11 +112,6 @@ def fit(kind: type[T], value: Any, where: str, problems: list[str], complete: bo
             if not misleading and (complete or not _is_of_several(detail)):
                 problems.append(_explained(kind, detail, where))
     return None
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter:
-    return TypeAdapter(kind)
 
 
 def _is_of_several(detail: Mapping[str, Any]) -> bool:

@@ -41,14 +41,8 @@ def _evidence(claim: Claim, results: Results) -> Evidence:
 
 def as_frame(verdicts: Iterable[Verdict]) -> pd.DataFrame:
     """Return verdicts as a table for reading: claim, verdict, what the numbers alone would say, why."""
+    columns = ["claim", "verdict", "numbers alone", "evidence", "what keeps it from settling the claim"]
     rows = [
-        {
-            "claim": verdict.claim.sentence,
-            "verdict": str(verdict.answer),
-            "numbers alone": str(verdict.alone),
-            "evidence": verdict.reason,
-            "what keeps it from settling the claim": ", ".join(verdict.doubts),
-        }
-        for verdict in verdicts
+        (one.claim.sentence, str(one.answer), str(one.alone), one.reason, ", ".join(one.doubts)) for one in verdicts
     ]
-    return pd.DataFrame(rows).set_index("claim")
+    return pd.DataFrame(rows, columns=columns).set_index("claim")

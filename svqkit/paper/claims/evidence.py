@@ -2,20 +2,18 @@
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Literal
 
 import pandas as pd
 from scipy import stats
 
 from svqkit.errors import SvqkitError
-from svqkit.models.translators.anatomy import ANATOMY
 from svqkit.paper.claims import rules
 from svqkit.paper.claims.rules import FEWEST_TRAININGS, SIMULATED, Answer, Evidence, Finding, mean_interval
 from svqkit.paper.gathered import Results
-from svqkit.plots.names import FAMILIES, dataset_title, metric_name
+from svqkit.plots.names import ANATOMY, FAMILIES, dataset_title, metric_name
 
 PUBLISHED = "paper"  # the profile with the published settings
 OTHER_SETTINGS = "not the published sizes and trainings"
@@ -31,13 +29,6 @@ RIVALS = ("vq", "multihead_vq", "residual_vq", "grouped_residual_vq", "lfq", "re
 
 AS_PUBLISHED = "plain"  # the form of SVQ that the paper computes
 _QUANTITIES = {"parameters": "parameters", "flops": "FLOPs", "step_seconds": "time of a training step"}
-
-JUDGES: dict[str, Callable[[Sequence[Finding]], Sequence[Finding]]] = {
-    "lower": partial(rules.effects, sign=-1),
-    "higher": partial(rules.effects, sign=1),
-    "equivalent": rules.equivalent,
-    "no_worse": rules.no_worse,
-}
 
 
 def does_svq_help(results: Results) -> dict[str, Any]:
@@ -81,7 +72,7 @@ def compared(
     Args:
         results: what was gathered.
         which: a condition on ``results.pairs``, for pandas' ``query``; it knows ``@twelve`` and ``@rivals``.
-        judge: which of the rules, see ``JUDGES``.
+        judge: a function of svqkit/paper/claims/rules.py: lower, higher, equivalent or no_worse.
         expected: "twelve" or "rivals", if all of these must be there; empty: anything.
         by: the column of ``results.pairs`` in which they are.
         holds: whether the claim needs all of the comparisons or any of them.
@@ -92,7 +83,7 @@ def compared(
     missing = (f"runs of {', '.join(absent)} with what they are compared with",) if absent else ()
     if rows.empty and not missing:
         missing = ("the runs that it compares",)
-    return Evidence(tuple(JUDGES[judge](_findings(results, rows))), missing, holds)
+    return Evidence(tuple(getattr(rules, judge)(_findings(results, rows))), missing, holds)
 
 
 def beats_base(results: Results, dataset: str, size: float = 0.0) -> Evidence:
@@ -123,8 +114,7 @@ def video_quality(results: Results, size: float) -> Evidence:
         svq, base = (scores[scores["experiment"] == name].set_index("seed")["value"] for name in names)
         changes = (svq / base - 1).dropna().tolist()  # of the seeds that both have
         if changes:
-            pair = {"dataset": dataset, "metric": "lpips", "experiment": names[0], "base": names[1]}
-            found.append(_finding(results, pair, mean_interval(changes), len(changes)))
+            found.append(_finding(results, "lpips", names, mean_interval(changes), len(changes)))
         else:
             missing.append(f"LPIPS of {names[0]} and {names[1]}, with the same seed")
     return _on_average(found, tuple(missing), "LPIPS", size)
@@ -135,7 +125,7 @@ def translators_on_average(results: Results, family: str, size: float) -> Eviden
 
     Each model is one training of each kind, so that the chance in training is in the t-interval over models.
     """
-    members = [name for name in TWELVE if family in ("", FAMILIES[ANATOMY[name].family])]
+    members = [name for name in TWELVE if family in ("", FAMILIES[ANATOMY[name]["family"]])]
     rows = _pairs(results, STUDIED).query("against == 'base' and kind == 'svq' and studies.str.contains('translators')")
     found = _findings(results, rows[rows["translator"].isin(members)])
     if absent := [name for name in members if name not in set(rows["translator"])]:
@@ -151,20 +141,14 @@ def smooth(results: Results, worst_rise: float) -> Evidence:
     """Gather evidence that the loss never rises by more than ``worst_rise`` with SVQ before the translator."""
     rows = results.runs[results.runs["dataset"] == STUDIED].dropna(subset="largest_rise")
     rows = rows.query("studies.str.contains('stability') and kind == 'svq' and quantize_after_translator == False")
-    findings = [
-        Finding(
-            f"{TITLE}: {part['label'].iloc[0]}, largest rise of the training loss in any of its trainings",
-            worst := float(part["largest_rise"].max()),
-            worst,
-            worst,
-            trainings=len(part),
-            links=(part["notebook"].iloc[0],),
-            doubts=doubts(results, STUDIED, len(part)),
-        )
-        for _, part in rows.groupby("experiment", sort=False)
-    ]
+    findings = []
+    for experiment, part in rows.groupby("experiment", sort=False):
+        worst = float(part["largest_rise"].max())
+        what = f"{TITLE}: {part['label'].iloc[0]}, largest rise of the training loss in any of its trainings"
+        finding = _finding(results, "largest_rise", [experiment], [worst] * 3, len(part))
+        findings.append(rules.between(replace(finding, what=what), high=worst_rise))
     missing = () if findings else ("runs of study stability with SVQ before the translator, and their losses by step",)
-    return Evidence(tuple(rules.between(finding, high=worst_rise) for finding in findings), missing)
+    return Evidence(tuple(findings), missing)
 
 
 def sparse(results: Results, least_kurtosis: float, least_share: float) -> Evidence:
@@ -192,8 +176,8 @@ def mae_is_sparser(results: Results) -> Evidence:
     if trainings > 1:
         test = stats.ttest_ind(ours, theirs, equal_var=False)
         (low, high), p_value = (end / mean for end in test.confidence_interval()), float(test.pvalue)
-    pair = {"dataset": STUDIED, "metric": "kurtosis", "experiment": names["mae"], "base": names["mse"]}
-    difference = _finding(results, pair, (statistics.fmean(ours) / mean - 1, low, high, p_value), trainings)
+    numbers = statistics.fmean(ours) / mean - 1, low, high, p_value
+    difference = _finding(results, "kurtosis", names[["mae", "mse"]].tolist(), numbers, trainings)
     levels = [level(results, names[loss], "kurtosis") for loss in ("mae", "mse")]
     return Evidence((*rules.effects([difference], 1), *levels))
 
@@ -245,15 +229,7 @@ def level(results: Results, experiment: str, metric: str) -> Finding:
         SvqkitError: it was not measured.
     """
     values = values_of(results, experiment, metric)
-    about = results.experiments.set_index("experiment").loc[experiment]
-    return Finding(
-        f"{TITLE}: {metric_name(metric)} of {about['label']}",
-        *mean_interval(values)[:3],
-        relative=False,
-        trainings=len(values),
-        links=(about["notebook"],),
-        doubts=doubts(results, STUDIED, len(values)),
-    )
+    return replace(_finding(results, metric, [experiment], mean_interval(values)[:3], len(values)), relative=False)
 
 
 def values_of(results: Results, experiment: str, metric: str) -> list[float]:
@@ -333,28 +309,26 @@ def _against_base(results: Results, datasets: Sequence[str], metric: str) -> tup
 
 
 def _findings(results: Results, rows: pd.DataFrame) -> list[Finding]:
-    return [
-        _finding(results, row, (row["relative"], row["low"], row["high"], row["p_value"]), row["seeds"], row["windows"])
-        for row in rows.to_dict("records")
-    ]
+    found = []
+    for row in rows.itertuples():
+        numbers = row.relative, row.low, row.high, row.p_value
+        found.append(_finding(results, row.metric, (row.experiment, row.base), numbers, row.seeds, row.windows))
+    return found
 
 
 def _finding(
-    results: Results,
-    pair: Mapping[str, str],
-    numbers: tuple[float, float, float, float],
-    trainings: int,
-    windows: int = 0,
+    results: Results, metric: str, names: Sequence[str], numbers: Sequence[float], trainings: int, windows: int = 0
 ) -> Finding:
-    about = results.experiments.set_index("experiment").loc[[pair["experiment"], pair["base"]]]
-    names = " against ".join(about["label"])
+    """A measure of an experiment, or its change against another one on the same dataset."""
+    about = results.experiments.set_index("experiment").loc[list(names)]
+    dataset = about["dataset"].iloc[0]
     return Finding(
-        f"{dataset_title(pair['dataset'])}: {metric_name(pair['metric'])} of {names}",
+        f"{dataset_title(dataset)}: {metric_name(metric)} of {' against '.join(about['label'])}",
         *numbers,
         trainings=trainings,
         windows=windows,
         links=tuple(about["notebook"]),
-        doubts=doubts(results, pair["dataset"], trainings),
+        doubts=doubts(results, dataset, trainings),
     )
 
 

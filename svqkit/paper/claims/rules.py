@@ -30,6 +30,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from typing import Literal
 
 from scipy import stats
@@ -165,6 +166,10 @@ def effects(findings: Sequence[Finding], sign: int, size: float = 0.0) -> list[F
     p-values and intervals are corrected for their number.
     """
     return [replace(finding, answer=_effect(finding, sign, abs(size))) for finding in corrected(findings)]
+
+
+# As claims.yaml calls what is said to be changed.
+lower, higher = partial(effects, sign=-1), partial(effects, sign=1)
 
 
 def _effect(finding: Finding, sign: int, size: float) -> Answer:
