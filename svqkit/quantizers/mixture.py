@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.utils.checkpoint import checkpoint
 
-from svqkit.errors import choose
+from svqkit.errors import SvqkitError, choose
 from svqkit.quantizers.base import Quantized, Quantizer, as_map, chunk_rows, in_eval_mode, is_plain, rows
 from svqkit.quantizers.usage import Usage, soft_usage
 
