@@ -1,9 +1,11 @@
-"""What several test files share: one thread per worker, tiny raw records, a small disk."""
+"""What several test files share: one thread per worker, warm starts, tiny raw records, a small disk."""
 
 import gc
 import os
 import shutil
 import subprocess
+import sys
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +39,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[str]:
+    """Where a server listens that forks Pythons which have their libraries, see svqkit.pipeline.warm.
+
+    A worker of the pipeline has one of its own, unless its environment names one: this one serves many tests.
+    """
+    from svqkit.pipeline.kernel import private_folder
+
+    with private_folder() as (folder, _):
+        command = [sys.executable, "-m", "svqkit.pipeline.warm", str(folder / "warm")]
+        server = subprocess.Popen(command, stdin=subprocess.PIPE)
+        while not (folder / "warm").exists():
+            assert server.poll() is None
+            time.sleep(0.05)
+        yield str(folder / "warm")
+        server.stdin.close()
+        server.wait()
 
 
 @pytest.fixture

@@ -143,9 +143,9 @@ def test_every_stage_comes_after_the_check_whatever_names_there_are() -> None:
 
 
 @pytest.mark.slow
-def test_dvc_neither_runs_nor_deletes_what_names_say(tmp_path: Path) -> None:
+def test_dvc_neither_runs_nor_deletes_what_names_say(tmp_path: Path, warm: str) -> None:
     (tmp_path / "project").mkdir()
-    project = Project(tmp_path / "project")
+    project = Project(tmp_path / "project", warm)
     outside = tmp_path / "outside.csv"
     attacks = [
         ("trainings", '  "x;touch PWNED;": $(touch PWNED)\n', ["train@x;touch PWNED;"]),

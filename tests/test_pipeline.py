@@ -34,9 +34,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def project(tmp_path_factory: pytest.TempPathFactory, warm: str) -> Iterator[Project]:
     """The project after its first run, from the tracked data on."""
-    project = Project(tmp_path_factory.mktemp("project"))
+    project = Project(tmp_path_factory.mktemp("project"), warm)
     project.run("dvc", "pull", "data.dvc")
     project.keep(*EXPERIMENTS)
     project.change(

@@ -229,7 +229,7 @@ def halves(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """What two processes have after a step on half of the batch each, for the kinds that are asked for here."""
     folder = tmp_path_factory.mktemp("two")
     chosen = [item.callspec.params["case"] for item in request.session.items if "halves" in item.fixturenames]
-    mp.spawn(one_of_two, (chosen, str(folder)), nprocs=2)
+    mp.start_processes(one_of_two, (chosen, str(folder)), nprocs=2, start_method="fork")
     first, second = (torch.load(folder / f"{rank}.pt") for rank in range(2))
     return first, second
 
