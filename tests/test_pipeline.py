@@ -42,6 +42,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, warm: str) -> Iterator[Pro
     project.change(
         profiles__sample__taxibj__training__epochs=1,
         profiles__sample__taxibj__training__steps_per_epoch=2,
+        profiles__sample__weather_t2m__data__test="2015-01-01/2015-01-03",
         profiles__sample__weather_t2m__training__epochs=2,
         profiles__sample__weather_t2m__training__steps_per_epoch=2,
         profiles__sample__weather_t2m__model__hid_S=4,
