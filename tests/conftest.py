@@ -1,6 +1,7 @@
 """What several test files share: one thread per worker, warm starts, tiny raw records, a small disk."""
 
 import gc
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -27,9 +28,14 @@ settings.load_profile("svqkit")
 
 
 def pytest_configure() -> None:
-    """Keep numeric libraries, not loaded yet, to one thread, so that xdist's workers don't fight over the cores."""
+    """Keep numeric libraries, not loaded yet, to one thread, so that xdist's workers don't fight over the cores.
+
+    Processes that share a step are forked from a server that has imported for all of them. They can't be forked from
+    this one: torch refuses that once its autograd has threads.
+    """
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = "1"
+    multiprocessing.set_forkserver_preload(["pytest", "torch._dynamo", "benchmarks.processes"])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -82,8 +88,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     command = [str(mount), "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
     if mount is None or subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("needs the right to mount a tmpfs")
+    gc.freeze()  # what is there already, after thousands of tests, needs no look
     yield folder
     gc.collect()  # closes the files that a failed write left open
+    gc.unfreeze()
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
