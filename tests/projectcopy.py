@@ -28,9 +28,13 @@ ROOT = Path(__file__).parents[1]
 
 
 class Project:
-    """A copy of the project to run commands in."""
+    """A copy of the project to run commands in.
 
-    def __init__(self, folder: Path, warm: str = "") -> None:
+    What these start is forked from the server at ``warm``; empty: from none. None: pipelines start one of their own,
+    which those need whose stages run code of svqkit, since that looks for the pipeline above itself.
+    """
+
+    def __init__(self, folder: Path, warm: str | None = None) -> None:
         self.folder, self.warm = folder, warm
         names = subprocess.run(
             ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True
@@ -45,13 +49,13 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        """In which commands are run: with this interpreter's tools, a server to fork from, and without the network."""
+        """In which commands are run: with this interpreter's tools and without the network."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        own = {"PATH": path, "PYTHONPATH": str(self.folder), SOCKET: self.warm, "https_proxy": "http://127.0.0.1:9"}
-        return os.environ | own
+        own = {"PATH": path, "PYTHONPATH": str(self.folder), "https_proxy": "http://127.0.0.1:9"}
+        return os.environ | own | ({} if self.warm is None else {SOCKET: self.warm})
 
     def run(self, *command: str, check: bool = True) -> str:
-        """What a command prints; DVC's are forked, as the pipeline has them."""
+        """What a command prints; DVC is started as the pipeline starts it."""
         if command[0] == "dvc":
             command = ("svqkit.pipeline.watchdog", *command)
         done = subprocess.run(

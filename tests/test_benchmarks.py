@@ -105,10 +105,8 @@ def test_published_scores_have_the_ssim_of_the_scikit_image_of_their_time() -> N
 
 @pytest.mark.slow
 def test_processes_share_a_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch._dynamo  # noqa: F401  which DDP needs: for all at once
-
     # Forked, since to import everything anew takes each of them seconds.
-    monkeypatch.setattr(multiprocessing, "spawn", partial(multiprocessing.start_processes, start_method="fork"))
+    monkeypatch.setattr(multiprocessing, "spawn", partial(multiprocessing.start_processes, start_method="forkserver"))
     out = tmp_path / "processes"
     command = ["--device", "cpu", "--profile", "sample", "--counts", "2", "--batch", "2", "--repeats", "1"]
     assert processes.main([*command, "--threads", "2", "--out", str(out)]) == 0
