@@ -57,18 +57,12 @@ def project(folder: Path, stages: str) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def socket(warm: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All that these tests start is forked from one server, which would take seconds for each pipeline."""
-    monkeypatch.setenv(SOCKET, warm)
-
-
-def begin(folder: Path, *arguments: str) -> subprocess.Popen:
-    """Start the pipeline there."""
+def begin(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen:
+    """Start the pipeline there; without warm starts, which take seconds to prepare, unless the environment says so."""
     return subprocess.Popen(
         [sys.executable, "-m", "svqkit.pipeline.run_stages", *arguments],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": PATH},
+        env=os.environ | {"PYTHONPATH": PATH, SOCKET: ""} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -202,7 +196,7 @@ def test_a_cluster_of_slurm_s_jobs_does_the_work(tmp_path: Path) -> None:
     (folder / ".venv/bin/dask").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m dask "$@"\n')
     (folder / ".venv/bin/dask").chmod(0o755)
     known = folder / ".dvc/tmp/scheduler.json"
-    environment = os.environ | {"SLURM_ARRAY_TASK_ID": "0", "PYTHONPATH": PATH}
+    environment = os.environ | {"SLURM_ARRAY_TASK_ID": "0", "PYTHONPATH": PATH, SOCKET: ""}
     scheduler = [".venv/bin/dask", "scheduler", "--scheduler-file", str(known), "--port", "0", "--no-dashboard"]
     jobs = [subprocess.Popen(words, cwd=folder, env=environment) for words in (scheduler, ["bash", "-c", script])]
     try:
@@ -222,7 +216,7 @@ def test_a_scheduler_that_is_killed_is_one_clear_error_and_a_worker_s_stage_ends
     seconds = f"64.{os.getpid()}"
     folder = project(tmp_path / "project", HANGS.format(seconds=seconds))
     known = str(folder / ".dvc/tmp/scheduler.json")
-    environment = os.environ | {"PYTHONPATH": PATH}
+    environment = os.environ | {"PYTHONPATH": PATH, SOCKET: ""}
 
     def dask(*words: str) -> subprocess.Popen:
         words = (*words, "--scheduler-file", known)
