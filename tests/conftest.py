@@ -1,9 +1,12 @@
-"""What several test files share: one thread per worker, tiny raw records, a small disk."""
+"""What several test files share: one thread per worker, warm starts, tiny raw records, a small disk."""
 
 import gc
+import multiprocessing
 import os
 import shutil
 import subprocess
+import sys
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,9 +28,14 @@ settings.load_profile("svqkit")
 
 
 def pytest_configure() -> None:
-    """Keep numeric libraries, not loaded yet, to one thread, so that xdist's workers don't fight over the cores."""
+    """Keep numeric libraries, not loaded yet, to one thread, so that xdist's workers don't fight over the cores.
+
+    Processes that share a step are forked from a server that has imported for all of them. They can't be forked from
+    this one: torch refuses that once its autograd has threads.
+    """
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = "1"
+    multiprocessing.set_forkserver_preload(["pytest", "torch._dynamo", "benchmarks.processes"])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,6 +45,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[str]:
+    """Where a server listens that forks Pythons which have their libraries, see svqkit.pipeline.warm.
+
+    A worker of the pipeline has one of its own, unless its environment names one: this one serves many tests.
+    """
+    from svqkit.pipeline.kernel import private_folder
+
+    with private_folder() as (folder, _):
+        command = [sys.executable, "-m", "svqkit.pipeline.warm", str(folder / "warm")]
+        server = subprocess.Popen(command, stdin=subprocess.PIPE)
+        while not (folder / "warm").exists():
+            assert server.poll() is None
+            time.sleep(0.05)
+        yield str(folder / "warm")
+        server.stdin.close()
+        server.wait()
 
 
 @pytest.fixture
@@ -61,8 +88,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     command = [str(mount), "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
     if mount is None or subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("needs the right to mount a tmpfs")
+    gc.freeze()  # what is there already, after thousands of tests, needs no look
     yield folder
     gc.collect()  # closes the files that a failed write left open
+    gc.unfreeze()
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 

@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 from svqkit.pipeline.executing import ThisInterpreter
 from svqkit.pipeline.kernel import private_folder
 from svqkit.pipeline.stage_settings import update_trainings
+from svqkit.pipeline.warm import SOCKET
 from svqkit.settings.params import load_params
 from svqkit.settings.studies import expand, names_in
 
@@ -27,10 +28,14 @@ ROOT = Path(__file__).parents[1]
 
 
 class Project:
-    """A copy of the project to run commands in."""
+    """A copy of the project to run commands in.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    What these start is forked from the server at ``warm``; empty: from none. None: pipelines start one of their own,
+    which those need whose stages run code of svqkit, since that looks for the pipeline above itself.
+    """
+
+    def __init__(self, folder: Path, warm: str | None = None) -> None:
+        self.folder, self.warm = folder, warm
         names = subprocess.run(
             ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True
         ).stdout.decode()
@@ -46,12 +51,13 @@ class Project:
     def environment(self) -> dict[str, str]:
         """In which commands are run: with this interpreter's tools and without the network."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        return os.environ | {"PATH": path, "PYTHONPATH": str(self.folder), "https_proxy": "http://127.0.0.1:9"}
+        own = {"PATH": path, "PYTHONPATH": str(self.folder), "https_proxy": "http://127.0.0.1:9"}
+        return os.environ | own | ({} if self.warm is None else {SOCKET: self.warm})
 
     def run(self, *command: str, check: bool = True) -> str:
-        """What a command prints."""
-        if command[0] == "papermill":  # over unix sockets: the kernels of two workers could be given the same port
-            command = (*command, "--engine", "svqkit")
+        """What a command prints; DVC is started as the pipeline starts it."""
+        if command[0] == "dvc":
+            command = ("svqkit.pipeline.watchdog", *command)
         done = subprocess.run(
             [sys.executable, "-m", *command],
             cwd=self.folder,

@@ -13,8 +13,11 @@ from projectcopy import ROOT, Project, outputs_of
 from ruamel.yaml import YAML
 
 DOCUMENT = ROOT / "docs/add_your_own.md"
-# A few steps are enough to see that everything fits.
-SHORT = {"training": {"epochs": 1, "steps_per_epoch": 3, "batch_size": 2}}
+# A few steps and two days of scores are enough to see that everything fits.
+SHORT = {
+    "training": {"epochs": 1, "steps_per_epoch": 3, "batch_size": 2},
+    "data": {"test": "2015-01-01/2015-01-02"},
+}
 
 
 class Section:
@@ -62,9 +65,9 @@ def put_after(path: Path, line: str, addition: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory, warm: str) -> Project:
     """A copy of the project with the document's translator and quantizer in it."""
-    project = Project(tmp_path_factory.mktemp("project"))
+    project = Project(tmp_path_factory.mktemp("project"), warm)
     folder = project.folder
     if (ROOT / "data").exists():  # else the copy fetches it
         (folder / "data").symlink_to(ROOT / "data")

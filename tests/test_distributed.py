@@ -143,7 +143,7 @@ def one_of_two(rank: int, folder: str) -> None:
 
 
 def test_two_processes_draw_and_normalise_as_one_does(tmp_path: Path) -> None:
-    multiprocessing.spawn(one_of_two, (str(tmp_path),), nprocs=2)
+    multiprocessing.start_processes(one_of_two, (str(tmp_path),), nprocs=2, start_method="forkserver")
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     torch.manual_seed(0)
     samples = torch.randn(6, 3, 4, 6, 6)

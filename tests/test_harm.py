@@ -143,9 +143,9 @@ def test_every_stage_comes_after_the_check_whatever_names_there_are() -> None:
 
 
 @pytest.mark.slow
-def test_dvc_neither_runs_nor_deletes_what_names_say(tmp_path: Path) -> None:
+def test_dvc_neither_runs_nor_deletes_what_names_say(tmp_path: Path, warm: str) -> None:
     (tmp_path / "project").mkdir()
-    project = Project(tmp_path / "project")
+    project = Project(tmp_path / "project", warm)
     outside = tmp_path / "outside.csv"
     attacks = [
         ("trainings", '  "x;touch PWNED;": $(touch PWNED)\n', ["train@x;touch PWNED;"]),
@@ -232,10 +232,10 @@ def test_a_config_json_without_end_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_model_larger_than_its_weights_file_is_not_built(tmp_path: Path) -> None:
-    folder = a_run(tmp_path / "run", experiment__model__hid_T=16_000, experiment__model__N_T=400)
+    folder = a_run(tmp_path / "run", experiment__model__hid_T=16_000, experiment__model__N_T=40)
     save_file({"a": torch.zeros(3)}, folder / "best.safetensors")
     assert "can hold no more" in refused(lambda: open_run(folder).model())
-    bare = {"in_shape": [2, 1, 8, 8], "hid_T": 16_000, "N_T": 400}
+    bare = {"in_shape": [2, 1, 8, 8], "hid_T": 16_000, "N_T": 40}
     assert "can hold no more" in refused(lambda: load_openstl(bare, {"a": torch.zeros(3).expand(2**40, 3)}))
 
 

@@ -46,9 +46,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def most(pytestconfig: pytest.Config) -> int:
-    """How many kills of each kind: a few, more when slow tests run too, as many as one likes with KILLS=100."""
-    return int(os.environ.get("KILLS", "6" if "not slow" in pytestconfig.option.markexpr else "20"))
+def most() -> int:
+    """How many kills of each kind: a few, as many as one likes with KILLS=100."""
+    return int(os.environ.get("KILLS", "6"))
 
 
 def a_file(path: Path, text: str) -> None:

@@ -1,5 +1,6 @@
 """docs/own_data.md: every example of it runs, and what comes out has the size and the scores that it should have."""
 
+import json
 import os
 import re
 import shlex
@@ -19,13 +20,15 @@ import torch
 from svqkit import data, evaluation
 from svqkit.data.sources import plan
 from svqkit.settings.data import SPLITS, ArrayData
-from svqkit.settings.params import Experiment, load_params
+from svqkit.settings.params import Experiment, load_params, override
 from svqkit.training import loop
 from svqkit.training.paths import run_path, scores_path, store_path
 from svqkit.training.runs import Run, open_run
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs/own_data.md"
+# A few steps are enough to see that everything fits.
+SHORT = {"training": {"epochs": 1, "steps_per_epoch": 3}}
 # (C, H, W) of each dataset of the document.
 FRAMES = {
     "region": (4, 21, 35),
@@ -87,7 +90,8 @@ class Project:
 
     @cached_property
     def experiments(self) -> list[Experiment]:
-        return list(load_params(self.folder / "my_params.yaml").experiments.values())
+        described = load_params(self.folder / "my_params.yaml").experiments.values()
+        return [override(experiment, SHORT) for experiment in described]
 
     def train(self) -> None:
         """What notebooks/train.ipynb does, for every experiment."""
@@ -188,7 +192,7 @@ def test_the_first_example_of_arrays_runs_through_papermill(tmp_path: Path) -> N
     (command,) = project.example.commands
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        [sys.executable, "-m", *shlex.split(command)],
+        [sys.executable, "-m", *shlex.split(command), "-y", json.dumps({"overrides": SHORT})],
         cwd=tmp_path,
         env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
         capture_output=True,

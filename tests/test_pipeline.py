@@ -42,6 +42,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     project.change(
         profiles__sample__taxibj__training__epochs=1,
         profiles__sample__taxibj__training__steps_per_epoch=2,
+        profiles__sample__weather_t2m__data__test="2015-01-01/2015-01-03",
         profiles__sample__weather_t2m__training__epochs=2,
         profiles__sample__weather_t2m__training__steps_per_epoch=2,
         profiles__sample__weather_t2m__model__hid_S=4,
@@ -89,8 +90,11 @@ def test_the_paper_is_there(project: Project) -> None:
             assert (reports / f"sample/tables/{key}.{suffix}").stat().st_size > 100
         if key != "t9":  # costs are measured on random frames
             assert "imulated" in (reports / f"sample/tables/{key}.md").read_text()
-    drawn = {path.stem.partition("_")[0] for path in (reports / "sample/figures").glob("*.png")}
-    assert drawn >= {"f1", "f2", "f3", "f4", "f7", "f8", "f11"}
+    drawn = {path.name for path in (reports / "sample/figures").iterdir()}
+    stems = {name.partition(".")[0] for name in drawn}
+    assert {stem.partition("_")[0] for stem in stems} == {f"f{number}" for number in range(1, 12)} - {"f9"}
+    assert {"f3_rmse", "f3_difference", "f3_difference_north", "f4_change", "f8_codes_weather_t2m"} <= stems
+    assert all({f"{stem}.png", f"{stem}.pdf", f"{stem}.txt"} <= drawn for stem in stems), "each with its caption"
     page = (reports / "index.html").read_text()
     for words in ('id="t1"', 'id="f3"', "be said with this data", "imulated"):
         assert words in page

@@ -172,7 +172,9 @@ def clip(names: list[str]) -> xr.DataArray:
     return frames(names)["truth"].rename(lead="time").drop_vars("time")
 
 
-@pytest.mark.parametrize("name", ["forecast of a region", "forecast in colour", "lines", "changes", "usage"])
+@pytest.mark.parametrize(
+    "name", ["forecast of a region", "forecast in colour", "lines", "changes", "usage", "difference"]
+)
 def test_a_figure_is_written_with_its_caption_and_twice_the_same(name: str, tmp_path: Path) -> None:
     once, again = (plots.save(FIGURES[name](), tmp_path / folder / "a", "A caption.") for folder in ("once", "again"))
     assert [path.name for path in once] == ["a.png", "a.pdf", "a.txt"]

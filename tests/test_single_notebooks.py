@@ -7,18 +7,19 @@ import pytest
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from projectcopy import ROOT, Project, outputs_of
-from test_datasets import NAMES
 
 from svqkit.paper.page import as_markdown
 
 SHORT = {"training": {"epochs": 1, "steps_per_epoch": 2}}
-# The others of weather are read and drawn as the two that are left.
-LIKE_ANOTHER = ("weather_r", "weather_uv10", "weather_tcc", "weather_hmv")
+# Less to score, where the sample has much.
+LESS = {"weather_t2m": {"data": {"test": "2015-01-01/2015-01-02"}}, "kth": {"data": {"test": [17]}}}
+# Of weather one with a single variable and one with several on levels: all are read and drawn as one of these.
+DATASETS = ("weather_t2m", "weather_mv", "kth", "kitticaltech", "human", "taxibj")
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    project = Project(tmp_path_factory.mktemp("project"))
+def project(tmp_path_factory: pytest.TempPathFactory, warm: str) -> Iterator[Project]:
+    project = Project(tmp_path_factory.mktemp("project"), warm)
     yield project
     shutil.rmtree(project.folder)
 
@@ -30,11 +31,9 @@ def execute(project: Project) -> Iterator[Callable[..., NotebookNode]]:
         yield execute
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LIKE_ANOTHER)) for name in NAMES]
-)
+@pytest.mark.parametrize("name", DATASETS)
 def test_train_ends_with_scores_and_pictures(name: str, execute: Callable[..., NotebookNode]) -> None:
-    texts, pictures = outputs_of(execute("train", dataset=name, overrides=SHORT))
+    texts, pictures = outputs_of(execute("train", dataset=name, overrides=SHORT | LESS.get(name, {})))
     assert "MSE" in texts
     assert "Persistence" in texts
     assert "SVQ" in texts

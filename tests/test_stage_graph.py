@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The project after its first `dvc repro`, from the tracked data on."""
-    project = Project(tmp_path_factory.mktemp("project"))
+    project = Project(tmp_path_factory.mktemp("project"), warm="")
     project.run("dvc", "pull", "data.dvc")
     project.keep(*EXPERIMENTS)
     pipeline = project.folder / "dvc.yaml"

@@ -192,8 +192,7 @@ def become(request: dict, not_its_own: list[int]) -> NoReturn:
         sys.path[0] = request["folder"]
         module, _, name = request["function"].partition(":")
         sys.argv = [module, *request["arguments"]]
-        ours = __name__.partition(".")[0]
-        for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == ours]:
+        for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == "svqkit"]:
             del sys.modules[loaded]
         sys.modules["numpy"].random.seed()  # from the system, as Python's own random numbers are after a fork
         sys.modules["torch"].default_generator.seed()
