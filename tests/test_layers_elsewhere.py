@@ -69,7 +69,7 @@ class Masking(nn.Module):
 
 @pytest.mark.parametrize("case", ["svq", "svq with ReLU and l1", "softmax", "mlp"])
 def test_a_random_weight_is_the_same_in_the_backward_pass(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("svqkit.quantizers.base.CHUNK_ELEMENTS", 40)
+    monkeypatch.setattr("svqkit.quantizers.base.CHUNK_ELEMENTS", 16)
     layer, x = made(case).double(), latents(1)[..., :2, :2].double()
     for linear in linears(layer).values():
         parametrize.register_parametrization(linear, "weight", Masking())
@@ -121,10 +121,9 @@ def test_a_part_that_trains_in_a_layer_of_eval_mode_moves_in_the_forward_pass_on
     assert torch.equal(norm._u, moved)
 
 
-@pytest.mark.parametrize("wrap", [adapted, lambda layer: layer])
 @pytest.mark.parametrize("case", ["svq", "svq with l1", "svq with ReLU and l1", "softmax", "gumbel", "lista"])
-def test_a_norm_of_the_codebook_moves_once_in_a_step(case: str, wrap: Callable[[Quantizer], Quantizer]) -> None:
-    layer = wrap(made(case))
+def test_a_norm_of_the_codebook_moves_once_in_a_step(case: str) -> None:
+    layer = made(case)
     norm = parametrizations.spectral_norm(layer, "codebook").parametrizations.codebook
     twin = copy.deepcopy(norm)
     layer(latents()).output.sum().backward()
@@ -169,22 +168,19 @@ def test_a_forward_that_all_linear_layers_are_given_takes_effect(case: str, monk
     same(layer(x).output, wanted)
 
 
-@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16], ids=str)
 @every_kind
-def test_threads_that_call_a_layer_at_once_do_what_one_does(
-    case: str, precision: torch.dtype, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    layer, x = made(case).eval().to(precision), latents().to(precision)
+def test_threads_that_call_a_layer_of_half_precision_at_once_do_what_one_does(case: str) -> None:
+    layer, x = made(case).eval().to(torch.bfloat16), latents().to(torch.bfloat16)
     wanted = layer(x).output
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(4) as threads:
-            found = list(threads.map(lambda _: layer(x).output, range(100)))
+            found = list(threads.map(lambda _: layer(x).output, range(300)))
     finally:
         sys.setswitchinterval(interval)
     assert all(torch.equal(one, wanted) for one in found)
-    assert all(one.dtype == precision for one in layer.parameters())
+    assert all(one.dtype == torch.bfloat16 for one in layer.parameters())
 
 
 @pytest.mark.parametrize("case", ["svq", "svq with l1", "softmax", "gumbel", "mlp"])
@@ -321,6 +317,8 @@ def test_a_layer_made_without_memory_has_its_constants_once_it_gets_some(
     for name, value in layer.state_dict().items():
         value.copy_(source.state_dict()[name])
     assert torch.equal(layer.eval()(latents()).output, source(latents()).output)
+    if layer.has_codebook:
+        assert torch.equal(layer.codes(), source.codes())
 
 
 @every_kind
