@@ -36,6 +36,8 @@ CASES: dict[str, kinds.Settings] = {
     "lista": kinds.LISTASettings(codebook_size=40),
 }
 DRAWS = {"residual_vq stochastic", "gumbel"}  # random numbers, while training
+# Beside a file and a link to nothing.
+NO_FOLDERS = ["file", "file/below", "link", "x" * 300, "a\0b"]
 every_kind = pytest.mark.parametrize("case", CASES)
 both_modes = pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 

@@ -2,7 +2,9 @@
 
 import copy
 import io
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from quantizercases import CASES, DIM, both_modes, every_kind, latents, linears,
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.func import functional_call, grad, jvp, vmap
-from torch.nn.utils import parametrizations, prune
+from torch.nn.utils import parametrizations, parametrize, prune
 
 from svqkit.errors import SvqkitError
 from svqkit.quantizers import SVQ, Quantizer, Softmax, build
@@ -58,6 +60,129 @@ def test_dropout_in_an_adapter_has_the_gradient_of_its_own_masks(case: str, monk
     assert torch.autograd.gradcheck(objective, [layer.get_parameter(name) for name in names])
 
 
+class Masking(nn.Module):
+    """Half of a weight's entries, others each time: DropConnect, as a parametrization."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return nn.functional.dropout(weight, 0.5, self.training)
+
+
+@pytest.mark.parametrize("case", ["svq", "svq with ReLU and l1", "softmax", "mlp"])
+def test_a_random_weight_is_the_same_in_the_backward_pass(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("svqkit.quantizers.base.CHUNK_ELEMENTS", 16)
+    layer, x = made(case).double(), latents(1)[..., :2, :2].double()
+    for linear in linears(layer).values():
+        parametrize.register_parametrization(linear, "weight", Masking())
+
+    def objective(x: Tensor) -> Tensor:
+        torch.manual_seed(3)
+        output, loss = layer(x)
+        torch.manual_seed(4)  # what is drawn from here on has nothing to do with what was drawn
+        return output.sin().sum() + loss
+
+    assert torch.autograd.gradcheck(objective, [x.requires_grad_()])
+
+
+def normed_over_the_batch(parent: nn.Module, name: str) -> None:
+    linear = getattr(parent, name)
+    setattr(parent, name, nn.Sequential(linear, nn.BatchNorm1d(linear.out_features)))
+
+
+def normed_by_its_spectrum(parent: nn.Module, name: str) -> None:
+    parametrizations.spectral_norm(getattr(parent, name))
+
+
+@pytest.mark.parametrize("norm", [normed_over_the_batch, normed_by_its_spectrum])
+@pytest.mark.parametrize("case", ["svq", "svq with l1", "softmax", "mlp"])
+def test_chunks_do_not_show_in_a_norm_with_a_state(
+    case: str, norm: Callable[[nn.Module, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer, x = made(case), latents(4)
+    for name in linears(layer):
+        norm(layer, name)
+    twin = copy.deepcopy(layer)
+    whole = twin(x).output
+    monkeypatch.setattr("svqkit.quantizers.base.CHUNK_ELEMENTS", 80)
+    same(layer(x).output, whole)
+    for name, value in layer.state_dict().items():
+        same(value, twin.state_dict()[name])
+
+
+@pytest.mark.parametrize("case", ["softmax", "mlp"])
+def test_a_part_that_trains_in_a_layer_of_eval_mode_moves_in_the_forward_pass_only(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("svqkit.quantizers.base.CHUNK_ELEMENTS", 80)
+    layer = made(case).eval()
+    norm = parametrizations.spectral_norm(layer.hidden).train().parametrizations.weight[0]
+    output = layer(latents()).output
+    moved = norm._u.clone()
+    output.sum().backward()
+    assert torch.equal(norm._u, moved)
+
+
+@pytest.mark.parametrize("case", ["svq", "svq with l1", "svq with ReLU and l1", "softmax", "gumbel", "lista"])
+def test_a_norm_of_the_codebook_moves_once_in_a_step(case: str) -> None:
+    layer = made(case)
+    norm = parametrizations.spectral_norm(layer, "codebook").parametrizations.codebook
+    twin = copy.deepcopy(norm)
+    layer(latents()).output.sum().backward()
+    twin()
+    same(norm[0]._u, twin[0]._u)
+
+
+@pytest.mark.parametrize("part", ["codebook", "weights", "hidden"])
+def test_a_fold_is_that_of_eval_mode_and_moves_nothing(part: str) -> None:
+    layer, x = made("svq"), latents().flatten(2).transpose(1, 2)
+    owner, name = (layer, part) if part == "codebook" else (layer.get_submodule(part), "weight")
+    parametrize.register_parametrization(owner, name, Masking())
+    parametrizations.spectral_norm(owner, name)
+    before = copy.deepcopy(layer.state_dict())
+    found = layer.without_codebook()(x)
+    assert all(torch.equal(value, before[name]) for name, value in layer.state_dict().items())
+    assert all(one.training for one in layer.modules())
+    same(found, layer.eval()(x).output)
+
+
+@pytest.mark.parametrize("case", ["softmax", "mlp", "lista"])
+def test_parameters_that_moved_before_the_backward_pass_are_refused(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("svqkit.quantizers.base.CHUNK_ELEMENTS", 80)
+    layer = made(case)
+    output = layer(latents()).output.square().sum()
+    with torch.no_grad():
+        for one in layer.parameters():
+            one.mul_(1.5)
+    with pytest.raises(SvqkitError, match="changed in place"):
+        output.backward()
+
+
+@every_kind
+def test_a_forward_that_all_linear_layers_are_given_takes_effect(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, twin, x = made(case).eval(), made(case).eval(), latents()
+    for linear in linears(twin).values():
+        linear.requires_grad_(False).weight.mul_(2)
+        if linear.bias is not None:
+            linear.bias.mul_(2)
+    wanted, usual = twin(x).output, nn.Linear.forward
+    monkeypatch.setattr(nn.Linear, "forward", lambda self, x: 2 * usual(self, x))
+    same(layer(x).output, wanted)
+
+
+@every_kind
+def test_threads_that_call_a_layer_of_half_precision_at_once_do_what_one_does(case: str) -> None:
+    layer, x = made(case).eval().to(torch.bfloat16), latents().to(torch.bfloat16)
+    wanted = layer(x).output
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            found = list(threads.map(lambda _: layer(x).output, range(100)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert all(torch.equal(one, wanted) for one in found)
+    assert all(one.dtype == torch.bfloat16 for one in layer.parameters())
+
+
 @pytest.mark.parametrize("case", ["svq", "svq with l1", "softmax", "gumbel", "mlp"])
 def test_a_norm_with_a_state_moves_once_in_a_step(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     layer, x = made(case), latents()
@@ -96,10 +221,24 @@ def test_a_look_at_the_codebook_leaves_every_part_in_its_mode_and_is_that_of_eva
         assert [part.training for part in layer.modules()] == modes
 
 
+@every_kind
+def test_codes_are_a_copy(case: str) -> None:
+    layer = made(case)
+    if not layer.has_codebook:
+        return
+    wanted = layer.codes()
+    layer.codes().detach().add_(1)
+    assert torch.equal(layer.codes(), wanted)
+
+
+NOTHING = [(0, DIM, 4, 3), (2, DIM, 0, 3), (2, DIM, 3, 0), (2, 0, DIM), (2, DIM, 0, 4, 3)]
+
+
+@pytest.mark.parametrize("shape", NOTHING, ids=str)
 @both_modes
 @every_kind
-def test_a_batch_of_nothing_changes_nothing(case: str, training: bool) -> None:
-    layer, x = made(case).train(training), latents()[:0].requires_grad_()
+def test_a_batch_of_nothing_changes_nothing(case: str, training: bool, shape: tuple[int, ...]) -> None:
+    layer, x = made(case).train(training), torch.zeros(shape, requires_grad=True)
     before = copy.deepcopy(layer.state_dict())
     output, loss = layer(x)
     assert output.shape == x.shape
@@ -108,7 +247,8 @@ def test_a_batch_of_nothing_changes_nothing(case: str, training: bool) -> None:
     assert all(one.grad is None or not one.grad.any() for one in layer.parameters())
     assert all(torch.equal(one, before[name]) for name, one in layer.state_dict().items())
     if layer.has_codebook:
-        assert layer.weights_of(x, torch.arange(2)).shape == (0, 2, 4, 3)
+        sizes = tuple(2 if size == DIM else size for size in shape)
+        assert layer.weights_of(x, torch.arange(2)).shape == sizes
         with pytest.raises(SvqkitError, match="no position"):
             layer.usage(x)
 
@@ -122,6 +262,21 @@ def test_numbers_that_are_none_of_a_latent_or_a_code_are_refused(case: str) -> N
     for number in (-1, getattr(layer, "codebook_size", 0)):
         with pytest.raises(SvqkitError, match="numbered from 0 to" if layer.has_codebook else "no codebook"):
             layer.weights_of(x, torch.tensor([0, number]))
+
+
+@every_kind
+def test_codes_are_named_by_a_row_of_whole_numbers(case: str) -> None:
+    layer, x = made(case), latents()
+    if not layer.has_codebook:
+        return
+    wanted = layer.weights_of(x, torch.arange(3))
+    for codes in ([0, 1, 2], range(3), torch.arange(3, dtype=torch.uint8), torch.arange(3, dtype=torch.int32)):
+        assert torch.equal(layer.weights_of(x, codes), wanted)
+    for nothing in ([], torch.arange(0)):
+        assert layer.weights_of(x, nothing).shape == (2, 0, 4, 3)
+    for codes in (torch.tensor([0.0, 1.0]), torch.tensor([True, False]), torch.arange(4).view(2, 2), torch.tensor(1)):
+        with pytest.raises(SvqkitError, match="a row of whole numbers"):
+            layer.weights_of(x, codes)
 
 
 @both_modes
@@ -143,6 +298,24 @@ def test_weights_are_loaded_into_a_layer_that_was_made_without(case: str, assign
         for one in [*layer.parameters(), *layer.buffers()]:
             one.detach().fill_(1)  # what new memory holds is anything
     layer.load_state_dict(source.state_dict(), assign=assign)
+    assert torch.equal(layer.eval()(latents()).output, source(latents()).output)
+    if layer.has_codebook:
+        assert torch.equal(layer.codes(), source.codes())
+
+
+@every_kind
+def test_a_layer_made_without_memory_has_its_constants_once_it_gets_some(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its parameters are then filled by whoever made it, and not loaded."""
+    source = made(case).eval()
+    with torch.device("meta"):
+        layer = build(CASES[case], DIM)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "empty_like", torch.ones_like)  # what new memory holds is anything
+        layer.to_empty(device="cpu")
+    for name, value in layer.state_dict().items():
+        value.copy_(source.state_dict()[name])
     assert torch.equal(layer.eval()(latents()).output, source(latents()).output)
     if layer.has_codebook:
         assert torch.equal(layer.codes(), source.codes())

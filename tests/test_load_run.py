@@ -4,11 +4,13 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from quantizercases import NO_FOLDERS
 
 import svqkit
 from svqkit.data.domain import Domain
@@ -194,3 +196,30 @@ def test_a_run_is_given_away_with_a_card(path: Path, experiment: Experiment, sto
     assert np.array_equal(opened.forecast(frames), run.forecast(frames))
     with pytest.raises(SvqkitError, match="There is no folder"):
         type(run).from_pretrained(tmp_path / "nothing")
+
+
+def test_the_folder_of_a_run_that_is_given_away_may_be_in_the_home_folder(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    run = svqkit.load_run(path)
+    run.save_pretrained("~/given")
+    assert (tmp_path / "given/best.safetensors").exists()
+    assert type(run).from_pretrained("~/given").name == run.name
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in NO_FOLDERS:
+        with pytest.raises(SvqkitError, match="can't be made a folder"):
+            run.save_pretrained(name)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda file: file.write_bytes(b"none")])
+def test_a_run_without_readable_weights_is_not_given_away(
+    path: Path, damage: Callable[[Path], object], tmp_path: Path
+) -> None:
+    run = svqkit.load_run(path)
+    damage(path / "best.safetensors")
+    with pytest.raises(SvqkitError, match="No readable weights"):
+        run.save_pretrained(tmp_path / "given")
+    assert not (tmp_path / "given").exists()

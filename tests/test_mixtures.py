@@ -5,7 +5,7 @@ import torch
 from created import gradients, seeded, watched
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svqkit.errors import SvqkitError
@@ -126,6 +126,15 @@ def test_looking_at_gumbel_shows_the_codes_of_eval_and_draws_nothing(training: b
     assert torch.equal(layer.weights_of(x, codes), weights[..., codes].transpose(1, 2).unflatten(2, (4, 4)))
     assert torch.equal(torch.get_rng_state(), state)
     assert layer.training is training
+
+
+def test_looking_at_gumbel_with_an_adapter_that_drops_shows_the_codes_of_eval() -> None:
+    torch.manual_seed(0)
+    layer, x = Gumbel(3, 20, 6, "normal"), seeded((2, 3, 4, 4), dtype=torch.float32)
+    layer.weights = nn.Sequential(nn.Dropout(0.5), layer.weights)
+    found = layer.code_weights(x)
+    assert layer.weights.training
+    assert torch.equal(found, layer.eval().code_weights(x))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -5,11 +5,15 @@ import math
 import numpy as np
 import pytest
 import torch
+from created import Created
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quantizercases import every_kind, latents, made
 from torch import Tensor
 
+from svqkit.errors import SvqkitError
 from svqkit.quantizers import SVQ, VQ, Usage, base
+from svqkit.quantizers.assignment import Assignment
 from svqkit.quantizers.usage import hard_usage, perplexity
 
 
@@ -179,12 +183,41 @@ def test_hard_usage_of_several_stages_by_hand() -> None:
     assert usage.histogram is None
 
 
-@given(data=st.data(), stages=st.integers(1, 12), codes=st.integers(1, 6), positions=st.integers(1, 7))
-def test_hard_usage_is_that_of_the_counts(data: st.DataObject, stages: int, codes: int, positions: int) -> None:
+def test_usage_of_many_stages_makes_no_tensor_of_positions_times_their_pairs() -> None:
+    stages, positions = 64, 2**14
+    chosen = torch.randint(0, 512, (positions, stages), generator=torch.Generator().manual_seed(0))
+    with Created() as created:
+        hard_usage(chosen, 512)
+    assert created.peak < 2.5 * 2**24 < positions * stages**2
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@every_kind
+def test_hard_usage_of_latents_that_are_no_numbers_is_refused(case: str, value: float) -> None:
+    layer, x = made(case), latents()
+    if not isinstance(layer, Assignment):
+        return
+    x[0, :, 0, 0] = value
+    with pytest.raises(SvqkitError, match="NaN or infinite"):
+        layer.usage(x)
+
+
+@given(
+    data=st.data(),
+    stages=st.integers(1, 12),
+    codes=st.integers(1, 6),
+    positions=st.integers(1, 7),
+    pairs=st.sampled_from([1, 300, 2**24]),
+)
+def test_hard_usage_is_that_of_the_counts(
+    data: st.DataObject, stages: int, codes: int, positions: int, pairs: int
+) -> None:
     row = st.lists(st.integers(0, codes - 1), min_size=stages, max_size=stages)
     rows = data.draw(st.lists(row, min_size=positions, max_size=positions))
     weights = np.array([[row.count(code) for code in range(codes)] for row in rows])
-    usage = hard_usage(torch.tensor(rows), codes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("svqkit.quantizers.usage.PAIRS", pairs)
+        usage = hard_usage(torch.tensor(rows), codes)
     largest = weights.max(1, keepdims=True)
     for threshold, near in usage.near_zero.items():
         assert near == (weights <= threshold * largest).mean()

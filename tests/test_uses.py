@@ -15,7 +15,7 @@ import test_plugin
 import torch
 from created import seeded
 from quantizer_uses import use
-from quantizercases import DIM, DRAWS, every_kind, latents, linears, made, moves
+from quantizercases import DIM, DRAWS, NO_FOLDERS, every_kind, latents, linears, made, moves
 from torch import Tensor, nn
 from torch.func import functional_call, grad, jacfwd, jacrev, vmap
 from torch.nn.utils import parametrizations, parametrize, prune
@@ -173,6 +173,15 @@ def test_a_wrapped_layer_is_not_folded_in_silence(part: str, wrap: Callable[[nn.
     layer = SVQ(DIM, 40, 8)
     wrap(layer, part)
     with pytest.raises(SvqkitError, match=rf"`{part}` .* is wrapped or has hooks.*Merge or remove"):
+        layer.without_codebook()
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("wrap", [nn.utils.weight_norm, lambda *part: prune.random_unstructured(*part, 0.5)])
+def test_a_codebook_that_a_hook_computes_is_not_folded(wrap: Callable[[nn.Module, str], nn.Module]) -> None:
+    layer = SVQ(DIM, 40, 8)
+    wrap(layer, "codebook")
+    with pytest.raises(SvqkitError, match="codebook is pruned or normed"):
         layer.without_codebook()
 
 
@@ -348,6 +357,49 @@ def test_a_layer_is_saved_and_opened_again(case: str, tmp_path: Path) -> None:
         assert torch.equal(opened(x).output, layer.eval()(x).output)
     layer.train()
     assert_same(step(opened.train(), x), step(layer, x))
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float64], ids=str)
+@every_kind
+def test_an_opened_layer_is_float32_and_has_values_whatever_new_tensors_are(
+    case: str, precision: torch.dtype, tmp_path: Path
+) -> None:
+    layer = made(case).eval()
+    layer.save_pretrained(tmp_path)
+    torch.set_default_dtype(precision)
+    try:
+        with torch.device("meta"):
+            opened = Quantizer.from_pretrained(tmp_path)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert_same(dict(opened.named_parameters()), dict(layer.named_parameters()))
+    assert torch.equal(opened(latents()).output, layer(latents()).output)
+
+
+def test_tied_weights_are_saved_and_opened(tmp_path: Path) -> None:
+    layer, x = SVQ(DIM, 40, hidden_dim=0), latents()
+    layer.weights.weight = layer.codebook
+    layer.save_pretrained(tmp_path)
+    assert torch.equal(SVQ.from_pretrained(tmp_path)(x).output, layer.eval()(x).output)
+
+
+def test_the_home_folder_is_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    SVQ(DIM, 30).save_pretrained("~/layer")
+    assert (tmp_path / "layer/config.json").exists()
+    assert SVQ.from_pretrained("~/layer").codebook_size == 30
+
+
+@pytest.mark.parametrize("name", NO_FOLDERS)
+def test_what_can_not_be_a_folder_is_one_error(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(SvqkitError, match="can't be made a folder"):
+        SVQ(DIM, 30).save_pretrained(name)
+    with pytest.raises(SvqkitError, match="There is no folder"):
+        SVQ.from_pretrained(name)
 
 
 def test_a_layer_keeps_how_it_was_made_by_position_or_name(tmp_path: Path) -> None:

@@ -65,7 +65,13 @@ class Assignment(Quantizer):
 
     @torch.no_grad()
     def usage(self, x: Tensor) -> Usage:
-        """Measure how the codebook is used over the positions of x, as in eval mode, in chunks that fit in memory."""
+        """Measure how the codebook is used over the positions of x, as in eval mode, in chunks that fit in memory.
+
+        Raises:
+            SvqkitError: there is no position, or a latent that is not finite, which is next to no code.
+        """
+        if not x.isfinite().all():
+            raise SvqkitError("Some latents are NaN or infinite, so no use of a codebook can be measured. Drop them.")
         return hard_usage(self.indices(x), self.codebook_size)
 
     @torch.no_grad()

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from svqkit.devices.distributed import draw_shard
 from svqkit.errors import SvqkitError, choose
-from svqkit.quantizers.base import Quantized, Quantizer, apply_linear, as_map, rows
+from svqkit.quantizers.base import Quantized, Quantizer, apply_linear, as_map, in_eval_mode, rows
 from svqkit.quantizers.mixture import ProjectedMixture, by_chunks
 
 
@@ -153,14 +153,19 @@ class Gumbel(_Distribution):
     # noise than a single process would draw.
     shared_noise = False
 
+    def code_weights(self, x: Tensor) -> Tensor:
+        with in_eval_mode(self):  # an adapter may drop some of its input while training
+            return super().code_weights(x)
+
     def _weigh(self, vectors: Tensor) -> Tensor:
         return self._one_code(self._scores(vectors))
 
     def _mix(self, vectors: Tensor) -> Tensor:
+        codebook = self.codebook  # once: a parametrization may move when it is asked
         scores = self._scores(vectors)
         if self.training:
             scores = scores - self._exponential(scores).log()  # − ln of Exp(1) is Gumbel noise
-        return self._one_code(scores).to(self.codebook.dtype) @ self.codebook
+        return self._one_code(scores).to(codebook.dtype) @ codebook
 
     def _exponential(self, like: Tensor) -> Tensor:
         """Numbers from Exp(1) in the shape of scores (P, K)."""

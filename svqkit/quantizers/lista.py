@@ -52,10 +52,18 @@ class LISTA(Mixture):
         return f"{super().extra_repr()}, steps={self.steps}"
 
     def _weigh(self, vectors: Tensor) -> Tensor:
+        return self._shrunk(vectors, self.codebook)
+
+    def _mix(self, vectors: Tensor) -> Tensor:
+        codebook = self.codebook  # once: a parametrization may move when it is asked
+        return self._shrunk(vectors, codebook).to(codebook.dtype) @ codebook
+
+    def _shrunk(self, vectors: Tensor, codebook: Tensor) -> Tensor:
+        """z (P, K) after all steps, for latent vectors (P, D)."""
         first, *others = self.log_thresholds.exp()
         weights = _shrink(vectors @ self.encoder.T, first)
         for threshold in others:
-            left = vectors - weights @ self.codebook
+            left = vectors - weights @ codebook
             weights = _shrink(weights + left @ self.encoder.T, threshold)
         return weights
 

@@ -91,7 +91,8 @@ class Mixture(Quantizer):
 
     def _mix(self, vectors: Tensor) -> Tensor:
         """Cᵀw (P, D) of latent vectors (P, D)."""
-        return self._weigh(vectors).to(self.codebook.dtype) @ self.codebook
+        codebook = self.codebook  # once: a parametrization may move when it is asked
+        return self._weigh(vectors).to(codebook.dtype) @ codebook
 
     def _numbers_per_position(self) -> int:
         """How many weights have to be held for a position until its backward pass is over."""

@@ -13,6 +13,7 @@ from svqkit.quantizers.base import (
     apply_linear,
     as_map,
     chunk_rows,
+    in_eval_mode,
     is_plain,
     mean,
     per_position,
@@ -91,14 +92,8 @@ class SVQ(ProjectedMixture):
                 "SVQ can't be folded: its codebook is pruned or normed by a hook. Make that permanent first "
                 "(torch.nn.utils.prune.remove, remove_weight_norm), or use the layer as it is."
             )
-        return self._fold(self.weights.weight, self.weights.bias)
-
-    def _fold(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        # Half precision would round the sum over K codes, so autocast stays out of it.
-        with without_autocast(self.codebook.device):
-            if under_torch_func():  # by autograd's own formulas, which know forward mode too
-                return self.codebook.t() @ weight, self.codebook.t() @ bias
-            return _Fold.apply(self.codebook, weight, bias)
+        with in_eval_mode(self):  # a parametrization may move when it is asked
+            return _fold(self.codebook, self.weights.weight, self.weights.bias)
 
     def folded_layer(self) -> nn.Linear:
         """Return the folded map as a linear layer, hidden → D, on the last axis; without a hidden layer D → D.
@@ -121,10 +116,11 @@ class SVQ(ProjectedMixture):
         if self.hidden is None:
             return _linear(matrix, vector)
         _refuse_wrapped("hidden", self.hidden)
-        weight, bias = self.hidden.weight, self.hidden.bias
+        with in_eval_mode(self):
+            weight, bias = self.hidden.weight, self.hidden.bias
         if self.hidden_relu:
             return nn.Sequential(_linear(weight, bias), nn.ReLU(), _linear(matrix, vector))
-        with without_autocast(self.codebook.device):
+        with without_autocast(matrix.device):
             return _linear(matrix @ weight, matrix @ bias + vector)
 
     def extra_repr(self) -> str:
@@ -138,18 +134,19 @@ class SVQ(ProjectedMixture):
             output, size = as_map(both[:, :-1], latents), both[:, -1] if penalised else size
             return Quantized(output, self.l1 * mean(size))
         hidden = self._hidden(latents)
-        weight, bias = self.weights.weight, self.weights.bias  # once: a parametrization may move when it is asked
+        # Once: a parametrization may move when it is asked.
+        codebook, weight, bias = self.codebook, self.weights.weight, self.weights.bias
         if not self.output_relu:
-            output = per_position(hidden, *self._fold(weight, bias))
+            output = per_position(hidden, *_fold(codebook, weight, bias))
             if penalised:
-                size = self._sum_over_codes(torch.abs, rows(hidden), weight, bias, self._ones())
+                size = self._sum_over_codes(torch.abs, rows(hidden), weight, bias, _ones(codebook))
         elif penalised:
             # Behind a ReLU a weight is its own size, so that one pass with a column of ones beside C does for both.
-            columns = torch.cat([self.codebook, self._ones()], dim=1)
+            columns = torch.cat([codebook, _ones(codebook)], dim=1)
             both = self._sum_over_codes(torch.relu, rows(hidden), weight, bias, columns)
             output, size = as_map(both[:, :-1], latents), both[:, -1]
         else:
-            output = as_map(self._sum_over_codes(torch.relu, rows(hidden), weight, bias, self.codebook), latents)
+            output = as_map(self._sum_over_codes(torch.relu, rows(hidden), weight, bias, codebook), latents)
         return Quantized(output, self.l1 * mean(size))
 
     def _weigh(self, vectors: Tensor) -> Tensor:
@@ -191,8 +188,18 @@ class SVQ(ProjectedMixture):
             total = total + recomputed(_part_of_sum, function, hidden, *chunk)
         return total
 
-    def _ones(self) -> Tensor:
-        return self.codebook.new_ones(self.codebook_size, 1)
+
+def _fold(codebook: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """CᵀW (D, hidden) and Cᵀb (D,) from C (K, D), W (K, hidden) and b (K,)."""
+    # Half precision would round the sum over K codes, so autocast stays out of it.
+    with without_autocast(codebook.device):
+        if under_torch_func():  # by autograd's own formulas, which know forward mode too
+            return codebook.t() @ weight, codebook.t() @ bias
+        return _Fold.apply(codebook, weight, bias)
+
+
+def _ones(codebook: Tensor) -> Tensor:
+    return codebook.new_ones(len(codebook), 1)
 
 
 class _Fold(torch.autograd.Function):
