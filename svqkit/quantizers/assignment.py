@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from svqkit.errors import SvqkitError
 from svqkit.quantizers.base import Quantized, Quantizer, as_map, chunk_rows, in_eval_mode, rows, without_autocast
 from svqkit.quantizers.usage import Usage, hard_usage
 
