@@ -336,6 +336,7 @@ def spoil(array: xr.DataArray) -> xr.DataArray:
         (lambda x: __file__, "is no file that forecasts start from"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
 def test_what_does_not_fit_is_one_error(hourly: Trained, change: Callable[[xr.DataArray], Any], said: str) -> None:
     with pytest.raises(SvqkitError) as caught:
         hourly.run.forecast(change(t2m(hourly)))
