@@ -396,7 +396,7 @@ def moved(number: int, **changes: Any) -> Harm:
 
 
 DATES = [f"201311{day:02}{slot:02}".encode() for day in range(1, 9) for slot in range(1, 49)]
-FILLS = (65535, 99999, 2**31 - 1, -9999)
+LONE = (65535, 99999, 2**31 - 1, -9999)
 
 
 def one_slot_of(value: float) -> np.ndarray:
@@ -632,7 +632,7 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     (taxi_days, moved(13, data=np.ones((384, 2, 4, 4))), {}, r"BJ13.*every value before the test is 1"),
     (taxi_days, moved(13, data=np.ones((384, 4, 4))), {}, r"BJ13.*of shape \(384, 4, 4\)"),
     (taxi_days, moved(13, data=np.full((384, 2, 4, 4), b"x")), {}, r"BJ13.*expected numbers"),
-    *[(taxi_days, moved(13, data=one_slot_of(value)), {}, r"BJ13.*1 value.* of 2013-11-01.*slot 06") for value in FILLS],
+    *[(taxi_days, moved(13, data=one_slot_of(value)), {}, r"BJ13.*1 value.* of 2013-11-01.*slot 06") for value in LONE],
     (taxi_days, moved(13, date=DATES[:40], data=np.ones((40, 2, 4, 4))), {}, "no day has all of its 48 slots"),
     (taxi_days, moved(14, data=np.ones((384, 2, 8, 8))), {}, r"files differ: .*BJ13.*BJ14"),
     (taxi_days, moved(14, date=DATES), {}, r"BJ14.*days must rise"),

@@ -75,7 +75,6 @@ def read_store(folder: Path) -> None:
     assert len(store.times) == len(store.frames[:])
     assert all(len(store.starts(split)) for split in ("train", "validation", "test"))
     Domain.of(store)
-    _ = store.digests
     _ = store.climatology_table
 
 
@@ -318,7 +317,6 @@ STORES: dict[str, Callable[[Path], Any]] = {
     "windows outside": lambda folder: remake(folder, "windows/clean/train", np.array([10**6])),
     "windows before": lambda folder: remake(folder, "windows/clean/test", np.array([-1])),
     "windows that are no list": lambda folder: remake(folder, "windows/clean/test", np.zeros((2, 2), int)),
-    "longitudes are cut": lambda folder: cut(next((folder / STORE / "lon/c").rglob("0"))),
     "metadata of the times say nothing": lambda folder: (folder / STORE / "time/zarr.json").write_text("{}"),
     "metadata of an array is cut": lambda folder: cut(folder / STORE / "frames/zarr.json"),
 }
@@ -328,3 +326,10 @@ STORES: dict[str, Callable[[Path], Any]] = {
 def test_a_store_that_is_not_whole_is_refused(kind: str, folder: Path) -> None:
     STORES[kind](folder)
     assert STORE in refused(f"{STORE}/zarr.json", folder)
+
+
+def test_the_digests_of_a_store_that_is_cut_are_refused(folder: Path) -> None:
+    cut(next((folder / STORE / "lon/c").rglob("0")))
+    store = Store.open(folder / STORE)
+    with pytest.raises(SvqkitError, match=STORE):
+        _ = store.digests

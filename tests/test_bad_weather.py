@@ -539,12 +539,14 @@ def test_what_is_not_there_is_named_with_the_folder(
     refused(lambda: forecast_input(x, domain), *(word.format(cwd=tmp_path) for word in words))
 
 
-def test_a_link_out_of_the_folder_is_refused_at_both_doors(domain: Domain, tmp_path: Path) -> None:
-    (tmp_path / "raw").mkdir()
+@pytest.mark.parametrize("below", ["", "2m_temperature"])
+def test_a_link_out_of_the_folder_is_refused_at_both_doors(below: str, domain: Domain, tmp_path: Path) -> None:
+    folder = tmp_path / "raw" / below
+    folder.mkdir(parents=True)
     plain().to_netcdf(tmp_path / "x.nc")
-    (tmp_path / "raw/a.nc").symlink_to(tmp_path / "x.nc")
-    refused(lambda: prepare(settings(tmp_path / "raw"), tmp_path / "stores" / "x.zarr"), "raw/a.nc leads out")
-    refused(lambda: forecast_input(tmp_path / "raw", domain), "raw/a.nc leads out")
+    (folder / "a.nc").symlink_to(tmp_path / "x.nc")
+    refused(lambda: prepare(settings(tmp_path / "raw"), tmp_path / "stores" / "x.zarr"), "a.nc leads out")
+    refused(lambda: forecast_input(folder, domain), "a.nc leads out")
 
 
 def test_a_root_that_is_not_there_is_named_with_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -642,6 +644,11 @@ ODD_DATASETS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
     "degrees_N and degree_east": degrees_as("degrees_N", "degree_east"),
     "degrees north and °E": degrees_as("degrees north", "°E"),
     "degrees without a direction": degrees_as("degrees", "°"),
+    "decimal degrees and º": degrees_as("decimal_degrees", "º"),
+    "times that a forecast is valid at, beside those of its issue": lambda data: data.assign_coords(
+        forecast_period=np.timedelta64(6 * 3600 * 10**9, "ns"),
+        forecast_reference_time=("time", AXES["time"] - np.timedelta64(6, "h")),
+    ),
     "a valid_min of two values": lambda data: plain(valid_min=[200.0, 1.0]),
     "27 µs off the hour": rounded,
     "half a second off": lambda data: data.assign_coords(time=data["time"] - np.timedelta64(500, "ms")),
