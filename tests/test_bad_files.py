@@ -239,6 +239,13 @@ def with_value(value: float) -> Harm:
     return harm
 
 
+def two_sizes(root: Path) -> None:
+    """Temperature, once -9999, beside geopotential, among whose values -9999 would be nothing special."""
+    values = np.concatenate([record(), 1e5 * record() - 5e4], axis=1)
+    values[17, 0, 2, 3] = -9999
+    np.save(root / "a.npy", values)
+
+
 def header(shape: tuple[int, ...], descr: str = "<f4") -> Harm:
     def harm(root: Path) -> None:
         with (root / "a.npy").open("wb") as file:
@@ -268,6 +275,18 @@ def chunk_gone(fill: float) -> Harm:
         (root / "a.zarr/c/1/0/0/0").unlink()
 
     return harm
+
+
+def packed(root: Path) -> None:
+    zarr.open_array(root / "a.zarr").attrs["scale_factor"] = 0.01
+
+
+def appended(root: Path) -> None:
+    """The metadata that are put together know nothing of the last 12 frames."""
+    group = zarr.create_group(root / "a.zarr", overwrite=True, zarr_format=2)
+    array = group.create_array("r", data=record())
+    zarr.consolidate_metadata(root / "a.zarr")
+    array.append(record(12, 1, 4, 6))
 
 
 def sharded(root: Path) -> None:
@@ -377,6 +396,15 @@ def moved(number: int, **changes: Any) -> Harm:
 
 
 DATES = [f"201311{day:02}{slot:02}".encode() for day in range(1, 9) for slot in range(1, 49)]
+LONE = (65535, 99999, 2**31 - 1, -9999)
+
+
+def one_slot_of(value: float) -> np.ndarray:
+    values = RNG.integers(0, 99, (384, 2, 4, 4)).astype(float)
+    values[5, 0, 1, 1] = value
+    return values
+
+
 CLIP = np.zeros((12, *SIZE, 3), np.uint8)
 
 # Kind of files, what is done to them, settings that are changed, and what the error says.
@@ -388,6 +416,7 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     (npy_file, with_value(1e20), {}, r"a\.npy: 1e\+20 at frame 17.*never written"),
     (npy_file, with_value(9.969209968386869e36), {}, r"a\.npy: 9\.96.* at frame 17.*never written"),
     (npy_file, with_value(-9999), {}, r"a\.npy: -9999.* at frame 17.*stands for what is missing"),
+    (npy_file, two_sizes, {}, r"a\.npy: -9999.* at frame 17, channel 0.*stands for what is missing"),
     (npy_file, with_value(1.5), {"range": (0.0, 1.0)}, r"a\.npy: 1\.5 at frame 17.*outside `range`"),
     (npy_file, add("a.npy", "more"), {}, r"a\.npy holds more than its header says"),
     (npy_file, cut("a.npy", 300), {}, r"a\.npy .*truncated"),
@@ -444,6 +473,7 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     (npz_file, folder("a.npz"), {}, r"a\.npz.*the other way round"),
     (npz_file, pipe("a.npz"), {}, r"a\.npz.*named pipe"),
     # .zarr
+    (zarr_store, packed, {}, r"a\.zarr: the array is packed \(scale_factor\)"),
     (zarr_store, chunk_gone(np.nan), {}, r"a\.zarr lacks 1 of its 3 chunks, and its fill value nan"),
     (zarr_store, cut("a.zarr/c/1/0/0/0", 9), {}, r"a\.zarr can't be read"),
     (zarr_store, write("a.zarr/zarr.json"), {}, r"a\.zarr can't be read as a Zarr store"),
@@ -479,7 +509,7 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     (images, lambda root: (root / "a/4.png").symlink_to(root / "a/4.png"), {}, r"a/4\.png can't be read: Too many"),
     (images, twice("a", "d"), {}, r"/a and .*/d are one and the same"),
     (images, lambda root: (root / "train").mkdir(), {}, "has the folders a, b, c, train"),
-    (images, lambda root: None, {"frames_in": 9}, "train split has no window"),
+    (images, lambda root: None, {"frames_in": 9}, "/raw: the train split has no window"),
     (images, lambda root: None, {"root": "nowhere"}, "There is no folder .*nowhere"),
     (images, no_test_clip, {}, "no clip in .*test, which holds nothing; expected video files"),
     (images, lambda root: (root / "none").mkdir(), {"root": "none"}, "no clip in .*none, which holds nothing"),
@@ -517,6 +547,7 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     (kth_films, gone("person17_boxing_d1_uncomp.avi"), {}, "test split has no window"),
     (kth_films, lambda root: None, {"actions": ("flying",)}, "Unknown action of KTH 'flying'"),
     (kth_films, lambda root: None, {"root": "00sequences.txt"}, r"There is no folder .*00sequences\.txt"),
+    (kth_films, lambda root: None, {"frames_in": 90}, "/raw: the train split has no window"),
     (kth_frames, kth_films, {}, r"person01_boxing_d1 is there twice"),
     (kth_frames, png("boxing/person01_boxing_d1_uncomp/image_2.png"), {}, "person01.* has two frames number 2"),
     (kth_frames, png("boxing/person01_boxing_d1_uncomp/image_0002.png", size=(8, 8)), {}, r"image_0002\.png has 8 × 8"),
@@ -601,6 +632,8 @@ BAD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], str]] = [
     (taxi_days, moved(13, data=np.ones((384, 2, 4, 4))), {}, r"BJ13.*every value before the test is 1"),
     (taxi_days, moved(13, data=np.ones((384, 4, 4))), {}, r"BJ13.*of shape \(384, 4, 4\)"),
     (taxi_days, moved(13, data=np.full((384, 2, 4, 4), b"x")), {}, r"BJ13.*expected numbers"),
+    *[(taxi_days, moved(13, data=one_slot_of(value)), {}, r"BJ13.*1 value.* of 2013-11-01.*slot 06") for value in LONE],
+    (taxi_days, moved(13, date=DATES[:40], data=np.ones((40, 2, 4, 4))), {}, "no day has all of its 48 slots"),
     (taxi_days, moved(14, data=np.ones((384, 2, 8, 8))), {}, r"files differ: .*BJ13.*BJ14"),
     (taxi_days, moved(14, date=DATES), {}, r"BJ14.*days must rise"),
     (taxi_days, lambda root: None, {"test_days": 9}, r"8 whole days"),
@@ -697,6 +730,8 @@ ODD: list[tuple[Callable[[Path], Dataset], Harm, dict[str, Any], int, str]] = [
     (npy_file, array(9, 5, 32, 3, 2), {"axes": "NTCHW"}, 45, ""),
     (npy_file, lambda root: npy.write_array((root / "a.npy").open("wb"), record(), version=(3, 0)), {}, 30, ""),
     (zarr_store, chunk_gone(0.0), {}, 30, r"a\.zarr lacks 1 of its 3 chunks, which are 0\.0"),
+    (npz_file, member("__MACOSX/._frames.npy", b"Mac OS X"), {}, 200, ""),
+    (zarr_store, appended, {"key": "r"}, 42, ""),
     (zarr_store, sharded, {}, 42, ""),
     (zarr_store, nested, {"key": "x/y"}, 30, ""),
     (images, png("a/1.png", size=(24, 16)), {"size": (8, 8)}, 12, ""),
@@ -810,3 +845,30 @@ def test_a_forecast_takes_what_prepare_takes(case: int, tmp_path: Path) -> None:
     made = from_files(root / name, data, Domain.of(store), (1,))
     np.testing.assert_allclose(made.frames[0], store.frames[frames][-2:], rtol=0, atol=1e-6)
     made.restore(np.zeros((1, 1, *store.frame_shape), np.float32))
+
+
+def last_frame(value: float) -> Harm:
+    def harm(root: Path) -> None:
+        values = record().astype(np.float64)
+        values[-1, 0, 2, 3] = value
+        np.save(root / "a.npy", values)
+
+    return harm
+
+
+@pytest.mark.parametrize(
+    ("value", "changes", "said"),
+    [
+        (-9999, {}, "1 value.* stand for missing ones"),
+        (9.969209968386869e36, {}, "1 value.* stand for missing ones"),
+        (1.5, {"range": (0.0, 1.0), "units": "dBZ"}, r"a\.npy: the frames reach 1\.5, above `range`"),
+    ],
+)
+def test_a_forecast_refuses_what_prepare_refuses(
+    value: float, changes: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    data = replace(npy_file(tmp_path), **changes)
+    domain = Domain.of(prepare(data, tmp_path / "own.zarr"))
+    last_frame(value)(tmp_path)
+    with pytest.raises(SvqkitError, match=said):
+        from_files(tmp_path / "a.npy", data, domain, (1,))

@@ -284,6 +284,8 @@ def test_netcdf_of_something_else_is_refused(file: str, folder: Path) -> None:
         ("title", None), ("kind", "sphere"), ("channels", []), ("channels", ["t2m", "r"]), ("units", 3), ("scale", 0),
         ("lead_step", 1.5), ("groups", "all"), ("clips", {}), ("clips", {"clean": {"train": [[1]]}}),
         ("statistics", {"clean": {"train": {"mean": [1.0]}}}), ("offsets", {"clean": {"inputs": [3], "targets": [1]}}),
+        ("units", ["K", "K"]), ("statistics__clean__train__mean", [float("nan")]),
+        ("statistics__clean__train__mean", [1.0, 2.0]), ("statistics__clean__train__std", []),
         ("settings", []), ("files", None), ("files", "7"), ("files", 10**6), ("blue_first", None),
     ],
 )  # fmt: skip
@@ -315,6 +317,7 @@ STORES: dict[str, Callable[[Path], Any]] = {
     "windows outside": lambda folder: remake(folder, "windows/clean/train", np.array([10**6])),
     "windows before": lambda folder: remake(folder, "windows/clean/test", np.array([-1])),
     "windows that are no list": lambda folder: remake(folder, "windows/clean/test", np.zeros((2, 2), int)),
+    "metadata of the times say nothing": lambda folder: (folder / STORE / "time/zarr.json").write_text("{}"),
     "metadata of an array is cut": lambda folder: cut(folder / STORE / "frames/zarr.json"),
 }
 
@@ -323,3 +326,10 @@ STORES: dict[str, Callable[[Path], Any]] = {
 def test_a_store_that_is_not_whole_is_refused(kind: str, folder: Path) -> None:
     STORES[kind](folder)
     assert STORE in refused(f"{STORE}/zarr.json", folder)
+
+
+def test_the_digests_of_a_store_that_is_cut_are_refused(folder: Path) -> None:
+    cut(next((folder / STORE / "lon/c").rglob("0")))
+    store = Store.open(folder / STORE)
+    with pytest.raises(SvqkitError, match=STORE):
+        _ = store.digests

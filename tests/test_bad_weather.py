@@ -22,7 +22,7 @@ from rawfiles import files_below
 
 from svqkit.data.domain import Domain
 from svqkit.data.prepare import prepare
-from svqkit.data.sources.units import convert, converts
+from svqkit.data.sources.units import convert, converts, stand_in
 from svqkit.errors import SvqkitError
 from svqkit.forecasting.files import from_files
 from svqkit.forecasting.inputs import ModelInput
@@ -104,6 +104,18 @@ def moved(index: int, to: int) -> xr.Dataset:
     return axis("time", times)
 
 
+def energy() -> xr.Dataset:
+    """Radiation, far wider than the one negative number lies off."""
+    values = np.abs(VALUES - 280) * np.float32(1e6)
+    values[:, 1, 2] = -9999
+    return plain().assign(t2m=(GRID, values))
+
+
+def ahead(name: str, hours: int) -> xr.Dataset:
+    """Forecasts under the times of their issue."""
+    return plain().expand_dims({name: [np.timedelta64(3600 * 10**9 * hours, "ns")]}, axis=1)
+
+
 def outside() -> xr.Dataset:
     """CF takes what lies outside of the range that an attribute gives for missing."""
     data = value(9000.0)
@@ -130,6 +142,7 @@ BAD_DATASETS: dict[str, tuple[Callable[[], xr.Dataset], tuple[str, ...]]] = {
     "9999.9": (lambda: value(9999.9), ("9999.9", STANDS)),
     "-999999": (lambda: value(-999999), ("-999999", STANDS)),
     "65535": (lambda: value(65535), ("65535", STANDS)),
+    "-9999 as the only negative one": (energy, ("-9999", STANDS)),
     "nothing but -9999": (lambda: plain() * 0 - 9999, ("-9999", STANDS)),
     "dates as values": (
         lambda: plain().assign(t2m=(plain()["time"] + 0 * plain()["t2m"].astype(int)).drop_attrs()),
@@ -141,7 +154,13 @@ BAD_DATASETS: dict[str, tuple[Callable[[], xr.Dataset], tuple[str, ...]]] = {
     "since nothing": (lambda: dated("hours since the flood"), ("can't be decoded",)),
     "a calendar without leap days": (lambda: dated("hours since 2010-01-01", "noleap"), ("'noleap'", "convert_cal")),
     "a calendar of 360 days": (lambda: dated("hours since 2010-01-01", "360_day"), ("'360_day'", "convert_calendar")),
-    "an unknown calendar": (lambda: dated("hours since 2010-01-01", "maya"), ("can't be decoded",)),
+    "an unknown calendar": (lambda: dated("hours since 2010-01-01", "maya"), ("can't be decoded", "'maya'")),
+    "a date that nobody wrote": (
+        lambda: dated(
+            "hours since 2010-01-01", values=np.where(np.arange(FRAMES) == 71, 9.96921e36, np.arange(FRAMES))
+        ),
+        ("can't be decoded, from 0 to 9.96921e+36", "'standard'"),
+    ),
     "times without units": (lambda: axis("time", np.arange(FRAMES)), ("the time axis is int64, expected dates",)),
     "times with a plain unit": (lambda: axis("time", np.arange(FRAMES), units="h"), ("expected dates", "'h'")),
     "times in text": (lambda: axis("time", [f"day {n}" for n in range(FRAMES)]), ("expected dates",)),
@@ -165,6 +184,9 @@ BAD_DATASETS: dict[str, tuple[Callable[[], xr.Dataset], tuple[str, ...]]] = {
     "longitudes in metres": (lambda: axis("lon", [0, 1e5, 2e5, 3e5]), ("lon must be", "100000")),
     "longitudes in km": (lambda: axis("lon", [0.0, 100.0, 200.0, 300.0], units="km"), ("lon is", "in km")),
     "latitudes in radians": (lambda: axis("lat", np.radians(LAT), units="radians"), ("lat is", "in radians")),
+    "longitudes to the west": (lambda: axis("lon", LON[::-1], units="degrees_west"), ("lon is", "in degrees_west")),
+    "latitudes in gon": (lambda: axis("lat", LAT, units="gon"), ("lat is", "in gon")),
+    "longitudes with both ends": (lambda: axis("lon", [0.0, 120.0, 240.0, 360.0]), ("0 and 360, are the same place",)),
     "longitudes in no order": (lambda: axis("lon", [0.0, 270.0, 90.0, 180.0]), ("lon must be", "rise or fall")),
     "latitudes in no order": (lambda: axis("lat", [0.0, 30.0, -30.0]), ("lat must be", "rise or fall")),
     "no latitudes": (lambda: plain().drop_vars("lat"), ("lat has no coordinate",)),
@@ -185,6 +207,11 @@ BAD_DATASETS: dict[str, tuple[Callable[[], xr.Dataset], tuple[str, ...]]] = {
     "a value out of its own range": (lambda: outside(), ("outside the valid range 200 to 350",)),
     "levels in text": (lambda: plain().expand_dims(level=["low", "high"]), ("levels must be numbers",)),
     "a level that is NaN": (lambda: plain().expand_dims(level=[np.nan, 500]), ("levels must be numbers", "nan")),
+    "6 hours ahead of its times": (lambda: ahead("prediction_timedelta", 6), ("forecast step", "valid_time")),
+    "a step of 6 hours": (
+        lambda: plain().assign_coords(step=np.timedelta64(6 * 3600 * 10**9, "ns")),
+        ("forecast step", "valid_time"),
+    ),
     "another variable": (lambda: plain().rename(t2m="sst"), ("no variable 't2m'; it has: sst",)),
     "a variable with a name near it": (lambda: plain().rename(t2m="t2n"), ("no variable 't2m'", "mean 't2n'?")),
     "no variable": (lambda: plain().drop_vars("t2m"), ("no variable 't2m'; it has: none",)),
@@ -256,6 +283,17 @@ def packed(number: int, attrs: dict[str, Any] | None = None, **encoding: Any) ->
     return write
 
 
+def declares(missing: float | str) -> Callable[[Path], None]:
+    """What stands for a missing value is told in another type than that of the values, which have it once."""
+
+    def write(path: Path) -> None:
+        value(float(missing)).to_netcdf(path, encoding={"t2m": {"_FillValue": None}})
+        with netCDF4.Dataset(path, "a") as file:
+            file["t2m"].setncattr("missing_value", missing)
+
+    return write
+
+
 def in_tar(path: Path) -> None:
     with tarfile.open(path, "w") as archive:
         archive.addfile(tarfile.TarInfo("data.nc"))
@@ -294,6 +332,10 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
     "a record that nobody wrote": (unwritten, ("never written",)),
     "packed values without a _FillValue": (packed(-32768), ("-47.68", STANDS)),
     "a lower packed number than the _FillValue": (packed(-32768, _FillValue=-32767), ("-47.68", STANDS)),
+    "the lowest packed number of 32 bits": (packed(-(2**31), dtype="i4"), ("e+07", STANDS)),
+    "a packed -9999": (packed(-9999), ("180.01", STANDS)),
+    "a missing value of double precision": (declares(-123.4), ("-123.4, which the file says",)),
+    "a missing value in text": (declares("-5"), ("-5, which the file says",)),
     "a packed number out of its range": (
         packed(9000, {"valid_range": np.int16([-5000, 5000])}, _FillValue=-32767),
         ("outside the valid range 230 to 330",),
@@ -430,6 +472,10 @@ BAD_STORES: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
         broken_store(lambda path: (path / "t2m/c/2/0/0").unlink()),
         ("t2m lacks 1 of its 3 chunks",),
     ),
+    "a missing chunk of longitudes": (
+        broken_store(lambda path: (path / "lon/c/0").unlink()),
+        ("lon lacks 1 of its 1",),
+    ),
     "the same in Zarr 2": (broken_store(lambda path: (path / "t2m/2.0.0").unlink(), 2), ("lacks 1 of its 3",)),
     "packed, with a fill value of 0": (packed_store, ("that are NaN",)),
     "half a chunk": (
@@ -493,6 +539,16 @@ def test_what_is_not_there_is_named_with_the_folder(
     refused(lambda: forecast_input(x, domain), *(word.format(cwd=tmp_path) for word in words))
 
 
+@pytest.mark.parametrize("below", ["", "2m_temperature"])
+def test_a_link_out_of_the_folder_is_refused_at_both_doors(below: str, domain: Domain, tmp_path: Path) -> None:
+    folder = tmp_path / "raw" / below
+    folder.mkdir(parents=True)
+    plain().to_netcdf(tmp_path / "x.nc")
+    (folder / "a.nc").symlink_to(tmp_path / "x.nc")
+    refused(lambda: prepare(settings(tmp_path / "raw"), tmp_path / "stores" / "x.zarr"), "a.nc leads out")
+    refused(lambda: forecast_input(folder, domain), "a.nc leads out")
+
+
 def test_a_root_that_is_not_there_is_named_with_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     refused(lambda: prepare(settings("mydata"), "x.zarr"), f"{tmp_path}/mydata/2m_temperature does not exist")
@@ -552,6 +608,10 @@ def renamed(data: xr.Dataset) -> xr.Dataset:
     return data.assign_coords({name: data[name].assign_attrs(attrs) for name, attrs in told.items()})
 
 
+def degrees_as(lat: str, lon: str) -> Callable[[xr.Dataset], xr.Dataset]:
+    return lambda data: data.assign_coords(lat=("lat", LAT, {"units": lat}), lon=("lon", LON, {"units": lon}))
+
+
 def rounded(data: xr.Dataset) -> xr.Dataset:
     """Days since the first, as GrADS gives them: 27 µs off the hour."""
     off = np.where(np.arange(FRAMES) % 2, 27_000, -27_000).astype("timedelta64[ns]")
@@ -580,6 +640,16 @@ ODD_DATASETS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
     "other dimensions first": lambda data: data.transpose("lon", "lat", "time"),
     "steps of one forecast": one_start,
     "times and steps": of_steps,
+    "forecasts of no hour ahead": lambda data: ahead("prediction_timedelta", 0),
+    "degrees_N and degree_east": degrees_as("degrees_N", "degree_east"),
+    "degrees north and °E": degrees_as("degrees north", "°E"),
+    "degrees without a direction": degrees_as("degrees", "°"),
+    "decimal degrees and º": degrees_as("decimal_degrees", "º"),
+    "times that a forecast is valid at, beside those of its issue": lambda data: data.assign_coords(
+        forecast_period=np.timedelta64(6 * 3600 * 10**9, "ns"),
+        forecast_reference_time=("time", AXES["time"] - np.timedelta64(6, "h")),
+    ),
+    "a valid_min of two values": lambda data: plain(valid_min=[200.0, 1.0]),
     "27 µs off the hour": rounded,
     "half a second off": lambda data: data.assign_coords(time=data["time"] - np.timedelta64(500, "ms")),
     "names in capitals": lambda data: data.rename(time="TIME", lat="LAT", lon="Longitude"),
@@ -625,6 +695,32 @@ def with_gap(folder: Path) -> None:
     (folder / "x.zarr/t2m/c/0/0/0").unlink()
 
 
+def without_a_latitude(folder: Path) -> None:
+    """The chunk of the equator is left out, and chunks that are left out are 0."""
+    plain().to_zarr(folder / "x.zarr", consolidated=False, encoding={"lat": {"chunks": (1,), "_FillValue": None}})
+    tree = json.loads((folder / "x.zarr/lat/zarr.json").read_text()) | {"fill_value": 0.0}
+    (folder / "x.zarr/lat/zarr.json").write_text(json.dumps(tree))
+    (folder / "x.zarr/lat/c/1").unlink()
+
+
+def appended(folder: Path) -> None:
+    """The metadata that are put together know nothing of the last day."""
+    days = [plain().isel(time=part) for part in (slice(48), slice(48, None))]
+    days[0].to_zarr(folder / "x.zarr", zarr_format=2, consolidated=True)
+    days[1].to_zarr(folder / "x.zarr", zarr_format=2, consolidated=False, append_dim="time")
+
+
+def unsigned(folder: Path) -> None:
+    """Unsigned numbers in signed ones, and so their range, 0 to 65530."""
+    plain().drop_vars("t2m").to_netcdf(folder / "x.nc")
+    with netCDF4.Dataset(folder / "x.nc", "a") as file:
+        variable = file.createVariable("t2m", "i2", GRID)
+        file.set_auto_maskandscale(False)
+        variable[:] = np.round((VALUES - 230) / 0.002).astype(np.uint16).view(np.int16)
+        variable.setncatts({"units": "K", "scale_factor": 0.002, "add_offset": 230.0})
+        variable.setncatts({"_Unsigned": "true", "valid_range": np.int16([0, -6])})
+
+
 def of_zarr_2(folder: Path) -> None:
     """A store whose writer chose no fill value: Zarr 2 then writes 0, and 0 is a value, also of lat and lon."""
     group = zarr.open_group(folder / "x.zarr", mode="w", zarr_format=2)
@@ -654,11 +750,11 @@ def degrees_in_words(folder: Path) -> None:
     )
 
 
-def in_grib(folder: Path, steps: bool = False) -> None:
+def in_grib(folder: Path, steps: bool = False, west: int = 0) -> None:
     """A message per frame, from north to south; with ``steps`` all are of a forecast from the first moment on."""
     eccodes = pytest.importorskip("eccodes")
     grid = {"Ni": 4, "Nj": 3, "latitudeOfFirstGridPointInDegrees": 30, "latitudeOfLastGridPointInDegrees": -30}
-    grid |= {"longitudeOfFirstGridPointInDegrees": 0, "longitudeOfLastGridPointInDegrees": 270}
+    grid |= {"longitudeOfFirstGridPointInDegrees": west, "longitudeOfLastGridPointInDegrees": (west + 270) % 360}
     grid |= {"iDirectionIncrementInDegrees": 90, "jDirectionIncrementInDegrees": 30, "bitsPerValue": 24}
     with (folder / "x.grib").open("wb") as file:
         for frame, values in enumerate(VALUES):
@@ -694,6 +790,7 @@ ODD_FILES: dict[str, tuple[Callable[[Path], Any], str, float]] = {
         "",
         0.01,
     ),
+    "unsigned in signed numbers": (unsigned, "", 0.0011),
     "a file per day": (
         lambda folder: [plain().isel(time=slice(n, n + 24)).to_netcdf(folder / f"{n}.nc") for n in range(0, 72, 24)],
         "",
@@ -733,6 +830,9 @@ ODD_FILES: dict[str, tuple[Callable[[Path], Any], str, float]] = {
     ),
     "Zarr in a folder without suffix": (lambda folder: plain().to_zarr(folder / "era5", zarr_format=2), "", 0),
     "Zarr with a chunk left out": (with_gap, "t2m lacks 1 of its 4 chunks, which are 250", 1e9),
+    "Zarr with a latitude left out": (without_a_latitude, "lat lacks 1 of its 3 chunks, which are 0", 0),
+    "Zarr 2 with an old list of its arrays": (appended, "", 0),
+    "NetCDF called .grib": (lambda folder: plain().to_netcdf(folder / "x.grib", engine="netcdf4"), "", 0),
     "GRIB": (in_grib, "", 0.01),
     "GRIB of one forecast": (lambda folder: in_grib(folder, steps=True), "", 0.01),
 }
@@ -768,6 +868,14 @@ def test_a_lone_highest_packed_number_is_a_value(how: dict[str, Any], tmp_path: 
     packed(32767, **how)(tmp_path / "x.nc")
     store = prepare(settings(tmp_path), tmp_path / "x.zarr")
     assert store.frames[:].max() == pytest.approx(280 + 327.67)
+
+
+def test_grib_that_cfgrib_would_shift_is_refused_at_both_doors(domain: Domain, tmp_path: Path) -> None:
+    """A coarse grid from 180° to 90° E, whose longitudes come sorted and whose values do not."""
+    (tmp_path / "raw").mkdir()
+    in_grib(tmp_path / "raw", west=180)
+    refused(lambda: prepare(settings(tmp_path / "raw"), tmp_path / "stores" / "x.zarr"), "begins at longitude 180")
+    refused(lambda: forecast_input(tmp_path / "raw", domain), "begins at longitude 180")
 
 
 def test_a_single_file_a_store_and_a_url_are_roots(tmp_path: Path) -> None:
@@ -820,6 +928,18 @@ def test_geopotential_may_be_minus_9999_among_others_near_it(tmp_path: Path) -> 
     values[3, 1, 1] = values[5, 2, 2] = -9999
     plain().assign(t2m=(GRID, values)).to_netcdf(tmp_path / "x.nc")
     np.testing.assert_array_equal(prepare(settings(tmp_path), tmp_path / "x.zarr").frames[:, 0], values)
+
+
+@pytest.mark.parametrize("number", [-99, -99.9, -999.99, -1000, -8888, -1e10, 2**32, 9999])
+def test_a_number_that_people_write_for_nothing_stands_for_it_where_it_is_alone(number: float) -> None:
+    values = np.float32([number, *VALUES.ravel()])
+    assert stand_in(values, values.min(), values.max()) == np.float32(number)
+
+
+@pytest.mark.parametrize("number", [-100, -1, 888, 1000, -273.15, 99, -12345, 1e8])
+def test_another_number_is_a_value_however_far_off(number: float) -> None:
+    values = np.float32([number, *VALUES.ravel() / 1e3])
+    assert stand_in(values, values.min(), values.max()) is None
 
 
 @pytest.mark.parametrize(

@@ -458,6 +458,13 @@ def test_the_original_files_of_taxibj(report: Callable[[str], Report], tmp_path:
     assert "1 days have all of their slots" in of.notes
 
 
+def test_a_file_of_taxibj_that_ends_within_its_first_day(report: Callable[[str], Report], tmp_path: Path) -> None:
+    with h5py.File(tmp_path / published.TAXIBJ_RECORDS[0], "w") as file:
+        file["date"] = [f"20130701{slot:02}".encode() for slot in range(1, 41)]
+        file.create_dataset("data", (40, 2, 32, 32), "f8")
+    assert "0 days have all of their slots" in report("taxibj").notes
+
+
 # --- the command --------------------------------------------------------------------------------------------------
 
 

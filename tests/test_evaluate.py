@@ -15,6 +15,7 @@ import pytest
 import torch
 import xarray as xr
 from rawfiles import DAY, LAT, LON, RawFiles
+from safetensors.torch import load_file, save_file
 from torch import nn
 from untrained import a_run
 
@@ -396,6 +397,20 @@ def test_a_model_of_the_published_windows_is_not_scored_under_clean(raw: RawFile
     assert "tiny-svq" not in summary(scores)
     same = replace(paper.experiment, data=raw.data(variables=SEVERAL))
     assert all(same.trained_for(protocol) for protocol in PROTOCOLS)
+
+
+@pytest.mark.parametrize(("part", "value"), [("running_var", -1.0), ("weight", 3e38)])
+def test_forecasts_that_are_no_numbers_get_no_score(
+    part: str, value: float, data: Data, store: Store, tmp_path: Path
+) -> None:
+    run = a_run(tmp_path / "runs", data, store, SVQSettings(codebook_size=16, hidden_dim=8))
+    weights = load_file(run.path / "best.safetensors")
+    damaged = [weights[name].fill_(value) for name in weights if part in name]
+    assert damaged
+    save_file(weights, run.path / "best.safetensors")
+    with pytest.raises(SvqkitError, match="tiny-svq seed 0: forecasts are NaN or infinite"):
+        evaluation.evaluate([run], store, tmp_path / "scores")
+    assert not (tmp_path / "scores").exists()
 
 
 def grown(function: Callable[[], object]) -> int:

@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from rawfiles import RawFiles
+from safetensors.torch import load_file, save_file
 
 from svqkit import forecasting, models
 from svqkit.data.domain import Domain
@@ -284,6 +285,13 @@ def test_netcdf_in_netcdf_out(layered: Trained, tmp_path: Path) -> None:
         forecasting.write_forecast(expected, tmp_path / "forecast.mp4")
 
 
+def with_last(value: float) -> np.ndarray:
+    """Frames as a model of t2m takes them, (4, 1, 4, 6), of which one value is this."""
+    frames = np.random.default_rng(0).normal(280, 5, (4, 1, 4, 6)).astype(np.float32)
+    frames[-1, 0, 1, 2] = value
+    return frames
+
+
 def spoil(array: xr.DataArray) -> xr.DataArray:
     changed = array.copy()
     changed[{"time": -2, "lat": 1, "lon": 3}] = np.nan
@@ -317,15 +325,40 @@ def spoil(array: xr.DataArray) -> xr.DataArray:
         (lambda x: x.values[:, None].astype(str), "must be numbers"),
         (lambda x: x.values[:3, None], "has 3 frame(s), the model needs 4"),
         (lambda x: np.full((4, 1, 4, 6), np.inf), "96 value(s) that are NaN or infinite"),
+        (lambda x: with_last(-9999.0), "1 value(s) that stand for missing ones"),
+        (lambda x: with_last(9.969209968386869e36), "1 value(s) that stand for missing ones"),
+        (lambda x: np.ma.masked_less(with_last(0.0), 1), "masked array"),
+        (lambda x: torch.from_numpy(with_last(280.0)).to_sparse(), "dense tensor"),
+        (lambda x: torch.empty(4, 1, 4, 6, device="meta"), "dense tensor"),
+        (lambda x: torch.quantize_per_tensor(torch.ones(4, 1, 4, 6), 1.0, 0, torch.qint8), "dense tensor"),
         (lambda x: None, "got NoneType"),
         (lambda x: "nowhere.nc", "There is no file nowhere.nc"),
         (lambda x: __file__, "is no file that forecasts start from"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
 def test_what_does_not_fit_is_one_error(hourly: Trained, change: Callable[[xr.DataArray], Any], said: str) -> None:
     with pytest.raises(SvqkitError) as caught:
         hourly.run.forecast(change(t2m(hourly)))
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", ["running variances", "weights", "std"])
+def test_a_model_that_forecasts_no_numbers_says_so(hourly: Trained, damage: str, tmp_path: Path) -> None:
+    shutil.copytree(hourly.run.path, tmp_path / "run")
+    tree = json.loads((tmp_path / "run/config.json").read_text())
+    weights = load_file(tmp_path / "run/best.safetensors")
+    for name, value in weights.items():
+        if damage == "weights" and value.is_floating_point():
+            value.fill_(3e38)
+        elif damage == "running variances" and "running_var" in name:
+            value.fill_(-1)
+    if damage == "std":
+        tree["domain"]["std"] = [1e-45]
+    save_file(weights, tmp_path / "run/best.safetensors")
+    (tmp_path / "run/config.json").write_text(json.dumps(tree))
+    with pytest.raises(SvqkitError, match="NaN or infinite"):
+        ForecastingRun.open(tmp_path / "run").forecast(t2m(hourly))
 
 
 @pytest.mark.parametrize("frames", [0, -1, 2.5, True, 10**9, 2**70])

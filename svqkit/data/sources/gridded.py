@@ -306,7 +306,8 @@ def _roles(array: xr.DataArray, dim: Hashable) -> list[str]:
 def _at_valid_times(array: xr.DataArray, what: str) -> xr.DataArray:
     """Give forecasts (time, step), as GRIB has them, one axis: the moments that they are valid at."""
     valid = array.coords.get("valid_time")
-    if valid is None and "valid_time" not in array.dims:
+    # Beside a time of issue, `time` is when a forecast is valid, as CF has it.
+    if valid is None and "valid_time" not in array.dims and "forecast_reference_time" not in array.coords:
         _refuse_lead(array, what)
     if valid is None or "valid_time" in array.dims:
         alone = [name for name in ("time", "valid_time") if name in array.coords and array[name].ndim == 0]
@@ -415,7 +416,8 @@ def _dates(axis: xr.DataArray, where: str) -> np.ndarray:
 def _places(axis: xr.DataArray, where: str, most: float) -> np.ndarray:
     """Degrees, each once, rising or falling; longitudes may begin anywhere."""
     values, name, unit = axis.values, axis.name, str(axis.attrs.get("units", "")).strip()
-    is_degrees = not unit or re.fullmatch(r"(deg(ree)?s?|°)([\s_]?(true|n(orth)?|e(ast)?))?", unit, re.IGNORECASE)
+    degrees = r"(decimal[\s_])?(deg(ree)?s?|[°º])([\s_]?(true|n(orth)?|e(ast)?))?"
+    is_degrees = not unit or re.fullmatch(degrees, unit, re.IGNORECASE)
     if values.dtype.kind not in "fiu" or not is_degrees:
         raise SvqkitError(f"{where}: {name} is {values.dtype} in {unit or 'no unit'}, expected numbers in degrees.")
     steps = np.diff(values.astype(float))
