@@ -580,7 +580,7 @@ def test_all_mistakes_are_listed_at_once(tree: Tree, tmp_path: Path) -> None:
         (b"- a list", "must be a mapping"),
         (b"profile: !!binary aGVsbG8=", "line 1: a value of type 'binary'"),
         (b"profile:\n  !!set {a}", "line 2: a value of type 'set'"),
-        (b"", "Unknown profile None"),
+        (b"", "params.yaml doesn't fit"),
     ],
 )
 def test_a_file_that_is_no_settings_is_refused(content: bytes, words: str, tmp_path: Path) -> None:

@@ -112,6 +112,7 @@ def load_params(path: str | Path = "params.yaml", profile: str | None = None) ->
         _check_layers(entry, profiles, problems)
     for kind, keys in (("datasets", [*datasets]), ("profiles", [*profiles]), ("experiments", [*entries])):
         problems += [f"{kind}: {key!r} {NAME_RULE}" for key in keys if not is_name(key) or key in (ALL, DATASETS)]
+    problems += [] if profiles else ["profiles: expected at least one, got none"]
     refuse(f"{path} doesn't fit", problems)
     name: Any = profile or tree.get("profile")
     choose(profiles, name, "profile")
