@@ -19,8 +19,8 @@ from svqkit.devices.convolutions import DilatedConv2d
 from svqkit.errors import SvqkitError
 from svqkit.models import SimVP, translators
 from svqkit.models.longitude import widened, wrap_longitude
+from svqkit.models.translators.anatomy import ANATOMY
 from svqkit.paper.costs import Case, Subject
-from svqkit.plots.names import ANATOMY
 from svqkit.quantizers import SVQ
 from svqkit.settings.params import Experiment, Model, as_tree, load_params, override
 from svqkit.training import loop

@@ -12,7 +12,7 @@ from torch import nn
 from svqkit import plots
 from svqkit.models import translators
 from svqkit.models.receptive_field import receptive_field, receptive_fields, untrained
-from svqkit.plots.names import ANATOMY
+from svqkit.models.translators.anatomy import ANATOMY
 from svqkit.settings.params import TRANSLATORS, Model, load_params
 
 DOCUMENT = Path(__file__).parents[1] / "docs/translators.md"
@@ -162,7 +162,7 @@ def test_the_document_describes_what_the_figure_does() -> None:
     assert list(rows) == list(ANATOMY)
     for name, (family, mixes, norm, mlp, drop_path, any_size) in rows.items():
         about = ANATOMY[name]
-        assert (family, mixes, norm, mlp) == tuple(about.values())
+        assert (family, mixes, norm, mlp) == (about.family, about.mixes, about.norm, about.mlp)
         model = translators.build(replace(small(name), drop_path=0.5), CHANNELS, (5, 6))
         assert drop_path == ("yes" if any("DropPath" in type(layer).__name__ for layer in model.modules()) else "no")
         assert any_size == ("no" if name == "mlpmixer" else "yes")

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor, from_numpy, strided
 
 from svqkit.data.domain import Domain
-from svqkit.data.sources.units import LARGEST, stand_in
+from svqkit.data.sources.units import LARGEST, stand_ins
 from svqkit.errors import SvqkitError
 
 
@@ -52,12 +52,8 @@ def to_model(values: np.ndarray, domain: Domain) -> np.ndarray:
         floats = values.astype(np.float32)
     _refuse(~np.isfinite(floats), values, "that are NaN or infinite", "Fill them first.")
     if domain.kind != "image":
-        for channel in range(floats.shape[2]):
-            of_one = floats[:, :, channel]
-            number = stand_in(of_one, of_one.min(), of_one.max())
-            missing = np.zeros(floats.shape, bool)
-            missing[:, :, channel] = (np.abs(of_one) >= LARGEST) | (of_one == number)
-            _refuse(missing, values, "that stand for missing ones", "Fill them first.")
+        missing = stand_ins(floats, axis=2) | (np.abs(floats) >= LARGEST)
+        _refuse(missing, values, "that stand for missing ones", "Fill them first.")
         return floats
     low, high = domain.bounds or (0.0, 1.0)
     if domain.bounds:
@@ -117,9 +113,7 @@ def from_array(x: np.ndarray | Tensor, domain: Domain, axes: str = "") -> ModelI
     """
     x = x.float() if isinstance(x, Tensor) and x.is_floating_point() else x  # NumPy has no bfloat16
     if isinstance(x, Tensor) and (x.layout != strided or x.is_meta or x.is_quantized):
-        raise SvqkitError(
-            f"Frames must be a dense tensor with values, got one of {x.layout}, {x.dtype}, on {x.device}."
-        )
+        raise SvqkitError(f"Frames must be a dense tensor with values, got {x.layout} of {x.dtype} on {x.device}.")
     if np.ma.is_masked(x):
         raise SvqkitError("The input is a masked array with masked values. Fill them first, with x.filled(…).")
     given = x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)

@@ -57,9 +57,10 @@ from svqkit.atomic import replacing
 from svqkit.data.plan import declares_simulated
 from svqkit.errors import SvqkitError, exit_status
 from svqkit.evaluation.significance import compare
+from svqkit.models.translators.anatomy import ANATOMY
 from svqkit.ownfiles import read_netcdf, read_table
 from svqkit.paper.costs import COLUMNS as COSTS
-from svqkit.plots.names import ANATOMY, FAMILIES, variable_of
+from svqkit.plots.names import FAMILIES, variable_of
 from svqkit.settings.params import Experiment, Params, load_params
 from svqkit.settings.quantizers import QUANTIZERS
 from svqkit.training import journal
@@ -323,7 +324,7 @@ def codes(experiment: Experiment) -> int | None:
 def family(experiment: Experiment) -> str:
     """Return what mixes positions in the translator: CNN, Transformer or MLP; "Other" for one of the user's own."""
     anatomy = ANATOMY.get(experiment.model.translator)
-    return FAMILIES[anatomy["family"]] if anatomy else "Other"
+    return FAMILIES[anatomy.family] if anatomy else "Other"
 
 
 def settings_of(experiment: Experiment) -> dict[str, Any]:

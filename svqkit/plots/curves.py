@@ -236,10 +236,8 @@ def changes(table: pd.DataFrame, label: str, title: str) -> Figure:
             for what, members in part.groupby("row", sort=False):
                 ticks[what] = height - (len(members) - 1) / 2
                 for found in members.sort_values("experiment", key=lambda names: names.map(every.index)).itertuples():
-                    alike = (
-                        "svq" if kind(found.experiment).split("-")[0] == "svq" else "none"
-                    )  # SVQ apart from all others
-                    style = styles[found.experiment] if several else LINE_STYLES[alike]
+                    is_svq = kind(found.experiment).split("-")[0] == "svq"  # where all others look alike
+                    style = styles[found.experiment] if several else LINE_STYLES["svq" if is_svq else "none"]
                     fill = {"markerfacecolor": "white"} if found.seeds == 1 else {}
                     axes.plot([found.low, found.high], [height, height], color=style.colour)
                     axes.plot(found.value, height, style.marker, color=style.colour, **fill)

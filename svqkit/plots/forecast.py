@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from svqkit.errors import SvqkitError
 from svqkit.plots.fields import channel_of, is_colour, is_lat_lon, need_variable, pick_or_colour, subject_of, unit_of
-from svqkit.plots.leads import ahead, clock, lead_units, pick_leads, some_leads, spread, times_of, when
+from svqkit.plots.leads import ahead, lead_units, pick_leads, some_leads, spread, time_text, times_of, when
 from svqkit.plots.mapaxes import on_map
 from svqkit.plots.names import display_names, superscript, with_units
 from svqkit.plots.panels import Panel, Scale, area_mean, draw_panels, in_rows, three_digits
@@ -137,7 +137,7 @@ def _title(case: xr.Dataset, subject: str, names: str, on_earth: bool, truth: xr
     """What forecasts show: of which field, by whom, from when or of which clip."""
     of = f" of {case.attrs['clip']}" if case.attrs.get("clip") else ""
     if case.attrs.get("start_time"):
-        of = f" issued {clock(case.attrs['start_time'])}"
+        of = f" issued {time_text(case.attrs['start_time'])}"
     error = f"error = {'forecast − truth' if on_earth else '|forecast − truth|'}".replace(" ", "\u00a0")  # on one line
     over = ", mean of red, green and blue" if is_colour(truth) else ""
     what = f"{subject[:1].upper()}{subject[1:]}: forecast" if subject else "Forecast"

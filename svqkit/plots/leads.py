@@ -83,7 +83,7 @@ def when(forecast: xr.Dataset, lead: int) -> str:
     units, start = lead_units(forecast), forecast.attrs.get("start_time")
     if units != HOURS:
         return ahead(lead, units)
-    return f"{one_lead(lead)}: {clock(pd.Timestamp(start) + pd.Timedelta(hours=lead))}" if start else one_lead(lead)
+    return f"{one_lead(lead)}: {time_text(pd.Timestamp(start) + pd.Timedelta(hours=lead))}" if start else one_lead(lead)
 
 
 def times_of(frames: xr.DataArray) -> list[str]:
@@ -92,14 +92,14 @@ def times_of(frames: xr.DataArray) -> list[str]:
         return [f"frame {number + 1}" for number in range(frames.sizes["time"])]
     times = frames["time"].to_numpy()
     if np.issubdtype(times.dtype, np.datetime64):
-        return [clock(time) for time in times]
+        return [time_text(time) for time in times]
     if (times < 0).any():
         units = short_units(str(frames["time"].attrs.get("units", "frames")))
         return [ahead(time, units) for time in times.tolist()]
     return [f"frame {time}" for time in times.tolist()]
 
 
-def clock(time: object) -> str:
+def time_text(time: object) -> str:
     """Return ``"2017-01-03 06:00"``."""
     return f"{pd.Timestamp(time):%Y-%m-%d %H:%M}"
 

@@ -27,9 +27,7 @@ NO_UNITS = frozenset({"(0 - 1)", "1", "dimensionless"})
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SEED = re.compile(r"-seed(\d+)$")  # ends the name of a run
 BASELINES = ("persistence", "climatology")
-# What the blocks of translators are made of: family, mixes, norm, mlp.
-ANATOMY: dict[str, dict[str, str]] = _NAMES["anatomy"]
-# What mixes positions in a translator, its family, as the paper's Table 3 groups the twelve.
+# What mixes positions in a translator (svqkit.models.translators.anatomy), as the paper's Table 3 groups the twelve.
 # Neither the README nor the configs of the reference do; PoolFormer, whose pooling is no convolution with weights and
 # no attention, stands with MLP-Mixer here.
 FAMILIES = {"Convolution": "CNN", "Attention": "Transformer", "MLP and pooling": "MLP"}

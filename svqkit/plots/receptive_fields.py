@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import colormaps
@@ -9,12 +10,13 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from svqkit.plots.names import ANATOMY
 from svqkit.plots.style import FULL_WIDTH, MISSING, SEQUENTIAL, titled
+
+if TYPE_CHECKING:
+    from svqkit.models.translators.anatomy import Anatomy
 
 _COLUMNS = 5
 _SCALE = LogNorm(1e-4, 1)
-_UNKNOWN = {"family": "Others", "mixes": "", "norm": "", "mlp": ""}  # a translator of the user's own
 _LETTERS = 27  # of the small text, on a line as wide as a panel
 
 
@@ -35,7 +37,7 @@ def receptive_fields_figure(
         parameters: per translator the number of its parameters.
         title: what the figure shows.
     """
-    names = sorted(fields, key=lambda name: [*ANATOMY, name].index(name))
+    names = sorted(fields, key=lambda name: _anatomy(name)[0])
     height, width = next(iter(fields.values()))["block"].shape
     columns = min(_COLUMNS, len(names))
     rows = -(-len(names) // columns)
@@ -53,9 +55,9 @@ def receptive_fields_figure(
             for axes, what in ((above, "block"), (below, "translator")):
                 field = fields[name][what]
                 axes.imshow(np.ma.masked_equal(field / field.max(), 0), cmap=colours, norm=_SCALE)
-            about = ANATOMY.get(name, _UNKNOWN)
-            above.set_title(f"{about['family'].upper()}\n{name}  {parameters[name] / 1e6:.1f} M", loc="left", size=7)
-            lines = [*textwrap.wrap(about["mixes"], _LETTERS), " · ".join(filter(None, (about["norm"], about["mlp"])))]
+            about = _anatomy(name)[1]
+            above.set_title(f"{about.family.upper()}\n{name}  {parameters[name] / 1e6:.1f} M", loc="left", size=7)
+            lines = [*textwrap.wrap(about.mixes, _LETTERS), " · ".join(filter(None, (about.norm, about.mlp)))]
             below.set_xlabel("\n".join(lines), size=6, loc="left")
             if column == 0:
                 above.set_ylabel("one block", size=6.5)
@@ -64,3 +66,11 @@ def receptive_fields_figure(
         bar = {"location": "bottom", "extend": "min", "aspect": 60, "fraction": 0.03, "shrink": 0.8}
         figure.colorbar(ScalarMappable(_SCALE, SEQUENTIAL), ax=list(grid.flat), label=label, **bar)
     return figure
+
+
+def _anatomy(name: str) -> tuple[int, "Anatomy"]:
+    """Return a translator's rank in the figure, and what it is made of."""
+    # Not at the top: torch, which comes along, takes seconds, and most figures need none.
+    from svqkit.models.translators.anatomy import ANATOMY, UNKNOWN
+
+    return list(ANATOMY).index(name) if name in ANATOMY else len(ANATOMY), ANATOMY.get(name, UNKNOWN)

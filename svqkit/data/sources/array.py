@@ -14,7 +14,7 @@ import numpy as np
 
 from svqkit.data.plan import Clip, Kind, Plan, Windowing, original_range, share_out
 from svqkit.data.sources.arrayfiles import ArrayFile, open_array
-from svqkit.data.sources.units import stand_in
+from svqkit.data.sources.units import stand_ins
 from svqkit.data.sources.zarrstore import files_in
 from svqkit.errors import SvqkitError
 from svqkit.settings.data import ArrayData, Shares, Split
@@ -61,11 +61,7 @@ class Slab:
             values = np.array(raw, dtype=np.float32, order="C")
         self._refuse(~np.isfinite(values), raw, first, "which is no finite number, or too large for float32")
         if self.range is None:
-            missing = np.abs(values) > NEVER
-            for channel in range(values.shape[1]):  # which may be of quite other sizes
-                of_one = values[:, channel]
-                if (number := stand_in(of_one, of_one.min(), of_one.max())) is not None:
-                    missing[:, channel] |= of_one == number
+            missing = stand_ins(values) | (np.abs(values) > NEVER)
             why = "which stands for what is missing, was never written, or is masked (if it is meant, give `range`)"
             self._refuse(missing, raw, first, why)
             return values

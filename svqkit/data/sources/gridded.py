@@ -33,7 +33,7 @@ LONG_NAMES: dict[str, str] = NAMES["long_names"]
 NETCDF = (".nc", ".nc4", ".cdf", ".netcdf")
 GRIB = (".grib", ".grb", ".grib2", ".grb2")
 SUFFIXES = (*NETCDF, *GRIB)
-# What is ahead of the time of a forecast.
+# Names of a forecast's lead: the time from its issue to the moment that it is valid at.
 LEADS = ("step", "prediction_timedelta", "lead_time", "leadtime", "forecast_period", "lead")
 # By our name of an axis: the names that are in use, and what CF calls such a coordinate.
 AXES: dict[str, Any] = NAMES["axes"]

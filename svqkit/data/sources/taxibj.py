@@ -40,7 +40,7 @@ import pandas as pd
 from svqkit.data.plan import Clip, Plan, Windowing, original_range
 from svqkit.data.sources.arrayfiles import NpzMember
 from svqkit.data.sources.hdf5 import open_hdf5
-from svqkit.data.sources.units import LARGEST, stand_in
+from svqkit.data.sources.units import LARGEST, stand_ins
 from svqkit.errors import SvqkitError, listed
 from svqkit.settings.data import SPLITS, Split, TaxiBJData
 
@@ -283,11 +283,7 @@ class Record:
         with open_hdf5(self.path) as file:
             for day, start in zip(self.days, self.rows, strict=True):
                 values = np.asarray(file["data"][start : start + self.slots], np.float64)
-                bad = ~(np.abs(values) < LARGEST)
-                for channel in range(len(CHANNELS)):
-                    of_one = values[:, channel].astype(np.float32)
-                    number = stand_in(of_one, of_one.min(), of_one.max())
-                    bad[:, channel] |= of_one == number
+                bad = stand_ins(values.astype(np.float32)) | ~(np.abs(values) < LARGEST)
                 if bad.any():
                     slot, channel, row, column = np.argwhere(bad)[0].tolist()
                     raise SvqkitError(

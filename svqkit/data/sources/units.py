@@ -87,6 +87,15 @@ def stand_in(
     return None
 
 
+def stand_ins(values: np.ndarray, axis: int = 1) -> np.ndarray:
+    """Return where values are such a number; each channel along ``axis``, which may be of other sizes, by itself."""
+    found = np.zeros(values.shape, bool)
+    for of_one, there in zip(np.moveaxis(values, axis, 0), np.moveaxis(found, axis, 0), strict=True):
+        if (number := stand_in(of_one, of_one.min(), of_one.max())) is not None:
+            there[of_one == number] = True
+    return found
+
+
 def _is_reserved(number: np.float32) -> bool:
     """Whether a number is one that people write where nothing is: −99.9, −1000, 9999, −9.99e8, 2³² − 1."""
     size = abs(float(number))

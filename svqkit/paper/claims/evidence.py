@@ -10,10 +10,11 @@ import pandas as pd
 from scipy import stats
 
 from svqkit.errors import SvqkitError
+from svqkit.models.translators.anatomy import ANATOMY
 from svqkit.paper.claims import rules
 from svqkit.paper.claims.rules import FEWEST_TRAININGS, SIMULATED, Answer, Evidence, Finding, mean_interval
 from svqkit.paper.gathered import Results
-from svqkit.plots.names import ANATOMY, FAMILIES, dataset_title, metric_name
+from svqkit.plots.names import FAMILIES, dataset_title, metric_name
 
 PUBLISHED = "paper"  # the profile with the published settings
 OTHER_SETTINGS = "not the published sizes and trainings"
@@ -125,7 +126,7 @@ def translators_on_average(results: Results, family: str, size: float) -> Eviden
 
     Each model is one training of each kind, so that the chance in training is in the t-interval over models.
     """
-    members = [name for name in TWELVE if family in ("", FAMILIES[ANATOMY[name]["family"]])]
+    members = [name for name in TWELVE if family in ("", FAMILIES[ANATOMY[name].family])]
     rows = _pairs(results, STUDIED).query("against == 'base' and kind == 'svq' and studies.str.contains('translators')")
     found = _findings(results, rows[rows["translator"].isin(members)])
     if absent := [name for name in members if name not in set(rows["translator"])]:
